@@ -1,0 +1,1 @@
+"""The top floor: the doors of the service, and the wiring behind them."""

@@ -1,0 +1,1 @@
+"""The second floor: telling the outside world, at least once."""
