@@ -1,0 +1,27 @@
+"""Waiting for facts: the one place where a test polls."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar
+
+POLL_S = 0.005
+
+Fact = TypeVar("Fact")
+
+
+async def until(predicate: Callable[[], Fact | Awaitable[Fact]], timeout_s: float = 10) -> Fact:
+    """What `predicate` gives as soon as that is true; plain and async predicates will do.
+
+    Raises:
+        AssertionError: it was still false after `timeout_s`; its last value is shown.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        found = predicate()
+        value = await found if isawaitable(found) else found
+        if value:
+            return value
+        if asyncio.get_running_loop().time() >= deadline:
+            raise AssertionError(f"still {value!r} after {timeout_s} s")
+        await asyncio.sleep(POLL_S)
