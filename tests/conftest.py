@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.servers.postgres import PrivatePostgres, with_database
 from tests.servers.rabbitmq import HOST, PrivateRabbit
 from tests.servers.receiver import Receiver
 
+NODE_TESTS = Path(__file__).parent / "node"
 LOCAL_BROKER = f"amqp://guest:guest@{HOST}:5672/"
 
 
@@ -113,6 +115,15 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A webhook receiver on loopback."""
     async with Receiver() as listening:
         yield listening
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The Node.js to run scripts of tests/node with, whose packages are installed."""
+    program = shutil.which("node")
+    if program is None or not (NODE_TESTS / "node_modules" / "stripe").exists():
+        pytest.skip("Node.js or the packages of tests/node are not installed: `make test` installs them")
+    return Path(program)
 
 
 @pytest.hookimpl(wrapper=True)
