@@ -1,0 +1,105 @@
+"""What becomes of a delivery, told as given, when, then."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import given as holds_for
+from hypothesis import strategies as st
+
+from webhooks.delivery import (
+    ATTEMPTS_MAX,
+    OWN_FAULTS,
+    Delivered,
+    Fault,
+    GaveUp,
+    Outcome,
+    RetryAt,
+    Verdict,
+    judge,
+    retry_at,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A delivery at its `number`th attempt, waiting for what it comes to."""
+
+    number: int
+
+    def when(self, outcome: Outcome, jitter: float = 0.0) -> "Judged":
+        return Judged(judge(outcome, self.number, NOON, jitter))
+
+
+@dataclass(frozen=True)
+class Judged:
+    verdict: Verdict
+
+    def then(self, expected: Verdict) -> None:
+        assert self.verdict == expected
+
+
+def given(attempt: int) -> Attempt:
+    return Attempt(attempt)
+
+
+def answered(status: int) -> Outcome:
+    return Outcome(status=status, duration_ms=12)
+
+
+def failed(fault: Fault, status: int | None = None) -> Outcome:
+    return Outcome(fault=fault, status=status, duration_ms=12)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_any_2xx_delivers(status: int) -> None:
+    given(attempt=1).when(answered(status)).then(Delivered())
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 429, 500, 503])
+def test_any_other_status_is_tried_again(status: int) -> None:
+    given(attempt=1).when(answered(status)).then(RetryAt(NOON + timedelta(seconds=5), attempts=1))
+
+
+@pytest.mark.parametrize("fault", sorted(set(get_args(Fault)) - OWN_FAULTS))
+def test_a_fault_of_the_receiver_takes_a_try(fault: Fault) -> None:
+    given(attempt=2).when(failed(fault)).then(RetryAt(NOON + timedelta(seconds=30), attempts=2))
+
+
+def test_an_answer_that_broke_off_does_not_deliver_whatever_its_status() -> None:
+    given(attempt=1).when(failed("reset", status=200)).then(RetryAt(NOON + timedelta(seconds=5), attempts=1))
+
+
+@pytest.mark.parametrize("attempt", [1, 5, ATTEMPTS_MAX])
+@pytest.mark.parametrize("fault", sorted(OWN_FAULTS))
+def test_a_fault_of_our_own_takes_none_of_the_tries(attempt: int, fault: Fault) -> None:
+    given(attempt).when(failed(fault)).then(RetryAt(NOON + timedelta(minutes=1), attempts=attempt - 1))
+
+
+def test_after_eleven_tries_it_is_given_up() -> None:
+    given(attempt=10).when(answered(500)).then(RetryAt(NOON + timedelta(hours=24), attempts=10))
+    given(attempt=11).when(answered(500)).then(GaveUp())
+
+
+def test_the_eleventh_try_can_still_deliver() -> None:
+    given(attempt=11).when(answered(200)).then(Delivered())
+
+
+def test_waits_are_the_published_ones() -> None:
+    waits = [(at - NOON).total_seconds() for n in range(1, 11) if (at := retry_at(n, NOON, 0.0)) is not None]
+    minute, hour = 60, 3600
+    assert waits == [
+        5, 30, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour,
+    ]  # fmt: skip
+    assert sum(waits) > timedelta(days=3).total_seconds()
+
+
+@holds_for(attempt=st.integers(1, 10), jitter=st.floats(0, 1, exclude_max=True))
+def test_jitter_only_lengthens_a_wait_and_by_at_most_a_fifth(attempt: int, jitter: float) -> None:
+    plain, jittered = retry_at(attempt, NOON, 0.0), retry_at(attempt, NOON, jitter)
+    assert plain is not None
+    assert jittered is not None
+    assert plain - NOON <= jittered - NOON <= (plain - NOON) * 1.2
