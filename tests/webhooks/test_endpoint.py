@@ -1,0 +1,197 @@
+"""What may happen to a webhook endpoint, told as given, when, then; no doubles at all."""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import pytest
+from hypothesis import given as holds_for
+from hypothesis import strategies as st
+
+from events.codec import Codec
+from events.errors import Missing, Refusal
+from events.personal import SubjectKey
+from webhooks import endpoint
+from webhooks.endpoint import (
+    NOWHERE,
+    Command,
+    CreateEndpoint,
+    DeleteEndpoint,
+    Endpoint,
+    EndpointCreated,
+    EndpointDeleted,
+    EndpointPatch,
+    EndpointUpdated,
+    Event,
+    UpdateEndpoint,
+    decide,
+    evolve,
+)
+
+ID = "we_1Mr5jULkdIwHu7ix1ibLTM0x"
+SECRET = "whsec_0123456789abcdefghijABCDEFGHIJ01"
+URL = "https://example.com/hook"
+
+
+def fold(events: tuple[Event, ...]) -> Endpoint:
+    return reduce(evolve, events, NOWHERE)
+
+
+@dataclass(frozen=True)
+class Given:
+    history: tuple[Event, ...]
+
+    def when(self, command: Command) -> "When":
+        return When(fold(self.history), command)
+
+
+@dataclass(frozen=True)
+class When:
+    state: Endpoint
+    command: Command
+
+    def then(self, *expected: Event) -> None:
+        assert decide(self.state, self.command) == list(expected)
+
+    def refused(self, refusal: type[Refusal], *, param: str) -> None:
+        with pytest.raises(refusal) as caught:
+            decide(self.state, self.command)
+        assert caught.value.param == param
+
+
+def given(*history: Event) -> Given:
+    return Given(history)
+
+
+def create(**patch: object) -> CreateEndpoint:
+    sent: EndpointPatch = {"url": URL, "enabled_events": ("*",), **patch}  # type: ignore[typeddict-item]  # a test's shorthand
+    return CreateEndpoint(id=ID, secret=SECRET, created_at=1_700_000_000, api_version=None, patch=sent)
+
+
+def created(**attributes: object) -> EndpointCreated:
+    return EndpointCreated(
+        id=ID,
+        secret=SECRET,
+        created_at=1_700_000_000,
+        api_version=None,
+        attributes={"url": URL, "enabled_events": ("*",), **attributes},  # type: ignore[typeddict-item]  # a test's shorthand
+    )
+
+
+def update(patch: EndpointPatch) -> UpdateEndpoint:
+    return UpdateEndpoint(id=ID, patch=patch)
+
+
+def test_creating_records_what_was_sent() -> None:
+    given().when(create(description="Orders")).then(created(description="Orders"))
+
+
+def test_defaults_are_not_recorded() -> None:
+    given().when(create(description=None, metadata={}, disabled=False)).then(created())
+
+
+def test_an_update_records_only_what_truly_changed() -> None:
+    given(created()).when(update({"url": "https://example.com/new", "enabled_events": ("*",)})).then(
+        EndpointUpdated(attributes={"url": "https://example.com/new"})
+    )
+
+
+def test_an_update_that_changes_nothing_is_nothing() -> None:
+    given(created(metadata={"a": "1"})).when(update({"url": URL, "metadata": {"a": "1"}})).then()
+
+
+def test_metadata_merges_by_key_and_an_empty_value_deletes_its_key() -> None:
+    given(created(metadata={"a": "1", "b": "2"})).when(update({"metadata": {"b": "", "c": "3"}})).then(
+        EndpointUpdated(attributes={"metadata": {"a": "1", "c": "3"}})
+    )
+
+
+def test_metadata_is_cleared_whole() -> None:
+    given(created(metadata={"a": "1"})).when(update({"metadata": None})).then(
+        EndpointUpdated(attributes={"metadata": {}})
+    )
+
+
+def test_metadata_holds_fifty_keys_and_no_more() -> None:
+    fifty = {f"key{n}": "x" for n in range(50)}
+    given(created()).when(update({"metadata": fifty})).then(EndpointUpdated(attributes={"metadata": fifty}))
+    given(created(metadata=fifty)).when(update({"metadata": {"one": "more"}})).refused(Refusal, param="metadata")
+    given().when(create(metadata={**fifty, "one": "more"})).refused(Refusal, param="metadata")
+
+
+def test_disabling_and_enabling_again() -> None:
+    given(created()).when(update({"disabled": True})).then(EndpointUpdated(attributes={"disabled": True}))
+    given(created(disabled=True)).when(update({"disabled": False})).then(
+        EndpointUpdated(attributes={"disabled": False})
+    )
+
+
+def test_deleting_ends_it_and_nothing_finds_it_afterwards() -> None:
+    given(created()).when(DeleteEndpoint(id=ID)).then(EndpointDeleted(id=ID))
+    for command in (update({"url": URL}), DeleteEndpoint(id=ID)):
+        given(created(), EndpointDeleted(id=ID)).when(command).refused(Missing, param="id")
+        given().when(command).refused(Missing, param="id")
+
+
+def test_what_is_missing_is_named_as_the_api_names_it() -> None:
+    with pytest.raises(Missing, match=f"No such webhook endpoint: '{ID}'"):
+        decide(NOWHERE, DeleteEndpoint(id=ID))
+
+
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "url": st.sampled_from([URL, "https://example.com/new"]),
+        "enabled_events": st.sampled_from([("*",), ("customer.created", "customer.deleted")]),
+        "description": st.sampled_from([None, "Orders", "Zoë’s orders"]),
+        "metadata": st.none() | st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "1", "2"])),
+        "disabled": st.booleans(),
+    },
+)
+
+
+@holds_for(st.lists(patches, max_size=8))
+def test_an_update_sent_twice_adds_nothing(sent: list[EndpointPatch]) -> None:
+    state = fold((created(),))
+    for patch in sent:
+        state = reduce(evolve, decide(state, update(patch)), state)
+        assert decide(state, update(patch)) == []
+
+
+def test_the_api_shows_these_keys_in_this_order() -> None:
+    shown = endpoint.render(fold((created(disabled=True, metadata={"a": "1"}),)), livemode=True)
+    assert list(shown.items()) == [
+        ("id", ID),
+        ("object", "webhook_endpoint"),
+        ("api_version", None),
+        ("application", None),
+        ("created", 1_700_000_000),
+        ("description", None),
+        ("enabled_events", ["*"]),
+        ("livemode", True),
+        ("metadata", {"a": "1"}),
+        ("status", "disabled"),
+        ("url", URL),
+    ]
+
+
+def test_the_secret_is_shown_at_creation_only() -> None:
+    state = fold((created(),))
+    assert SECRET not in str(endpoint.render(state, livemode=False))
+    shown = endpoint.render_created(state, livemode=False)
+    assert shown["secret"] == SECRET
+    assert list(shown)[2:] == sorted(list(shown)[2:])
+
+
+def test_the_deleted_shape() -> None:
+    assert endpoint.render_deleted(ID) == {"id": ID, "object": "webhook_endpoint", "deleted": True}
+
+
+def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> None:
+    codec = Codec()
+    codec.register("webhook_endpoint.created", EndpointCreated)
+    codec.register("webhook_endpoint.updated", EndpointUpdated)
+    codec.register("webhook_endpoint.deleted", EndpointDeleted)
+    event = created(description="Orders", metadata={"owner": "Jenny"})
+    stored = codec.encode(event, key=SubjectKey(bytes(32)), stream=endpoint.stream(ID), version=1)
+    for hidden in (SECRET, URL, "Orders", "Jenny"):
+        assert hidden.encode() not in stored
