@@ -1,0 +1,1 @@
+"""The ground floor: what happened to customers, and the log that keeps it."""

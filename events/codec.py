@@ -1,0 +1,134 @@
+"""Event <-> canonical JSON: sorted keys, no floats, personal fields sealed as one.
+
+What was hashed is what is stored, so an event must always give the same bytes: fields stand in alphabetical order in
+their dataclasses (checked at registration) and keys of mappings are sorted. Old schema versions are brought up to
+date on read by upcasts: pure functions from one version's plain JSON to the next.
+"""
+
+import base64
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
+from events.errors import BrokenHistory
+from events.personal import PERSONAL, SubjectKey
+from events.record import Record
+
+SEALED = "sealed"
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventType:
+    """How one type of event is written: its name, its current schema version, what of it is personal."""
+
+    name: str
+    cls: type[Any]
+    schema_version: int
+    upcasts: Mapping[int, Upcast]  # from that version to the next
+    adapter: TypeAdapter[Any]
+    fields: tuple[str, ...]
+    personal: frozenset[str]  # fields of the event itself
+    personal_within: Mapping[str, frozenset[str]]  # field -> keys inside it
+
+
+class Codec:
+    """The event types a process knows; types it does not know are BrokenHistory to it."""
+
+    def __init__(self) -> None:
+        self._by_class: dict[type[Any], EventType] = {}
+        self._by_name: dict[str, EventType] = {}
+
+    def register(
+        self, name: str, cls: type[Any], *, schema_version: int = 1, upcasts: Mapping[int, Upcast] | None = None
+    ) -> None:
+        """Make `cls` known as `name`, written at `schema_version`."""
+        hints = get_type_hints(cls, include_extras=True)
+        fields = tuple(field.name for field in dataclasses.fields(cls))
+        assert list(fields) == sorted(fields), f"fields of {cls.__name__} must stand in alphabetical order"
+        event_type = EventType(
+            name=name,
+            cls=cls,
+            schema_version=schema_version,
+            upcasts=upcasts or {},
+            adapter=TypeAdapter(cls),
+            fields=fields,
+            personal=frozenset(field for field in fields if _is_personal(hints[field])),
+            personal_within={
+                field: frozenset(key for key, hint in _keys(hints[field]).items() if _is_personal(hint))
+                for field in fields
+                if is_typeddict(hints[field])
+            },
+        )
+        self._by_class[cls] = event_type
+        self._by_name[name] = event_type
+
+    @property
+    def types(self) -> Mapping[str, EventType]:
+        """Every known type by name."""
+        return self._by_name
+
+    def type_of(self, event: object) -> EventType:
+        """How `event` is written."""
+        return self._by_class[type(event)]
+
+    def encode(self, event: object, *, key: SubjectKey | None, stream: str, version: int) -> bytes:
+        """The canonical bytes of `event` as the `version`th of `stream`."""
+        event_type = self._by_class[type(event)]
+        plain: dict[str, Any] = {}
+        personal: dict[str, Any] = {}
+        for name in event_type.fields:
+            value = getattr(event, name)
+            within = event_type.personal_within.get(name)
+            if within is not None:
+                plain[name] = {k: v for k, v in value.items() if k not in within}
+                personal.update((f"{name}.{k}", v) for k, v in value.items() if k in within)
+            elif name in event_type.personal:
+                personal[name] = value
+            else:
+                plain[name] = value
+        if personal:
+            assert key is not None, f"{event_type.name} holds personal data and needs its stream's key"
+            sealed = key.seal(_dumps(personal), stream=stream, version=version, field=event_type.name)
+            plain[SEALED] = base64.b64encode(sealed).decode()
+        return _dumps(plain)
+
+    def decode(self, record: Record, *, key: SubjectKey | None) -> Any:
+        """The event of a record. With its key destroyed, the personal fields of an event are absent.
+
+        Raises BrokenHistory when the record does not decode or does not unseal.
+        """
+        event_type = self._by_name.get(record.type)
+        if event_type is None:
+            raise BrokenHistory(f"{record.stream} version {record.version}: unknown type {record.type}")
+        try:
+            plain: dict[str, Any] = orjson.loads(record.payload)
+            sealed = plain.pop(SEALED, None)
+            if sealed is not None and key is not None:
+                opened = key.unseal(
+                    base64.b64decode(sealed), stream=record.stream, version=record.version, field=record.type
+                )
+                for path, value in orjson.loads(opened).items():
+                    container, _, name = path.rpartition(".")
+                    (plain[container] if container else plain)[name] = value
+            for version in range(record.schema_version, event_type.schema_version):
+                plain = event_type.upcasts[version](plain)
+            return event_type.adapter.validate_python(plain)
+        except (orjson.JSONDecodeError, ValidationError, ValueError, KeyError, TypeError) as error:
+            raise BrokenHistory(f"{record.stream} version {record.version}: does not decode") from error
+
+
+def _dumps(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _is_personal(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and PERSONAL in get_args(hint)[1:]
+
+
+def _keys(hint: Any) -> dict[str, Any]:
+    return get_type_hints(hint, include_extras=True)

@@ -1,0 +1,155 @@
+"""Group commit: appends that arrive while a batch is in flight are stored together by the next one.
+
+One call of one server function stores a batch. Its items fare separately: a stale one is told so while its neighbours
+are stored; one that makes the statement itself fail is found by splitting the batch, and only it fails.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, Protocol
+
+import asyncpg
+
+from events.database import PINNED_PLANS, DedicatedConnection
+from events.errors import AlreadyAnswered, LogUnavailable, NameTaken, StaleStream
+from events.gather import Gather, Overloaded
+from events.record import Append
+
+BATCH_MAX = 128
+
+Stored = int | None  # the first event's position; None when there was no event
+
+
+class ReadModels(Protocol):
+    """Rows that are written in the append's own transaction."""
+
+    statement: str  # gives `outcome` and `first_position`; $1 and $2 are those of events.append
+
+    def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
+        """The parameters from $3 on: arrays of rows that name their item by its 1-based place."""
+        ...
+
+
+class NoReadModels:
+    """The log alone."""
+
+    statement = "SELECT outcome, first_position FROM events.append($1, $2)"
+
+    def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
+        """Nothing beside the log."""
+        return ()
+
+
+class GroupCommit:
+    """Stores appends, many at a time, over one connection of its own."""
+
+    def __init__(self, dsn: str, read_models: ReadModels, *, batch_max: int = BATCH_MAX) -> None:
+        self._connection = DedicatedConnection(dsn, application="append", **PINNED_PLANS)
+        self._read_models = read_models
+        self._gather: Gather[Append, Stored] = Gather(self._store, batch_max=batch_max, alone=_marks)
+
+    async def append(self, item: Append) -> Stored:
+        """Store one item; see Log.append."""
+        try:
+            return await self._gather.ask(item)
+        except Overloaded as error:
+            raise LogUnavailable("too many appends are waiting") from error
+
+    async def close(self) -> None:
+        """Store what is waiting, then let the connection go."""
+        await self._gather.close()
+        await self._connection.close()
+
+    async def _store(self, items: list[Append]) -> list[Stored | Exception]:
+        try:
+            rows = await self._connection.fetch(
+                self._read_models.statement,
+                [_item(item) for item in items],
+                [draft for place, item in enumerate(items, 1) for draft in _drafts(place, item)],
+                *self._read_models.parameters(items),
+            )
+        except LogUnavailable as error:
+            return [error] * len(items)
+        except asyncpg.UniqueViolationError as error:
+            if len(items) == 1:
+                return [NameTaken(error.constraint_name or "")]
+            return await self._store_halves(items)
+        except (asyncpg.PostgresError, ValueError, OverflowError) as error:
+            if len(items) == 1:
+                return [error]
+            return await self._store_halves(items)
+        row = rows[0]
+        return [
+            _told(item, outcome, position)
+            for item, outcome, position in zip(items, row["outcome"], row["first_position"], strict=True)
+        ]
+
+    async def _store_halves(self, items: list[Append]) -> list[Stored | Exception]:
+        half = len(items) // 2
+        return [*await self._store(items[:half]), *await self._store(items[half:])]
+
+
+def _marks(item: Append) -> Iterable[Hashable]:
+    """What two items of one batch may not share."""
+    yield item.stream
+    if item.receipt is not None:
+        yield (item.origin.account, item.origin.livemode, item.receipt.key)
+
+
+def _told(item: Append, outcome: str, position: int | None) -> Stored | Exception:
+    match outcome:
+        case "accepted":
+            return position
+        case "stale":
+            return StaleStream(item.stream, item.expected)
+        case "answered":
+            assert item.receipt is not None
+            return AlreadyAnswered(item.receipt.key)
+    raise AssertionError(f"events.append gave {outcome}")
+
+
+def _item(item: Append) -> tuple[Any, ...]:
+    """An events.item."""
+    origin, receipt = item.origin, item.receipt
+    kept: tuple[Any, ...] = (None,) * 6
+    if receipt is not None:
+        kept = (
+            receipt.key,
+            receipt.route,
+            receipt.fingerprint,
+            receipt.request_id,
+            receipt.status,
+            receipt.body,
+        )
+    return (
+        item.stream,
+        item.expected,
+        len(item.drafts),
+        item.drafts[-1].hash if item.drafts else None,
+        origin.account,
+        origin.livemode,
+        item.wrapped_key,
+        *kept,
+    )
+
+
+def _drafts(place: int, item: Append) -> Iterable[tuple[Any, ...]]:
+    """The events.draft rows of an item."""
+    origin = item.origin
+    for draft in item.drafts:
+        yield (
+            place,
+            item.stream,
+            draft.version,
+            origin.account,
+            origin.livemode,
+            draft.type,
+            draft.schema_version,
+            draft.payload,
+            draft.hash,
+            origin.at,
+            origin.actor,
+            origin.request_id,
+            origin.idempotency_key,
+            origin.correlation_id,
+            origin.causation_id,
+        )

@@ -1,0 +1,121 @@
+"""Who the customer is: every attribute a caller sets directly, and what a change to them comes to.
+
+A patch holds only what the caller sent. Value hashes (address, shipping) are replaced whole, invoice settings merge
+by sub-key and metadata merges by key (API reference, update a customer). What is recorded is the outcome: the whole
+new value of each attribute that truly changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, cast
+
+from typing_extensions import TypedDict
+
+from events.errors import Refusal
+from events.personal import PERSONAL
+from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
+
+METADATA_KEYS_MAX = 50
+
+
+class InvoiceSettingsPatch(TypedDict, total=False):
+    """The invoice settings a caller sent; None clears one."""
+
+    custom_fields: tuple[CustomField, ...] | None
+    footer: str | None
+    rendering_options: RenderingOptions | None
+
+
+class ProfilePatch(TypedDict, total=False):
+    """The attributes a caller sent, parsed; a key not sent is absent."""
+
+    address: Address | None
+    business_name: str | None
+    description: str | None
+    email: str | None
+    individual_name: str | None
+    invoice_prefix: str
+    invoice_settings: InvoiceSettingsPatch
+    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    name: str | None
+    next_invoice_sequence: int
+    phone: str | None
+    preferred_locales: tuple[str, ...]
+    shipping: Shipping | None
+    tax_exempt: str
+
+
+class Attributes(TypedDict, total=False):
+    """The attributes an event sets, each whole; what it does not set is absent."""
+
+    address: Annotated[Address | None, PERSONAL]
+    business_name: Annotated[str | None, PERSONAL]
+    description: Annotated[str | None, PERSONAL]
+    email: Annotated[str | None, PERSONAL]
+    individual_name: Annotated[str | None, PERSONAL]
+    invoice_prefix: str
+    invoice_settings: Annotated[InvoiceSettings, PERSONAL]
+    metadata: Annotated[dict[str, str], PERSONAL]
+    name: Annotated[str | None, PERSONAL]
+    next_invoice_sequence: int
+    phone: Annotated[str | None, PERSONAL]
+    preferred_locales: tuple[str, ...]
+    shipping: Annotated[Shipping | None, PERSONAL]
+    tax_exempt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The attributes as they stand."""
+
+    address: Address | None = None
+    business_name: str | None = None
+    description: str | None = None
+    email: str | None = None
+    individual_name: str | None = None
+    invoice_prefix: str = ""
+    invoice_settings: InvoiceSettings = field(default_factory=InvoiceSettings)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+    next_invoice_sequence: int = 1
+    phone: str | None = None
+    preferred_locales: tuple[str, ...] = ()
+    shipping: Shipping | None = None
+    tax_exempt: str = "none"
+
+
+BLANK = Profile()
+
+
+def changes(profile: Profile, patch: ProfilePatch) -> Attributes:
+    """What `patch` would truly change, each attribute whole.
+
+    Raises Refusal when more than 50 metadata keys would remain, or the invoice sequence would run backwards.
+    """
+    sent: dict[str, Any] = dict(patch)
+    if "metadata" in patch:
+        sent["metadata"] = _merged_metadata(profile.metadata, patch["metadata"])
+    if "invoice_settings" in patch:
+        sent["invoice_settings"] = replace(profile.invoice_settings, **patch["invoice_settings"])
+    if patch.get("next_invoice_sequence", profile.next_invoice_sequence) < profile.next_invoice_sequence:
+        raise Refusal(
+            f"The next invoice sequence must be greater than or equal to {profile.next_invoice_sequence}.",
+            param="next_invoice_sequence",
+        )
+    return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(profile, name)})
+
+
+def apply(profile: Profile, attributes: Attributes) -> Profile:
+    """The profile with the attributes of an event set."""
+    return Profile(**attributes) if profile is BLANK else replace(profile, **attributes)
+
+
+def _merged_metadata(current: Mapping[str, str], sent: dict[str, str] | None) -> dict[str, str]:
+    if sent is None:
+        return {}
+    merged = {key: text for key, text in sorted({**current, **sent}.items()) if text != ""}  # the order it is stored in
+    if len(merged) > METADATA_KEYS_MAX:
+        raise Refusal(
+            f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {len(merged)}.", param="metadata"
+        )
+    return merged

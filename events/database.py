@@ -1,0 +1,193 @@
+"""Postgres: connections as the service's role, the statements beside the code, and the migration runner."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from events.errors import LogUnavailable
+
+SERVICE_ROLE = "rollbook_service"
+FLOORS = ("events", "projections", "webhooks")  # in the order in which they stand on each other
+MIGRATION_LOCK = 0x0_7011_B00C
+CONNECT_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 30.0
+
+# What a lost or refused connection looks like, whoever noticed it.
+LOST = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+# The append's plans are made once and for all: pinned to indexes, whatever the statistics of a young table say, and
+# never compiled at run time, which costs more than the statement.
+PINNED_PLANS = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
+
+class ServiceConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is not typed
+    """A connection that is not scrubbed between uses: we leave no session state behind, and it costs a round trip."""
+
+    def get_reset_query(self) -> str:
+        """Nothing to run on release."""
+        return ""
+
+
+def load_sql(package: str, name: str) -> str:
+    """The text of `package`/sql/`name`.sql."""
+    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConnection:
+    """One connection as the service's role. Raises LogUnavailable when there is none to be had."""
+    try:
+        connection: ServiceConnection = await asyncpg.connect(
+            dsn,
+            connection_class=ServiceConnection,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_TIMEOUT_S,
+            server_settings=_server_settings(application, settings),
+        )
+    except LOST as error:
+        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
+    return connection
+
+
+async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.Pool:
+    """A pool that connects when it is first used, so that it can be made while Postgres is away."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=size_max,
+        connection_class=ServiceConnection,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings=_server_settings(application, {"jit": "off"}),
+    )
+
+
+def _server_settings(application: str, settings: dict[str, str]) -> dict[str, str]:
+    return {"application_name": f"rollbook {application}", "role": SERVICE_ROLE, "timezone": "UTC", **settings}
+
+
+class DedicatedConnection:
+    """One connection for one kind of call, made when needed and made again when lost. Calls do not overlap."""
+
+    def __init__(self, dsn: str, *, application: str, **settings: str) -> None:
+        self._dsn = dsn
+        self._application = application
+        self._settings = settings
+        self._connection: ServiceConnection | None = None
+        self._statements: dict[str, Any] = {}
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """Rows of one prepared statement.
+
+        Raises LogUnavailable when the connection cannot be made or is lost meanwhile (what was asked may or may not
+        have happened), and asyncpg.PostgresError when the statement itself failed.
+        """
+        try:
+            if self._connection is None or self._connection.is_closed():
+                self._statements = {}
+                self._connection = await connect(self._dsn, application=self._application, **self._settings)
+            statement = self._statements.get(query)
+            if statement is None:
+                statement = self._statements[query] = await self._connection.prepare(query)
+            rows: list[Any] = await statement.fetch(*arguments)
+        except LOST as error:
+            self._drop()
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        except (asyncio.CancelledError, GeneratorExit):
+            self._drop()
+            raise
+        return rows
+
+    async def close(self) -> None:
+        """Close it; it opens again when used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database to the shape this code needs; gives the names of what was applied.
+
+    A fresh database gets each floor's `schema.sql`; an older one gets the migrations it has not had. Functions are
+    replaced whenever their text changed. An advisory lock lets several processes start at once; everything happens in
+    one transaction, so a kill leaves the old shape or the new one.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except LOST as error:
+        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+            return await _migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def _migrate(connection: asyncpg.Connection) -> list[str]:
+    await connection.execute(load_sql("events", "roles"))
+    await connection.execute(load_sql("events", "migration"))
+    done = dict(await connection.fetch("SELECT name, digest FROM events.migration"))
+    applied: list[str] = []
+
+    async def note(name: str, text: str) -> None:
+        await connection.execute(
+            "INSERT INTO events.migration (name, digest) VALUES ($1, $2) "
+            "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()",
+            name,
+            _digest(text),
+        )
+        applied.append(name)
+
+    for floor in FLOORS:
+        migrations = sql_files(floor, "migrations")
+        fresh = not any(name.startswith(f"{floor}/migrations/") for name in done)
+        if fresh and migrations:
+            await connection.execute(load_sql(floor, "schema"))
+        for name, text in migrations:
+            if name not in done:
+                if not fresh:
+                    await connection.execute(text)
+                await note(name, text)
+        for name, text in sql_files(floor, "sql/functions"):
+            if done.get(name) != _digest(text):
+                await connection.execute(text)
+                await note(name, text)
+    return applied
+
+
+def sql_files(floor: str, folder: str) -> Sequence[tuple[str, str]]:
+    """Names (`events/migrations/0001_log.sql`) and texts of a folder's .sql files, in order of name."""
+    root = resources.files(floor).joinpath(*folder.split("/"))
+    if not root.is_dir():
+        return []
+    files = sorted((file for file in root.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(f"{floor}/{folder}/{file.name}", file.read_text(encoding="utf-8")) for file in files]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

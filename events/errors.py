@@ -1,0 +1,79 @@
+"""What can go wrong, sorted by who can put it right.
+
+| error           | who               | what then                                             |
+| --------------- | ----------------- | ----------------------------------------------------- |
+| Refusal         | the caller        | understood and declined: 4xx in the API's form        |
+| Missing         | the caller        | a Refusal: the object in the path is not there, 404   |
+| LockTimeout     | the caller        | a Refusal: others kept changing the object, 429       |
+| StaleStream     | ourselves         | another writer was first: decide again                |
+| NameTaken       | ourselves         | a name that must be unique is in use: another, or 400 |
+| AlreadyAnswered | ourselves         | this idempotency key has an answer: replay it         |
+| LogUnavailable  | an operator       | the log cannot be reached: 503, worth a retry         |
+| BrokenHistory   | an operator       | stored history is not what was written: alert, 500    |
+"""
+
+
+class Refusal(Exception):
+    """A request that was understood and declined; `message` is shown to the caller.
+
+    `code` is a code of the API reference or None; `param` names the parameter to blame, `shipping[name]` style.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+
+
+class Missing(Refusal):
+    """The object named in the path does not exist for this account and mode."""
+
+    def __init__(self, kind: str, id: str, *, hint: str = "") -> None:
+        super().__init__(f"No such {kind}: '{id}'{hint}", code="resource_missing", param="id")
+        self.kind = kind
+        self.id = id
+
+
+class LockTimeout(Refusal):
+    """Other writers changed the object at each of our tries; the caller may try again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This object cannot be accessed right now because another API request is currently accessing it. "
+            "Please try again.",
+            code="lock_timeout",
+        )
+
+
+class StaleStream(Exception):
+    """Another writer appended to the stream after it was read."""
+
+    def __init__(self, stream: str, expected: int) -> None:
+        super().__init__(f"{stream} is not at version {expected}")
+        self.stream = stream
+        self.expected = expected
+
+
+class NameTaken(Exception):
+    """A name that must be unique within an account and mode is in use; `constraint` says which."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class AlreadyAnswered(Exception):
+    """The idempotency key of this append has a stored answer; nothing was appended."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class LogUnavailable(Exception):
+    """The log cannot be reached, or was lost while it answered: what was sent may or may not be stored."""
+
+
+class BrokenHistory(Exception):
+    """Stored history does not decode, does not unseal or does not chain: it is not what was written."""

@@ -1,0 +1,334 @@
+"""Carrying out a command: load, decide, append; and again when another writer was first.
+
+What was folded is remembered, so the usual command is one round trip: decide on the state in memory and let the log
+say whether it was the latest. Nothing final is said from memory alone: a refusal, or a finding that there is nothing
+to change, is decided again on what the log holds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
+
+from events import chain
+from events.codec import Codec
+from events.errors import AlreadyAnswered, LockTimeout, LogUnavailable, Missing, Refusal, StaleStream
+from events.keys import MasterKeys
+from events.log import Log
+from events.personal import SubjectKey
+from events.record import Append, Draft, Loaded, Origin, Receipt
+
+TRIES_MAX = 8
+LOCK_TIMEOUT_S = 10.0
+REMEMBERED_MAX = 4096
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[State]):
+    """The pure half of one kind of stream."""
+
+    kind: str  # the API's word: customer
+    initial: State
+    decide: Callable[[State, Any], Sequence[Any]]
+    evolve: Callable[[State, Any], State]
+
+    def stream(self, id: str) -> str:
+        """The name of the stream of the object with that id."""
+        return f"{self.kind}-{id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Generic[State]):
+    """What a command made happen to one stream."""
+
+    kind: str
+    stream: str
+    before: State
+    after: State
+    version: int  # after the last event
+    steps: Sequence[tuple[Any, State]]  # each event and the state it left
+    origin: Origin
+
+
+class RowsOf(Protocol):
+    """Makes the read models' rows of a change; the log hands them on without looking inside."""
+
+    def __call__(self, change: Change[Any]) -> Any:
+        """The rows to write in the transaction that appends the change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The status and body a command is answered with, and kept under its idempotency key."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """An idempotency key as a request used it."""
+
+    key: str
+    route: str
+    fingerprint: bytes
+
+    def receipt(self, request_id: str, reply: Reply) -> Receipt:
+        """What to keep of a request that was answered so."""
+        return Receipt(
+            key=self.key,
+            route=self.route,
+            fingerprint=self.fingerprint,
+            request_id=request_id,
+            status=reply.status,
+            body=reply.body,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[State]):
+    """A stream's state as last seen."""
+
+    state: State
+    version: int
+    hash: bytes
+    key: SubjectKey | None
+    account: str
+    livemode: bool
+
+
+class Executor:
+    """Carries out commands on any kind of stream."""
+
+    def __init__(
+        self, log: Log, codec: Codec, master_keys: MasterKeys, rows_of: RowsOf, *, remembered_max: int = REMEMBERED_MAX
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._master_keys = master_keys
+        self._rows_of = rows_of
+        self._remembered: OrderedDict[str, Held[Any]] = OrderedDict()
+        self._remembered_max = remembered_max
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def create(
+        self,
+        decider: Decider[State],
+        id: str,
+        command: object,
+        origin: Origin,
+        *,
+        reply: Callable[[State, Any], Reply],
+        key_use: KeyUse | None = None,
+    ) -> Reply:
+        """Carry out a command on an object that does not exist yet, whose id is fresh.
+
+        `reply` is handed the state reached and the rows made of it (None when nothing changed).
+        Raises Refusal; AlreadyAnswered when the key has an answer; NameTaken; StaleStream when the id was not fresh;
+        LogUnavailable.
+        """
+        stream = decider.stream(id)
+        secret, wrapped = self._master_keys.mint(stream)
+        held = Held(decider.initial, 0, chain.START, secret, origin.account, origin.livemode)
+        return await self._carry_out(decider, stream, held, command, origin, reply, key_use, wrapped)
+
+    async def update(
+        self,
+        decider: Decider[State],
+        id: str,
+        command: object,
+        origin: Origin,
+        *,
+        reply: Callable[[State, Any], Reply],
+        key_use: KeyUse | None = None,
+    ) -> Reply:
+        """Carry out a command on an object that may exist. Raises as `create` does, and LockTimeout."""
+        stream = decider.stream(id)
+        async with self._alone(stream):
+            for _ in range(TRIES_MAX):
+                held = self._remembered.get(stream)
+                fresh = held is None
+                if held is None:
+                    held = await self._latest(decider, stream, origin)
+                try:
+                    return await self._carry_out(decider, stream, held, command, origin, reply, key_use, None, fresh)
+                except (StaleStream, _DecideAgain):
+                    self._remembered.pop(stream, None)
+                except Missing as missing:
+                    raise await self._with_hint(missing, stream, origin) from None
+                except (LogUnavailable, AlreadyAnswered):
+                    self._remembered.pop(stream, None)
+                    raise
+            raise LockTimeout
+
+    async def state(self, decider: Decider[State], id: str, origin: Origin) -> State:
+        """The state of an object as the log has it; the initial one when this account and mode have no such object."""
+        return (await self._latest(decider, decider.stream(id), origin)).state
+
+    async def keep_refusal(self, stream: str, origin: Origin, receipt: Receipt) -> None:
+        """Keep the answer of a request that was refused once it had begun to act. Raises AlreadyAnswered."""
+        await self._log.append(Append(stream=stream, expected=0, origin=origin, receipt=receipt))
+
+    def forget(self, stream: str) -> None:
+        """Forget what was folded of a stream."""
+        self._remembered.pop(stream, None)
+
+    async def _carry_out(
+        self,
+        decider: Decider[State],
+        stream: str,
+        held: Held[State],
+        command: object,
+        origin: Origin,
+        reply: Callable[[State, Any], Reply],
+        key_use: KeyUse | None,
+        wrapped_key: bytes | None,
+        fresh: bool = True,
+    ) -> Reply:
+        if held.account != origin.account or held.livemode != origin.livemode:
+            state, version = decider.initial, 0  # another account's object is no object
+        else:
+            state, version = held.state, held.version
+        try:
+            events = decider.decide(state, command)
+        except Refusal:
+            if fresh:
+                raise
+            raise _DecideAgain from None
+        if not events and not fresh:
+            raise _DecideAgain
+        drafts: list[Draft] = []
+        steps: list[tuple[Any, State]] = []
+        before, link = state, held.hash
+        for event in events:
+            version += 1
+            state = decider.evolve(state, event)
+            draft = self._draft(event, stream, version, link, held.key, origin)
+            link = draft.hash
+            drafts.append(draft)
+            steps.append((event, state))
+        rows = None
+        if drafts:
+            rows = self._rows_of(
+                Change(
+                    kind=decider.kind,
+                    stream=stream,
+                    before=before,
+                    after=state,
+                    version=version,
+                    steps=steps,
+                    origin=origin,
+                )
+            )
+        answer = reply(state, rows)
+        if not drafts and key_use is None:
+            return answer
+        await self._log.append(
+            Append(
+                stream=stream,
+                expected=version - len(drafts),
+                origin=origin,
+                drafts=tuple(drafts),
+                wrapped_key=wrapped_key,
+                receipt=key_use.receipt(origin.request_id or "", answer) if key_use else None,
+                rows=rows,
+            )
+        )
+        if drafts:
+            self._remember(stream, Held(state, version, link, held.key, origin.account, origin.livemode))
+        return answer
+
+    def _draft(
+        self, event: Any, stream: str, version: int, previous: bytes, key: SubjectKey | None, origin: Origin
+    ) -> Draft:
+        event_type = self._codec.type_of(event)
+        payload = self._codec.encode(event, key=key, stream=stream, version=version)
+        link = chain.link(
+            previous,
+            stream=stream,
+            version=version,
+            type=event_type.name,
+            schema_version=event_type.schema_version,
+            payload=payload,
+            origin=origin,
+        )
+        return Draft(event_type.name, event_type.schema_version, version, payload, link)
+
+    async def _latest(self, decider: Decider[State], stream: str, origin: Origin) -> Held[State]:
+        loaded: Loaded = await self._log.load(stream)
+        held = fold(decider, self._codec, self._master_keys, stream, loaded)
+        if held is None:
+            return Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
+        self._remember(stream, held)
+        if held.account != origin.account or held.livemode != origin.livemode:
+            return replace(held, state=decider.initial, version=0)
+        return held
+
+    def _remember(self, stream: str, held: Held[Any]) -> None:
+        self._remembered[stream] = held
+        self._remembered.move_to_end(stream)
+        if len(self._remembered) > self._remembered_max:
+            self._remembered.popitem(last=False)
+
+    async def _with_hint(self, missing: Missing, stream: str, origin: Origin) -> Missing:
+        """Tell a caller who took the wrong key that the object exists in the other mode."""
+        held = self._remembered.get(stream)
+        if held is not None and held.account == origin.account and held.livemode != origin.livemode:
+            return Missing(missing.kind, missing.id, hint=other_mode_hint(origin.livemode))
+        return missing
+
+    @asynccontextmanager
+    async def _alone(self, stream: str) -> AsyncIterator[None]:
+        """One command at a time for each stream of this process: the others would only be stale."""
+        lock, users = self._locks.get(stream, (asyncio.Lock(), 0))
+        self._locks[stream] = (lock, users + 1)
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                await lock.acquire()
+        except TimeoutError:
+            self._leave(stream)
+            raise LockTimeout from None
+        except BaseException:
+            self._leave(stream)
+            raise
+        try:
+            yield
+        finally:
+            lock.release()
+            self._leave(stream)
+
+    def _leave(self, stream: str) -> None:
+        lock, users = self._locks[stream]
+        if users == 1:
+            del self._locks[stream]
+        else:
+            self._locks[stream] = (lock, users - 1)
+
+
+class _DecideAgain(Exception):
+    """The decision was made on a remembered state and is of a kind that must not be."""
+
+
+def fold(
+    decider: Decider[State], codec: Codec, master_keys: MasterKeys, stream: str, loaded: Loaded
+) -> Held[State] | None:
+    """The state all of a stream's records lead to, or None when there are none."""
+    if not loaded.records:
+        return None
+    key = master_keys.unwrap(loaded.wrapped_key, stream) if loaded.wrapped_key else None
+    state = decider.initial
+    for record in loaded.records:
+        state = decider.evolve(state, codec.decode(record, key=key))
+    last = loaded.records[-1]
+    return Held(state, last.version, last.hash, key, last.origin.account, last.origin.livemode)
+
+
+def other_mode_hint(livemode: bool) -> str:
+    """What is added to "no such object" when the same account has it in the other mode."""
+    there, here = ("test", "live") if livemode else ("live", "test")
+    return f"; a similar object exists in {there} mode, but a {here} mode key was used to make this request."

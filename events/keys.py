@@ -1,0 +1,66 @@
+"""Keys: one a stream for its personal data, wrapped by a master key that lives outside the database.
+
+A master key is 32 bytes, given as base64. Several may be given, the newest first: the first wraps, all of them unwrap,
+so a master key is rotated by putting a new one in front.
+"""
+
+import base64
+import binascii
+import os
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from events.errors import BrokenHistory
+from events.personal import KEY_BYTES, NONCE_BYTES, SubjectKey
+
+NAME_BYTES = 4
+
+
+class MasterKeys:
+    """Wraps and unwraps the keys of streams."""
+
+    def __init__(self, *secrets: bytes) -> None:
+        assert secrets, "there is at least one master key"
+        assert all(len(secret) == KEY_BYTES for secret in secrets), "a master key is 32 bytes"
+        self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
+        self._first = next(iter(self._ciphers))
+
+    @classmethod
+    def parse(cls, text: str) -> "MasterKeys":
+        """Master keys out of comma-separated base64. Raises ValueError when one is not 32 bytes of base64."""
+        secrets = []
+        for part in text.split(","):
+            try:
+                secret = base64.b64decode(part.strip(), validate=True)
+            except binascii.Error as error:
+                raise ValueError("a master key is 32 bytes in base64") from error
+            if len(secret) != KEY_BYTES:
+                raise ValueError(f"a master key is {KEY_BYTES} bytes in base64, this one is {len(secret)}")
+            secrets.append(secret)
+        return cls(*secrets)
+
+    def mint(self, stream: str) -> tuple[SubjectKey, bytes]:
+        """A fresh key for `stream`, and the same wrapped."""
+        key = SubjectKey(os.urandom(KEY_BYTES))
+        return key, self.wrap(key, stream)
+
+    def wrap(self, key: SubjectKey, stream: str) -> bytes:
+        """`key` sealed by the newest master key, for `stream` alone: master's name, nonce, ciphertext, tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return self._first + nonce + self._ciphers[self._first].encrypt(nonce, key.secret, stream.encode())
+
+    def unwrap(self, wrapped: bytes, stream: str) -> SubjectKey:
+        """The key of `stream`.
+
+        Raises BrokenHistory when no master key we have wrapped it, or it is another stream's.
+        """
+        cipher = self._ciphers.get(wrapped[:NAME_BYTES])
+        if cipher is None:
+            raise BrokenHistory(f"{stream}: its key was wrapped by a master key that was not given")
+        nonce, sealed = wrapped[NAME_BYTES : NAME_BYTES + NONCE_BYTES], wrapped[NAME_BYTES + NONCE_BYTES :]
+        try:
+            return SubjectKey(cipher.decrypt(nonce, sealed, stream.encode()))
+        except InvalidTag as error:
+            raise BrokenHistory(f"{stream}: its key does not unwrap") from error

@@ -1,0 +1,92 @@
+"""The log: append to streams, read a stream, read everything; what the rest of the house stands on."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import asyncpg
+
+from events.commit import GroupCommit
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+from events.record import Append, Loaded, Origin, Receipt, Record
+
+
+class Log(Protocol):
+    """An append-only log of events in streams, with a gapless position over all of them, in commit order."""
+
+    async def append(self, item: Append) -> int | None:
+        """Store one command's events, with all that commits beside them; gives the first one's position.
+
+        Raises StaleStream, NameTaken or AlreadyAnswered, having stored nothing; LogUnavailable when nobody can tell.
+        """
+        ...
+
+    async def load(self, stream: str, after: int = 0) -> Loaded:
+        """A stream's records with a version above `after`, in order."""
+        ...
+
+    async def read(self, after: int, limit: int) -> Sequence[Record]:
+        """Up to `limit` records with a position above `after`, in order."""
+        ...
+
+    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+        """The answer given under an idempotency key in the last 24 hours."""
+        ...
+
+
+class PostgresLog:
+    """The log in Postgres; appends of all tasks are gathered into one call at a time."""
+
+    def __init__(self, commit: GroupCommit, pool: asyncpg.Pool) -> None:
+        self._commit = commit
+        self._pool = pool
+        self._load = load_sql("events", "load_stream")
+        self._read = load_sql("events", "read_log")
+        self._receipt = load_sql("events", "find_receipt")
+
+    async def append(self, item: Append) -> int | None:
+        """See Log."""
+        return await self._commit.append(item)
+
+    async def load(self, stream: str, after: int = 0) -> Loaded:
+        """See Log."""
+        rows = await self._fetch(self._load, stream, after)
+        return Loaded([_record(row) for row in rows], rows[0]["wrapped"] if rows else None)
+
+    async def read(self, after: int, limit: int) -> Sequence[Record]:
+        """See Log."""
+        return [_record(row) for row in await self._fetch(self._read, after, limit)]
+
+    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+        """See Log."""
+        rows = await self._fetch(self._receipt, account, livemode, key)
+        return Receipt(**rows[0]) if rows else None
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows
+
+
+def _record(row: Any) -> Record:
+    return Record(
+        position=row["position"],
+        stream=row["stream"],
+        version=row["version"],
+        type=row["type"],
+        schema_version=row["schema_version"],
+        payload=row["payload"],
+        hash=row["hash"],
+        origin=Origin(
+            account=row["account"],
+            livemode=row["livemode"],
+            at=row["recorded_at"],
+            actor=row["actor"],
+            request_id=row["request_id"],
+            idempotency_key=row["idempotency_key"],
+            correlation_id=row["correlation_id"],
+            causation_id=row["causation_id"],
+        ),
+    )

@@ -1,0 +1,65 @@
+"""The log in a dict: the same contract as the one in Postgres, for tests and for thinking."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+from events.clock import Clock, SystemClock
+from events.errors import AlreadyAnswered, StaleStream
+from events.record import Append, Loaded, Receipt, Record
+
+RECEIPTS_KEPT = timedelta(hours=24)
+
+
+class MemoryLog:
+    """See events.log.Log for what each method promises."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._records: list[Record] = []
+        self._streams: dict[str, list[Record]] = defaultdict(list)
+        self._keys: dict[str, bytes] = {}
+        self._receipts: dict[tuple[str, bool, str], tuple[Receipt, float]] = {}
+
+    async def append(self, item: Append) -> int | None:
+        """See Log."""
+        origin = item.origin
+        if item.receipt and await self.receipt(origin.account, origin.livemode, item.receipt.key):
+            raise AlreadyAnswered(item.receipt.key)
+        if item.drafts and len(self._streams[item.stream]) != item.expected:
+            raise StaleStream(item.stream, item.expected)
+        if item.wrapped_key is not None:
+            self._keys[item.stream] = item.wrapped_key
+        if item.receipt:
+            now = self._clock.now().timestamp()
+            self._receipts[origin.account, origin.livemode, item.receipt.key] = (item.receipt, now)
+        first = len(self._records) + 1
+        for draft in item.drafts:
+            record = Record(
+                position=len(self._records) + 1,
+                stream=item.stream,
+                version=draft.version,
+                type=draft.type,
+                schema_version=draft.schema_version,
+                payload=draft.payload,
+                hash=draft.hash,
+                origin=origin,
+            )
+            self._records.append(record)
+            self._streams[item.stream].append(record)
+        return first if item.drafts else None
+
+    async def load(self, stream: str, after: int = 0) -> Loaded:
+        """See Log."""
+        records = self._streams[stream][after:]
+        return Loaded(records, self._keys.get(stream) if records else None)
+
+    async def read(self, after: int, limit: int) -> Sequence[Record]:
+        """See Log."""
+        return self._records[after : after + limit]
+
+    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+        """See Log."""
+        receipt, at = self._receipts.get((account, livemode, key), (None, 0.0))
+        kept = self._clock.now().timestamp() - at < RECEIPTS_KEPT.total_seconds()
+        return receipt if kept else None

@@ -1,0 +1,90 @@
+"""What is written and what is read back: drafts on their way into the log, records with their place in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who made it happen, when and why; the same for every event of one command."""
+
+    account: str
+    livemode: bool
+    at: datetime  # aware UTC
+    actor: str  # `key_…` for a caller, `system` for ourselves
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    correlation_id: str | None = None  # of the whole chain of causes
+    causation_id: str | None = None  # of what directly caused it
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An encoded event that has its version and its link of the chain, but no position yet."""
+
+    type: str
+    schema_version: int
+    version: int
+    payload: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An event as it is stored, and its place in the log."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema_version: int
+    payload: bytes
+    hash: bytes
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A decoded event and the record it came from."""
+
+    event: Any  # one of the dataclasses the codec knows
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The answer given under an idempotency key, kept so that a retry gets the same one."""
+
+    key: str
+    route: str  # method and path
+    fingerprint: bytes
+    request_id: str
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """What one command wants stored, all of it or none of it.
+
+    `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts only
+    leaves its receipt. `rows` are for whoever writes read models in the same transaction.
+    """
+
+    stream: str
+    expected: int
+    origin: Origin
+    drafts: tuple[Draft, ...] = ()
+    wrapped_key: bytes | None = None  # with the first event of a stream
+    receipt: Receipt | None = None
+    rows: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A stream's records beyond the version asked for, and its wrapped key (None when there is none)."""
+
+    records: Sequence[Record]
+    wrapped_key: bytes | None

@@ -1,0 +1,15 @@
+-- The role the service works as. It owns nothing: what it may do to each table stands beside the table.
+-- Roles belong to the whole server, so another database of it may have made this one, even at this very moment.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rollbook_service') THEN
+        CREATE ROLE rollbook_service NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$
+BEGIN
+    IF NOT pg_has_role(current_user, 'rollbook_service', 'MEMBER') THEN
+        EXECUTE format('GRANT rollbook_service TO %I', current_user);
+    END IF;
+END $$;

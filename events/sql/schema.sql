@@ -1,0 +1,93 @@
+-- The log: what happened, in the order in which it was committed. Everything else is derived from it.
+--
+-- head        one row; whoever appends holds it, so positions are gapless and in commit order
+-- log         the events, partitioned by position; INSERT and SELECT only, by privilege and by trigger
+-- stream      where each stream stands: its version and the hash its next event chains to
+-- receipt     answers given under an idempotency key, partitioned by day and dropped after two
+-- keys.subject  the key that unseals a stream's personal data, wrapped; destroying the row erases the person
+
+CREATE SCHEMA IF NOT EXISTS events;
+CREATE SCHEMA keys;
+
+CREATE TABLE events.head (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    position bigint NOT NULL DEFAULT 0,
+    partition_end bigint NOT NULL DEFAULT 0,       -- the first position that has no partition yet
+    partition_size bigint NOT NULL DEFAULT 5000000
+) WITH (fillfactor = 10);
+INSERT INTO events.head DEFAULT VALUES;
+
+CREATE TABLE events.log (
+    position bigint NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    schema_version smallint NOT NULL,
+    payload bytea NOT NULL,                        -- canonical JSON, personal fields sealed
+    hash bytea NOT NULL,                           -- the chain's link: see events/chain.py
+    recorded_at timestamptz NOT NULL,
+    actor text NOT NULL,
+    request_id text,
+    idempotency_key text,
+    correlation_id text,
+    causation_id text,
+    CONSTRAINT log_pkey PRIMARY KEY (position)
+) PARTITION BY RANGE (position);
+CREATE INDEX log_stream_version ON events.log (stream, version);
+
+CREATE TABLE events.stream (
+    stream text COLLATE "C" CONSTRAINT stream_pkey PRIMARY KEY,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    version bigint NOT NULL,
+    hash bytea NOT NULL
+) WITH (fillfactor = 80);
+
+CREATE TABLE events.receipt (
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    answered_at timestamptz NOT NULL,
+    route text NOT NULL,                           -- method and path
+    fingerprint bytea NOT NULL,                    -- of everything the answer depended on
+    request_id text NOT NULL,
+    status smallint NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT receipt_pkey PRIMARY KEY (account, livemode, key, answered_at)
+) PARTITION BY RANGE (answered_at);
+
+CREATE TABLE keys.subject (
+    stream text COLLATE "C" CONSTRAINT subject_pkey PRIMARY KEY,
+    wrapped bytea NOT NULL                         -- the key, sealed by a master key: see events/keys.py
+);
+
+-- What events.append takes: see events/sql/functions/append.sql.
+CREATE TYPE events.item AS (
+    stream text, expected bigint, events integer, hash bytea, account text, livemode boolean, subject_key bytea,
+    key text, route text, fingerprint bytea, request_id text, status smallint, body bytea
+);
+CREATE TYPE events.draft AS (
+    item integer, stream text, version bigint, account text, livemode boolean, type text, schema_version smallint,
+    payload bytea, hash bytea, recorded_at timestamptz, actor text, request_id text, idempotency_key text,
+    correlation_id text, causation_id text
+);
+
+-- History is immutable even for a role that was granted too much.
+CREATE FUNCTION events.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the log is append-only: % on %.% refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER log_is_append_only BEFORE UPDATE OR DELETE ON events.log
+    FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
+CREATE TRIGGER log_is_never_truncated BEFORE TRUNCATE ON events.log
+    FOR EACH STATEMENT EXECUTE FUNCTION events.refuse_change();
+
+GRANT USAGE ON SCHEMA events, keys TO rollbook_service;
+GRANT SELECT, UPDATE ON events.head TO rollbook_service;
+GRANT SELECT, INSERT ON events.log TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
+GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
+GRANT SELECT, INSERT, DELETE ON keys.subject TO rollbook_service;

@@ -1,0 +1,81 @@
+"""The public feed: a change told as the API's `event` object.
+
+Ids are derived from the stream and version they tell of, so telling the same history again names the same notices.
+The object inside is the one right after the change, frozen in the API version of the account at that time.
+"""
+
+from typing import Any
+
+import orjson
+
+from events import ids
+from events.record import Origin
+from projections.rows import NoticeRow
+
+PENDING = b'\n  "pending_webhooks": '
+
+
+def notice(
+    type: str,
+    shown: dict[str, Any],
+    *,
+    before: dict[str, Any] | None = None,
+    stream: str,
+    version: int,
+    event: int,
+    origin: Origin,
+    api_version: str,
+) -> NoticeRow:
+    """One notice of the `version`th event of `stream`; `before` makes it tell the previous attributes."""
+    id = ids.derived("evt", stream, version, type)
+    created = int(origin.at.timestamp())
+    data: dict[str, Any] = {"object": shown}
+    if before is not None:
+        data["previous_attributes"] = previous_attributes(before, shown)
+    told = {
+        "id": id,
+        "object": "event",
+        "api_version": api_version,
+        "created": created,
+        "data": data,
+        "livemode": origin.livemode,
+        "pending_webhooks": 0,
+        "request": {"id": origin.request_id, "idempotency_key": origin.idempotency_key} if origin.request_id else None,
+        "type": type,
+    }
+    return NoticeRow(
+        event=event,
+        id=id,
+        account=origin.account,
+        livemode=origin.livemode,
+        type=type,
+        created=created,
+        stream=stream,
+        version=version,
+        object_id=shown["id"],
+        body=orjson.dumps(told, option=orjson.OPT_INDENT_2),
+    )
+
+
+def previous_attributes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What changed, as it was: of a changed hash its changed keys, of a changed array all of it, null for what is new
+    (API reference, the event object).
+    """
+    previous: dict[str, Any] = {}
+    for key in after.keys() | before.keys():
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        previous[key] = previous_attributes(old, new) if isinstance(old, dict) and isinstance(new, dict) else old
+    return dict(sorted(previous.items()))
+
+
+def with_pending(body: bytes, pending: int) -> bytes:
+    """A stored notice with its present count of webhooks still to take it.
+
+    Line breaks stand in JSON between members only, never inside a string, so the last such line is the right one.
+    """
+    if pending == 0:
+        return body
+    start = body.rindex(PENDING) + len(PENDING)
+    return body[:start] + str(pending).encode() + body[body.index(b",", start) :]

@@ -1,0 +1,53 @@
+-- commit: append a batch to the log and, in the same transaction, write the rows that the accepted items bring.
+--
+-- items, drafts and both results are those of events.append. Rows name their item by its 1-based place; those of items
+-- that were not accepted are left out. notice_row.event is the 0-based place, within its item, of the event it tells of.
+-- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use.
+CREATE OR REPLACE FUNCTION projections.commit(
+    items events.item[], drafts events.draft[], customers projections.customer_row[],
+    resources projections.resource_row[], notices projections.notice_row[],
+    OUT outcome text[], OUT first_position bigint[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    head projections.notice_head;
+    noticed integer;
+    at timestamptz;
+BEGIN
+    SELECT a.outcome, a.first_position INTO outcome, first_position FROM events.append(items, drafts) AS a;
+
+    IF cardinality(customers) > 0 THEN
+        INSERT INTO projections.customer (account, livemode, id, created, position, version, deleted, email,
+            invoice_prefix, body)
+        SELECT account, livemode, id, created, first_position[item], version, deleted, email, invoice_prefix, body
+        FROM unnest(customers) WHERE first_position[item] IS NOT NULL
+        ON CONFLICT (account, livemode, id) DO UPDATE
+            SET version = excluded.version, deleted = excluded.deleted, email = excluded.email,
+                invoice_prefix = excluded.invoice_prefix, body = excluded.body;
+    END IF;
+
+    IF cardinality(resources) > 0 THEN
+        INSERT INTO projections.resource (account, livemode, id, kind, parent, created, position, version, deleted,
+            lookup, body, facts)
+        SELECT account, livemode, id, kind, parent, created, first_position[item], version, deleted, lookup, body, facts
+        FROM unnest(resources) WHERE first_position[item] IS NOT NULL
+        ON CONFLICT (account, livemode, id) DO UPDATE
+            SET version = excluded.version, deleted = excluded.deleted, lookup = excluded.lookup,
+                body = excluded.body, facts = excluded.facts;
+    END IF;
+
+    IF cardinality(notices) > 0 THEN
+        SELECT * INTO head FROM projections.notice_head FOR UPDATE;
+        at := greatest(head.appended_at, clock_timestamp());
+        IF to_regclass('projections.notice' || to_char(at AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
+            PERFORM events.make_day('projections.notice', (at AT TIME ZONE 'UTC')::date);
+        END IF;
+        INSERT INTO projections.notice (sequence, appended_at, id, account, livemode, type, created, position, stream,
+            version, object_id, body)
+        SELECT head.sequence + row_number() OVER (), at, id, account, livemode, type, created,
+            first_position[item] + event, stream, version, object_id, body
+        FROM unnest(notices) WHERE first_position[item] IS NOT NULL;
+        GET DIAGNOSTICS noticed = ROW_COUNT;
+        UPDATE projections.notice_head SET sequence = sequence + noticed, appended_at = at;
+    END IF;
+END $$;

@@ -1,0 +1,91 @@
+-- Read models: each row is what the API sends, written in the transaction that appended its event.
+--
+-- customer      the current customers and, for the deleted, where they stood in the list
+-- resource      everything else the API lists: one row an object, of any kind
+-- notice        the public feed: the API's `event` objects, numbered without gaps; partitioned by day, kept 30 days
+-- notice_head   the last notice's number, and a time that never runs backwards
+
+CREATE SCHEMA projections;
+
+CREATE TABLE projections.customer (
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    created bigint NOT NULL,                       -- Unix seconds, as the API shows it
+    position bigint NOT NULL,                      -- of the event that created it: the order within a second
+    version bigint NOT NULL,                       -- of the stream, when the row was written
+    deleted boolean NOT NULL,
+    email text COLLATE "C",
+    invoice_prefix text COLLATE "C",               -- null once deleted
+    body bytea NOT NULL,
+    CONSTRAINT customer_pkey PRIMARY KEY (account, livemode, id)
+) WITH (fillfactor = 90, toast_tuple_target = 8160);
+CREATE INDEX customer_newest ON projections.customer (account, livemode, created DESC, position DESC)
+    WHERE NOT deleted;
+CREATE INDEX customer_email ON projections.customer (account, livemode, email, created DESC, position DESC)
+    WHERE NOT deleted AND email IS NOT NULL;
+CREATE UNIQUE INDEX customer_invoice_prefix ON projections.customer (account, livemode, invoice_prefix);
+
+CREATE TABLE projections.resource (
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,                -- the API's word for it: webhook_endpoint
+    parent text COLLATE "C" NOT NULL,              -- the object it belongs to, or empty
+    created bigint NOT NULL,
+    position bigint NOT NULL,
+    version bigint NOT NULL,
+    deleted boolean NOT NULL,
+    lookup text COLLATE "C",                       -- what it is found by besides its id: an API key's digest
+    body bytea NOT NULL,
+    facts jsonb NOT NULL,                          -- what our own code needs of it, never shown
+    CONSTRAINT resource_pkey PRIMARY KEY (account, livemode, id)
+) WITH (fillfactor = 90);
+CREATE INDEX resource_newest ON projections.resource (account, livemode, kind, parent, created DESC, position DESC)
+    WHERE NOT deleted;
+CREATE UNIQUE INDEX resource_lookup ON projections.resource (kind, lookup) WHERE lookup IS NOT NULL;
+
+CREATE TABLE projections.notice (
+    sequence bigint NOT NULL,                      -- gapless, in commit order
+    appended_at timestamptz NOT NULL,              -- never runs backwards along the sequence
+    id text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    created bigint NOT NULL,
+    position bigint NOT NULL,                      -- of the event it tells of
+    stream text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    object_id text COLLATE "C" NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT notice_pkey PRIMARY KEY (sequence, appended_at)
+) PARTITION BY RANGE (appended_at);
+CREATE INDEX notice_id ON projections.notice (id);
+CREATE INDEX notice_newest ON projections.notice (account, livemode, sequence DESC);
+CREATE INDEX notice_type ON projections.notice (account, livemode, type, sequence DESC);
+
+CREATE TABLE projections.notice_head (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    sequence bigint NOT NULL DEFAULT 0,
+    appended_at timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 10);
+INSERT INTO projections.notice_head DEFAULT VALUES;
+
+-- Rows that changes bring to projections.commit; item is the 1-based place of their change in the batch.
+CREATE TYPE projections.customer_row AS (
+    item integer, account text, livemode boolean, id text, created bigint, version bigint, deleted boolean, email text,
+    invoice_prefix text, body bytea
+);
+CREATE TYPE projections.resource_row AS (
+    item integer, account text, livemode boolean, id text, kind text, parent text, created bigint, version bigint,
+    deleted boolean, lookup text, body bytea, facts jsonb
+);
+CREATE TYPE projections.notice_row AS (
+    item integer, event integer, id text, account text, livemode boolean, type text, created bigint, stream text,
+    version bigint, object_id text, body bytea
+);
+
+GRANT USAGE ON SCHEMA projections TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.customer, projections.resource TO rollbook_service;
+GRANT SELECT, INSERT ON projections.notice TO rollbook_service;
+GRANT SELECT, UPDATE ON projections.notice_head TO rollbook_service;
