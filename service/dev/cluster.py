@@ -16,9 +16,11 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 PORT = 5432  # only a part of the socket's name: the server listens on no network address
+SOCKET = f".s.PGSQL.{PORT}"
 SUPERUSER = "postgres"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root, so root runs it as this user
 SOCKET_PATH_BYTES_MAX = 107  # unix(7): sun_path holds 108, the last of them zero
@@ -141,15 +143,17 @@ class Cluster:
         return lock
 
     def _start(self, lock: int) -> None:
-        # With the lock ours this file is stale, yet PostgreSQL would refuse to start if the pid in it were some other
-        # program's by now; a container that is started anew gives out the same pids.
-        (self.path / "postmaster.pid").unlink(missing_ok=True)
+        socket_dir = self._socket_dir()
+        # With the lock ours these files are stale, yet PostgreSQL would not start if the pid in them were some other
+        # program's by now, or a zombie's: a container that is started anew gives out the same pids.
+        for stale in (self.path / "postmaster.pid", socket_dir / SOCKET, socket_dir / f"{SOCKET}.lock"):
+            stale.unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.replace(self.log.with_suffix(".old"))
         settings = {
             "listen_addresses": "",
             "port": str(PORT),
-            "unix_socket_directories": str(self._socket_dir()),
+            "unix_socket_directories": str(socket_dir),
             "log_error_verbosity": "terse",  # an error's DETAIL quotes rows, and rows hold personal data
             **self.settings,
         }
@@ -160,11 +164,19 @@ class Cluster:
             raise PostgresFailed(f"{failure}{self._log_tail()}") from failure
 
     def _socket_dir(self) -> Path:
-        length_bytes = len(os.fsencode(self.path / f".s.PGSQL.{PORT}"))
+        """The data directory, or one in the directory for temporary files where that path cannot be a socket's."""
+        length_bytes = len(os.fsencode(self.path / SOCKET))
         # A comma, to name one, separates directories for the server and hosts for its clients.
         if length_bytes <= SOCKET_PATH_BYTES_MAX and re.fullmatch(r"[\w./-]+", str(self.path), re.ASCII):
             return self.path
-        elsewhere = Path(tempfile.mkdtemp(prefix="rollbook-"))
+        name = sha256(os.fsencode(self.path)).hexdigest()[:16]
+        elsewhere = Path(tempfile.gettempdir(), f"rollbook-{name}")
+        with suppress(FileExistsError):
+            elsewhere.mkdir(mode=0o700)
+        found = elsewhere.lstat()
+        ours = {os.geteuid(), self.owner.uid if self.owner else os.geteuid()}
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours or found.st_mode & 0o077:
+            raise PostgresFailed(f"{elsewhere} is somebody else's; PostgreSQL wants it for its socket.")
         self._give_to_owner(elsewhere)
         return elsewhere
 
