@@ -13,7 +13,7 @@ case $wanted in
     *) echo "make-venv.sh: say runtime or dev, not '$wanted'" >&2; exit 2 ;;
 esac
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$@" >&2; }
 
 fail() { say "$@"; exit 1; }
 

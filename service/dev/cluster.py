@@ -247,8 +247,11 @@ def _let_in(cluster: Path, programs: Path) -> None:
     for directory in {*cluster.parents, *programs.parents}:
         _allow(directory, stat.S_IXOTH)
     installation = programs.parent
-    for path in (installation, *installation.rglob("*")):
-        _allow(path, stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.parent == programs else 0))
+    package = installation.parent
+    libraries = package.parent.glob(f"{package.name}.libs")  # where a wheel brings the shared libraries it is linked to
+    for tree in (installation, *libraries):
+        for path in (tree, *tree.rglob("*")):
+            _allow(path, stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.parent == programs else 0))
 
 
 def _allow(path: Path, permissions: int) -> None:
