@@ -99,7 +99,7 @@ def test_an_old_or_early_signature_does_not_verify(now: int) -> None:
         signature.verify_standard(BODY, sent, SECRET, now=now)
 
 
-@given(header=st.text(st.sampled_from("t=v1,0 9af-é")))
+@given(header=st.text(st.sampled_from("t=v1,0 9af-é\udcff")))
 def test_any_other_header_is_refused_and_nothing_worse(header: str) -> None:
     with pytest.raises(BadSignature):
         signature.verify(BODY, header, SECRET, now=1_700_000_000)
