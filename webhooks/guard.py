@@ -1,0 +1,228 @@
+"""Which URLs and which addresses may be called, so that nobody reaches our own network through us (SSRF).
+
+A URL is vetted when it is registered and again at each attempt, by the parser that also connects. That alone proves
+nothing, since a name may resolve to anything and to something else a moment later: what counts is `open_socket`,
+which vets the concrete address of every connection right before it is made, whether it came from a name or a literal.
+
+`ipaddress.is_global` is not enough. It holds for addresses that carry another one inside (6to4, NAT64, IPv4-compatible
+forms), for multicast and for ranges assigned after the interpreter was built; so ranges are named here, from the IANA
+special-purpose registries (RFC 6890), and IPv6 outside 2000::/3, the only global unicast there is, is refused whole.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from errno import EACCES
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from yarl import URL
+
+from events.errors import Refusal
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
+
+
+def _networks(named: dict[str, str]) -> tuple[tuple[Network, str], ...]:
+    return tuple((ip_network(network), name) for network, name in named.items())
+
+
+# What cloud machines are asked for their credentials at; not even an allowed network opens these.
+METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "100.100.100.200",  # Alibaba
+            "168.63.129.16",  # Azure, in the midst of public addresses
+            "169.254.169.254",  # nearly everybody
+            "169.254.170.2",  # Amazon, containers
+            "192.0.0.192",  # Oracle
+            "fd00:ec2::254",  # Amazon
+            "fd20:ce::254",  # Google
+        ),
+    )
+)
+# A developer's own; closed in production.
+LOCAL = _networks(
+    {
+        "127.0.0.0/8": "loopback",
+        "::1/128": "loopback",
+        "10.0.0.0/8": "private",
+        "172.16.0.0/12": "private",
+        "192.168.0.0/16": "private",
+        "fc00::/7": "private",
+    }
+)
+SPECIAL = _networks(
+    {
+        "0.0.0.0/8": "this network",
+        "100.64.0.0/10": "shared by carriers",
+        "169.254.0.0/16": "link-local",
+        "192.0.0.0/24": "protocol assignments",
+        "192.0.2.0/24": "documentation",
+        "192.88.99.0/24": "6to4 relays",
+        "198.18.0.0/15": "benchmarks",
+        "198.51.100.0/24": "documentation",
+        "203.0.113.0/24": "documentation",
+        "224.0.0.0/4": "multicast",
+        "240.0.0.0/4": "reserved",
+        "::/96": "unspecified or IPv4-compatible",
+        "64:ff9b::/96": "NAT64",
+        "64:ff9b:1::/48": "NAT64",
+        "fe80::/10": "link-local",
+        "fec0::/10": "site-local",
+        "ff00::/8": "multicast",
+        "2001::/23": "protocol assignments, Teredo among them",
+        "2001:db8::/32": "documentation",
+        "2002::/16": "6to4",
+        "3ffe::/16": "returned by the 6bone",
+        "3fff::/20": "documentation",
+    }
+)
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private")
+
+# Ports of services that a POST must not be smuggled into: "bad ports" of the Fetch Standard, and 0.
+BAD_PORTS = frozenset({
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
+    109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515,
+    526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+    3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+})  # fmt: skip
+
+HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
+FORBIDDEN_LETTER = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+class UrlRefused(Refusal):
+    """A URL that must not be called."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Invalid URL: {why}.", code="url_invalid", param="url")
+
+
+class AddressRefused(OSError):
+    """A concrete address that must not be called. An OSError, so that a host's other addresses are tried too."""
+
+    def __init__(self, address: str, port: int, why: str) -> None:
+        super().__init__(EACCES, f"{address} port {port} is refused: {why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may be called. `deny_networks` win over `allow_networks`, and those over the tables of this module.
+
+    Outside production http, loopback and private networks are open too. `allowed_ports` None means any port but the
+    bad ones.
+    """
+
+    production: bool
+    allow_networks: tuple[Network, ...] = ()
+    deny_networks: tuple[Network, ...] = ()
+    allowed_ports: frozenset[int] | None = None
+
+    def allowed(self, address: str) -> bool:
+        """Whether a concrete address may be called."""
+        return self.objection(address) is None
+
+    def objection(self, address: str) -> str | None:
+        """Why a concrete address may not be called, or None when it may."""
+        try:
+            concrete = _unmapped(ip_address(address.partition("%")[0]))
+        except ValueError:
+            return "not an IP address"
+        if any(concrete in network for network in self.deny_networks):
+            return "denied here"
+        if concrete in METADATA:
+            return "metadata of a cloud machine"
+        if any(concrete in network for network in self.allow_networks):
+            return None
+        return _special(concrete, production=self.production)
+
+    def port_objection(self, port: int) -> str | None:
+        """Why a port may not be called, or None when it may."""
+        closed = port in BAD_PORTS if self.allowed_ports is None else port not in self.allowed_ports
+        return f"port {port} is not open to webhooks" if closed else None
+
+    def vet_url(self, url: str, *, livemode: bool = False) -> URL:
+        """The URL, parsed for the client that will call it; for live mode and in production it must be https.
+
+        Raises:
+            UrlRefused: it may not be called, wherever its name leads.
+        """
+        if FORBIDDEN_LETTER.search(url):
+            raise UrlRefused("it contains spaces, control characters or backslashes")
+        try:
+            parsed = URL(url)
+            host, port = parsed.raw_host, parsed.port
+        except ValueError as error:
+            raise UrlRefused("it does not parse") from error
+        if parsed.scheme not in ("http", "https"):
+            raise UrlRefused("it must begin with https:// or http://")
+        if parsed.scheme == "http" and (livemode or self.production):
+            raise UrlRefused("it must begin with https://")
+        if not host or port is None:
+            raise UrlRefused("it names no host")
+        if "@" in _authority(url):
+            raise UrlRefused("it must not contain a user name or password")
+        if why := self.port_objection(port) or self._host_objection(host, bracketed="[" in _authority(url)):
+            raise UrlRefused(why)
+        return parsed
+
+    def open_socket(self, found: AddrInfo) -> socket.socket:
+        """A socket to connect to that concrete address and no other: a `socket_factory` for aiohttp's connector.
+
+        Raises:
+            AddressRefused: that address may not be called.
+        """
+        family, kind, protocol, _, (address, port, *_) = found
+        if why := self.objection(address) or self.port_objection(port):
+            raise AddressRefused(address, port, why)
+        return socket.socket(family, kind, protocol)
+
+    def _host_objection(self, host: str, *, bracketed: bool) -> str | None:
+        if bracketed or _ends_in_a_number(host):
+            if "%" in host:
+                return "an address with a zone means something else on each machine"
+            try:
+                ip_address(
+                    host
+                )  # canonical forms only: 0x7f.1, 0177.0.0.1 and 2130706433 are read differently elsewhere
+            except ValueError:
+                return f"{host} is not a canonical IP address"
+            why = self.objection(host)
+            return why and f"{host} is not a public address ({why})"
+        if not HOST.fullmatch(host):
+            return "its host is not a name"
+        if self.production and ("." not in host or host.lower().rpartition(".")[2] in LOCAL_NAMES):
+            return f"{host} is not a public name"
+        return None
+
+
+def _unmapped(address: Address) -> Address:
+    """The IPv4 address inside an IPv4-mapped one (::ffff:a.b.c.d), which the kernel connects to just like it."""
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _special(address: Address, *, production: bool) -> str | None:
+    for network, name in LOCAL:
+        if address in network:
+            return name if production else None
+    for network, name in SPECIAL:
+        if address in network:
+            return name
+    if isinstance(address, IPv6Address) and address not in GLOBAL_UNICAST:
+        return "not global unicast"
+    return None
+
+
+def _authority(url: str) -> str:
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+
+
+def _ends_in_a_number(host: str) -> bool:
+    """Whether a URL parser takes the host for an IPv4 address (URL Standard, "ends in a number")."""
+    return NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
