@@ -30,8 +30,7 @@ Fault = Literal[
     "tls",  # no handshake, or a certificate that does not verify
     "timeout",  # no whole answer in time
     "reset",  # closed before the answer was whole
-    "too_long",  # a header of the answer is longer than we read
-    "protocol",  # the answer is not HTTP
+    "protocol",  # the answer is not HTTP, or its headers are longer than we read
     "address_refused",  # ours: policy forbids the URL or every address of its host
     "exhausted",  # ours: no file handles, ports or buffers left
 ]

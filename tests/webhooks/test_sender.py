@@ -1,0 +1,252 @@
+"""Sending to receivers on real sockets, well-behaved and otherwise."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import time
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from errno import EMFILE
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import stripe
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from standardwebhooks.webhooks import Webhook
+
+from tests.waiting import until
+from tests.webhooks import receiver
+from tests.webhooks.receiver import Receiver, Script, answers
+from webhooks import signature
+from webhooks.delivery import Fault, Outcome
+from webhooks.guard import AddrInfo, Policy
+from webhooks.sender import ANSWER_BYTES_MAX, EXCERPT_BYTES_MAX, Sender
+
+BODY = b'{\n  "id": "evt_1",\n  "object": "event"\n}'
+ID = "evt_1"
+SECRET = signature.new_secret(bytes(range(32)))
+DEVELOPMENT = Policy(production=False)
+IMPATIENT_S = 0.3
+
+
+@pytest_asyncio.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with Sender(DEVELOPMENT, total_timeout_s=IMPATIENT_S) as each:
+        yield each
+
+
+async def post(sender: Sender, url: str, body: bytes = BODY) -> Outcome:
+    return await sender.post(url, body, [SECRET], id=ID, timestamp=int(time.time()))
+
+
+async def test_a_2xx_is_a_delivery(sender: Sender) -> None:
+    async with Receiver(answers(202, b"thanks")) as target:
+        outcome = await post(sender, target.url)
+    assert outcome.delivered
+    assert (outcome.status, outcome.fault, outcome.excerpt) == (202, None, b"thanks")
+    assert 0 <= outcome.duration_ms < 1000
+
+
+async def test_the_request_is_the_signed_bytes_and_says_who_sends_them(sender: Sender) -> None:
+    async with Receiver(answers(200)) as target:
+        await post(sender, target.url + "?token=1")
+        (request,) = target.received
+    assert request.line == "POST /hook?token=1 HTTP/1.1"
+    assert request.body == BODY
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    assert request.headers["user-agent"] == "Rollbook/0.1 (+webhooks)"
+    assert "cookie" not in request.headers
+    event = stripe.Webhook.construct_event(request.body, request.headers["stripe-signature"], SECRET)
+    assert event.id == "evt_1"
+    assert Webhook(SECRET).verify(request.body, request.headers)["id"] == "evt_1"
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 500, 503])
+async def test_any_other_status_is_none(sender: Sender, status: int) -> None:
+    async with Receiver(answers(status, b"sorry")) as target:
+        outcome = await post(sender, target.url)
+    assert not outcome.delivered
+    assert (outcome.status, outcome.fault, outcome.excerpt) == (status, None, b"sorry")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_a_failure_and_not_followed(sender: Sender, status: int) -> None:
+    async with Receiver(answers(200)) as elsewhere, Receiver(answers(status, Location=elsewhere.url)) as target:
+        outcome = await post(sender, target.url)
+        assert elsewhere.connections == 0
+    assert not outcome.delivered
+    assert outcome.status == status
+
+
+@pytest.mark.parametrize(
+    ("script", "fault", "status"),
+    [
+        (receiver.hangs, "timeout", None),
+        (receiver.stops_mid_body, "timeout", 200),
+        (receiver.dribbles, "timeout", 200),
+        (receiver.never_gets_to_the_point, "timeout", None),
+        (receiver.breaks_off_mid_body, "reset", 200),
+        (receiver.hangs_up, "reset", None),
+        (receiver.resets, "reset", None),
+        (receiver.talks_nonsense, "protocol", None),
+        (receiver.boasts, "protocol", None),
+    ],
+)
+async def test_a_receiver_that_misbehaves_is_a_failure_with_a_name(
+    sender: Sender, script: Script, fault: Fault, status: int | None
+) -> None:
+    async with Receiver(script) as target:
+        outcome = await post(sender, target.url)
+        await until(lambda: target.open_connections == 0)
+        assert len(target.received) == 1, "one attempt is one request"
+    assert not outcome.delivered
+    assert not outcome.own_fault
+    assert (outcome.fault, outcome.status) == (fault, status)
+    assert outcome.duration_ms < 5 * IMPATIENT_S * 1000
+
+
+async def test_of_gigabytes_only_the_beginning_is_read() -> None:
+    async with Sender(DEVELOPMENT) as sender, Receiver(receiver.floods) as target:
+        outcome = await post(sender, target.url)
+        await until(lambda: target.open_connections == 0)
+    assert outcome.delivered, "it said 200, and its body means nothing"
+    assert outcome.excerpt == bytes(EXCERPT_BYTES_MAX)
+
+
+async def test_an_excerpt_is_as_sent_and_never_unpacked(sender: Sender) -> None:
+    bomb = gzip.compress(bytes(1_000_000))
+    async with Receiver(answers(200, bomb, Content_Encoding="gzip")) as target:
+        outcome = await post(sender, target.url)
+    assert outcome.excerpt == bomb[:EXCERPT_BYTES_MAX]
+
+
+async def test_a_connection_is_kept_for_the_next_post(sender: Sender) -> None:
+    async with Receiver(answers(200, bytes(ANSWER_BYTES_MAX))) as target:
+        for _ in range(5):
+            assert (await post(sender, target.url)).delivered
+        assert target.connections == 1
+
+
+async def test_cookies_are_not_kept(sender: Sender) -> None:
+    async with Receiver(answers(200, Set_Cookie="session=1; Path=/")) as target:
+        for _ in range(2):
+            await post(sender, target.url)
+        assert all("cookie" not in request.headers for request in target.received)
+
+
+async def test_a_kept_connection_closed_by_the_receiver_costs_no_attempt(sender: Sender) -> None:
+    async def closes_before_the_second_answer(_: StreamReader, writer: StreamWriter) -> None:
+        if len(target.received) == 2:
+            await receiver.resets(_, writer)
+        else:
+            await answers(200)(_, writer)
+
+    async with Receiver(closes_before_the_second_answer) as target:
+        assert (await post(sender, target.url)).delivered
+        assert (await post(sender, target.url)).delivered
+        assert (len(target.received), target.connections) == (3, 2)
+
+
+async def test_nobody_listening(sender: Sender) -> None:
+    async with Receiver(answers(200)) as target:
+        url = target.url
+    outcome = await post(sender, url)
+    assert (outcome.fault, outcome.unreachable) == ("connect", True)
+
+
+async def test_a_host_that_takes_no_connection_is_left_after_the_connect_timeout() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        port = deaf.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # its queue is full now
+            async with Sender(DEVELOPMENT, connect_timeout_s=0.2) as sender:
+                outcome = await post(sender, f"http://127.0.0.1:{port}/")
+    assert outcome.fault == "connect"
+
+
+async def test_a_name_without_an_address(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> list[AddrInfo]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    assert (await post(sender, "http://nowhere.example/")).fault == "dns"
+
+
+async def test_running_out_of_file_handles_is_our_own_fault() -> None:
+    class NoHandlesLeft(Policy):
+        def open_socket(self, found: AddrInfo) -> socket.socket:
+            raise OSError(EMFILE, "Too many open files")
+
+    async with Sender(NoHandlesLeft(production=False)) as sender:
+        outcome = await post(sender, "http://127.0.0.1:8000/")
+    assert (outcome.fault, outcome.own_fault) == ("exhausted", True)
+
+
+async def test_no_more_are_on_their_way_than_allowed() -> None:
+    waiting = asyncio.Event()
+
+    async def answers_when_told(_: StreamReader, writer: StreamWriter) -> None:
+        await waiting.wait()
+        await answers(200)(_, writer)
+
+    async with Sender(DEVELOPMENT, in_flight_max=3) as sender, Receiver(answers_when_told) as target:
+        posts = [asyncio.ensure_future(post(sender, target.url)) for _ in range(10)]
+        await until(lambda: len(target.received) == 3)
+        waiting.set()
+        assert all(outcome.delivered for outcome in await asyncio.gather(*posts))
+        assert target.connections == 3
+
+
+async def test_a_cancelled_post_leaves_nothing_behind() -> None:
+    async with Sender(DEVELOPMENT) as sender, Receiver(receiver.hangs) as target:
+        cancelled = asyncio.ensure_future(post(sender, target.url))
+        await until(lambda: target.received)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+    async with Receiver(answers(200)) as target, Sender(DEVELOPMENT) as sender:
+        assert (await post(sender, target.url)).delivered
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "receiver.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return pem
+
+
+async def test_a_certificate_must_be_one_we_trust(tmp_path: Path) -> None:
+    pem = self_signed(tmp_path)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(pem)
+    async with Receiver(answers(200), tls=serving) as target:
+        async with Sender(DEVELOPMENT) as sender:
+            assert (await post(sender, target.url)).fault == "tls"
+        assert target.received == []
+        async with Sender(DEVELOPMENT, tls=ssl.create_default_context(cafile=str(pem))) as trusting:
+            assert (await post(trusting, target.url)).delivered
