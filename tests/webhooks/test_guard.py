@@ -4,13 +4,15 @@ import socket
 from ipaddress import ip_address, ip_network
 
 import pytest
+from aiohttp import DefaultResolver
+from aiohttp.abc import ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webhooks.receiver import Receiver, answers
 from webhooks import signature
 from webhooks.delivery import Outcome
-from webhooks.guard import AddressRefused, AddrInfo, Policy, UrlRefused
+from webhooks.guard import AddressRefused, Policy, UrlRefused
 from webhooks.sender import Sender
 
 PRODUCTION = Policy(production=True)
@@ -179,14 +181,20 @@ def test_what_the_standard_library_calls_private_is_never_open(address: object) 
 
 
 def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    def found(host: str, port: int, *_: object, **__: object) -> list[AddrInfo]:
-        families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]
+    async def resolve(_: object, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         return [
-            (family, socket.SOCK_STREAM, 6, "", (address, port, 0, 0) if ":" in address else (address, port))
-            for family, address in zip(families, addresses, strict=True)
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in addresses
         ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", found)
+    monkeypatch.setattr(DefaultResolver, "resolve", resolve)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::1", "169.254.169.254"])

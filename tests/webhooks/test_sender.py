@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import stripe
+from aiohttp import DefaultResolver
+from aiohttp.abc import ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -173,10 +175,10 @@ async def test_a_host_that_takes_no_connection_is_left_after_the_connect_timeout
 
 
 async def test_a_name_without_an_address(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object, **__: object) -> list[AddrInfo]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    async def fails(*_: object, **__: object) -> list[ResolveResult]:
+        raise OSError(None, "Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    monkeypatch.setattr(DefaultResolver, "resolve", fails)
     assert (await post(sender, "http://nowhere.example/")).fault == "dns"
 
 
