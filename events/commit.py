@@ -4,18 +4,20 @@ One call of one server function stores a batch. Its items fare separately: a sta
 are stored; one that makes the statement itself fail is found by splitting the batch, and only it fails.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 import asyncpg
 
 from events.database import PINNED_PLANS, DedicatedConnection
-from events.errors import AlreadyAnswered, LogUnavailable, NameTaken, StaleStream
+from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, StaleStream
 from events.gather import Gather, Overloaded
 from events.record import Append
 
 BATCH_MAX = 128
 
+Observe = Callable[[int, float, int | None], None]  # items of a batch, seconds it took, a position it gave
 Stored = int | None  # the first event's position; None when there was no event
 
 
@@ -42,9 +44,12 @@ class NoReadModels:
 class GroupCommit:
     """Stores appends, many at a time, over one connection of its own."""
 
-    def __init__(self, dsn: str, read_models: ReadModels, *, batch_max: int = BATCH_MAX) -> None:
+    def __init__(
+        self, dsn: str, read_models: ReadModels, *, batch_max: int = BATCH_MAX, observe: Observe | None = None
+    ) -> None:
         self._connection = DedicatedConnection(dsn, application="append", **PINNED_PLANS)
         self._read_models = read_models
+        self._observe = observe
         self._gather: Gather[Append, Stored] = Gather(self._store, batch_max=batch_max, alone=_marks)
 
     async def append(self, item: Append) -> Stored:
@@ -60,6 +65,7 @@ class GroupCommit:
         await self._connection.close()
 
     async def _store(self, items: list[Append]) -> list[Stored | Exception]:
+        started = time.perf_counter()
         try:
             rows = await self._connection.fetch(
                 self._read_models.statement,
@@ -69,15 +75,17 @@ class GroupCommit:
             )
         except LogUnavailable as error:
             return [error] * len(items)
-        except asyncpg.UniqueViolationError as error:
+        except asyncpg.IntegrityConstraintViolationError as error:
             if len(items) == 1:
-                return [NameTaken(error.constraint_name or "")]
+                return [ConstraintBroken(error.constraint_name or "")]
             return await self._store_halves(items)
         except (asyncpg.PostgresError, ValueError, OverflowError) as error:
             if len(items) == 1:
                 return [error]
             return await self._store_halves(items)
         row = rows[0]
+        if self._observe is not None:
+            self._observe(len(items), time.perf_counter() - started, row["first_position"][-1])
         return [
             _told(item, outcome, position)
             for item, outcome, position in zip(items, row["outcome"], row["first_position"], strict=True)

@@ -6,7 +6,7 @@
 | Missing         | the caller        | a Refusal: the object in the path is not there, 404   |
 | LockTimeout     | the caller        | a Refusal: others kept changing the object, 429       |
 | StaleStream     | ourselves         | another writer was first: decide again                |
-| NameTaken       | ourselves         | a name that must be unique is in use: another, or 400 |
+| ConstraintBroken| ourselves         | a unique name is in use, a limit is reached: 400 |
 | AlreadyAnswered | ourselves         | this idempotency key has an answer: replay it         |
 | LogUnavailable  | an operator       | the log cannot be reached: 503, worth a retry         |
 | BrokenHistory   | an operator       | stored history is not what was written: alert, 500    |
@@ -55,8 +55,8 @@ class StaleStream(Exception):
         self.expected = expected
 
 
-class NameTaken(Exception):
-    """A name that must be unique within an account and mode is in use; `constraint` says which."""
+class ConstraintBroken(Exception):
+    """A rule over many objects forbids it: a unique name is in use, a limit is reached. `constraint` names the rule."""
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)

@@ -129,8 +129,8 @@ class Executor:
         """Carry out a command on an object that does not exist yet, whose id is fresh.
 
         `reply` is handed the state reached and the rows made of it (None when nothing changed).
-        Raises Refusal; AlreadyAnswered when the key has an answer; NameTaken; StaleStream when the id was not fresh;
-        LogUnavailable.
+        Raises Refusal; AlreadyAnswered when the key has an answer; ConstraintBroken; StaleStream when the id was not
+        fresh; LogUnavailable.
         """
         stream = decider.stream(id)
         secret, wrapped = self._master_keys.mint(stream)
@@ -170,9 +170,11 @@ class Executor:
         """The state of an object as the log has it; the initial one when this account and mode have no such object."""
         return (await self._latest(decider, decider.stream(id), origin)).state
 
-    async def keep_refusal(self, stream: str, origin: Origin, receipt: Receipt) -> None:
+    async def keep_refusal(self, origin: Origin, receipt: Receipt) -> None:
         """Keep the answer of a request that was refused once it had begun to act. Raises AlreadyAnswered."""
-        await self._log.append(Append(stream=stream, expected=0, origin=origin, receipt=receipt))
+        await self._log.append(
+            Append(stream=f"refusal-{receipt.request_id}", expected=0, origin=origin, receipt=receipt)
+        )
 
     def forget(self, stream: str) -> None:
         """Forget what was folded of a stream."""

@@ -47,20 +47,28 @@ class MasterKeys:
         return key, self.wrap(key, stream)
 
     def wrap(self, key: SubjectKey, stream: str) -> bytes:
-        """`key` sealed by the newest master key, for `stream` alone: master's name, nonce, ciphertext, tag."""
-        nonce = os.urandom(NONCE_BYTES)
-        return self._first + nonce + self._ciphers[self._first].encrypt(nonce, key.secret, stream.encode())
+        """`key` sealed for `stream` alone."""
+        return self.seal(key.secret, stream)
 
     def unwrap(self, wrapped: bytes, stream: str) -> SubjectKey:
-        """The key of `stream`.
+        """The key of `stream`. Raises BrokenHistory as `unseal` does."""
+        return SubjectKey(self.unseal(wrapped, stream))
 
-        Raises BrokenHistory when no master key we have wrapped it, or it is another stream's.
+    def seal(self, plain: bytes, place: str) -> bytes:
+        """`plain` sealed by the newest master key, for one place alone: master's name, nonce, ciphertext, tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return self._first + nonce + self._ciphers[self._first].encrypt(nonce, plain, place.encode())
+
+    def unseal(self, sealed: bytes, place: str) -> bytes:
+        """What was sealed for that place.
+
+        Raises BrokenHistory when no master key we have sealed it, or it was sealed for another place.
         """
-        cipher = self._ciphers.get(wrapped[:NAME_BYTES])
+        cipher = self._ciphers.get(sealed[:NAME_BYTES])
         if cipher is None:
-            raise BrokenHistory(f"{stream}: its key was wrapped by a master key that was not given")
-        nonce, sealed = wrapped[NAME_BYTES : NAME_BYTES + NONCE_BYTES], wrapped[NAME_BYTES + NONCE_BYTES :]
+            raise BrokenHistory(f"{place}: sealed by a master key that was not given")
+        nonce, body = sealed[NAME_BYTES : NAME_BYTES + NONCE_BYTES], sealed[NAME_BYTES + NONCE_BYTES :]
         try:
-            return SubjectKey(cipher.decrypt(nonce, sealed, stream.encode()))
+            return cipher.decrypt(nonce, body, place.encode())
         except InvalidTag as error:
-            raise BrokenHistory(f"{stream}: its key does not unwrap") from error
+            raise BrokenHistory(f"{place}: does not unseal") from error

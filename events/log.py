@@ -17,7 +17,8 @@ class Log(Protocol):
     async def append(self, item: Append) -> int | None:
         """Store one command's events, with all that commits beside them; gives the first one's position.
 
-        Raises StaleStream, NameTaken or AlreadyAnswered, having stored nothing; LogUnavailable when nobody can tell.
+        Raises StaleStream, ConstraintBroken or AlreadyAnswered, having stored nothing; LogUnavailable when nobody can
+        tell.
         """
         ...
 
@@ -51,11 +52,11 @@ class PostgresLog:
     async def load(self, stream: str, after: int = 0) -> Loaded:
         """See Log."""
         rows = await self._fetch(self._load, stream, after)
-        return Loaded([_record(row) for row in rows], rows[0]["wrapped"] if rows else None)
+        return Loaded([record_of(row) for row in rows], rows[0]["wrapped"] if rows else None)
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """See Log."""
-        return [_record(row) for row in await self._fetch(self._read, after, limit)]
+        return [record_of(row) for row in await self._fetch(self._read, after, limit)]
 
     async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
         """See Log."""
@@ -70,7 +71,8 @@ class PostgresLog:
         return rows
 
 
-def _record(row: Any) -> Record:
+def record_of(row: Any) -> Record:
+    """A record out of a row of events.log."""
     return Record(
         position=row["position"],
         stream=row["stream"],

@@ -93,7 +93,8 @@ class CustomerProjection:
             )
         return Rows(customers=(self.row(change, shown),), notices=tuple(notices))
 
-    def row(self, change: Change[Customer], shown: dict[str, Any] | None = None) -> CustomerRow:
+    @staticmethod
+    def row(change: Change[Customer], shown: dict[str, Any] | None = None) -> CustomerRow:
         """The row alone, as the change left it."""
         after = change.after
         if after.deleted:

@@ -1,0 +1,115 @@
+"""API keys: one small stream each, `api_key-key_…`. The key itself is never stored, only its SHA-256 digest."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from events.errors import Missing
+
+KIND = "api_key"
+
+Power = Literal["secret", "restricted", "publishable"]
+Right = str  # `customers:read`, `customers:write`; the resource's word in the API's paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueKey:
+    """Let a key act for the account and mode of its origin."""
+
+    id: str
+    created: int
+    digest: str  # SHA-256 of the key, hex
+    name: str
+    power: Power
+    rights: tuple[Right, ...] = ()
+    shown: str  # its ends: sk_test_…book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeKey:
+    """End the key for good."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyIssued:
+    """The key may act from now on."""
+
+    created: int
+    digest: str
+    id: str
+    name: str
+    power: Power
+    rights: tuple[Right, ...]
+    shown: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRevoked:
+    """The key may no longer act."""
+
+    id: str
+
+
+Command = IssueKey | RevokeKey
+Event = KeyIssued | KeyRevoked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as the events so far have left it; `id` is empty before the first of them."""
+
+    id: str = ""
+    created: int = 0
+    digest: str = ""
+    name: str = ""
+    power: Power = "secret"
+    rights: tuple[Right, ...] = ()
+    shown: str = ""
+    revoked: bool = False
+
+
+NO_KEY = ApiKey()
+
+
+def decide(state: ApiKey, command: Command) -> list[Event]:
+    """Say what `command` would make happen; revoking twice changes nothing. Raises Missing for a key that never was."""
+    match command:
+        case IssueKey():
+            assert not state.id, "ids of new keys are fresh"
+            return [
+                KeyIssued(
+                    created=command.created,
+                    digest=command.digest,
+                    id=command.id,
+                    name=command.name,
+                    power=command.power,
+                    rights=command.rights,
+                    shown=command.shown,
+                )
+            ]
+        case RevokeKey():
+            if not state.id:
+                raise Missing("API key", command.id)
+            return [] if state.revoked else [KeyRevoked(id=command.id)]
+        case _:
+            assert_never(command)
+
+
+def evolve(state: ApiKey, event: Event) -> ApiKey:
+    """Fold one event in."""
+    match event:
+        case KeyIssued():
+            return ApiKey(
+                id=event.id,
+                created=event.created,
+                digest=event.digest,
+                name=event.name,
+                power=event.power,
+                rights=event.rights,
+                shown=event.shown,
+            )
+        case KeyRevoked():
+            return replace(state, revoked=True)
+        case _:
+            assert_never(event)

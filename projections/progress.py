@@ -1,0 +1,31 @@
+"""How far a long piece of work is: numbers only; the command line draws the bar."""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So many of so many events are done, at so many a second."""
+
+    done: int
+    total: int
+    rate: float
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that the rest takes at this rate."""
+        return (self.total - self.done) / self.rate if self.rate else float("inf")
+
+
+@dataclass(slots=True)
+class Meter:
+    """Turns a growing count into Progress."""
+
+    total: int
+    _started: float = field(default_factory=time.monotonic)
+
+    def at(self, done: int) -> Progress:
+        """The progress when `done` are done."""
+        elapsed_s = time.monotonic() - self._started
+        return Progress(done, self.total, done / elapsed_s if elapsed_s > 0 else 0.0)

@@ -1,0 +1,165 @@
+"""Reading the read models: one indexed query each, bytes out.
+
+Point reads that arrive while others are in flight are answered together by the next query, like appends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+
+from events.database import LOST, PINNED_PLANS, DedicatedConnection, load_sql
+from events.errors import LogUnavailable
+from events.gather import Gather, Overloaded
+
+TOGETHER_MAX = 256
+EARLIEST, LATEST = -(2**63), 2**63 - 1
+
+
+class UnknownCursor(Exception):
+    """No object has the id a page was asked to begin or end at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOf:
+    """Which page of a list: after or before a cursor, or the first; `created` bounds are inclusive."""
+
+    limit: int
+    starting_after: str | None = None
+    ending_before: str | None = None
+    created_min: int = EARLIEST
+    created_max: int = LATEST
+
+
+class Page(NamedTuple):
+    """A page in list order, and whether there is more in the direction of travel."""
+
+    bodies: Sequence[bytes]
+    has_more: bool
+
+
+class KeyHolder(NamedTuple):
+    """Whom an API key acts for, and what it may do."""
+
+    key_id: str
+    account: str
+    livemode: bool
+    power: str  # secret, restricted, publishable
+    rights: frozenset[str]
+
+
+class Named(NamedTuple):
+    """What a point read asks for."""
+
+    account: str
+    livemode: bool
+    kind: str
+    id: str
+
+
+class Reader:
+    """Reads the inline read models."""
+
+    def __init__(self, dsn: str, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
+        self._customers: Gather[Named, bytes | None] = Gather(self._get_customers, batch_max=TOGETHER_MAX)
+        self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
+        self._resources: Gather[Named, bytes | None] = Gather(self._get_resources, batch_max=TOGETHER_MAX)
+        self._sql = {
+            name: load_sql("projections", name)
+            for name in (
+                "get_customers",
+                "get_resources",
+                "find_api_key",
+                "list_api_keys",
+                "list_customers",
+                "list_customers_before",
+                "list_customers_by_email",
+                "list_customers_by_email_before",
+                "list_resources",
+                "list_resources_before",
+            )
+        }
+
+    async def customer(self, account: str, livemode: bool, id: str) -> bytes | None:
+        """A customer's body, living or deleted; None when this account and mode have no such customer."""
+        return await self._ask(self._customers, Named(account, livemode, "customer", id))
+
+    async def resource(self, account: str, livemode: bool, kind: str, id: str) -> bytes | None:
+        """The body of an object of any other kind; None when there is none, or no more."""
+        return await self._ask(self._resources, Named(account, livemode, kind, id))
+
+    async def customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> Page:
+        """A page of living customers, newest first. Raises UnknownCursor."""
+        if email is None:
+            return await self._page("list_customers", "customer", account, livemode, page)
+        return await self._page("list_customers_by_email", "customer", account, livemode, page, email)
+
+    async def resources(self, account: str, livemode: bool, kind: str, page: PageOf, parent: str = "") -> Page:
+        """A page of living objects of one kind and parent, newest first. Raises UnknownCursor."""
+        return await self._page("list_resources", "resource", account, livemode, page, kind, parent)
+
+    async def key_holder(self, digest: str) -> KeyHolder | None:
+        """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked."""
+        rows = await self._fetch(self._sql["find_api_key"], digest)
+        if not rows:
+            return None
+        facts = orjson.loads(rows[0]["facts"])
+        return KeyHolder(
+            rows[0]["id"], rows[0]["account"], rows[0]["livemode"], facts["power"], frozenset(facts["rights"])
+        )
+
+    async def api_keys(self) -> Sequence[bytes]:
+        """Every API key of every account, revoked ones too, in the order in which they were issued."""
+        return [row["body"] for row in await self._fetch(self._sql["list_api_keys"])]
+
+    async def ping(self) -> None:
+        """Raises LogUnavailable when the database does not answer."""
+        await self._fetch("SELECT 1")
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._connection.close()
+        await self._resource_connection.close()
+
+    async def _page(
+        self, statement: str, table: str, account: str, livemode: bool, page: PageOf, *more: object
+    ) -> Page:
+        backwards = page.ending_before is not None
+        cursor = page.ending_before if backwards else page.starting_after
+        bounds = (page.created_min, page.created_max, page.limit + 1)
+        query = self._sql[statement + "_before" if backwards else statement]
+        rows = await self._fetch(query, account, livemode, cursor, *bounds, *more)
+        if not rows and cursor is not None:
+            known = f"SELECT FROM projections.{table} WHERE account = $1 AND livemode = $2 AND id = $3"
+            if not await self._fetch(known, account, livemode, cursor):
+                raise UnknownCursor(cursor)
+        bodies = [row["body"] for row in rows[: page.limit]]
+        if backwards:
+            bodies.reverse()
+        return Page(bodies, len(rows) > page.limit)
+
+    async def _get_customers(self, asked: list[Named]) -> list[bytes | Exception | None]:
+        accounts, livemodes, _, ids = zip(*asked, strict=True)
+        rows = await self._connection.fetch(self._sql["get_customers"], accounts, livemodes, ids)
+        return [row[0] for row in rows]
+
+    async def _get_resources(self, asked: list[Named]) -> list[bytes | Exception | None]:
+        rows = await self._resource_connection.fetch(self._sql["get_resources"], *zip(*asked, strict=True))
+        return [row[0] for row in rows]
+
+    async def _ask(self, gather: Gather[Named, bytes | None], named: Named) -> bytes | None:
+        try:
+            return await gather.ask(named)
+        except Overloaded as error:
+            raise LogUnavailable("too many reads are waiting") from error
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows

@@ -1,0 +1,9 @@
+-- get_resources: the stored bodies of many objects at once.
+-- $1 accounts, $2 livemodes, $3 kinds, $4 ids: one of each for every object asked for; one that is not there, or is
+-- deleted, gives a null body
+SELECT r.body
+FROM unnest($1::text[], $2::boolean[], $3::text[], $4::text[]) WITH ORDINALITY AS asked(account, livemode, kind, id, n)
+LEFT JOIN projections.resource r
+    ON r.account = asked.account AND r.livemode = asked.livemode AND r.id = asked.id AND r.kind = asked.kind
+   AND NOT r.deleted
+ORDER BY n;

@@ -1,0 +1,139 @@
+"""The `rollbook` command."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service import observe, settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="An event-sourced customer service.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys_app, name="keys")
+rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
+app.add_typer(rebuild_app, name="rebuild")
+console = Console()
+
+ALL_ROLES = frozenset({"api", "relay", "worker"})
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except settings.Misconfigured as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    uvloop.run(work)
+
+
+def _play(roles: frozenset[str]) -> None:
+    from service import roles as playing
+
+    read = settings.read()
+    observe.configure(level=read.log_level, production=read.production)
+    _run(playing.run(read, roles))
+
+
+@app.command()
+def serve() -> None:
+    """Play every role in one process: API, relay, worker."""
+    _play(ALL_ROLES)
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP API."""
+    _play(frozenset({"api"}))
+
+
+@app.command()
+def relay() -> None:
+    """Publish notices to RabbitMQ; one of several is active."""
+    _play(frozenset({"relay"}))
+
+
+@app.command()
+def worker() -> None:
+    """Deliver webhooks; any number of workers share the work."""
+    _play(frozenset({"worker"}))
+
+
+@app.command()
+def config() -> None:
+    """Print every setting as it is in force, secrets hidden."""
+    table = Table("variable", "value", "meaning")
+    for row in settings.effective():
+        table.add_row(*row)
+    console.print(table)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the shape this version needs; safe to run from several places at once."""
+    from service import commands
+
+    asyncio.run(commands.migrate(settings.read(), console))
+
+
+@keys_app.command("create")
+def keys_create(
+    account: Annotated[str, typer.Option(help="the account the key acts for; unset: a new one")] = "",
+    live: Annotated[bool, typer.Option("--live", help="a live mode key instead of a test mode one")] = False,
+    restricted: Annotated[
+        list[str] | None, typer.Option(help="make an rk_ key with this right, like customers:read; may be repeated")
+    ] = None,
+    publishable: Annotated[bool, typer.Option("--publishable", help="make a pk_ key")] = False,
+    name: Annotated[str, typer.Option(help="what to remember it by")] = "",
+) -> None:
+    """Issue an API key and print it, this once."""
+    from service import commands
+
+    asyncio.run(
+        commands.create_key(
+            settings.read(),
+            console,
+            account=account,
+            live=live,
+            rights=tuple(restricted or ()),
+            publishable=publishable,
+            name=name,
+        )
+    )
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """List the API keys of every account."""
+    from service import commands
+
+    asyncio.run(commands.list_keys(settings.read(), console))
+
+
+@keys_app.command("revoke")
+def keys_revoke(id: Annotated[str, typer.Argument(help="the key's id, key_…")]) -> None:
+    """End an API key for good."""
+    from service import commands
+
+    asyncio.run(commands.revoke_key(settings.read(), console, id))
+
+
+@rebuild_app.command("customers")
+def rebuild_customers() -> None:
+    """Empty the customers' read model and fill it from the log."""
+    from service import commands
+
+    asyncio.run(commands.rebuild_customers(settings.read(), console))
+
+
+if __name__ == "__main__":
+    main()

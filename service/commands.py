@@ -1,0 +1,126 @@
+"""What the command line does to a running or a resting system, beside playing roles."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from events import database
+from events.errors import Missing
+from projections import rebuild
+from service import keys
+from service.dev.postgres import EmbeddedPostgres
+from service.roles import database_url
+from service.settings import Settings
+from service.wiring import Core, build
+
+
+@asynccontextmanager
+async def _dsn(settings: Settings) -> AsyncIterator[str]:
+    embedded = EmbeddedPostgres()
+    try:
+        yield await database_url(settings, embedded)
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+@asynccontextmanager
+async def _core(settings: Settings) -> AsyncIterator[Core]:
+    async with _dsn(settings) as dsn:
+        core = await build(settings, dsn)
+        try:
+            if not settings.production:
+                await database.migrate(dsn)
+            yield core
+        finally:
+            await core.close()
+
+
+async def migrate(settings: Settings, console: Console) -> None:
+    """Apply what the database has not had, and say what that was."""
+    async with _dsn(settings) as dsn:
+        applied = await database.migrate(dsn)
+    for name in applied:
+        console.print(f"applied {name}")
+    console.print("The database is up to date.")
+
+
+async def create_key(
+    settings: Settings,
+    console: Console,
+    *,
+    account: str,
+    live: bool,
+    rights: tuple[str, ...],
+    publishable: bool,
+    name: str,
+) -> None:
+    """Issue a key and print it with its account."""
+    if rights and publishable:
+        raise typer.BadParameter("a publishable key has no rights to restrict")
+    async with _core(settings) as core:
+        account = account or keys.new_account()
+        id, key = await keys.issue(
+            core,
+            account=account,
+            livemode=live,
+            power="publishable" if publishable else "restricted" if rights else "secret",
+            rights=rights,
+            name=name,
+        )
+    console.print(f"id       {id}\naccount  {account}\nkey      {key}", soft_wrap=True)
+    console.print("The key is shown this once; only its digest is kept.")
+
+
+async def list_keys(settings: Settings, console: Console) -> None:
+    """Print a table of all keys."""
+    async with _core(settings) as core:
+        bodies = await core.reader.api_keys()
+    table = Table("id", "account", "mode", "key", "power", "rights", "name", "state")
+    for body in bodies:
+        key = orjson.loads(body)
+        table.add_row(
+            key["id"],
+            key["account"],
+            "live" if key["livemode"] else "test",
+            key["key"],
+            key["power"],
+            " ".join(key["rights"]),
+            key["name"],
+            "revoked" if key["revoked"] else "active",
+        )
+    console.print(table)
+
+
+async def revoke_key(settings: Settings, console: Console, id: str) -> None:
+    """End a key and say so."""
+    async with _core(settings) as core:
+        try:
+            await keys.revoke(core, id)
+        except Missing as missing:
+            console.print(missing.message)
+            raise typer.Exit(1) from None
+    console.print(f"{id} is revoked.")
+
+
+async def rebuild_customers(settings: Settings, console: Console) -> None:
+    """Empty the customers' read model and fill it from the log, with a progress bar."""
+    bar = Progress(
+        TextColumn("customers"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f} events/s"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    async with _core(settings) as core:
+        with bar:
+            task = bar.add_task("rebuild", total=None, rate=0.0)
+            async for progress in rebuild.customers(core.dsn, core.codec, core.master_keys):
+                bar.update(task, completed=progress.done, total=progress.total, rate=progress.rate)
+    console.print("The customers' read model was rebuilt.")

@@ -1,0 +1,241 @@
+"""The door: what every request passes through, in this order (CONTRACT of the API reference).
+
+authentication, version, route, idempotency replay, parse, unknown parameters, required ones, types, existence of what
+is named, business rules. The first failure answers, and nothing is stored on a failure before the request has begun to
+act. Every answer carries a Request-Id.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel
+
+from events import ids
+from events.clock import Clock
+from events.errors import AlreadyAnswered, BrokenHistory, LogUnavailable, Missing, Refusal
+from events.execute import Executor, KeyUse, Reply
+from events.log import Log
+from events.record import Origin, Receipt
+from projections.read import KeyHolder, Reader
+from service.http import fingerprint, form, params, refusals, versions
+from service.http.auth import Authenticator
+from service.http.form import FormValue
+from service.http.idempotency import Running, check_key
+from service.metrics import Metrics
+from webhooks.notices import Notices
+
+log = structlog.get_logger("service")
+
+Model = TypeVar("Model", bound=BaseModel)
+ID_CHARACTERS_MAX = 255
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(slots=True)
+class Call:
+    """One authenticated request on its way to a route."""
+
+    door: "Door"
+    method: str
+    path: str
+    request_id: str
+    caller: KeyHolder
+    version: str
+    raw: dict[str, FormValue]
+    match: dict[str, str]
+    idempotency_key: str | None = None
+    began: bool = field(default=False)  # whether a refusal from here on is kept under the idempotency key
+    key_use: KeyUse | None = None
+
+    def parse(self, model: type[Model]) -> Model:
+        """The parameters, parsed. Raises Refusal."""
+        return params.parse(model, self.raw)
+
+    def begin(self) -> Origin:
+        """Begin to act: from here on even a refusal is an answer to keep. Gives the origin of what will happen."""
+        self.began = True
+        caller = self.caller
+        return Origin(
+            account=caller.account,
+            livemode=caller.livemode,
+            at=self.door.clock.now(),
+            actor=caller.key_id,
+            request_id=self.request_id,
+            idempotency_key=self.idempotency_key,
+            correlation_id=self.request_id,
+        )
+
+
+Route = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(slots=True)
+class Door:
+    """Opens routes to callers."""
+
+    executor: Executor
+    log: Log
+    reader: Reader
+    authenticator: Authenticator
+    clock: Clock
+    notices: Notices
+    metrics: Metrics
+    default_version: str
+    request_timeout_s: float
+    running: Running = field(default_factory=Running)
+
+    def opens(self, name: str, right: str, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it."""
+        answered = self.metrics.requests_of(name)
+
+        async def handle(request: web.Request) -> web.Response:
+            started = time.perf_counter()
+            request_id = ids.new("req", os.urandom(ids.ID_BYTES))
+            headers = {"Request-Id": request_id}
+            actor = None
+            try:
+                caller = await self.authenticator.caller(request.headers.get("Authorization"))
+                actor = caller.key_id
+                self.authenticator.permit(caller, right)
+                reply = await self._answer(request, request_id, caller, route, headers)
+                status, body = reply.status, reply.body
+            except Exception as error:  # whatever it is, the caller gets an answer in the API's form
+                status, body = self._failed(error, name, request_id, headers)
+            elapsed_s = time.perf_counter() - started
+            answered(status, elapsed_s)
+            log.info(
+                "request.answered",
+                route=name,
+                status=status,
+                elapsed_ms=round(elapsed_s * 1000, 2),
+                request=request_id,
+                actor=actor,
+            )
+            return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+        return handle
+
+    async def _answer(
+        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route, headers: dict[str, str]
+    ) -> Reply:
+        version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
+        headers["Stripe-Version"] = version
+        account = request.headers.get("Stripe-Account")
+        if account is not None:
+            self.authenticator.permit_account(caller, account)
+            headers["Stripe-Account"] = account
+        call = Call(
+            door=self,
+            method=request.method,
+            path=request.path,
+            request_id=request_id,
+            caller=caller,
+            version=version,
+            raw=await self._parameters(request),
+            match=dict(request.match_info),
+        )
+        _check_ids(call.match)
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key is None:
+            return await route(call)
+        check_key(key)
+        headers["Idempotency-Key"] = key
+        call.idempotency_key = key
+        call.key_use = KeyUse(
+            key=key,
+            route=f"{call.method} {call.path}",
+            fingerprint=fingerprint.of(call.method, call.path, call.raw, version, account),
+        )
+        with self.running.alone((caller.account, caller.livemode, key)):
+            return await self._answer_once(call, call.key_use, route, headers)
+
+    async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: dict[str, str]) -> Reply:
+        """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.
+
+        The common case asks nothing first: the log refuses the second use of a key in the same round trip.
+        """
+        try:
+            try:
+                return await route(call)
+            except Refusal as refusal:
+                if not call.began:
+                    raise
+                reply = refusals.reply(refusal, call.request_id, call.caller.livemode)
+                if reply.status >= 429:  # passing troubles are not answers
+                    raise
+                await self.executor.keep_refusal(call.begin(), use.receipt(call.request_id, reply))
+                headers.update(refusals.headers(refusal))
+                return reply
+        except AlreadyAnswered:
+            receipt = await self._receipt(call)
+            if receipt is None:  # its day passed between the two looks
+                raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
+            return self._replay(receipt, use, headers)
+        except Refusal:
+            receipt = await self._receipt(call)  # a replay comes before parsing, so before its faults
+            if receipt is None:
+                raise
+            return self._replay(receipt, use, headers)
+
+    async def _receipt(self, call: Call) -> Receipt | None:
+        assert call.idempotency_key is not None
+        return await self.log.receipt(call.caller.account, call.caller.livemode, call.idempotency_key)
+
+    @staticmethod
+    def _replay(receipt: Receipt, use: KeyUse, headers: dict[str, str]) -> Reply:
+        if receipt.fingerprint != use.fingerprint:
+            raise refusals.KeyReused(use.key, first_route=receipt.route, route=use.route)
+        headers["Idempotent-Replayed"] = "true"
+        headers["Original-Request"] = receipt.request_id
+        return Reply(status=receipt.status, body=receipt.body)
+
+    async def _parameters(self, request: web.Request) -> dict[str, FormValue]:
+        if request.method != "POST":
+            return form.decode(request.rel_url.raw_query_string) if request.rel_url.raw_query_string else {}
+        try:
+            if request.content.is_eof():  # as a rule the body came with the headers
+                return await _posted(request)
+            async with asyncio.timeout(self.request_timeout_s):
+                return await _posted(request)
+        except TimeoutError:
+            raise refusals.TooSlow from None
+        except web.HTTPRequestEntityTooLarge:
+            raise refusals.TooLarge from None
+
+    def _failed(self, error: Exception, name: str, request_id: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        if not isinstance(error, Refusal | LogUnavailable):
+            log.error("request.failed", route=name, request=request_id, error=type(error).__name__, exc_info=error)
+            if isinstance(error, BrokenHistory):
+                self.metrics.broken_history.inc()
+        reply = refusals.reply(error, request_id, False)
+        headers.update(refusals.headers(error))
+        return reply.status, reply.body
+
+
+def _check_ids(match: dict[str, str]) -> None:
+    """What cannot be an id is not looked up."""
+    for kind, id in match.items():
+        if len(id) > ID_CHARACTERS_MAX or not id.isprintable():
+            raise Missing(kind.replace("_", " "), id.encode("ascii", "backslashreplace").decode()[:ID_CHARACTERS_MAX])
+
+
+async def _posted(request: web.Request) -> dict[str, FormValue]:
+    content_type = request.content_type
+    body = await request.read()
+    query = request.rel_url.raw_query_string
+    if not body:
+        return form.decode(query) if query else {}
+    if content_type == FORM or content_type == "application/octet-stream":
+        sent = form.decode(body)
+    elif content_type == "multipart/form-data":
+        posted = await request.post()
+        sent = form.nest([(name, value) for name, value in posted.items() if isinstance(value, str)])
+    else:
+        raise refusals.WrongContentType(content_type)
+    return {**form.decode(query), **sent} if query else sent

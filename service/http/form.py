@@ -1,0 +1,109 @@
+"""Form encoding as the API's clients spell it: `a[b][c]=d`, `a[]=x`, `a[0]=x`, brackets literal or percent-encoded.
+
+Every leaf is text. `a[0]=x&a[1]=y` stays a hash with the keys "0" and "1": only the parameter knows whether an array is
+meant or a metadata key (see params.arrays). `a[][k]` begins a new element when a key repeats.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import unquote
+
+from events.errors import Refusal
+
+FormValue = str | list["FormValue"] | dict[str, "FormValue"]
+
+PARAMETERS_MAX = 1000
+DEPTH_MAX = 10
+
+
+def decode(body: bytes | str) -> dict[str, FormValue]:
+    """The nested parameters of a form or a query string.
+
+    Raises Refusal when it is not UTF-8, holds NUL characters, has too many parameters, nests too deep, or gives one
+    name both a value and keys.
+    """
+    try:
+        text = body if isinstance(body, str) else body.decode()
+        if not text.isascii():
+            text.encode()  # a URL's raw bytes come as lone surrogates
+        parts = text.split("&", PARAMETERS_MAX)
+        if len(parts) > PARAMETERS_MAX:
+            raise Refusal(f"Too many parameters were sent; at most {PARAMETERS_MAX} are allowed.")
+        pairs = [_pair(part) for part in parts if part]
+    except UnicodeError:
+        raise Refusal("Invalid UTF-8 was sent in the parameters.") from None
+    if "%00" in text or "\x00" in text:
+        raise Refusal("Parameters may not contain NUL characters.")
+    return nest(pairs)
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return _unquoted(name), _unquoted(value)
+
+
+def _unquoted(text: str) -> str:
+    """Most names and many values have nothing to decode, and looking is cheaper than calling."""
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote(text, errors="strict") if "%" in text else text
+
+
+def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, FormValue]:
+    """Names with brackets, nested; a name repeated: the last wins. Raises Refusal as `decode` does."""
+    nested: dict[str, FormValue] = {}
+    for name, value in pairs:
+        if "[" in name and (path := _path(name)):
+            _put(nested, path, value, name)
+        elif isinstance(nested.get(name, ""), str):
+            nested[name] = value
+        else:
+            raise _conflict(name)
+    return nested
+
+
+def _path(name: str) -> list[str]:
+    """`a[b][]` as ["a", "b", ""]; empty when the brackets do not pair, which makes it a plain, odd name."""
+    root, _, rest = name.partition("[")
+    if not root or not rest.endswith("]"):
+        return []
+    path = [root, *rest[:-1].split("][")]
+    if len(path) > DEPTH_MAX:
+        raise Refusal(f"Parameters nest at most {DEPTH_MAX} levels deep.", param=root)
+    if any("[" in key or "]" in key for key in path[1:]):
+        return []
+    return path
+
+
+def _put(nested: dict[str, FormValue], path: list[str], value: str, name: str) -> None:
+    place: Any = nested
+    for key, following in pairwise(path):
+        place = _inside(place, key, following, name)
+    last = path[-1]
+    if last == "":
+        place.append(value)
+    elif isinstance(place.get(last, ""), str):
+        place[last] = value
+    else:
+        raise _conflict(name)
+
+
+def _inside(place: Any, key: str, following: str, name: str) -> Any:
+    """The container that `key` names within `place`: a list when an empty key follows, else a hash."""
+    kind: type = list if following == "" else dict
+    if key == "":  # place is a list, and its elements are hashes
+        if not place or not isinstance(place[-1], dict) or following in place[-1]:
+            place.append({})
+        return place[-1]
+    inner = place.setdefault(key, kind())
+    if not isinstance(inner, kind):
+        raise _conflict(name)
+    return inner
+
+
+def _conflict(name: str) -> Refusal:
+    root = name.partition("[")[0]
+    return Refusal(
+        f"Invalid parameters: {root} was sent both as a value and with keys, or with keys of two kinds.", param=root
+    )

@@ -1,0 +1,27 @@
+"""List objects: pages of stored bytes, and cursors that name nothing."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from events.errors import Refusal
+from projections.read import PageOf
+
+
+def list_body(url: str, bodies: Sequence[bytes], has_more: bool, total_count: int | None = None) -> bytes:
+    """A page as the API's list object; its items keep the margin they are stored with."""
+    data = b"[\n" + b",\n".join(bodies) + b"\n  ]" if bodies else b"[]"
+    total = b"" if total_count is None else b',\n  "total_count": %d' % total_count
+    return b'{\n  "object": "list",\n  "data": %b,\n  "has_more": %b%b,\n  "url": %b\n}' % (
+        data,
+        b"true" if has_more else b"false",
+        total,
+        orjson.dumps(url),
+    )
+
+
+def unknown_cursor(kind: str, page: PageOf) -> Refusal:
+    """The refusal of a page whose cursor names nothing."""
+    param = "ending_before" if page.ending_before is not None else "starting_after"
+    id = page.ending_before if page.ending_before is not None else page.starting_after
+    return Refusal(f"No such {kind}: '{id}'", code="resource_missing", param=param)

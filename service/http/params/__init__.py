@@ -1,0 +1,86 @@
+"""Parameters as pydantic models, one file a resource; what arrives is checked here and nowhere deeper.
+
+`parse` answers the first fault in the API's order: unknown parameters (all of them named), then missing ones, then
+types, lengths and values.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from events.errors import Refusal
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Parameters(BaseModel):
+    """A request's parameters, or a hash within them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse(model: type[Model], raw: dict[str, Any]) -> Model:
+    """The parameters in `raw`. Raises Refusal."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False)) from None
+
+
+def _refusal(faults: list[ErrorDetails]) -> Refusal:
+    unknown = [spelled(fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden"]
+    if unknown:
+        plural = "s" if len(unknown) > 1 else ""
+        return Refusal(
+            f"Received unknown parameter{plural}: {', '.join(unknown)}", code="parameter_unknown", param=unknown[0]
+        )
+    for fault in faults:
+        if fault["type"] == "missing":
+            param = spelled(fault["loc"])
+            return Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
+    return _wrong(faults[0])
+
+
+def _wrong(fault: ErrorDetails) -> Refusal:
+    param = spelled(fault["loc"])
+    given, context = fault["input"], fault.get("ctx", {})
+    match fault["type"]:
+        case "refused":
+            return Refusal(context["message"], code=context.get("code"), param=context.get("param", param))
+        case "string_too_long":
+            return Refusal(
+                f"Invalid string: {_shortened(given)}; must be at most {context['max_length']} characters", param=param
+            )
+        case "string_type":
+            return Refusal(f"Invalid string: {_shortened(str(given))}", param=param)
+        case "literal_error":
+            allowed = context["expected"].replace("'", "").replace(" or ", ", or ")
+            return Refusal(f"Invalid {param}: must be one of {allowed}", param=param)
+        case "greater_than_equal":
+            return Refusal(f"This value must be greater than or equal to {context['ge']}.", param=param)
+        case "less_than_equal":
+            return Refusal(f"This value must be less than or equal to {context['le']}.", param=param)
+        case "too_long":
+            return Refusal(f"Array too long: {param} may have at most {context['max_length']} elements.", param=param)
+        case "too_short":
+            return Refusal(
+                f"You passed an empty value for '{param}', which needs at least one element.",
+                code="parameter_invalid_empty",
+                param=param,
+            )
+        case "model_type" | "dict_type" | "model_attributes_type" | "dataclass_type":
+            return Refusal("Invalid object", param=param)
+        case "list_type" | "tuple_type":
+            return Refusal("Invalid array", param=param)
+    return Refusal(f"Invalid value for {param}.", param=param)
+
+
+def spelled(location: tuple[int | str, ...]) -> str:
+    """A place within the parameters as a client spells it: `shipping[name]`."""
+    root, *rest = location
+    return str(root) + "".join(f"[{key}]" for key in rest)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:12]}...{text[-12:]}"

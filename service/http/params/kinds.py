@@ -1,0 +1,106 @@
+"""The kinds of value that parameters take, as they arrive: text."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+TEXT_CHARACTERS_MAX = 5000
+METADATA_KEYS_MAX = 50
+METADATA_KEY_CHARACTERS_MAX = 40
+METADATA_VALUE_CHARACTERS_MAX = 500
+INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+def refused(message: str, *, code: str | None = None, param: str | None = None) -> PydanticCustomError:
+    """A fault with its own wording; see params._wrong."""
+    context: dict[str, Any] = {"message": message}
+    if code is not None:
+        context["code"] = code
+    if param is not None:
+        context["param"] = param
+    return PydanticCustomError("refused", "{message}", context)
+
+
+def _integer(given: Any) -> int:
+    if not isinstance(given, str) or not INTEGER.fullmatch(given):
+        raise refused(f"Invalid integer: {given}", code="parameter_invalid_integer")
+    return int(given)
+
+
+def _boolean(given: Any) -> bool:
+    if given not in ("true", "false"):
+        raise refused(f"Invalid boolean: {given}")
+    return bool(given == "true")
+
+
+def _array(given: Any) -> Any:
+    """A list; a hash of numbered elements is one too, in the order of the numbers, gaps closed."""
+    if isinstance(given, dict) and all(key.isdecimal() for key in given):
+        return [given[key] for key in sorted(given, key=int)]
+    return given
+
+
+def _cleared_array(given: Any) -> Any:
+    return [] if given == "" else _array(given)
+
+
+def _cleared(given: Any) -> Any:
+    return None if given == "" else given
+
+
+def _not_empty(given: Any) -> Any:
+    if given == "":
+        raise refused(
+            "You passed an empty string for this parameter. We assume empty values are an attempt to unset a "
+            "parameter; however, this one cannot be unset. You should remove it from your request or supply a "
+            "non-empty value.",
+            code="parameter_invalid_empty",
+        )
+    return given
+
+
+def _metadata(given: Any) -> Any:
+    if given == "":
+        return None
+    if not isinstance(given, dict):
+        raise refused("Invalid metadata: a hash of keys and values is expected.")
+    if len(given) > METADATA_KEYS_MAX:
+        raise refused(f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {len(given)}.")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise refused("Metadata values must be strings.", param=f"metadata[{key}]")
+        if not 0 < len(key) <= METADATA_KEY_CHARACTERS_MAX:
+            raise refused(f"Metadata keys must be 1 to {METADATA_KEY_CHARACTERS_MAX} characters long: '{key}'.")
+        if len(value) > METADATA_VALUE_CHARACTERS_MAX:
+            raise refused(
+                f"Metadata values must be at most {METADATA_VALUE_CHARACTERS_MAX} characters long.",
+                param=f"metadata[{key}]",
+            )
+    return given
+
+
+Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
+RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
+ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
+Integer = Annotated[int, BeforeValidator(_integer)]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Array = BeforeValidator(_array)
+ClearableArray = BeforeValidator(_cleared_array)
+Cleared = BeforeValidator(_cleared)  # the empty string unsets
+NotEmpty = BeforeValidator(_not_empty)  # the empty string is refused
+Metadata = Annotated[dict[str, str] | None, BeforeValidator(_metadata)]
+Expand = Annotated[tuple[Text, ...], ClearableArray]
+
+FULL_WIDTH_AT = "\uff20"
+EMAIL = re.compile(rf"[^\s@{FULL_WIDTH_AT}]+@[^\s@{FULL_WIDTH_AT}.]+(\.[^\s@{FULL_WIDTH_AT}.]+)+")
+
+
+def _email(given: str | None) -> str | None:
+    if given is not None and not EMAIL.fullmatch(given):
+        raise refused(f"Invalid email address: {given}", code="email_invalid")
+    return given
+
+
+Email = Annotated[str | None, Field(max_length=512), AfterValidator(_email), Cleared]

@@ -1,0 +1,62 @@
+"""What every list takes: a limit, a cursor, a range of creation times."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from events.errors import Refusal
+from projections.read import EARLIEST, LATEST, PageOf
+from service.http.params import Parameters
+from service.http.params.kinds import Expand, Integer, NotEmpty, Text
+
+LIMIT_DEFAULT = 10
+Cursor = Annotated[Text, NotEmpty]
+
+
+class Range(Parameters):
+    """Bounds of a time, all of which hold."""
+
+    gt: Integer | None = None
+    gte: Integer | None = None
+    lt: Integer | None = None
+    lte: Integer | None = None
+
+    @property
+    def lowest(self) -> int:
+        """The earliest time within, inclusive."""
+        return max(EARLIEST if self.gt is None else self.gt + 1, EARLIEST if self.gte is None else self.gte)
+
+    @property
+    def highest(self) -> int:
+        """The latest time within, inclusive."""
+        return min(LATEST if self.lt is None else self.lt - 1, LATEST if self.lte is None else self.lte)
+
+
+def _exact(given: Any) -> Any:
+    return {"gte": given, "lte": given} if isinstance(given, str) else given
+
+
+class Listing(Parameters):
+    """The parameters of a list."""
+
+    limit: Annotated[Integer, Field(ge=1, le=100)] = LIMIT_DEFAULT
+    starting_after: Cursor | None = None
+    ending_before: Cursor | None = None
+    created: Annotated[Range, BeforeValidator(_exact)] = Range()
+    expand: Expand = ()
+
+    def page(self) -> PageOf:
+        """The page that was asked for. Raises Refusal when two cursors were given."""
+        if self.starting_after is not None and self.ending_before is not None:
+            raise Refusal(
+                "You may only specify one of these parameters: starting_after, ending_before.",
+                code="parameters_exclusive",
+                param="starting_after",
+            )
+        return PageOf(
+            limit=self.limit,
+            starting_after=self.starting_after,
+            ending_before=self.ending_before,
+            created_min=self.created.lowest,
+            created_max=self.created.highest,
+        )

@@ -1,0 +1,205 @@
+"""Refusals as HTTP: the one place that knows statuses, and the API's form of an error."""
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from events.errors import LockTimeout, LogUnavailable, Missing, Refusal
+from events.execute import Reply
+
+
+class HttpRefusal(Refusal):
+    """A refusal that is about the request itself."""
+
+    status = HTTPStatus.BAD_REQUEST
+    type = "invalid_request_error"
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class NoKey(HttpRefusal):
+    """No API key was sent."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    headers = MappingProxyType({"WWW-Authenticate": 'Basic realm="Stripe"'})
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+        )
+
+
+class BadScheme(NoKey):
+    """The Authorization header is there, and is neither Bearer nor Basic."""
+
+    def __init__(self) -> None:
+        HttpRefusal.__init__(
+            self,
+            "You did not provide an API key, though you did set your Authorization header. Using Bearer auth, it "
+            "should look like 'Authorization: Bearer YOUR_SECRET_KEY'.",
+        )
+
+
+class BadKey(NoKey):
+    """The key was never issued, or is revoked; it is shown with all but its ends starred out."""
+
+    def __init__(self, key: str) -> None:
+        HttpRefusal.__init__(self, f"Invalid API Key provided: {starred(key)}")
+
+
+class SecretKeyRequired(HttpRefusal):
+    """A publishable key was used where only a secret one will do."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This API call cannot be made with a publishable API key. Please use a secret API key.",
+            code="secret_key_required",
+        )
+
+
+class KeyLacksRight(HttpRefusal):
+    """A restricted key was used for what it may not do."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, right: str) -> None:
+        super().__init__(f"The provided key does not have the required permissions for this endpoint: '{right}'.")
+
+
+class NotYourAccount(HttpRefusal):
+    """The Stripe-Account header names an account that the key has no access to."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"The provided key does not have access to account '{account}' (or that account does not exist).",
+            code="account_invalid",
+        )
+
+
+class UnknownRoute(HttpRefusal):
+    """No route has that method and path."""
+
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"Unrecognized request URL ({method}: {path}).")
+
+
+class KeyReused(HttpRefusal):
+    """An idempotency key came back with another request than its first."""
+
+    type = "idempotency_error"
+
+    def __init__(self, key: str, *, first_route: str, route: str) -> None:
+        if first_route == route:
+            message = f"Keys for idempotent requests can only be used with the same parameters they were first used \
+with. Try using a key other than '{key}' if you meant to execute a different request."
+        else:
+            message = f"Keys for idempotent requests can only be used for the same endpoint they were first used for \
+('{route}' vs '{first_route}'). Try using a key other than '{key}' if you meant to execute a different request."
+        super().__init__(message)
+
+
+class KeyInUse(HttpRefusal):
+    """Another request with this idempotency key is running."""
+
+    status = HTTPStatus.CONFLICT
+    type = "idempotency_error"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"There is currently another in-progress request using this Idempotent Key ('{key}'). Please try again "
+            "later.",
+            code="idempotency_key_in_use",
+        )
+
+
+class TooLarge(HttpRefusal):
+    """The body is larger than is read."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self) -> None:
+        super().__init__("The request body is too large.")
+
+
+class TooSlow(HttpRefusal):
+    """The body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self) -> None:
+        super().__init__("The request body took too long to arrive.")
+
+
+class WrongContentType(HttpRefusal):
+    """A body of a type that this API does not take."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(
+            f"Invalid content type '{content_type}': the body of a v1 request must be "
+            "'application/x-www-form-urlencoded'."
+        )
+
+
+def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
+    """The status and body that tell the caller of an error."""
+    match error:
+        case HttpRefusal():
+            return Reply(status=error.status, body=body(error, request_id, livemode, type=error.type))
+        case Missing():
+            status = HTTPStatus.NOT_FOUND
+        case LockTimeout():
+            status = HTTPStatus.TOO_MANY_REQUESTS
+        case Refusal():
+            status = HTTPStatus.BAD_REQUEST
+        case LogUnavailable():
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            error = Refusal("The service is temporarily unavailable. Please try again.")
+        case _:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            error = Refusal("An error occurred on our side. Please try again.")
+    type = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error"
+    return Reply(status=status, body=body(error, request_id, livemode, type=type))
+
+
+def headers(error: Exception) -> Mapping[str, str]:
+    """The headers that go with it."""
+    match error:
+        case HttpRefusal():
+            return error.headers
+        case LockTimeout() | LogUnavailable():
+            return {"Stripe-Should-Retry": "true"}
+        case _:
+            return {}
+
+
+def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "invalid_request_error") -> bytes:
+    """A refusal in the API's form of an error."""
+    error: dict[str, Any] = {}
+    if refusal.code is not None:
+        error["code"] = refusal.code
+        error["doc_url"] = f"https://stripe.com/docs/error-codes/{refusal.code.replace('_', '-')}"
+    error["message"] = refusal.message
+    if refusal.param is not None:
+        error["param"] = refusal.param
+    if request_id:
+        mode = "" if livemode else "test/"
+        error["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}?t={int(time.time())}"
+    error["type"] = type
+    return orjson.dumps({"error": error}, option=orjson.OPT_INDENT_2)
+
+
+def starred(key: str) -> str:
+    """A key with all but its ends starred out."""
+    if len(key) <= 12:
+        return "*" * len(key)
+    return f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}"

@@ -1,0 +1,34 @@
+"""`/v1/events`: retrieve and list the notices of the last 30 days."""
+
+from events.errors import Missing
+from events.execute import Reply, other_mode_hint
+from projections.read import UnknownCursor
+from service.http import pagination
+from service.http.door import Call
+from service.http.params import event as parameters_of
+
+URL = "/v1/events"
+
+
+async def retrieve(call: Call) -> Reply:
+    """A notice, frozen as it was told; only its count of pending webhooks is of now."""
+    call.parse(parameters_of.RetrieveEvent)
+    caller, id = call.caller, call.match["event"]
+    body = await call.door.notices.one(caller.account, caller.livemode, id)
+    if body is None:
+        there = await call.door.notices.one(caller.account, not caller.livemode, id)
+        raise Missing("event", id, hint=other_mode_hint(caller.livemode) if there else "")
+    return Reply(status=200, body=body)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of notices, newest first."""
+    parameters = call.parse(parameters_of.ListEvents)
+    page, caller = parameters.page(), call.caller
+    try:
+        found = await call.door.notices.page(
+            caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
+        )
+    except UnknownCursor:
+        raise pagination.unknown_cursor("event", page) from None
+    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more))

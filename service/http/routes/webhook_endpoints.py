@@ -1,0 +1,105 @@
+"""`/v1/webhook_endpoints`: create, update, delete, retrieve, list."""
+
+import os
+from collections.abc import Callable
+
+import orjson
+
+from events import ids
+from events.errors import ConstraintBroken, Missing, Refusal
+from events.execute import Reply, other_mode_hint
+from projections.read import UnknownCursor
+from projections.rows import Rows
+from service.http import pagination
+from service.http.door import Call
+from service.http.params import webhook_endpoint as parameters_of
+from webhooks import endpoint, signature
+from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
+from webhooks.endpoints import ENDPOINT
+
+URL = "/v1/webhook_endpoints"
+KIND = "webhook_endpoint"
+
+
+async def create(call: Call) -> Reply:
+    """Register a URL; the only answer that shows the secret."""
+    parameters = call.parse(parameters_of.CreateWebhookEndpoint)
+    caller = call.caller
+    parameters_of.check_live_url(parameters.url, caller.livemode)
+    origin = call.begin()
+    id = ids.new("we", os.urandom(ids.ID_BYTES))
+    command = CreateEndpoint(
+        id=id,
+        created_at=int(origin.at.timestamp()),
+        api_version=parameters.api_version,
+        secret=signature.new_secret(os.urandom(signature.SECRET_BYTES)),
+        patch=parameters.patch(),
+    )
+
+    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+        shown = endpoint.render_created(state, caller.livemode)
+        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+
+    try:
+        return await call.door.executor.create(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
+    except ConstraintBroken:
+        raise Refusal("You have reached the maximum of 16 webhook endpoints in this mode.") from None
+
+
+async def update(call: Call) -> Reply:
+    """Change an endpoint; what is pending for it follows at the next attempt."""
+    parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
+    if parameters.url is not None:
+        parameters_of.check_live_url(parameters.url, call.caller.livemode)
+    id = call.match["endpoint"]
+    return await call.door.executor.update(
+        ENDPOINT,
+        id,
+        UpdateEndpoint(id=id, patch=parameters.patch()),
+        call.begin(),
+        reply=_shows(call),
+        key_use=call.key_use,
+    )
+
+
+async def delete(call: Call) -> Reply:
+    """Remove an endpoint; what is pending for it is dropped."""
+    call.parse(parameters_of.DeleteWebhookEndpoint)
+    id = call.match["endpoint"]
+
+    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+        return Reply(status=200, body=orjson.dumps(endpoint.render_deleted(id), option=orjson.OPT_INDENT_2))
+
+    return await call.door.executor.update(
+        ENDPOINT, id, DeleteEndpoint(id=id), call.begin(), reply=reply, key_use=call.key_use
+    )
+
+
+async def retrieve(call: Call) -> Reply:
+    """An endpoint, without its secret."""
+    call.parse(parameters_of.RetrieveWebhookEndpoint)
+    caller, id = call.caller, call.match["endpoint"]
+    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    if body is None:
+        there = await call.door.reader.resource(caller.account, not caller.livemode, KIND, id)
+        raise Missing("webhook endpoint", id, hint=other_mode_hint(caller.livemode) if there else "")
+    return Reply(status=200, body=body)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of endpoints, newest first."""
+    page = call.parse(parameters_of.ListWebhookEndpoints).page()
+    caller = call.caller
+    try:
+        found = await call.door.reader.resources(caller.account, caller.livemode, KIND, page)
+    except UnknownCursor:
+        raise pagination.unknown_cursor("webhook endpoint", page) from None
+    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more))
+
+
+def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:
+    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+        shown = endpoint.render(state, call.caller.livemode)
+        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+
+    return reply

@@ -1,0 +1,70 @@
+"""Issuing and revoking API keys."""
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+
+from events import ids
+from events.api_key import IssueKey, Power, RevokeKey
+from events.errors import ConstraintBroken
+from events.execute import Reply
+from events.record import Origin
+from projections.api_keys import API_KEY
+from service.wiring import Core
+
+DEVELOPMENT_ACCOUNT = "acct_rollbook"
+DEVELOPMENT_KEY = "sk_test_rollbook"
+PREFIXES: dict[Power, str] = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
+KEY_LETTERS = 32
+DONE = Reply(status=200, body=b"")
+
+
+def new_account() -> str:
+    """The id of a new account; it comes into being with its first key."""
+    return ids.new("acct", os.urandom(ids.ID_BYTES))
+
+
+async def issue(
+    core: Core,
+    *,
+    account: str,
+    livemode: bool,
+    power: Power = "secret",
+    rights: tuple[str, ...] = (),
+    name: str = "",
+    key: str | None = None,
+) -> tuple[str, str]:
+    """Issue a key and give its id and the key, which is shown this once. Raises ConstraintBroken when it exists."""
+    prefix = f"{PREFIXES[power]}_{'live' if livemode else 'test'}"
+    key = key or ids.new(prefix, os.urandom(KEY_LETTERS))
+    id = ids.new("key", os.urandom(ids.ID_BYTES))
+    at = core.clock.now()
+    command = IssueKey(
+        id=id,
+        created=int(at.timestamp()),
+        digest=sha256(key.encode()).hexdigest(),
+        name=name,
+        power=power,
+        rights=rights,
+        shown=f"{prefix}_…{key[-4:]}",
+    )
+    origin = Origin(account=account, livemode=livemode, at=at, actor="system")
+    await core.executor.create(API_KEY, id, command, origin, reply=lambda state, rows: DONE)
+    return id, key
+
+
+async def revoke(core: Core, id: str) -> None:
+    """End a key. Raises Missing when there is no such key."""
+    records = (await core.log.load(API_KEY.stream(id))).records
+    account = records[0].origin.account if records else ""
+    livemode = records[0].origin.livemode if records else False
+    origin = Origin(account=account, livemode=livemode, at=core.clock.now(), actor="system")
+    await core.executor.update(API_KEY, id, RevokeKey(id=id), origin, reply=lambda state, rows: DONE)
+
+
+async def ensure_development_key(core: Core) -> None:
+    """Have the well-known test key of development exist."""
+    if await core.reader.key_holder(sha256(DEVELOPMENT_KEY.encode()).hexdigest()) is not None:
+        return
+    with suppress(ConstraintBroken):  # another process was first
+        await issue(core, account=DEVELOPMENT_ACCOUNT, livemode=False, name="development", key=DEVELOPMENT_KEY)

@@ -1,0 +1,122 @@
+"""The roles a process can play: api, relay, worker; `serve` plays them all.
+
+The order of starting does not matter: a process starts without Postgres and without RabbitMQ, says what it misses, and
+goes on as soon as they are there. SIGTERM and SIGINT stop it: it takes nothing new and finishes what it began.
+"""
+
+import asyncio
+import gc
+import signal
+
+import asyncpg
+import structlog
+from aiohttp import web
+
+from events.database import LOST, migrate
+from events.errors import LogUnavailable
+from service import keys, maintenance
+from service.dev.postgres import EmbeddedPostgres
+from service.health import Health
+from service.http.app import ApiRunner, routes
+from service.http.auth import Authenticator
+from service.http.door import Door
+from service.settings import Settings
+from service.wiring import Core, build
+from webhooks.notices import Notices
+
+log = structlog.get_logger("service")
+
+RETRY_S = 1.0
+KEEPALIVE_S = 75.0
+GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays for a collection
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Play `roles` until told to stop."""
+    gc.freeze()  # what is loaded by now stays: no use looking through it again and again
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    embedded = EmbeddedPostgres()
+    try:
+        dsn = await database_url(settings, embedded)
+        await play(settings, dsn, roles, stop)
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:
+    """The database that was configured; without one, the embedded server's, started if it does not run."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return await asyncio.to_thread(embedded.start, settings.data_dir)
+
+
+async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asyncio.Event) -> None:
+    """Play `roles` over a database until `stop` is set."""
+    core = await build(settings, dsn)
+    health = Health(core)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            runner = await serve_http(core, health, api="api" in roles)
+            tasks.create_task(_prepare(core, health, stop))
+            tasks.create_task(maintenance.run(core.pool, core.clock, stop))
+            await stop.wait()
+            log.info("service.stopping", roles=sorted(roles))
+            await runner.cleanup()
+    finally:
+        await core.close()
+    log.info("service.stopped")
+
+
+async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
+    """Listen: the API with the operators' routes beside it, or those alone."""
+    settings = core.settings
+    application = web.Application(client_max_size=settings.body_bytes_max)
+    application.add_routes(health.routes())
+    if api:
+        door = Door(
+            executor=core.executor,
+            log=core.log,
+            reader=core.reader,
+            authenticator=Authenticator(core.reader.key_holder, trust_s=settings.key_cache_s),
+            clock=core.clock,
+            notices=Notices(core.pool, core.clock),
+            metrics=core.metrics,
+            default_version=settings.api_version,
+            request_timeout_s=settings.request_timeout_s,
+        )
+        application.add_routes(routes(door))
+    runner = ApiRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=settings.drain_s)
+    await runner.setup()
+    port = settings.port if api else settings.operations_port
+    if port is not None:
+        site = web.TCPSite(runner, settings.host, port, backlog=1024, reuse_port=None)
+        await site.start()
+        log.info("service.listening", url=f"http://{settings.host}:{runner.addresses[0][1]}", api=api)
+    return runner
+
+
+async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> None:
+    """Bring the database to shape as soon as it is there; in production that is `rollbook migrate`'s part."""
+    while not stop.is_set():
+        try:
+            if not core.settings.production:
+                applied = await migrate(core.dsn)
+                if applied:
+                    log.info("database.migrated", applied=len(applied))
+                await keys.ensure_development_key(core)
+            await maintenance.maintain(core.pool, core.clock)
+        except (*LOST, LogUnavailable, asyncpg.PostgresError) as error:
+            log.warning("database.unavailable", error=str(error) or type(error).__name__, retry_in_s=RETRY_S)
+        else:
+            health.prepared = True
+            log.info("service.ready")
+            return
+        try:
+            async with asyncio.timeout(RETRY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue

@@ -1,0 +1,105 @@
+"""Every knob, with its unit and its default; read once from the environment, in wiring.
+
+With nothing set the service runs: an embedded PostgreSQL, webhooks fed straight from the log, a master key made on the
+first run, a well-known test key. Each of these conveniences is refused when ROLLBOOK_ENV=production.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Misconfigured(Exception):
+    """Settings the service refuses to start with; one line for each fault."""
+
+
+class Settings(BaseSettings):
+    """The knobs. Names in the environment are in capitals, with ROLLBOOK_ in front unless another is given."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLBOOK_", extra="ignore", populate_by_name=True)
+
+    env: Literal["development", "production"] = Field("development", description="production refuses what is unsafe")
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="PostgreSQL 15 to 18; unset: an embedded one in the data directory (development only)",
+    )
+    amqp_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("AMQP_URL", "amqp_url"),
+        description="RabbitMQ 3.10 or later; unset: webhooks are fed straight from the log",
+    )
+    master_key: SecretStr | None = Field(
+        None,
+        description="32 bytes in base64, several separated by commas, the newest first; "
+        "unset: made on the first run and kept in the data directory (development only)",
+    )
+    data_dir: Path = Field(Path(".rollbook"), description="what development keeps: database, master key")
+
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
+    operations_port: int | None = Field(
+        None, ge=0, le=65535, description="port for /healthz, /readyz and /metrics of processes that serve no API"
+    )
+    api_version: str = Field(
+        "2026-10-28.endive", description="version of answers and notices when nothing else is asked"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    body_bytes_max: int = Field(1024 * 1024, gt=0, description="largest request body")
+    request_timeout_s: float = Field(30.0, gt=0, description="longest a request may take to arrive and be answered")
+    key_cache_s: float = Field(5.0, ge=0, description="how long a process may go on trusting a key revoked elsewhere")
+    pool_size_max: int = Field(8, gt=0, description="connections to Postgres for pages, loads and followers")
+    append_batch_max: int = Field(128, gt=0, description="most appends that are stored together")
+
+    exchange: str = Field("rollbook.notices", description="topic exchange that notices are published to")
+    fanout_queue: str = Field("webhooks.fanout", description="queue that feeds webhooks")
+    reconcile_after_s: float = Field(5.0, ge=0, description="how long the broker has before webhooks go around it")
+    webhook_connect_timeout_s: float = Field(5.0, gt=0, description="longest wait for a receiver to accept")
+    webhook_timeout_s: float = Field(15.0, gt=0, description="longest a whole attempt may take")
+    webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
+    drain_s: float = Field(20.0, ge=0, description="how long a stopping process finishes what it began")
+
+    @property
+    def production(self) -> bool:
+        """Whether unsafe conveniences are refused."""
+        return self.env == "production"
+
+
+def read() -> Settings:
+    """The settings of this process. Raises Misconfigured with a line for every fault."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
+        raise Misconfigured("\n".join(lines)) from None
+    faults = list(_unsafe(settings)) if settings.production else []
+    if faults:
+        raise Misconfigured("\n".join(faults))
+    return settings
+
+
+def _unsafe(settings: Settings) -> list[str]:
+    faults = []
+    if settings.database_url is None:
+        faults.append("DATABASE_URL: production needs a PostgreSQL of its own; the embedded one is for development")
+    if settings.master_key is None:
+        faults.append("ROLLBOOK_MASTER_KEY: production needs a master key from outside (openssl rand -base64 32)")
+    return faults
+
+
+def effective() -> list[tuple[str, str, str]]:
+    """Variable, value as in force with secrets hidden, and description of every knob."""
+    settings = read()
+    told = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = "(unset)" if value is None else "********" if isinstance(value, SecretStr) else str(value)
+        told.append((_variable(name), shown, field.description or ""))
+    return told
+
+
+def _variable(name: str) -> str:
+    return name.upper() if name.lower() in ("database_url", "amqp_url") else f"ROLLBOOK_{name.upper()}"

@@ -1,0 +1,76 @@
+"""Reading the notices with how they fare: each with the number of endpoints that still have to take it."""
+
+from typing import Any
+
+import asyncpg
+
+from events.clock import Clock
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+from projections.notices import with_pending
+from projections.read import Page, PageOf, UnknownCursor
+
+KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
+
+
+class Notices:
+    """The public feed, as `/v1/events` shows it."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._get = load_sql("webhooks", "get_notice")
+        self._list = load_sql("webhooks", "list_notices")
+        self._list_before = load_sql("webhooks", "list_notices_before")
+
+    async def one(self, account: str, livemode: bool, id: str) -> bytes | None:
+        """A notice; None when this account and mode have no such one, or not for 30 days."""
+        rows = await self._fetch(self._get, account, livemode, id, self._oldest())
+        return with_pending(rows[0]["body"], rows[0]["pending"]) if rows else None
+
+    async def page(
+        self,
+        account: str,
+        livemode: bool,
+        page: PageOf,
+        *,
+        types: tuple[str, ...] | None = None,
+        delivered: bool | None = None,
+    ) -> Page:
+        """A page of notices, newest first, of `types` only, and only those every endpoint took or not.
+
+        Raises UnknownCursor.
+        """
+        backwards = page.ending_before is not None
+        cursor = page.ending_before if backwards else page.starting_after
+        sequence = None
+        if cursor is not None:
+            rows = await self._fetch(self._get, account, livemode, cursor, self._oldest())
+            if not rows:
+                raise UnknownCursor(cursor)
+            sequence = rows[0]["sequence"]
+        rows = await self._fetch(
+            self._list_before if backwards else self._list,
+            account,
+            livemode,
+            sequence,
+            max(page.created_min, self._oldest()),
+            page.created_max,
+            page.limit + 1,
+            types,
+            delivered,
+        )
+        bodies = [with_pending(row["body"], row["pending"]) for row in rows[: page.limit]]
+        if backwards:
+            bodies.reverse()
+        return Page(bodies, len(rows) > page.limit)
+
+    def _oldest(self) -> int:
+        return int(self._clock.now().timestamp()) - KEPT_S
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows
