@@ -9,8 +9,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from events import chain
 from events.codec import Codec
@@ -41,8 +41,7 @@ class Decider(Generic[State]):
         return f"{self.kind}-{id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Generic[State]):
+class Change(NamedTuple, Generic[State]):
     """What a command made happen to one stream."""
 
     kind: str
@@ -62,16 +61,14 @@ class RowsOf(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """The status and body a command is answered with, and kept under its idempotency key."""
 
     status: int
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyUse:
+class KeyUse(NamedTuple):
     """An idempotency key as a request used it."""
 
     key: str
@@ -90,8 +87,7 @@ class KeyUse:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Held(Generic[State]):
+class Held(NamedTuple, Generic[State]):
     """A stream's state as last seen."""
 
     state: State
@@ -268,7 +264,7 @@ class Executor:
             return Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
         self._remember(stream, held)
         if held.account != origin.account or held.livemode != origin.livemode:
-            return replace(held, state=decider.initial, version=0)
+            return held._replace(state=decider.initial, version=0)
         return held
 
     def _remember(self, stream: str, held: Held[Any]) -> None:

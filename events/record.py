@@ -1,13 +1,15 @@
-"""What is written and what is read back: drafts on their way into the log, records with their place in it."""
+"""What is written and what is read back: drafts on their way into the log, records with their place in it.
+
+These only travel, and several are made for every write: named tuples, which are cheap to make.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """Who made it happen, when and why; the same for every event of one command."""
 
     account: str
@@ -20,8 +22,7 @@ class Origin:
     causation_id: str | None = None  # of what directly caused it
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An encoded event that has its version and its link of the chain, but no position yet."""
 
     type: str
@@ -31,8 +32,7 @@ class Draft:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """An event as it is stored, and its place in the log."""
 
     position: int
@@ -53,8 +53,7 @@ class Recorded:
     record: Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The answer given under an idempotency key, kept so that a retry gets the same one."""
 
     key: str
@@ -65,8 +64,7 @@ class Receipt:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Append:
+class Append(NamedTuple):
     """What one command wants stored, all of it or none of it.
 
     `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts only
@@ -82,8 +80,7 @@ class Append:
     rows: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A stream's records beyond the version asked for, and its wrapped key (None when there is none)."""
 
     records: Sequence[Record]

@@ -15,6 +15,7 @@ from aiohttp import web
 from events.database import LOST, migrate
 from events.errors import LogUnavailable
 from service import keys, maintenance
+from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.health import Health
 from service.http.app import ApiRunner, routes
@@ -88,6 +89,10 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             default_version=settings.api_version,
             request_timeout_s=settings.request_timeout_s,
         )
+        if not settings.production:
+            inbox = Inbox()
+            application.add_routes(inbox.routes())
+            application.on_shutdown.append(inbox.close)
         application.add_routes(routes(door))
     runner = ApiRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=settings.drain_s)
     await runner.setup()

@@ -92,7 +92,7 @@ class Door:
 
     def opens(self, name: str, right: str, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it."""
-        answered = self.metrics.requests_of(name)
+        answered = self.metrics.requests.of(name)
 
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
@@ -152,8 +152,12 @@ class Door:
             route=f"{call.method} {call.path}",
             fingerprint=fingerprint.of(call.method, call.path, call.raw, version, account),
         )
-        with self.running.alone((caller.account, caller.livemode, key)):
+        running = (caller.account, caller.livemode, key)
+        self.running.begin(running)
+        try:
             return await self._answer_once(call, call.key_use, route, headers)
+        finally:
+            self.running.end(running)
 
     async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: dict[str, str]) -> Reply:
         """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.

@@ -4,9 +4,6 @@ What was answered under a key is kept by the log, in the transaction of the effe
 process is found there too: the second to commit is told so and replays the first one's answer.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from events.errors import Refusal
 from service.http.refusals import KeyInUse
 
@@ -19,16 +16,15 @@ class Running:
     def __init__(self) -> None:
         self._keys: set[tuple[str, bool, str]] = set()
 
-    @contextmanager
-    def alone(self, key: tuple[str, bool, str]) -> Iterator[None]:
-        """Hold the key meanwhile. Raises KeyInUse when another request holds it."""
+    def begin(self, key: tuple[str, bool, str]) -> None:
+        """Hold the key until `end`. Raises KeyInUse when another request holds it."""
         if key in self._keys:
             raise KeyInUse(key[2])
         self._keys.add(key)
-        try:
-            yield
-        finally:
-            self._keys.discard(key)
+
+    def end(self, key: tuple[str, bool, str]) -> None:
+        """Let the key go."""
+        self._keys.discard(key)
 
 
 def check_key(key: str) -> None:
