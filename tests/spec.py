@@ -1,0 +1,63 @@
+"""Decisions told as given, when, then: a history, a command, and what comes of it. No doubles at all.
+
+given(CUSTOMER, created()).when(update(email="new@example.com")).then(CustomerUpdated(...))
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from events.errors import Refusal
+from events.execute import Decider
+
+
+@dataclass(frozen=True)
+class Given:
+    """What happened so far to one stream."""
+
+    decider: Decider[Any]
+    history: Sequence[Any]
+
+    @property
+    def state(self) -> Any:
+        """What the history leads to."""
+        return reduce(self.decider.evolve, self.history, self.decider.initial)
+
+    def when(self, command: object) -> "When":
+        """Ask for a command on it."""
+        return When(self.decider, self.state, command)
+
+
+@dataclass(frozen=True)
+class When:
+    """A command on a state."""
+
+    decider: Decider[Any]
+    state: Any
+    command: object
+
+    def then(self, *events: object) -> Any:
+        """Hold that exactly these events come of it; gives the state they lead to."""
+        assert list(self.decider.decide(self.state, self.command)) == list(events)
+        return reduce(self.decider.evolve, events, self.state)
+
+    def nothing_happens(self) -> None:
+        """Hold that all is so already."""
+        self.then()
+
+    def refused(
+        self, refusal: type[Refusal] = Refusal, *, code: str | None = None, param: str | None = None
+    ) -> Refusal:
+        """Hold that it is declined in just this way; gives the refusal."""
+        with pytest.raises(Refusal) as caught:
+            self.decider.decide(self.state, self.command)
+        assert (type(caught.value), caught.value.code, caught.value.param) == (refusal, code, param)
+        return caught.value
+
+
+def given(decider: Decider[Any], *history: object) -> Given:
+    """Begin with what happened so far."""
+    return Given(decider, history)
