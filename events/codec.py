@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
 from events.errors import BrokenHistory
@@ -100,11 +100,13 @@ class Codec:
     def decode(self, record: Record, *, key: SubjectKey | None) -> Any:
         """The event of a record. With its key destroyed, the personal fields of an event are absent.
 
-        Raises BrokenHistory when the record does not decode or does not unseal.
+        Raises BrokenHistory when the record does not decode or does not unseal, or newer code than this wrote it.
         """
         event_type = self._by_name.get(record.type)
         if event_type is None:
             raise BrokenHistory(f"{record.stream} version {record.version}: unknown type {record.type}")
+        if record.schema_version > event_type.schema_version:
+            raise BrokenHistory(f"{record.stream} version {record.version}: {record.type} of a newer schema version")
         try:
             plain: dict[str, Any] = orjson.loads(record.payload)
             sealed = plain.pop(SEALED, None)
@@ -118,7 +120,7 @@ class Codec:
             for version in range(record.schema_version, event_type.schema_version):
                 plain = event_type.upcasts[version](plain)
             return event_type.adapter.validate_python(plain)
-        except (orjson.JSONDecodeError, ValidationError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, no object, not of this shape
             raise BrokenHistory(f"{record.stream} version {record.version}: does not decode") from error
 
 

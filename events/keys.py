@@ -5,7 +5,6 @@ so a master key is rotated by putting a new one in front.
 """
 
 import base64
-import binascii
 import os
 from hashlib import sha256
 
@@ -34,7 +33,7 @@ class MasterKeys:
         for part in text.split(","):
             try:
                 secret = base64.b64decode(part.strip(), validate=True)
-            except binascii.Error as error:
+            except ValueError as error:  # not base64, or not even ASCII
                 raise ValueError("a master key is 32 bytes in base64") from error
             if len(secret) != KEY_BYTES:
                 raise ValueError(f"a master key is {KEY_BYTES} bytes in base64, this one is {len(secret)}")
@@ -70,5 +69,5 @@ class MasterKeys:
         nonce, body = sealed[NAME_BYTES : NAME_BYTES + NONCE_BYTES], sealed[NAME_BYTES + NONCE_BYTES :]
         try:
             return cipher.decrypt(nonce, body, place.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"{place}: does not unseal") from error

@@ -38,7 +38,7 @@ class SubjectKey:
         """
         try:
             return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _place(stream, version, field))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"{stream} version {version}: {field} does not unseal") from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from service.dev.cluster import PostgresFailed
@@ -18,6 +19,10 @@ from tests.servers.receiver import Receiver
 
 NODE_TESTS = Path(__file__).parent / "node"
 LOCAL_BROKER = f"amqp://guest:guest@{HOST}:5672/"
+
+# A busy machine may take its time over an example; what is too slow is for the benchmarks to tell.
+hypothesis.settings.register_profile("rollbook", deadline=None, parent=hypothesis.settings())
+hypothesis.settings.load_profile("rollbook")
 
 
 @pytest.fixture(scope="session")
