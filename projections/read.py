@@ -71,6 +71,8 @@ class Reader:
         self._sql = {
             name: load_sql("projections", name)
             for name in (
+                "count_customers",
+                "count_resources",
                 "get_customers",
                 "get_resources",
                 "find_api_key",
@@ -102,6 +104,16 @@ class Reader:
         """A page of living objects of one kind and parent, newest first. Raises UnknownCursor."""
         return await self._page("list_resources", "resource", account, livemode, page, kind, parent)
 
+    async def count_customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> int:
+        """How many living customers there are on all pages of a list."""
+        bounds = (page.created_min, page.created_max)
+        return await self._count("count_customers", account, livemode, *bounds, email)
+
+    async def count_resources(self, account: str, livemode: bool, kind: str, page: PageOf, parent: str = "") -> int:
+        """How many living objects of one kind and parent there are on all pages of a list."""
+        bounds = (page.created_min, page.created_max)
+        return await self._count("count_resources", account, livemode, *bounds, kind, parent)
+
     async def key_holder(self, digest: str) -> KeyHolder | None:
         """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked."""
         rows = await self._fetch(self._sql["find_api_key"], digest)
@@ -124,6 +136,11 @@ class Reader:
         """Let the connections go."""
         await self._connection.close()
         await self._resource_connection.close()
+
+    async def _count(self, statement: str, *arguments: object) -> int:
+        rows = await self._fetch(self._sql[statement], *arguments)
+        count: int = rows[0]["count"]
+        return count
 
     async def _page(
         self, statement: str, table: str, account: str, livemode: bool, page: PageOf, *more: object

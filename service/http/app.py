@@ -1,23 +1,24 @@
 """The routes, and what surrounds them: answers to what is no HTTP, no route, no health."""
 
-from typing import Any
+import os
+from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
+from events import ids
 from events.errors import Refusal
-from events.execute import Reply
 from service.http import refusals
-from service.http.door import Call, Door
+from service.http.door import Door, Route
 from service.http.routes import customers, events, webhook_endpoints
 
 
 def routes(door: Door) -> list[web.RouteDef]:
     """Every route of the API. A right reads `resource:read` or `resource:write`."""
 
-    def api(method: str, path: str, name: str, right: str, route: Any) -> web.RouteDef:
-        return web.route(method, path, door.opens(name, right, route))
+    def api(method: str, path: str, name: str, right: str, route: Route | None) -> web.RouteDef:
+        return web.route(method, path, door.opens(name, right, route), expect_handler=_expect)
 
     return [
         api("POST", "/v1/customers", "customers.create", "customers:write", customers.create),
@@ -31,18 +32,21 @@ def routes(door: Door) -> list[web.RouteDef]:
             webhook_endpoints.create),
         api("GET", "/v1/webhook_endpoints", "webhook_endpoints.list", "webhook_endpoints:read",
             webhook_endpoints.list_all),
-        api("POST", "/v1/webhook_endpoints/{endpoint}", "webhook_endpoints.update", "webhook_endpoints:write",
+        api("POST", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.update", "webhook_endpoints:write",
             webhook_endpoints.update),
-        api("GET", "/v1/webhook_endpoints/{endpoint}", "webhook_endpoints.retrieve", "webhook_endpoints:read",
+        api("GET", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.retrieve", "webhook_endpoints:read",
             webhook_endpoints.retrieve),
-        api("DELETE", "/v1/webhook_endpoints/{endpoint}", "webhook_endpoints.delete", "webhook_endpoints:write",
+        api("DELETE", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.delete", "webhook_endpoints:write",
             webhook_endpoints.delete),
-        web.route("*", "/{path:.*}", door.opens("unknown", "", _unknown)),
+        api("*", "/{path:.*}", "unknown", "", None),
     ]  # fmt: skip
 
 
-async def _unknown(call: Call) -> Reply:
-    raise refusals.UnknownRoute(call.method, call.path)
+async def _expect(request: web.Request) -> None:
+    """Say that the body may come to those who wait to hear it; other expectations are not ours to meet (RFC 9110)."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # nothing of the answer proper is sent yet
 
 
 class ApiRunner(web.AppRunner):
@@ -61,7 +65,7 @@ class _ApiServer(Server):
 
 
 class _Protocol(RequestHandler):
-    """HTTP as aiohttp speaks it, except that what cannot be parsed is refused in the API's form."""
+    """HTTP as aiohttp speaks it, except that what never reaches a route is refused in the API's form too."""
 
     def handle_error(
         self,
@@ -71,8 +75,28 @@ class _Protocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         answer = super().handle_error(request, status, exc, message)
-        if status >= 500 or not isinstance(answer, web.Response):
-            return answer
-        answer.body = refusals.body(Refusal("This request could not be read as HTTP/1.1."), "", False)
-        answer.content_type = "application/json"
-        return answer
+        return _in_form(answer) if isinstance(answer, web.Response) else answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException):  # from the router: a CONNECT has no path to find a route by
+            resp = _in_form(resp)
+        return await super().finish_response(request, resp, start_time)
+
+
+def _in_form(answer: web.Response) -> web.Response:
+    """An answer of aiohttp's own, in the API's form."""
+    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        error: Exception = Refusal("This request could not be read as HTTP/1.1 for any route of this API.")
+    else:
+        error = RuntimeError(answer.reason)
+    request_id = ids.new("req", os.urandom(ids.ID_BYTES))
+    ours = web.Response(
+        status=answer.status,
+        headers={"Request-Id": request_id},
+        body=refusals.reply(error, request_id, False).body,
+        content_type="application/json",
+    )
+    ours.force_close()
+    return ours

@@ -1,7 +1,6 @@
 """The Authorization header, and API keys as text."""
 
 import base64
-import binascii
 from hashlib import sha256
 
 from service.http.refusals import BadScheme, NoKey
@@ -22,7 +21,7 @@ def key_of(authorization: str | None) -> str:
         case "basic":
             try:
                 key = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # neither base64 nor UTF-8
                 raise BadScheme from None
         case _:
             raise BadScheme

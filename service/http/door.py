@@ -8,7 +8,7 @@ act. Every answer carries a Request-Id.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,6 +35,8 @@ log = structlog.get_logger("service")
 Model = TypeVar("Model", bound=BaseModel)
 ID_CHARACTERS_MAX = 255
 FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+UNTYPED = "application/octet-stream"
 
 
 @dataclass(slots=True)
@@ -90,23 +92,27 @@ class Door:
     request_timeout_s: float
     running: Running = field(default_factory=Running)
 
-    def opens(self, name: str, right: str, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it."""
+    def opens(self, name: str, right: str, route: Route | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it.
+
+        Without a `route` it answers every caller that there is none.
+        """
         answered = self.metrics.requests.of(name)
 
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
             headers = {"Request-Id": request_id}
-            actor = None
+            actor, livemode = None, False
             try:
                 caller = await self.authenticator.caller(request.headers.get("Authorization"))
-                actor = caller.key_id
-                self.authenticator.permit(caller, right)
+                actor, livemode = caller.key_id, caller.livemode
+                if route is not None:
+                    self.authenticator.permit(caller, right)
                 reply = await self._answer(request, request_id, caller, route, headers)
                 status, body = reply.status, reply.body
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
-                status, body = self._failed(error, name, request_id, headers)
+                status, body = self._failed(error, name, request_id, livemode, headers)
             elapsed_s = time.perf_counter() - started
             answered(status, elapsed_s)
             log.info(
@@ -122,7 +128,7 @@ class Door:
         return handle
 
     async def _answer(
-        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route, headers: dict[str, str]
+        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route | None, headers: dict[str, str]
     ) -> Reply:
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
@@ -130,6 +136,8 @@ class Door:
         if account is not None:
             self.authenticator.permit_account(caller, account)
             headers["Stripe-Account"] = account
+        if route is None:
+            raise refusals.UnknownRoute(request.method, request.path)
         call = Call(
             door=self,
             method=request.method,
@@ -211,13 +219,17 @@ class Door:
             raise refusals.TooSlow from None
         except web.HTTPRequestEntityTooLarge:
             raise refusals.TooLarge from None
+        except web.RequestPayloadError:
+            raise refusals.Unreadable from None
 
-    def _failed(self, error: Exception, name: str, request_id: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    def _failed(
+        self, error: Exception, name: str, request_id: str, livemode: bool, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
         if not isinstance(error, Refusal | LogUnavailable):
             log.error("request.failed", route=name, request=request_id, error=type(error).__name__, exc_info=error)
             if isinstance(error, BrokenHistory):
                 self.metrics.broken_history.inc()
-        reply = refusals.reply(error, request_id, False)
+        reply = refusals.reply(error, request_id, livemode)
         headers.update(refusals.headers(error))
         return reply.status, reply.body
 
@@ -231,15 +243,26 @@ def _check_ids(match: dict[str, str]) -> None:
 
 async def _posted(request: web.Request) -> dict[str, FormValue]:
     content_type = request.content_type
-    body = await request.read()
-    query = request.rel_url.raw_query_string
-    if not body:
-        return form.decode(query) if query else {}
-    if content_type == FORM or content_type == "application/octet-stream":
-        sent = form.decode(body)
-    elif content_type == "multipart/form-data":
-        posted = await request.post()
-        sent = form.nest([(name, value) for name, value in posted.items() if isinstance(value, str)])
+    if content_type == MULTIPART:
+        sent = form.nest(await _parts(request))
     else:
-        raise refusals.WrongContentType(content_type)
+        body = await request.read()
+        if body and content_type != FORM and content_type != UNTYPED:
+            raise refusals.WrongContentType(content_type)
+        sent = form.decode(body) if body else {}
+    query = request.rel_url.raw_query_string
     return {**form.decode(query), **sent} if query else sent
+
+
+async def _parts(request: web.Request) -> Sequence[tuple[str, str]]:
+    """The names and values of a multipart form. Raises Refusal for what is no such form, and for files."""
+    try:
+        posted = await request.post()
+    except (ValueError, LookupError, AssertionError, RuntimeError):  # aiohttp's, of bad boundaries, charsets, parts
+        raise refusals.Unreadable from None
+    parts = []
+    for name, value in posted.items():
+        if not isinstance(value, str):
+            raise Refusal("Invalid string: a file was sent where text is expected.", param=name)
+        parts.append((name, value))
+    return form.checked(parts)

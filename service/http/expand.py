@@ -25,14 +25,20 @@ CUSTOMER: Tree = {
     "test_clock": {},
 }
 LISTS = ("sources", "subscriptions", "tax_ids")
+TOTAL_COUNT = "total_count"  # of a list, beside its data
 
 
 def paths(asked: Sequence[str], known: Tree, *, in_list: bool = False) -> tuple[str, ...]:
     """The paths that were asked for, each known to lead somewhere; in lists they start with `data.`.
 
-    Raises Refusal for one that is too deep or leads nowhere.
+    The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere.
     """
-    return tuple(_checked(path, known, in_list) for path in asked)
+    return tuple(_checked(path, known, in_list) for path in asked if not (in_list and path == TOTAL_COUNT))
+
+
+def counted(asked: Sequence[str]) -> bool:
+    """Whether a list was asked to tell how many objects it has over all its pages."""
+    return TOTAL_COUNT in asked
 
 
 def _checked(path: str, known: Tree, in_list: bool) -> str:

@@ -4,7 +4,7 @@ Every leaf is text. `a[0]=x&a[1]=y` stays a hash with the keys "0" and "1": only
 meant or a metadata key (see params.arrays). `a[][k]` begins a new element when a key repeats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
@@ -29,13 +29,39 @@ def decode(body: bytes | str) -> dict[str, FormValue]:
             text.encode()  # a URL's raw bytes come as lone surrogates
         parts = text.split("&", PARAMETERS_MAX)
         if len(parts) > PARAMETERS_MAX:
-            raise Refusal(f"Too many parameters were sent; at most {PARAMETERS_MAX} are allowed.")
+            raise _too_many()
         pairs = [_pair(part) for part in parts if part]
     except UnicodeError:
-        raise Refusal("Invalid UTF-8 was sent in the parameters.") from None
+        raise _not_utf8() from None
     if "%00" in text or "\x00" in text:
-        raise Refusal("Parameters may not contain NUL characters.")
+        raise _nul()
     return nest(pairs)
+
+
+def checked(pairs: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Names and values that were decoded elsewhere, when they are what `decode` would let pass. Raises Refusal."""
+    if len(pairs) > PARAMETERS_MAX:
+        raise _too_many()
+    for name, value in pairs:
+        if "\x00" in name or "\x00" in value:
+            raise _nul()
+        try:
+            f"{name}{value}".encode()
+        except UnicodeError:
+            raise _not_utf8() from None
+    return pairs
+
+
+def _too_many() -> Refusal:
+    return Refusal(f"Too many parameters were sent; at most {PARAMETERS_MAX} are allowed.")
+
+
+def _not_utf8() -> Refusal:
+    return Refusal("Invalid UTF-8 was sent in the parameters.")
+
+
+def _nul() -> Refusal:
+    return Refusal("Parameters may not contain NUL characters.")
 
 
 def _pair(part: str) -> tuple[str, str]:
@@ -93,6 +119,8 @@ def _inside(place: Any, key: str, following: str, name: str) -> Any:
     """The container that `key` names within `place`: a list when an empty key follows, else a hash."""
     kind: type = list if following == "" else dict
     if key == "":  # place is a list, and its elements are hashes
+        if following == "":
+            raise Refusal("Invalid parameters: an array cannot hold arrays.", param=name.partition("[")[0])
         if not place or not isinstance(place[-1], dict) or following in place[-1]:
             place.append({})
         return place[-1]

@@ -140,6 +140,13 @@ class TooSlow(HttpRefusal):
         super().__init__("The request body took too long to arrive.")
 
 
+class Unreadable(HttpRefusal):
+    """The body breaks off, or is not what its headers say."""
+
+    def __init__(self) -> None:
+        super().__init__("The request body could not be read as its headers describe it.")
+
+
 class WrongContentType(HttpRefusal):
     """A body of a type that this API does not take."""
 
@@ -154,7 +161,7 @@ def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
     """The status and body that tell the caller of an error."""
     match error:
         case HttpRefusal():
-            return Reply(status=error.status, body=body(error, request_id, livemode, type=error.type))
+            return Reply(status=int(error.status), body=body(error, request_id, livemode, type=error.type))
         case Missing():
             status = HTTPStatus.NOT_FOUND
         case LockTimeout():
@@ -168,7 +175,7 @@ def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             error = Refusal("An error occurred on our side. Please try again.")
     type = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error"
-    return Reply(status=status, body=body(error, request_id, livemode, type=type))
+    return Reply(status=int(status), body=body(error, request_id, livemode, type=type))
 
 
 def headers(error: Exception) -> Mapping[str, str]:
@@ -176,7 +183,9 @@ def headers(error: Exception) -> Mapping[str, str]:
     match error:
         case HttpRefusal():
             return error.headers
-        case LockTimeout() | LogUnavailable():
+        case LockTimeout():
+            return {"Stripe-Should-Retry": "true", "Stripe-Rate-Limited-Reason": "resource-specific"}
+        case LogUnavailable():
             return {"Stripe-Should-Retry": "true"}
         case _:
             return {}
@@ -188,7 +197,7 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
     if refusal.code is not None:
         error["code"] = refusal.code
         error["doc_url"] = f"https://stripe.com/docs/error-codes/{refusal.code.replace('_', '-')}"
-    error["message"] = refusal.message
+    error["message"] = _sendable(refusal.message)
     if refusal.param is not None:
         error["param"] = refusal.param
     if request_id:
@@ -196,6 +205,11 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
         error["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}?t={int(time.time())}"
     error["type"] = type
     return orjson.dumps({"error": error}, option=orjson.OPT_INDENT_2)
+
+
+def _sendable(message: str) -> str:
+    """A message that may quote a header whose bytes were not UTF-8; those are shown escaped."""
+    return message if message.isascii() else message.encode(errors="backslashreplace").decode()
 
 
 def starred(key: str) -> str:

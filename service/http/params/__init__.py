@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from events.errors import Refusal
+from service.http.params.kinds import shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,12 +26,13 @@ def parse(model: type[Model], raw: dict[str, Any]) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False)) from None
+        raise _refusal(error.errors(include_url=False), raw) from None
 
 
-def _refusal(faults: list[ErrorDetails]) -> Refusal:
-    unknown = [spelled(fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden"]
-    if unknown:
+def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
+    strangers = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+    if strangers:
+        unknown = [spelled(location) for location in sorted(strangers, key=lambda location: _place(raw, location))]
         plural = "s" if len(unknown) > 1 else ""
         return Refusal(
             f"Received unknown parameter{plural}: {', '.join(unknown)}", code="parameter_unknown", param=unknown[0]
@@ -50,13 +52,12 @@ def _wrong(fault: ErrorDetails) -> Refusal:
             return Refusal(context["message"], code=context.get("code"), param=context.get("param", param))
         case "string_too_long":
             return Refusal(
-                f"Invalid string: {_shortened(given)}; must be at most {context['max_length']} characters", param=param
+                f"Invalid string: {shortened(given)}; must be at most {context['max_length']} characters", param=param
             )
         case "string_type":
-            return Refusal(f"Invalid string: {_shortened(str(given))}", param=param)
+            return Refusal(f"Invalid string: {shortened(str(given))}", param=param)
         case "literal_error":
-            allowed = context["expected"].replace("'", "").replace(" or ", ", or ")
-            return Refusal(f"Invalid {param}: must be one of {allowed}", param=param)
+            return Refusal(f"Invalid {param}: must be one of {context['expected'].replace(chr(39), '')}", param=param)
         case "greater_than_equal":
             return Refusal(f"This value must be greater than or equal to {context['ge']}.", param=param)
         case "less_than_equal":
@@ -82,5 +83,11 @@ def spelled(location: tuple[int | str, ...]) -> str:
     return str(root) + "".join(f"[{key}]" for key in rest)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 30 else f"{text[:12]}...{text[-12:]}"
+def _place(raw: Any, location: tuple[int | str, ...]) -> list[int]:
+    """Where in the request a parameter stands, level by level."""
+    place: list[int] = []
+    for step in location:
+        inside: Any = {str(at): value for at, value in enumerate(raw)} if isinstance(raw, list) else raw
+        place.append(list(inside).index(str(step)))
+        raw = inside[str(step)]
+    return place

@@ -50,7 +50,7 @@ class Address(Parameters):
 class Shipping(Parameters):
     """Where, and to whom, things are sent."""
 
-    address: Address
+    address: Annotated[Address, NotEmpty]
     name: RequiredText
     phone: ClearableText = None
 
@@ -120,7 +120,7 @@ class _Profile(Parameters):
     expand: Expand = ()
     individual_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty] = None
-    invoice_settings: InvoiceSettings | None = None
+    invoice_settings: Annotated[InvoiceSettings | None, NotEmpty] = None
     metadata: Metadata = None
     name: Annotated[str | None, Field(max_length=256), Cleared] = None
     next_invoice_sequence: Annotated[Integer | None, Field(ge=1)] = None
@@ -160,10 +160,12 @@ class RetrieveCustomer(Parameters):
 
 
 class DeleteCustomer(Parameters):
-    """Parameters of `DELETE /v1/customers/{customer}`: none."""
+    """Parameters of `DELETE /v1/customers/{customer}`; there is nothing to expand in what is left."""
+
+    expand: Expand = ()
 
 
 class ListCustomers(Listing):
     """Parameters of `GET /v1/customers`."""
 
-    email: Annotated[Text, Field(max_length=512)] | None = None
+    email: Annotated[str, Field(max_length=512), NotEmpty] | None = None

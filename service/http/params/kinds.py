@@ -13,6 +13,11 @@ METADATA_VALUE_CHARACTERS_MAX = 500
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
+def shortened(text: str) -> str:
+    """A given text as messages quote it: whole when short, else its ends."""
+    return text if len(text) <= 30 else f"{text[:12]}...{text[-12:]}"
+
+
 def refused(message: str, *, code: str | None = None, param: str | None = None) -> PydanticCustomError:
     """A fault with its own wording; see params._wrong."""
     context: dict[str, Any] = {"message": message}
@@ -23,15 +28,16 @@ def refused(message: str, *, code: str | None = None, param: str | None = None) 
     return PydanticCustomError("refused", "{message}", context)
 
 
-def _integer(given: Any) -> int:
+def integer(given: Any) -> int:
+    """The integer that text spells: digits only. Raises the fault of anything else."""
     if not isinstance(given, str) or not INTEGER.fullmatch(given):
-        raise refused(f"Invalid integer: {given}", code="parameter_invalid_integer")
+        raise refused(f"Invalid integer: {shortened(str(given))}", code="parameter_invalid_integer")
     return int(given)
 
 
 def _boolean(given: Any) -> bool:
     if given not in ("true", "false"):
-        raise refused(f"Invalid boolean: {given}")
+        raise refused(f"Invalid boolean: {shortened(str(given))}")
     return bool(given == "true")
 
 
@@ -58,6 +64,8 @@ def _not_empty(given: Any) -> Any:
             "non-empty value.",
             code="parameter_invalid_empty",
         )
+    if isinstance(given, str) and given.isspace():
+        raise refused("This parameter must hold more than blanks.", code="parameter_invalid_string_blank")
     return given
 
 
@@ -66,13 +74,16 @@ def _metadata(given: Any) -> Any:
         return None
     if not isinstance(given, dict):
         raise refused("Invalid metadata: a hash of keys and values is expected.")
-    if len(given) > METADATA_KEYS_MAX:
-        raise refused(f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {len(given)}.")
+    kept = sum(value != "" for value in given.values())  # an empty value deletes its key
+    if kept > METADATA_KEYS_MAX:
+        raise refused(f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {kept}.")
     for key, value in given.items():
         if not isinstance(value, str):
             raise refused("Metadata values must be strings.", param=f"metadata[{key}]")
         if not 0 < len(key) <= METADATA_KEY_CHARACTERS_MAX:
-            raise refused(f"Metadata keys must be 1 to {METADATA_KEY_CHARACTERS_MAX} characters long: '{key}'.")
+            raise refused(
+                f"Metadata keys must be 1 to {METADATA_KEY_CHARACTERS_MAX} characters long: '{shortened(key)}'."
+            )
         if len(value) > METADATA_VALUE_CHARACTERS_MAX:
             raise refused(
                 f"Metadata values must be at most {METADATA_VALUE_CHARACTERS_MAX} characters long.",
@@ -84,7 +95,7 @@ def _metadata(given: Any) -> Any:
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
 RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
-Integer = Annotated[int, BeforeValidator(_integer)]
+Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Array = BeforeValidator(_array)
 ClearableArray = BeforeValidator(_cleared_array)

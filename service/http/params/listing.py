@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from events.errors import Refusal
 from projections.read import EARLIEST, LATEST, PageOf
 from service.http.params import Parameters
-from service.http.params.kinds import Expand, Integer, NotEmpty, Text
+from service.http.params.kinds import Expand, Integer, NotEmpty, Text, integer
 
 LIMIT_DEFAULT = 10
 Cursor = Annotated[Text, NotEmpty]
@@ -33,7 +33,10 @@ class Range(Parameters):
 
 
 def _exact(given: Any) -> Any:
-    return {"gte": given, "lte": given} if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    integer(given)  # its fault is the parameter's own, not that of a bound nobody sent
+    return {"gte": given, "lte": given}
 
 
 class Listing(Parameters):

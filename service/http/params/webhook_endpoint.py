@@ -99,7 +99,9 @@ class RetrieveWebhookEndpoint(Parameters):
 
 
 class DeleteWebhookEndpoint(Parameters):
-    """Parameters of `DELETE /v1/webhook_endpoints/{webhook_endpoint}`: none."""
+    """Parameters of `DELETE /v1/webhook_endpoints/{webhook_endpoint}`."""
+
+    expand: Expand = ()
 
 
 class ListWebhookEndpoints(Listing):

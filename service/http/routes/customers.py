@@ -61,7 +61,7 @@ async def update(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Delete a customer for good."""
-    call.parse(parameters_of.DeleteCustomer)
+    _asked(call.parse(parameters_of.DeleteCustomer).expand)
     id = call.match["customer"]
     return await call.door.executor.update(
         CUSTOMER, id, DeleteCustomer(id=id), call.begin(), reply=_shows(call, ()), key_use=call.key_use
@@ -89,8 +89,11 @@ async def list_all(call: Call) -> Reply:
         found = await call.door.reader.customers(caller.account, caller.livemode, page, parameters.email)
     except UnknownCursor:
         raise pagination.unknown_cursor(customer.KIND, page) from None
+    total = None
+    if expand.counted(parameters.expand):
+        total = await call.door.reader.count_customers(caller.account, caller.livemode, page, parameters.email)
     bodies = [expand.customer(body, asked) for body in found.bodies] if asked else found.bodies
-    return Reply(status=200, body=pagination.list_body(URL, bodies, found.has_more))
+    return Reply(status=200, body=pagination.list_body(URL, bodies, found.has_more, total))
 
 
 def _asked(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,16 +3,17 @@
 from events.errors import Missing
 from events.execute import Reply, other_mode_hint
 from projections.read import UnknownCursor
-from service.http import pagination
+from service.http import expand, pagination
 from service.http.door import Call
 from service.http.params import event as parameters_of
 
 URL = "/v1/events"
+NOTHING: expand.Tree = {}  # may be expanded in an event: what it tells of is frozen
 
 
 async def retrieve(call: Call) -> Reply:
     """A notice, frozen as it was told; only its count of pending webhooks is of now."""
-    call.parse(parameters_of.RetrieveEvent)
+    expand.paths(call.parse(parameters_of.RetrieveEvent).expand, NOTHING)
     caller, id = call.caller, call.match["event"]
     body = await call.door.notices.one(caller.account, caller.livemode, id)
     if body is None:
@@ -25,6 +26,7 @@ async def list_all(call: Call) -> Reply:
     """A page of notices, newest first."""
     parameters = call.parse(parameters_of.ListEvents)
     page, caller = parameters.page(), call.caller
+    expand.paths(parameters.expand, NOTHING, in_list=True)
     try:
         found = await call.door.notices.page(
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success

@@ -10,7 +10,7 @@ from events.errors import ConstraintBroken, Missing, Refusal
 from events.execute import Reply, other_mode_hint
 from projections.read import UnknownCursor
 from projections.rows import Rows
-from service.http import pagination
+from service.http import expand, pagination
 from service.http.door import Call
 from service.http.params import webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
@@ -19,11 +19,13 @@ from webhooks.endpoints import ENDPOINT
 
 URL = "/v1/webhook_endpoints"
 KIND = "webhook_endpoint"
+NOTHING: expand.Tree = {}  # may be expanded in an endpoint
 
 
 async def create(call: Call) -> Reply:
     """Register a URL; the only answer that shows the secret."""
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
+    expand.paths(parameters.expand, NOTHING)
     caller = call.caller
     parameters_of.check_live_url(parameters.url, caller.livemode)
     origin = call.begin()
@@ -49,9 +51,10 @@ async def create(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change an endpoint; what is pending for it follows at the next attempt."""
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
+    expand.paths(parameters.expand, NOTHING)
     if parameters.url is not None:
         parameters_of.check_live_url(parameters.url, call.caller.livemode)
-    id = call.match["endpoint"]
+    id = call.match["webhook_endpoint"]
     return await call.door.executor.update(
         ENDPOINT,
         id,
@@ -64,8 +67,8 @@ async def update(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Remove an endpoint; what is pending for it is dropped."""
-    call.parse(parameters_of.DeleteWebhookEndpoint)
-    id = call.match["endpoint"]
+    expand.paths(call.parse(parameters_of.DeleteWebhookEndpoint).expand, NOTHING)
+    id = call.match["webhook_endpoint"]
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
         return Reply(status=200, body=orjson.dumps(endpoint.render_deleted(id), option=orjson.OPT_INDENT_2))
@@ -77,8 +80,8 @@ async def delete(call: Call) -> Reply:
 
 async def retrieve(call: Call) -> Reply:
     """An endpoint, without its secret."""
-    call.parse(parameters_of.RetrieveWebhookEndpoint)
-    caller, id = call.caller, call.match["endpoint"]
+    expand.paths(call.parse(parameters_of.RetrieveWebhookEndpoint).expand, NOTHING)
+    caller, id = call.caller, call.match["webhook_endpoint"]
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
     if body is None:
         there = await call.door.reader.resource(caller.account, not caller.livemode, KIND, id)
@@ -88,13 +91,17 @@ async def retrieve(call: Call) -> Reply:
 
 async def list_all(call: Call) -> Reply:
     """A page of endpoints, newest first."""
-    page = call.parse(parameters_of.ListWebhookEndpoints).page()
-    caller = call.caller
+    parameters = call.parse(parameters_of.ListWebhookEndpoints)
+    page, caller = parameters.page(), call.caller
+    expand.paths(parameters.expand, NOTHING, in_list=True)
     try:
         found = await call.door.reader.resources(caller.account, caller.livemode, KIND, page)
     except UnknownCursor:
         raise pagination.unknown_cursor("webhook endpoint", page) from None
-    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more))
+    total = None
+    if expand.counted(parameters.expand):
+        total = await call.door.reader.count_resources(caller.account, caller.livemode, KIND, page)
+    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
 
 
 def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:

@@ -1,0 +1,63 @@
+"""Applications under test, each over the one database of its test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.serving import Api, Launch, Process, Serve, command, environment, serving, settings_for
+from tests.waiting import until
+
+
+@pytest.fixture
+async def serve(database: str, tmp_path: Path) -> AsyncIterator[Serve]:
+    """Starts applications over one database, each as if it were a process of its own."""
+    first: list[Api] = []
+    async with AsyncExitStack() as stack:
+
+        async def start(**knobs: Any) -> Api:
+            api = await stack.enter_async_context(serving(settings_for(tmp_path, **knobs), database))
+            api.key = first[0].key if first else await api.issue()
+            first.append(api)
+            return api
+
+        yield start
+
+
+@pytest.fixture
+async def api(serve: Serve) -> Api:
+    """One application with its defaults."""
+    return await serve()
+
+
+@pytest.fixture
+async def launch(database: str, tmp_path: Path) -> AsyncIterator[Launch]:
+    """Starts `rollbook ROLE` over the test's database and waits until it listens; kills what still runs at the end."""
+    started: list[Process] = []
+
+    async def start(role: str = "api", **more: str) -> Process:
+        output = tmp_path / f"{role}-{len(started)}.log"
+        with output.open("wb") as file:
+            child = await asyncio.create_subprocess_exec(
+                *command(role), env=environment(database, tmp_path, **more), stdout=file, stderr=file
+            )
+        process = Process(child, 0)
+        started.append(process)
+
+        def listens() -> bool:
+            assert child.returncode is None, output.read_text()
+            said = output.read_text()
+            if "service.ready" not in said or "url=http://127.0.0.1:" not in said:
+                return False
+            process.port = int(said.partition("url=http://127.0.0.1:")[2].split()[0])
+            return True
+
+        await until(listens, timeout_s=30)
+        return process
+
+    yield start
+    for process in started:
+        await process.kill9()

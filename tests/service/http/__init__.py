@@ -1,0 +1,1 @@
+"""Tests of the HTTP API, over the wire wherever a wire can show it."""
