@@ -1,0 +1,80 @@
+"""A small house to carry out commands in: customers alone, on any log."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from events import customer
+from events.codec import Codec
+from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
+from events.customer.profile import ProfilePatch
+from events.errors import BrokenHistory
+from events.execute import Change, Decider, Executor, KeyUse, Reply, RowsOf, fold
+from events.keys import MasterKeys
+from events.log import Log
+from events.personal import KEY_BYTES
+from events.record import Origin
+from service.wiring import codec
+from tests.events.times import NOON
+
+CUSTOMER: Decider[Customer] = Decider(customer.KIND, customer.NOBODY, customer.decide, customer.evolve)
+KEYS = MasterKeys(bytes(KEY_BYTES))
+TEST = Origin(account="acct_1", livemode=False, at=NOON, actor="key_1", request_id="req_1")
+LIVE = TEST._replace(livemode=True)
+STRANGER = TEST._replace(account="acct_2")
+ID = "cus_1"
+
+
+def no_rows(change: Change[Any]) -> None:
+    """The log alone: no read models."""
+
+
+def reply(state: Customer, rows: Any) -> Reply:
+    """Answer with what was reached."""
+    return Reply(200, orjson.dumps({"id": state.id, "email": state.profile.email, "metadata": state.profile.metadata}))
+
+
+@dataclass
+class House:
+    """An executor of its own, as each process has one, on a log that may be shared."""
+
+    log: Log
+    codec: Codec = field(default_factory=codec)
+    rows_of: RowsOf = no_rows
+    remembered_max: int = 4096
+    executor: Executor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.executor = Executor(self.log, self.codec, KEYS, self.rows_of, remembered_max=self.remembered_max)
+
+    async def create(self, id: str = ID, origin: Origin = TEST, key_use: KeyUse | None = None, **patch: Any) -> Reply:
+        """Create a customer."""
+        command = CreateCustomer(id=id, created=1_700_000_000, invoice_prefix=id.upper()[-8:], patch=_patch(patch))
+        return await self.executor.create(CUSTOMER, id, command, origin, reply=reply, key_use=key_use)
+
+    async def update(self, id: str = ID, origin: Origin = TEST, key_use: KeyUse | None = None, **patch: Any) -> Reply:
+        """Change a customer."""
+        command = UpdateCustomer(id=id, patch=_patch(patch))
+        return await self.executor.update(CUSTOMER, id, command, origin, reply=reply, key_use=key_use)
+
+    async def delete(self, id: str = ID, origin: Origin = TEST) -> Reply:
+        """End a customer."""
+        return await self.executor.update(CUSTOMER, id, DeleteCustomer(id=id), origin, reply=reply)
+
+    def remembered(self, id: str = ID) -> Customer | None:
+        """What this process remembers of a customer."""
+        held = self.executor._remembered.get(CUSTOMER.stream(id))
+        return held.state if held else None
+
+    async def replayed(self, id: str = ID) -> Customer:
+        """What the log alone says of a customer."""
+        stream = CUSTOMER.stream(id)
+        held = fold(CUSTOMER, self.codec, KEYS, stream, await self.log.load(stream))
+        if held is None:
+            raise BrokenHistory(f"{stream} is empty")
+        return held.state
+
+
+def _patch(patch: dict[str, Any]) -> ProfilePatch:
+    return patch  # type: ignore[return-value]  # shorthand
