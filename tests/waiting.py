@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 POLL_S = 0.005
 
 Fact = TypeVar("Fact")
 
 
-async def until(predicate: Callable[[], Fact | Awaitable[Fact]], timeout_s: float = 10) -> Fact:
+@overload
+async def until(predicate: Callable[[], Awaitable[Fact]], timeout_s: float = 10) -> Fact: ...
+@overload
+async def until(predicate: Callable[[], Fact], timeout_s: float = 10) -> Fact: ...
+async def until(predicate: Callable[[], Any], timeout_s: float = 10) -> Any:
     """What `predicate` gives as soon as that is true; plain and async predicates will do.
 
     Raises:

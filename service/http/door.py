@@ -138,6 +138,10 @@ class Door:
             headers["Stripe-Account"] = account
         if route is None:
             raise refusals.UnknownRoute(request.method, request.path)
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key is not None:
+            check_key(key)
+            headers["Idempotency-Key"] = key
         call = Call(
             door=self,
             method=request.method,
@@ -149,11 +153,8 @@ class Door:
             match=dict(request.match_info),
         )
         _check_ids(call.match)
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key is None:
             return await route(call)
-        check_key(key)
-        headers["Idempotency-Key"] = key
         call.idempotency_key = key
         call.key_use = KeyUse(
             key=key,

@@ -25,6 +25,7 @@ CUSTOMER: Tree = {
     "test_clock": {},
 }
 LISTS = ("sources", "subscriptions", "tax_ids")
+HASHES = ("invoice_settings",)  # are never ids: only what is within them may be expanded
 TOTAL_COUNT = "total_count"  # of a list, beside its data
 
 
@@ -56,6 +57,9 @@ def _checked(path: str, known: Tree, in_list: bool) -> str:
         place = place[step]
         if not place:
             break  # beyond here all is null
+    else:
+        if steps[-1] in HASHES:
+            raise _cannot(steps[-1])
     return ".".join(steps)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from events.clock import Clock
 from tests.service.serving import Api, Launch, Process, Serve, command, environment, serving, settings_for
 from tests.waiting import until
 
@@ -18,8 +19,8 @@ async def serve(database: str, tmp_path: Path) -> AsyncIterator[Serve]:
     first: list[Api] = []
     async with AsyncExitStack() as stack:
 
-        async def start(**knobs: Any) -> Api:
-            api = await stack.enter_async_context(serving(settings_for(tmp_path, **knobs), database))
+        async def start(clock: Clock | None = None, **knobs: Any) -> Api:
+            api = await stack.enter_async_context(serving(settings_for(tmp_path, **knobs), database, clock))
             api.key = first[0].key if first else await api.issue()
             first.append(api)
             return api

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 
 from events.api_key import Power
+from events.clock import Clock
 from service import keys, roles, wiring
 from service.health import Health
 from service.settings import Settings
@@ -119,9 +120,11 @@ def settings_for(directory: Path, **knobs: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, dsn: str) -> AsyncIterator[Api]:
-    """The application, serving the API from this process."""
+async def serving(settings: Settings, dsn: str, clock: Clock | None = None) -> AsyncIterator[Api]:
+    """The application, serving the API from this process, by the machine's clock unless another is given."""
     core = await wiring.build(settings, dsn)
+    if clock is not None:
+        core = replace(core, clock=clock)
     runner = await roles.serve_http(core, Health(core, prepared=True), api=True)
     connector = aiohttp.TCPConnector(limit=0)
     try:
