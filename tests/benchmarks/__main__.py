@@ -1,0 +1,72 @@
+"""The command: measure the rows, print the table, write `results/figures.csv` and `results/figures.png`."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+import uvloop
+from rich.console import Console
+
+from tests.benchmarks import machine, report
+from tests.benchmarks.figures import Figure, Missing, Unmeasurable
+from tests.benchmarks.rows import requests
+from tests.benchmarks.servers import RESULTS, Bench, bench
+
+Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
+
+ROWS: dict[str, Row] = {
+    "create": requests.creates,
+    "read": requests.reads,
+}
+
+
+def main() -> int:
+    """Run the benchmarks; the status is 0 when every row was measured, whatever it found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(ROWS), help="measure this row; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="measure a quarter as long: for trying out")
+    options = parser.parse_args()
+    try:
+        return uvloop.run(_run(options.only or list(ROWS), quick=options.quick))
+    except asyncio.CancelledError:
+        print("Stopped; nothing was written.", file=sys.stderr)
+        return 130
+
+
+async def _run(names: Sequence[str], *, quick: bool) -> int:
+    _stop_on_signals()
+    console = Console()
+    figures: list[Figure] = []
+    missing: list[Missing] = []
+    async with bench(quick=quick) as servers:
+        described = await machine.describe(servers)
+        console.print(str(described))
+        for name in names:
+            with console.status(f"measuring {name}"):
+                try:
+                    found = await ROWS[name](servers)
+                except Unmeasurable as reason:
+                    missing.append(Missing(name, str(reason)))
+                    continue
+            figures.extend(found)
+            for figure in found:
+                console.print(f"{figure.what}: {figure.value:.2f}", highlight=False)
+    report.print_table(console, described, figures, missing)
+    report.write_csv(RESULTS / "figures.csv", described, figures, missing)
+    report.write_chart(RESULTS / "figures.png", described, figures)
+    console.print(f"Written: {RESULTS / 'figures.csv'} and {RESULTS / 'figures.png'}", soft_wrap=True)
+    return 0
+
+
+def _stop_on_signals() -> None:
+    """Cancel the run on SIGINT, SIGTERM and SIGHUP, so that everything it started is ended on the way out."""
+    run = asyncio.current_task()
+    assert run is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, run.cancel)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

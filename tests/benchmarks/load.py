@@ -1,0 +1,185 @@
+"""The load generator: so many connections, each sending a request as soon as the last was answered.
+
+A process of its own, so that what it costs is the same for whatever it is pointed at. It reads no more of an answer
+than its status and its Content-Length; requests are bytes made beforehand, into which only an idempotency key is put.
+`python -m tests.benchmarks.load` reads a Blast a line and writes what came of it, both in JSON; `Generator` speaks to
+it.
+"""
+
+import asyncio
+import gc
+import itertools
+import json
+import secrets
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import uvloop
+
+from tests.benchmarks.processes import ask, helper
+
+HOST = "127.0.0.1"
+KEY = "{key}"  # stands in a request for a key that was never used before
+OK = b"200"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blast:
+    """Send `requests` in turn, over and over, for `duration_s`, over `connections` at once."""
+
+    port: int
+    requests: Sequence[str]
+    duration_s: float
+    connections: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered within the time, in seconds of latency."""
+
+    rate: float  # answers a second
+    p50_s: float
+    p99_s: float
+
+
+class Generator:
+    """The load generator, from outside."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def run(self, blast: Blast) -> Answered:
+        """Run it. Raises RuntimeError when an answer was anything but a 200."""
+        told = json.loads(await ask(self._process, json.dumps(asdict(blast))))
+        if "error" in told:
+            raise RuntimeError(told["error"])
+        return Answered(**told)
+
+
+@asynccontextmanager
+async def generator() -> AsyncIterator[Generator]:
+    """A load generator, ended afterwards."""
+    async with helper("load") as process:
+        yield Generator(process)
+
+
+def request(method: str, path: str, headers: dict[str, str] | None = None, body: str = "") -> str:
+    """A request as it goes over the wire; `{key}` in a header becomes a fresh key each time."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body:
+        lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body.encode())}"]
+    return "\r\n".join([*lines, "", body])
+
+
+class _Run:
+    """One blast under way."""
+
+    def __init__(self, requests: Iterator[bytes]) -> None:
+        self.next_request = requests.__next__
+        self.latencies_s: list[float] = []
+        self.error = ""
+        self.over = False
+
+
+class _Connection(asyncio.Protocol):
+    """Keeps one request on its way."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._write: Callable[[bytes], None]
+        self._transport: asyncio.Transport
+        self._sent_at = 0.0
+        self._head = b""  # of an answer whose header has not ended yet
+        self._missing = 0  # bytes of a body that are still to come
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._write = self._transport.write
+
+    def send(self) -> None:
+        """Send the next request."""
+        self._sent_at = time.perf_counter()
+        self._write(self._run.next_request())
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            data = self._head + data
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                self._head = data
+                return
+            self._head = b""
+            at = data.find(b"\r\nContent-Length: ", 0, end)
+            if data[9:12] != OK or at < 0:
+                self._fail(data[:1000].decode(errors="replace"))
+                return
+            self._missing = end + 4 + int(data[at + 18 : data.find(b"\r", at + 18)]) - len(data)
+        if self._missing == 0:
+            run = self._run
+            if run.over:
+                self._transport.close()
+                return
+            run.latencies_s.append(time.perf_counter() - self._sent_at)
+            self.send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._run.over:
+            self._fail(f"a connection was lost: {error}")
+        self.closed.set_result(None)
+
+    def _fail(self, error: str) -> None:
+        self._run.error = self._run.error or error
+        self._run.over = True
+        self._transport.close()
+
+
+async def _blast(blast: Blast, keys: Iterator[int]) -> dict[str, object]:
+    run = _Run(_requests(blast.requests, keys))
+    loop = asyncio.get_running_loop()
+    made = [await loop.create_connection(lambda: _Connection(run), HOST, blast.port) for _ in range(blast.connections)]
+    connections = [connection for _, connection in made]
+    for connection in connections:
+        connection.send()
+    await asyncio.sleep(blast.duration_s)
+    run.over = True
+    await asyncio.wait([connection.closed for connection in connections], timeout=30)
+    if run.error:
+        return {"error": run.error}
+    ranked = sorted(run.latencies_s)
+    if not ranked:
+        return {"error": "nothing was answered"}
+    return asdict(
+        Answered(
+            rate=len(ranked) / blast.duration_s, p50_s=ranked[len(ranked) // 2], p99_s=ranked[len(ranked) * 99 // 100]
+        )
+    )
+
+
+def _requests(texts: Sequence[str], keys: Iterator[int]) -> Iterator[bytes]:
+    """The requests, in turn, for ever."""
+    run = secrets.token_hex(8)
+    halves = [text.encode().partition(KEY.encode()) for text in texts]
+    prefix = f"bench-{run}-".encode()
+    for before, key, after in itertools.cycle(halves):
+        yield b"%b%b%d%b" % (before, prefix, next(keys), after) if key else before
+
+
+async def _serve() -> None:
+    gc.disable()  # nothing here makes cycles
+    keys = itertools.count(1_000_000)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        print(json.dumps(await _blast(Blast(**json.loads(line)), keys)), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())

@@ -1,0 +1,1 @@
+"""What is measured, a row or a family of rows a file."""
