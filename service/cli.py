@@ -11,7 +11,12 @@ from rich.table import Table
 
 from service import observe, settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="An event-sourced customer service.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="An event-sourced customer service.",
+)
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")

@@ -1,5 +1,6 @@
 """What a process can say of its own health."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -16,7 +17,7 @@ class Health:
 
     core: Core
     prepared: bool = False  # the database has the shape this code needs
-    broker: str | None = field(default=None)  # what the AMQP connection is doing; None when there is none to have
+    brokers: dict[str, Callable[[], str]] = field(default_factory=dict)  # a role's name -> its connection's state
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 while the process answers at all."""
@@ -36,8 +37,8 @@ class Health:
             if not self.prepared:
                 database = "waiting for migrations"
         dependencies = {"postgres": database}
-        if self.core.settings.amqp_url is not None:
-            dependencies["rabbitmq"] = self.broker or "connecting"
+        for role, state in self.brokers.items():
+            dependencies[f"rabbitmq ({role})"] = state()
         ready = database == "ok"
         return web.json_response(
             {"status": "ready" if ready else "not ready", "dependencies": dependencies}, status=200 if ready else 503

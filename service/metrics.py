@@ -5,7 +5,7 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -48,6 +48,22 @@ class Requests(Collector):
         yield seconds
 
 
+class Readings(Collector):
+    """Numbers that other floors keep as plain attributes, read when somebody asks."""
+
+    def __init__(self) -> None:
+        self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+
+    def add(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Tell the number that `read` gives."""
+        self._gauges[name] = (meaning, read)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The numbers as they are now."""
+        for name, (meaning, read) in self._gauges.items():
+            yield GaugeMetricFamily(name, meaning, read())
+
+
 class Metrics:
     """Every meter of a process, in a registry of its own."""
 
@@ -55,6 +71,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Requests()
         self.registry.register(self.requests)
+        self.readings = Readings()
+        self.registry.register(self.readings)
         self.broken_history = Counter(
             "events_broken_history", "Requests that met history that is not what was written.", registry=self.registry
         )

@@ -14,14 +14,15 @@ from aiohttp import web
 
 from events.database import LOST, migrate
 from events.errors import LogUnavailable
-from service import keys, maintenance
+from service import keys, maintenance, telling
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
+from service.dev.welcome import welcome
 from service.health import Health
 from service.http.app import ApiRunner, routes
 from service.http.auth import Authenticator
 from service.http.door import Door
-from service.settings import Settings
+from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.notices import Notices
 
@@ -60,13 +61,16 @@ async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asynci
     core = await build(settings, dsn)
     health = Health(core)
     try:
+        runner = await serve_http(core, health, api="api" in roles)
         async with asyncio.TaskGroup() as tasks:
-            runner = await serve_http(core, health, api="api" in roles)
-            tasks.create_task(_prepare(core, health, stop))
+            tasks.create_task(_listening(core, health, runner, stop))
             tasks.create_task(maintenance.run(core.pool, core.clock, stop))
+            if "relay" in roles and (settings.amqp_url is not None or len(roles) == 1):
+                tasks.create_task(telling.relay(core, health, stop))
+            if "worker" in roles:
+                tasks.create_task(telling.worker(core, health, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
-            await runner.cleanup()
     finally:
         await core.close()
     log.info("service.stopped")
@@ -99,9 +103,22 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     port = settings.port if api else settings.operations_port
     if port is not None:
         site = web.TCPSite(runner, settings.host, port, backlog=1024, reuse_port=None)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise Misconfigured(f"cannot listen on {settings.host} port {port}: {error.strerror}") from None
         log.info("service.listening", url=f"http://{settings.host}:{runner.addresses[0][1]}", api=api)
     return runner
+
+
+async def _listening(core: Core, health: Health, runner: web.AppRunner, stop: asyncio.Event) -> None:
+    """Prepare the database, welcome newcomers, and stop listening when told to."""
+    await _prepare(core, health, stop)
+    if health.prepared and runner.addresses and not core.settings.production:
+        print(welcome(f"http://{core.settings.host}:{runner.addresses[0][1]}"), flush=True)
+    await stop.wait()
+    await runner.cleanup()
 
 
 async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ BEGIN
     SELECT partition_end, partition_size INTO low, size FROM events.head FOR UPDATE;
     WHILE low <= upto LOOP
         name := format('log_%s', low);
-        EXECUTE format('CREATE TABLE events.%I (LIKE events.log INCLUDING DEFAULTS)', name);
+        EXECUTE format('CREATE TABLE events.%I (LIKE events.log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         EXECUTE format('ALTER TABLE events.log ATTACH PARTITION events.%I FOR VALUES FROM (%s) TO (%s)',
                        name, low, low + size);
         EXECUTE format('CREATE TRIGGER log_is_never_truncated BEFORE TRUNCATE ON events.%I '
@@ -42,7 +42,7 @@ BEGIN
     IF to_regclass(format('%I.%I', schema, name)) IS NOT NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('CREATE TABLE %I.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE)', schema, name, parent);
+    EXECUTE format('CREATE TABLE %I.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', schema, name, parent);
     EXECUTE format('ALTER TABLE %s ATTACH PARTITION %I.%I FOR VALUES FROM (%L) TO (%L)',
                    parent, schema, name, day::timestamptz, (day + 1)::timestamptz);
 END $$;

@@ -1,0 +1,86 @@
+"""Following the log: told that there is something new, and reading it in commit order.
+
+A NOTIFY is a hint: it may be lost with its connection, so whoever waits for one looks by itself now and then too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import structlog
+
+from events.database import LOST, connect
+from events.errors import LogUnavailable
+from events.log import Log
+from events.record import Record
+
+log = structlog.get_logger("events")
+
+RECONNECT_S = 0.5
+ALIVE_EVERY_S = 5.0
+BATCH = 500
+POLL_S = 1.0
+
+
+class Wakeup:
+    """Wakes one waiter at each NOTIFY on a channel. What came since the last wait wakes the next one at once."""
+
+    def __init__(self, dsn: str, channel: str) -> None:
+        self._dsn = dsn
+        self._channel = channel
+        self._woken = asyncio.Event()
+
+    def poke(self) -> None:
+        """Wake the waiter from within this process."""
+        self._woken.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until something came since the last wait, or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until told to stop, on a connection of its own, made anew when it is lost."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    await self._listen(stopped)
+                except (*LOST, LogUnavailable) as error:
+                    log.warning("listening.lost", channel=self._channel, error=type(error).__name__)
+                    await asyncio.wait([stopped], timeout=RECONNECT_S)
+        finally:
+            stopped.cancel()
+
+    async def _listen(self, stopped: "asyncio.Task[bool]") -> None:
+        connection = await connect(self._dsn, application=f"listen {self._channel}")
+        try:
+            await connection.add_listener(self._channel, self._notified)
+            self.poke()  # something may have come while nobody listened
+            while not stopped.done():
+                await asyncio.wait([stopped], timeout=ALIVE_EVERY_S)
+                await connection.execute("SELECT 1")  # a connection lost in silence is found out
+        finally:
+            connection.terminate()
+
+    def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
+        self._woken.set()
+
+
+async def follow(log: Log, after: int, wakeup: Wakeup, stop: asyncio.Event) -> AsyncIterator[Sequence[Record]]:
+    """Everything beyond a position, in commit order, in batches, as it comes, until told to stop.
+
+    Raises LogUnavailable; whoever remembers the last position it handled goes on from there.
+    """
+    while not stop.is_set():
+        records = await log.read(after, BATCH)
+        if records:
+            after = records[-1].position
+            yield records
+        else:
+            await wakeup.wait(POLL_S)

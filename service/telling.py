@@ -1,0 +1,90 @@
+"""The roles that tell the outside: relay and worker, wired from settings."""
+
+import asyncio
+
+from events.follow import Wakeup
+from service.health import Health
+from service.settings import Misconfigured
+from service.wiring import Core
+from webhooks.amqp import Topology
+from webhooks.consumer import Consumer
+from webhooks.fanout import FanOut
+from webhooks.guard import Policy
+from webhooks.lanes import Lanes
+from webhooks.reconciler import Reconciler
+from webhooks.relay import Relay
+from webhooks.sender import Sender
+from webhooks.worker import Worker
+
+
+def topology(core: Core) -> Topology:
+    """What is declared on the broker."""
+    return Topology(exchange=core.settings.exchange, fanout_queue=core.settings.fanout_queue)
+
+
+async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
+    """Publish notices to RabbitMQ until told to stop. Raises Misconfigured without one."""
+    if core.settings.amqp_url is None:
+        raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    wakeup = Wakeup(core.dsn, "rollbook_log")
+    playing = Relay(core.dsn, core.settings.amqp_url.get_secret_value(), topology(core), wakeup)
+    health.brokers["relay"] = lambda: playing.state
+    readings = core.metrics.readings
+    readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)
+    readings.add("webhooks_relay_published", "Notices this process published.", lambda: playing.published)
+    readings.add("webhooks_relay_lag", "Notices that wait to be published.", lambda: playing.lag)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(wakeup.run(stop))
+        tasks.create_task(playing.run(stop))
+
+
+async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
+    """Fan out and deliver until told to stop; what is on its way then is finished first."""
+    settings, readings = core.settings, core.metrics.readings
+    appended = Wakeup(core.dsn, "rollbook_log")
+    made = Wakeup(core.dsn, "rollbook_lanes")
+    fan_out = FanOut(core.dsn)
+    reconciler = Reconciler(
+        fan_out, appended, delay_s=settings.reconcile_after_s if settings.amqp_url else 0.0, made=made.poke
+    )
+    sender = Sender(
+        Policy(production=settings.production),
+        connect_timeout_s=settings.webhook_connect_timeout_s,
+        total_timeout_s=settings.webhook_timeout_s,
+        in_flight_max=settings.webhook_in_flight_max,
+    )
+    delivering = Worker(
+        Lanes(core.dsn),
+        sender,
+        core.master_keys,
+        made,
+        in_flight_max=settings.webhook_in_flight_max,
+        drain_s=settings.drain_s,
+    )
+    _tell(core, fan_out, delivering)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(appended.run(stop))
+        tasks.create_task(made.run(stop))
+        tasks.create_task(reconciler.run(stop))
+        tasks.create_task(delivering.run(stop))
+        if settings.amqp_url is not None:
+            from_queue = FanOut(core.dsn, fan_out.measures)
+            consumer = Consumer(settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out)
+            health.brokers["consumer"] = lambda: consumer.state
+            readings.add("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
+            tasks.create_task(consumer.run(stop))
+
+
+def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
+    readings, fanned, delivered = core.metrics.readings, fan_out.measures, delivering.measures
+    readings.add("webhooks_fan_out_lag", "Notices above the floor at the last look.", lambda: fanned.lag)
+    readings.add("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
+    readings.add("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)
+    readings.add("webhooks_deliveries_made", "Deliveries made by fan-out.", lambda: fanned.deliveries)
+    readings.add("webhooks_attempts_delivered", "Attempts that the receiver took.", lambda: delivered.delivered)
+    readings.add("webhooks_attempts_failed", "Attempts that are due again.", lambda: delivered.retried)
+    readings.add("webhooks_attempts_given_up", "Deliveries given up.", lambda: delivered.gave_up)
+    readings.add("webhooks_attempt_seconds", "Seconds of all attempts together.", lambda: delivered.attempt_s)
+    readings.add("webhooks_lanes", "Lanes this worker holds.", lambda: delivered.lanes)
+    readings.add("webhooks_in_flight", "Attempts on their way.", lambda: delivered.in_flight)
+    readings.add("webhooks_turns", "A worker's round trips to the database.", lambda: delivered.turns)

@@ -1,0 +1,93 @@
+"""The consumer of the fan-out queue: what arrived is fanned out in Postgres together, and acknowledged after.
+
+The queue only makes fan-out prompt: what it loses, or never gets, the reconciler finds in the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+
+from webhooks import amqp
+from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
+
+log = structlog.get_logger("webhooks")
+
+PREFETCH = 500
+SILENCE_S = 30.0
+SEQUENCE_HEADER = "rollbook-sequence"
+
+
+class Consumer:
+    """Feeds `fan_out` the sequences of notices that come through the queue."""
+
+    def __init__(
+        self, amqp_url: str, topology: Topology, fan_out: Callable[[Sequence[int]], Awaitable[object]]
+    ) -> None:
+        self._amqp_url = amqp_url
+        self._topology = topology
+        self._fan_out = fan_out
+        self.state = "connecting"
+        self.consumed = 0
+        self.malformed = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until told to stop; what was not acknowledged by then comes again."""
+        await amqp.supervise(lambda: self._consume(stop), stop, name="consumer", told=self._told)
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)
+        async with amqp.channel(self._amqp_url, "consumer", prefetch=PREFETCH) as channel:
+            _, queue = await self._topology.declare(channel)
+            await queue.consume(arrived.put, timeout=OPERATION_TIMEOUT_S)
+            self.state = "ok"
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                while not stop.is_set():
+                    if channel.is_closed:
+                        raise ConnectionError("the broker closed the channel")
+                    batch = await _gathered(arrived, stopped)
+                    if batch:
+                        await self._handle(batch)
+                    elif not stop.is_set():
+                        # Silence is normal on a quiet day, and also what a consumer hears whose queue was deleted:
+                        # asking for the queue tells the two apart.
+                        await self._topology.declare(channel)
+                        if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
+                            raise ConnectionError("the queue has no consumer any more")
+            finally:
+                stopped.cancel()
+
+    async def _handle(self, batch: list[AbstractIncomingMessage]) -> None:
+        sequences = []
+        for message in batch:
+            sequence = message.headers.get(SEQUENCE_HEADER)
+            if isinstance(sequence, int):
+                sequences.append(sequence)
+            else:
+                self.malformed += 1
+                log.error("consumer.malformed", message=message.message_id, routing_key=message.routing_key)
+        if sequences:
+            await self._fan_out(sequences)
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            await batch[-1].ack(multiple=True)
+        self.consumed += len(sequences)
+
+    def _told(self, state: str) -> None:
+        self.state = state
+
+
+async def _gathered(
+    arrived: "asyncio.Queue[AbstractIncomingMessage]", stopped: "asyncio.Task[bool]"
+) -> list[AbstractIncomingMessage]:
+    """What arrived, at least one if any comes before long; nothing after a silence, or when told to stop."""
+    first = asyncio.create_task(arrived.get())
+    await asyncio.wait([first, stopped], timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    if not first.done():
+        first.cancel()
+        return []
+    batch = [first.result()]
+    while not arrived.empty():
+        batch.append(arrived.get_nowait())
+    return batch

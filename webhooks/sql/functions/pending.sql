@@ -1,0 +1,14 @@
+-- pending: how many endpoints still have to take a notice; before it is fanned out, how many will want it.
+CREATE OR REPLACE FUNCTION webhooks.pending(sequence bigint, account text, livemode boolean, type text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN $1 <= (SELECT f.sequence FROM webhooks.floor f)
+            OR (SELECT true FROM webhooks.fanned_out f WHERE f.sequence = $1) THEN (
+            SELECT count(*) FROM webhooks.delivery d JOIN webhooks.endpoint e ON e.id = d.endpoint_id
+            WHERE d.sequence = $1 AND e.status <> 'deleted')
+        ELSE (
+            SELECT count(*) FROM webhooks.interest i
+            WHERE i.account = $2 AND i.livemode = $3 AND i.above < $1 AND (i.upto IS NULL OR $1 <= i.upto)
+              AND i.enabled_events && ARRAY['*', $4])
+    END
+$$;

@@ -1,0 +1,15 @@
+-- list_notices_before: a page of notices, oldest first, so that a page before the cursor ends at it, each with how many endpoints still have to take it.
+-- $1 account, $2 livemode, $3 cursor: the sequence just after the page in list order, or null, $4 and $5 bounds of created, inclusive,
+-- $6 how many at most, $7 types, or null for all, $8 true for those that every endpoint took, false for the others,
+-- null for all
+SELECT * FROM (
+    SELECT n.sequence, n.body, webhooks.pending(n.sequence, n.account, n.livemode, n.type) AS pending
+    FROM projections.notice n
+    WHERE n.account = $1 AND n.livemode = $2 AND ($3::bigint IS NULL OR n.sequence > $3)
+      AND n.created >= $4 AND n.created <= $5 AND n.appended_at >= to_timestamp($4) - interval '1 day'
+      AND ($7::text[] IS NULL OR n.type = ANY ($7))
+) AS told
+WHERE $8::boolean IS NULL OR $8 = (pending = 0 AND NOT EXISTS (
+    SELECT FROM webhooks.attempt a WHERE a.sequence = told.sequence AND a.outcome = 'gave_up'))
+ORDER BY sequence
+LIMIT $6;
