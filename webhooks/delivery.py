@@ -33,9 +33,10 @@ Fault = Literal[
     "protocol",  # the answer is not HTTP, or its headers are longer than we read
     "address_refused",  # ours: policy forbids the URL or every address of its host
     "exhausted",  # ours: no file handles, ports or buffers left
+    "internal",  # ours: it could not be signed, or our own code failed
 ]
 UNREACHABLE: frozenset[Fault] = frozenset({"dns", "connect", "tls", "timeout"})
-OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "exhausted"})
+OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "exhausted", "internal"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Webhook endpoints as read models: what the API shows, and the facts that fan-out and senders need.
 
+The facts are read by `webhooks.keep_endpoints`, in the transaction that writes them.
 There is no notice of a change to an endpoint. Its secret leaves the log sealed, so it is sealed again here, by a master
 key and for this endpoint alone.
 """
@@ -28,13 +29,13 @@ class EndpointProjection:
         """The row as the change left it."""
         state, origin = change.after, change.origin
         shown = endpoint.render_deleted(state.id) if state.deleted else endpoint.render(state, origin.livemode)
-        sealed = self._master_keys.seal(state.secret.encode(), change.stream)
-        facts: dict[str, Any] = {
-            "url": state.url,
-            "enabled_events": state.enabled_events,
-            "disabled": state.disabled,
-            "secrets": [base64.b64encode(sealed).decode()],
-        }
+        status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
+        facts: dict[str, Any] = {"status": status, "url": "", "enabled_events": (), "secrets": ()}
+        if not state.deleted:
+            sealed = self._master_keys.seal(state.secret.encode(), change.stream)
+            facts["url"] = state.url
+            facts["enabled_events"] = state.enabled_events
+            facts["secrets"] = (base64.b64encode(sealed).decode(),)
         return Rows(
             resources=(
                 ResourceRow(

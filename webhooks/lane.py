@@ -57,6 +57,11 @@ def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime |
     return max(next_due, now, lane.open_until or now)
 
 
+def proven(lane: Lane) -> bool:
+    """Whether it answered of late. Lanes that did not may not have all places among what is on its way."""
+    return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
+
+
 def record(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
     """The lane after one more attempt, which ended at `now`. Faults of our own leave it as it is."""
     if outcome.own_fault:

@@ -1,0 +1,196 @@
+"""The webhooks floor over a real database, with hands to make things happen to it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import asyncpg
+
+from events import ids
+from events.codec import Codec
+from events.commit import GroupCommit
+from events.database import create_pool
+from events.execute import Executor, Reply
+from events.keys import MasterKeys
+from events.log import PostgresLog
+from events.record import Append, Draft, Origin
+from projections.notices import notice
+from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
+from webhooks import endpoint, signature
+from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, EndpointPatch, UpdateEndpoint
+from webhooks.endpoints import ENDPOINT, EndpointProjection
+from webhooks.fanout import FanOut
+from webhooks.guard import Policy
+from webhooks.lanes import Lanes
+from webhooks.reconciler import Reconciler
+from webhooks.sender import Sender
+from webhooks.worker import Worker
+
+ACCOUNT = "acct_1"
+URL = "https://example.com/hook"
+MASTER_KEYS = MasterKeys(bytes(32))
+
+
+class Bell:
+    """A Wakeup that is rung by hand, and by nothing else."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def poke(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), timeout_s)
+        self._rung.clear()
+
+
+@dataclass
+class Floor:
+    """What tests do to the floor, and ask of it."""
+
+    dsn: str
+    pool: asyncpg.Pool  # as the service's role
+    owner: asyncpg.Connection
+    commit: GroupCommit
+    executor: Executor
+    bell: Bell = field(default_factory=Bell)
+
+    async def endpoint(
+        self,
+        url: str = URL,
+        events: Sequence[str] = ("*",),
+        *,
+        account: str = ACCOUNT,
+        livemode: bool = False,
+    ) -> str:
+        """Register an endpoint; gives its id."""
+        id = ids.new("we", secrets.token_bytes(14))
+        command = CreateEndpoint(
+            id=id,
+            secret=signature.new_secret(secrets.token_bytes(32)),
+            created_at=1_700_000_000,
+            api_version=None,
+            patch=EndpointPatch(url=url, enabled_events=tuple(events)),
+        )
+        await self.executor.create(ENDPOINT, id, command, origin(account, livemode), reply=_nothing)
+        return id
+
+    async def edit(self, id: str, **patch: Any) -> None:
+        """Change an endpoint."""
+        command = UpdateEndpoint(id=id, patch=cast(EndpointPatch, patch))
+        await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
+
+    async def delete(self, id: str) -> None:
+        """Delete an endpoint."""
+        await self.executor.update(ENDPOINT, id, DeleteEndpoint(id=id), origin(), reply=_nothing)
+
+    async def secret(self, id: str) -> str:
+        """The secret an endpoint was created with."""
+        state = await self.executor.state(ENDPOINT, id, origin())
+        return state.secret
+
+    async def notices(
+        self, count: int = 1, type: str = "customer.created", *, account: str = ACCOUNT, livemode: bool = False
+    ) -> list[int]:
+        """Have `count` things happen; gives the sequences of their notices."""
+        by = origin(account, livemode)
+        told = tuple(_notice(type, by) for _ in range(count))
+        happened = Draft("noted", 1, 1, b"{}", bytes(32))
+        await self.commit.append(
+            Append(stream=told[0].stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=told))
+        )
+        rows = await self.owner.fetch(
+            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in told]
+        )
+        return [row[0] for row in rows]
+
+    async def deliveries(self) -> list[tuple[int, str]]:
+        """What is still to be delivered, as (sequence, endpoint)."""
+        rows = await self.owner.fetch("SELECT sequence, endpoint_id FROM webhooks.delivery ORDER BY 1, 2")
+        return [tuple(row) for row in rows]
+
+    async def attempts(self) -> list[Any]:
+        """Every recorded attempt, in order."""
+        return list(await self.owner.fetch("SELECT * FROM webhooks.attempt ORDER BY at, sequence, attempt"))
+
+    async def lane(self, id: str) -> Any:
+        """The lane of an endpoint."""
+        return await self.owner.fetchrow("SELECT * FROM webhooks.lane WHERE endpoint_id = $1", id)
+
+    async def hurry(self) -> None:
+        """Let the time of every retry and every breaker have come."""
+        await self.owner.execute("UPDATE webhooks.delivery SET due_at = now() WHERE due_at > now()")
+        await self.owner.execute(
+            "UPDATE webhooks.lane SET ready_at = now(), open_until = least(open_until, now()) "
+            "WHERE ready_at > now() AND ready_at < 'infinity'"
+        )
+        self.bell.poke()
+
+    async def catch_up(self, delay_s: float = 0) -> int:
+        """Fan out what is there, as the reconciler does; gives the deliveries made."""
+        fan_out = FanOut(self.dsn)
+        try:
+            return await Reconciler(fan_out, self.bell, delay_s=delay_s, made=self.bell.poke).catch_up()
+        finally:
+            await fan_out.close()
+
+    def worker(self, **options: Any) -> Worker:
+        """A worker that is woken by this floor's bell."""
+        lease_s = options.pop("lease_s", 60.0)
+        sender = Sender(Policy(production=False), total_timeout_s=options.pop("total_timeout_s", 15.0))
+        return Worker(Lanes(self.dsn, lease_s=lease_s), sender, MASTER_KEYS, self.bell, **options)
+
+    @asynccontextmanager
+    async def working(self, **options: Any) -> AsyncIterator[Worker]:
+        """A worker at work, stopped in order at the end."""
+        worker, stop = self.worker(**options), asyncio.Event()
+        task = asyncio.create_task(worker.run(stop))
+        try:
+            yield worker
+        finally:
+            stop.set()
+            await task
+
+
+@asynccontextmanager
+async def floor(dsn: str) -> AsyncIterator[Floor]:
+    """The floor over a migrated database."""
+    codec = Codec()
+    for name, cls in (
+        ("webhook_endpoint.created", endpoint.EndpointCreated),
+        ("webhook_endpoint.updated", endpoint.EndpointUpdated),
+        ("webhook_endpoint.deleted", endpoint.EndpointDeleted),
+    ):
+        codec.register(name, cls)
+    pool = await create_pool(dsn, application="tests", size_max=8)
+    commit = GroupCommit(dsn, InlineReadModels())
+    rows_of = RowsOfKinds({endpoint.KIND: EndpointProjection(MASTER_KEYS).rows})
+    owner = await asyncpg.connect(dsn)
+    try:
+        yield Floor(dsn, pool, owner, commit, Executor(PostgresLog(commit, pool), codec, MASTER_KEYS, rows_of))
+    finally:
+        await commit.close()
+        await pool.close()
+        await owner.close()
+
+
+def origin(account: str = ACCOUNT, livemode: bool = False) -> Origin:
+    """Somebody's doing."""
+    return Origin(account=account, livemode=livemode, at=datetime.now(UTC), actor="key_1", request_id="req_1")
+
+
+def _notice(type: str, by: Origin) -> NoticeRow:
+    id = ids.new("cus", secrets.token_bytes(14))
+    return notice(
+        type, {"id": id, "object": "customer"}, stream=f"customer-{id}", version=1, event=0, origin=by, api_version="v"
+    )
+
+
+def _nothing(state: object, rows: Rows | None) -> Reply:
+    return Reply(status=200, body=b"{}")

@@ -1,0 +1,69 @@
+"""Fan-out: a notice becomes one delivery for each endpoint that wants it, whoever brings it and how often.
+
+It happens in Postgres, in one transaction a batch: see webhooks/sql/functions/fan_out.sql for the rule that makes it
+happen once.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from events.database import PINNED_PLANS, DedicatedConnection
+from webhooks.measures import FanOutMeasures
+
+
+class Progress(NamedTuple):
+    """What one step along the log came to."""
+
+    passed: int  # notices the floor moved over
+    missed: int  # of those, fanned out only now
+    made: int  # deliveries
+
+
+class FanOut:
+    """Fans out over a connection of its own. Calls do not overlap."""
+
+    def __init__(self, dsn: str, measures: FanOutMeasures | None = None) -> None:
+        self.measures = measures or FanOutMeasures()
+        self._connection = DedicatedConnection(dsn, application="fan-out", **PINNED_PLANS)
+
+    async def fan_out(self, sequences: Sequence[int]) -> int:
+        """Fan out those of these notices that are not yet; gives the number of deliveries. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT webhooks.fan_out($1)", sequences)
+        made: int = rows[0][0]
+        self.measures.batches += 1
+        self.measures.notices += len(sequences)
+        self.measures.deliveries += made
+        return made
+
+    async def catch_up(self, delay: timedelta, batch: int) -> Progress:
+        """Move the floor over at most `batch` notices, fanning out those that nobody has for `delay`.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up($1, $2)", delay, batch)
+        progress = Progress(*rows[0])
+        if progress.missed:
+            self.measures.batches += 1
+            self.measures.notices += progress.missed
+            self.measures.deliveries += progress.made
+        return progress
+
+    async def sweep(self, batch: int) -> int:
+        """Remove deliveries that nothing needs any more, at most `batch` of a sort. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT webhooks.sweep($1)", batch)
+        swept: int = rows[0][0]
+        self.measures.swept += swept
+        return swept
+
+    async def lag(self) -> int:
+        """How many notices lie above the floor. Raises LogUnavailable."""
+        rows = await self._connection.fetch(
+            "SELECT h.sequence - f.sequence FROM projections.notice_head h, webhooks.floor f"
+        )
+        self.measures.lag = rows[0][0]
+        return self.measures.lag
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._connection.close()

@@ -1,0 +1,171 @@
+"""Lanes in Postgres: one round trip records what attempts came to and brings the deliveries to send next.
+
+See webhooks/sql/functions/turn.sql, which does it all.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, assert_never
+from uuid import UUID, uuid4
+
+from events.database import PINNED_PLANS, DedicatedConnection
+from webhooks.delivery import Delivered, GaveUp, Outcome, RetryAt, Verdict
+from webhooks.lane import Lane
+
+LEASE_S = 60.0  # four times as long as an attempt may take
+
+
+class Head(NamedTuple):
+    """A delivery to send: the fields of the type webhooks.head."""
+
+    endpoint_id: str
+    sequence: int
+    notice_id: str
+    attempts: int  # tries used up
+    pending: int  # endpoints that still have to take the notice, this one included
+    body: bytes
+
+
+class Endpoint(NamedTuple):
+    """An endpoint as it is now."""
+
+    id: str
+    version: int
+    status: str  # enabled, disabled, deleted
+    url: str
+    secrets: Sequence[bytes]  # sealed
+
+
+class Report(NamedTuple):
+    """What a worker says of a lane it holds."""
+
+    endpoint_id: str
+    version: int  # of the endpoint as the worker knows it
+    touched: bool  # to be written whatever happens; else looked at only if it became ready
+    known: Sequence[int]  # deliveries of it that the worker holds, by sequence
+    want: int  # how many more it would hold
+    lane: Lane
+
+
+class Result(NamedTuple):
+    """An attempt that ended: the fields of the type webhooks.result."""
+
+    endpoint_id: str
+    sequence: int
+    notice_id: str
+    attempt: int
+    outcome: str
+    status: int | None
+    fault: str | None
+    duration_ms: int
+    attempts: int | None
+    wait_s: float | None
+    excerpt: bytes
+
+
+class Turn(NamedTuple):
+    """The answer to a turn."""
+
+    moment: datetime  # the database's time
+    lost: Sequence[str]  # lanes of touched reports that another worker has leased since; nothing was recorded for them
+    served: Sequence[tuple[Endpoint, Lane]]  # lanes just leased, and those whose endpoint is not as reported
+    heads: Sequence[Head]
+    claimed: int
+
+
+def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime) -> Result:
+    """What to record of an attempt."""
+    attempts: int | None = None
+    wait_s: float | None = None
+    match verdict:
+        case Delivered():
+            name = "delivered"
+        case RetryAt():
+            name, attempts, wait_s = "retry", verdict.attempts, (verdict.at - ended_at).total_seconds()
+        case GaveUp():
+            name = "gave_up"
+        case _:
+            assert_never(verdict)
+    return Result(
+        head.endpoint_id,
+        head.sequence,
+        head.notice_id,
+        head.attempts + 1,
+        name,
+        outcome.status,
+        outcome.fault,
+        outcome.duration_ms,
+        attempts,
+        wait_s,
+        outcome.excerpt,
+    )
+
+
+class Lanes:
+    """Leases lanes for one worker, over a connection of its own. Turns do not overlap."""
+
+    def __init__(self, dsn: str, *, lease_s: float = LEASE_S) -> None:
+        self.lease_s = lease_s
+        self._worker: UUID = uuid4()
+        self._connection = DedicatedConnection(dsn, application="worker", **PINNED_PLANS)
+
+    async def turn(
+        self,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        *,
+        claims: int,
+        proven: bool = False,
+        held: Sequence[str] | None = None,
+    ) -> Turn:
+        """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+
+        Raises LogUnavailable, when what was told may or may not be recorded.
+        """
+        rows = await self._connection.fetch(
+            "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7)",
+            self._worker,
+            self.lease_s,
+            [(*report[:5], *_columns(report.lane)) for report in reports],
+            results,
+            held,
+            claims,
+            proven,
+        )
+        moment, lost, served, heads, claimed = rows[0]
+        return Turn(
+            moment,
+            lost or (),
+            [(Endpoint(*row[:5]), _lane(row)) for row in served or ()],
+            [Head(*row) for row in heads or ()],
+            claimed,
+        )
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._connection.close()
+
+
+def _columns(lane: Lane) -> tuple[object, ...]:
+    return (
+        lane.concurrency,
+        lane.open_until,
+        lane.open_s,
+        lane.unreachable_in_a_row,
+        lane.window_started_at,
+        lane.window_attempts,
+        lane.window_failures,
+    )
+
+
+def _lane(row: Sequence[Any]) -> Lane:
+    concurrency, open_until, open_s, in_a_row, started_at, attempts, failures = row[5:12]
+    return Lane(
+        concurrency=concurrency,
+        open_until=open_until,
+        open_s=open_s,
+        unreachable_in_a_row=in_a_row,
+        window_started_at=started_at,
+        window_attempts=attempts,
+        window_failures=failures,
+    )

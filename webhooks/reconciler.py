@@ -1,0 +1,103 @@
+"""The reconciler: follows the notices themselves, so that each is fanned out even when no message told of it.
+
+With a broker it gives the queue a few seconds before it goes around it. Without one it waits for nothing, and is how
+webhooks are fed. Several at once do no harm: they take turns at the floor.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from events.errors import LogUnavailable
+from webhooks.fanout import FanOut
+
+log = structlog.get_logger("webhooks")
+
+BATCH_MAX = 500
+POLL_S = 1.0
+SWEEP_EVERY_S = 60.0
+SWEPT_MAX = 1_000
+
+
+class Wakeup(Protocol):
+    """Tells that there may be something to do; a hint, never a promise."""
+
+    def poke(self) -> None:
+        """Wake whoever waits, now or next."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when woken since the last wait, or after `timeout_s`."""
+        ...
+
+
+class Reconciler:
+    """Fans out what nobody has for `delay_s`, moves the floor, and sweeps up.
+
+    `wakeup` tells of new notices; `made` is called when there are deliveries to send.
+    """
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        wakeup: Wakeup,
+        *,
+        delay_s: float = 5.0,
+        poll_s: float = POLL_S,
+        batch_max: int = BATCH_MAX,
+        made: Callable[[], None] | None = None,
+    ) -> None:
+        self._fan_out = fan_out
+        self._wakeup = wakeup
+        self._delay = timedelta(seconds=delay_s)
+        self._poll_s = poll_s
+        self._batch_max = batch_max
+        self._made = made
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until told to stop. What is missing at the start is waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stop_waiting(stop))
+            while not stop.is_set():
+                try:
+                    await self._follow(stop)
+                except LogUnavailable as error:
+                    log.warning("reconciler.waits", error=str(error), retry_in_s=self._poll_s)
+                    await self._wakeup.wait(self._poll_s)
+                except asyncpg.PostgresError as error:
+                    log.error("reconciler.failed", error=str(error), retry_in_s=self._poll_s)
+                    await self._wakeup.wait(self._poll_s)
+            await self._fan_out.close()
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        now = asyncio.get_running_loop().time
+        sweep_at = now()
+        while not stop.is_set():
+            await self.catch_up()
+            if now() >= sweep_at:
+                swept = await self._fan_out.sweep(SWEPT_MAX)
+                await self._fan_out.lag()
+                sweep_at = now() if swept == SWEPT_MAX else now() + SWEEP_EVERY_S
+            await self._wakeup.wait(self._poll_s)
+
+    async def catch_up(self) -> int:
+        """Go to the end of the log, or to the first notice that is given more time; gives the deliveries made."""
+        made = 0
+        while True:
+            step = await self._fan_out.catch_up(self._delay, self._batch_max)
+            made += step.made
+            if step.made and self._made is not None:
+                self._made()
+            if step.missed and self._delay:
+                self._fan_out.measures.found += step.missed
+                log.warning("notices.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
+            if step.passed < self._batch_max:
+                return made
+
+    async def _stop_waiting(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wakeup.poke()

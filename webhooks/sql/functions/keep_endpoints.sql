@@ -1,0 +1,67 @@
+-- keep_endpoints: bring endpoints, their interests and their lanes to what rows of projections.resource now say.
+--
+-- It runs in the transaction that appended the change, which holds the log's head row: so no notice is being numbered
+-- meanwhile, and the change takes effect exactly between two notices. Rows are gone through in order of id, as whoever
+-- locks several lanes does. Saying the same again changes nothing, so the rows may be rebuilt.
+--
+-- Fails on webhook_endpoint_limit when an account would have more living endpoints in one mode than the 16 of the API
+-- reference, or than rollbook.endpoints_max where the database sets that.
+CREATE OR REPLACE FUNCTION webhooks.keep_endpoints() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    head bigint;
+    said record;
+    was webhooks.endpoint;
+    wanted text[];
+BEGIN
+    FOR said IN
+        SELECT id, account, livemode, version,
+               facts ->> 'status' AS status,
+               facts ->> 'url' AS url,
+               ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
+               ARRAY(SELECT decode(jsonb_array_elements_text(facts -> 'secrets'), 'base64')) AS secrets
+        FROM changed WHERE kind = 'webhook_endpoint' ORDER BY id
+    LOOP
+        SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
+        INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets)
+        VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets)
+        ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
+            secrets = excluded.secrets;
+
+        IF was.id IS NULL AND said.status <> 'deleted' AND (
+            SELECT count(*) FROM webhooks.endpoint
+            WHERE account = said.account AND livemode = said.livemode AND status <> 'deleted'
+        ) > coalesce(nullif(current_setting('rollbook.endpoints_max', true), '')::integer, 16) THEN
+            RAISE EXCEPTION 'account % has too many webhook endpoints', said.account
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'webhook_endpoint_limit';
+        END IF;
+
+        SELECT enabled_events INTO wanted FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL;
+        IF wanted IS DISTINCT FROM (CASE WHEN said.status = 'enabled' THEN said.enabled_events END) THEN
+            SELECT sequence INTO head FROM projections.notice_head;
+            DELETE FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL AND above = head;
+            UPDATE webhooks.interest SET upto = head WHERE endpoint_id = said.id AND upto IS NULL;
+            IF said.status = 'enabled' THEN
+                INSERT INTO webhooks.interest (endpoint_id, account, livemode, above, enabled_events)
+                VALUES (said.id, said.account, said.livemode, head, said.enabled_events);
+            END IF;
+        END IF;
+
+        IF was.id IS NULL THEN
+            INSERT INTO webhooks.lane (endpoint_id) VALUES (said.id) ON CONFLICT DO NOTHING;
+        ELSIF said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url) THEN
+            -- What the lane learnt was of another URL, or of a time before its owner put things right.
+            UPDATE webhooks.lane
+            SET ready_at = clock_timestamp(), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
+                unreachable_in_a_row = DEFAULT, window_started_at = DEFAULT, window_attempts = DEFAULT,
+                window_failures = DEFAULT
+            WHERE endpoint_id = said.id;
+            PERFORM pg_notify('rollbook_lanes', '');
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER resource_inserted AFTER INSERT ON projections.resource
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.keep_endpoints();
+CREATE OR REPLACE TRIGGER resource_updated AFTER UPDATE ON projections.resource
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.keep_endpoints();

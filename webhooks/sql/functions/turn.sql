@@ -1,0 +1,136 @@
+-- turn: one worker's whole traffic with the database: record what its attempts came to, say how its lanes are, take more
+-- deliveries of those, and lease lanes that are ready.
+--
+--   worker    names the worker; a lane it leases is its own until `lease_s` after the last turn that reported it
+--   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
+--             .known    deliveries of the lane that it holds still, and .want how many more it would hold
+--             .version  of the endpoint as it knows it; of an older one the lane's state is ignored
+--             the rest  the lane's state, see webhooks/lane.py
+--   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
+--             until the next of a `retry`
+--   held      null; or, when the answer to an earlier turn was lost, every lane it knows it holds, so that it leases
+--             again those it does not know of
+--   claims    how many ready lanes to lease at most, of those alone that are `proven` where that is asked: see
+--             webhooks/lane.py
+--
+-- Gives the database's time; `lost`, lanes reported that others have leased since, whose results are not recorded;
+-- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
+-- the worker now holds, in order; and how many lanes were leased.
+--
+-- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are looked
+-- at, and those waited for in order of id: see make_deliveries.
+CREATE OR REPLACE FUNCTION webhooks.turn(
+    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
+    claims integer, proven boolean,
+    OUT moment timestamptz, OUT lost text[], OUT served webhooks.served[], OUT heads webhooks.head[],
+    OUT claimed integer
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    mine text[] := '{}';
+    taken text[] := '{}';
+BEGIN
+    moment := clock_timestamp();
+    IF cardinality(reports) > 0 THEN
+        SELECT coalesce(array_agg(endpoint_id), '{}') INTO mine FROM (
+            SELECT l.endpoint_id
+            FROM unnest(reports) AS r JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
+            WHERE l.lease = worker AND (r.touched OR l.ready_at <= moment)
+            ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
+        ) AS locked;
+        lost := ARRAY(SELECT endpoint_id FROM unnest(reports) WHERE touched AND endpoint_id <> ALL (mine));
+    END IF;
+    IF claims > 0 THEN
+        SELECT coalesce(array_agg(endpoint_id), '{}') INTO taken FROM (
+            SELECT endpoint_id FROM webhooks.lane
+            WHERE ready_at <= moment AND (leased_until <= moment OR held IS NOT NULL AND lease = worker)
+              AND endpoint_id <> ALL (mine) AND (held IS NULL OR endpoint_id <> ALL (held))
+              AND (NOT proven OR window_attempts > 0 AND unreachable_in_a_row = 0)
+            ORDER BY ready_at LIMIT claims FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked;
+    END IF;
+    claimed := cardinality(taken);
+
+    IF cardinality(results) > 0 AND cardinality(mine) > 0 THEN
+        IF to_regclass('webhooks.attempt' || to_char(moment AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
+            PERFORM events.make_day('webhooks.attempt', (moment AT TIME ZONE 'UTC')::date);
+        END IF;
+        -- A result counts if its delivery is as the attempt found it: told twice, it is recorded once.
+        WITH ended AS (
+            DELETE FROM webhooks.delivery d USING unnest(results) AS r
+            WHERE r.outcome <> 'retry' AND r.endpoint_id = ANY (mine)
+              AND d.sequence = r.sequence AND d.endpoint_id = r.endpoint_id AND d.attempts = r.attempt - 1
+            RETURNING r.*
+        ), postponed AS (
+            UPDATE webhooks.delivery d
+            SET attempts = r.attempts, due_at = moment + make_interval(secs => r.wait_s)
+            FROM unnest(results) AS r
+            WHERE r.outcome = 'retry' AND r.endpoint_id = ANY (mine)
+              AND d.sequence = r.sequence AND d.endpoint_id = r.endpoint_id AND d.attempts = r.attempt - 1
+            RETURNING r.*
+        )
+        INSERT INTO webhooks.attempt (at, endpoint_id, sequence, notice_id, attempt, outcome, status, fault,
+            duration_ms, next_at, excerpt)
+        SELECT moment, endpoint_id, sequence, notice_id, attempt, outcome, status, fault, duration_ms,
+            moment + make_interval(secs => wait_s), excerpt
+        FROM (SELECT * FROM ended UNION ALL SELECT * FROM postponed) AS recorded;
+    END IF;
+
+    IF cardinality(mine) + cardinality(taken) = 0 THEN
+        RETURN;
+    END IF;
+    WITH lane AS (
+        SELECT r.endpoint_id, false AS told, r.known, r.want, r.concurrency, r.open_until, r.open_s,
+            r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures
+        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version = r.version
+        WHERE r.endpoint_id = ANY (mine)
+        UNION ALL
+        SELECT l.endpoint_id, true, r.known, r.want, l.concurrency, l.open_until, l.open_s,
+            l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
+        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version <> r.version
+        JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
+        WHERE r.endpoint_id = ANY (mine)
+        UNION ALL
+        SELECT l.endpoint_id, true, '{}', CASE WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END,
+            l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts,
+            l.window_failures
+        FROM webhooks.lane l WHERE l.endpoint_id = ANY (taken)
+    ), next AS (
+        SELECT d.*, d.place <= lane.want AND d.due_at <= moment AS handed
+        FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id AND e.status = 'enabled'
+        CROSS JOIN LATERAL (
+            SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at,
+                row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
+            FROM webhooks.delivery d
+            WHERE d.endpoint_id = lane.endpoint_id AND d.sequence <> ALL (lane.known)
+            ORDER BY d.due_at, d.sequence LIMIT lane.want + 1
+        ) AS d
+    ), rest AS (
+        SELECT endpoint_id, bool_or(handed) AS handed, min(due_at) FILTER (WHERE NOT handed) AS due_at
+        FROM next GROUP BY endpoint_id
+    ), written AS (
+        UPDATE webhooks.lane l
+        SET ready_at = CASE WHEN rest.due_at IS NULL THEN 'infinity'
+                ELSE greatest(rest.due_at, moment, lane.open_until) END,
+            lease = CASE WHEN rest.handed OR cardinality(lane.known) > 0 THEN worker END,
+            leased_until = CASE WHEN rest.handed OR cardinality(lane.known) > 0
+                THEN moment + make_interval(secs => lease_s) ELSE '-infinity' END,
+            concurrency = lane.concurrency, open_until = lane.open_until, open_s = lane.open_s,
+            unreachable_in_a_row = lane.unreachable_in_a_row, window_started_at = lane.window_started_at,
+            window_attempts = lane.window_attempts, window_failures = lane.window_failures
+        FROM lane LEFT JOIN rest ON rest.endpoint_id = lane.endpoint_id
+        WHERE l.endpoint_id = lane.endpoint_id
+    )
+    SELECT
+        (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, lane.concurrency, lane.open_until,
+                lane.open_s, lane.unreachable_in_a_row, lane.window_started_at, lane.window_attempts,
+                lane.window_failures)::webhooks.served)
+         FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
+        (SELECT array_agg((next.endpoint_id, next.sequence, n.id, next.attempts, (
+                -- An account has 16 endpoints as a rule, and beyond that nobody counts.
+                SELECT count(*) FROM (SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence LIMIT 16) AS p
+            ), n.body)::webhooks.head ORDER BY next.due_at, next.sequence)
+         FROM next JOIN projections.notice n ON n.sequence = next.sequence AND n.appended_at = next.appended_at
+         WHERE next.handed)
+    INTO served, heads;
+END $$;

@@ -1,0 +1,123 @@
+-- Telling the outside: who wants which notices, what is still to be delivered, and what every try came to.
+--
+-- endpoint    the registered URLs as they are now; kept by a trigger of projections.resource, in the same transaction
+-- interest    which notices an endpoint wants, by stretches of the sequence: so who gets a notice does not depend on
+--             when it is fanned out
+-- lane        one row an endpoint: when it is ready for a worker, which worker leases it, its breaker
+-- floor       every notice up to here is fanned out
+-- fanned_out  marks of the notices above the floor that are
+-- delivery    what is still to be delivered: a row a notice and endpoint, gone once it is done
+-- attempt     every try, partitioned by day
+-- relay_cursor  every notice up to here is confirmed by the broker
+
+CREATE SCHEMA IF NOT EXISTS webhooks;
+
+CREATE TABLE webhooks.endpoint (
+    id text COLLATE "C" CONSTRAINT endpoint_pkey PRIMARY KEY,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    version bigint NOT NULL,                       -- of its stream
+    status text COLLATE "C" NOT NULL CHECK (status IN ('enabled', 'disabled', 'deleted')),
+    url text NOT NULL,
+    secrets bytea[] NOT NULL                       -- sealed by a master key, newest first
+);
+CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
+CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
+
+CREATE TABLE webhooks.interest (
+    endpoint_id text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    above bigint NOT NULL,                         -- notices with a higher sequence than this,
+    upto bigint,                                   -- and up to this; null for all that come
+    enabled_events text[] NOT NULL,                -- names of types; * is all of them
+    CONSTRAINT interest_pkey PRIMARY KEY (endpoint_id, above)
+);
+CREATE INDEX interest_account ON webhooks.interest (account, livemode);
+CREATE INDEX interest_ended ON webhooks.interest (upto) WHERE upto IS NOT NULL;
+
+CREATE TABLE webhooks.lane (
+    endpoint_id text COLLATE "C" CONSTRAINT lane_pkey PRIMARY KEY,
+    ready_at timestamptz NOT NULL DEFAULT 'infinity',        -- when deliveries that no worker holds want one
+    lease uuid,                                              -- the worker that has it
+    leased_until timestamptz NOT NULL DEFAULT '-infinity',
+    concurrency integer NOT NULL DEFAULT 4,                  -- from here on as in webhooks/lane.py
+    open_until timestamptz,
+    open_s integer NOT NULL DEFAULT 0,
+    unreachable_in_a_row integer NOT NULL DEFAULT 0,
+    window_started_at timestamptz,
+    window_attempts integer NOT NULL DEFAULT 0,
+    window_failures integer NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX lane_ready ON webhooks.lane (ready_at);
+
+CREATE TABLE webhooks.floor (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    sequence bigint NOT NULL DEFAULT 0,
+    appended_at timestamptz NOT NULL DEFAULT '-infinity'     -- of that notice; those above are no older
+) WITH (fillfactor = 10);
+INSERT INTO webhooks.floor DEFAULT VALUES;
+
+CREATE TABLE webhooks.fanned_out (
+    sequence bigint CONSTRAINT fanned_out_pkey PRIMARY KEY
+) WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE webhooks.delivery (
+    sequence bigint NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    appended_at timestamptz NOT NULL,              -- of the notice: where its body is
+    attempts integer NOT NULL DEFAULT 0,           -- tries used up
+    due_at timestamptz NOT NULL,
+    CONSTRAINT delivery_pkey PRIMARY KEY (sequence, endpoint_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX delivery_head ON webhooks.delivery (endpoint_id, due_at, sequence);
+
+CREATE TABLE webhooks.attempt (
+    at timestamptz NOT NULL,                       -- when it was recorded, right after it ended
+    endpoint_id text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    notice_id text COLLATE "C" NOT NULL,
+    attempt integer NOT NULL,                      -- which of the delivery's tries, from 1
+    outcome text COLLATE "C" NOT NULL,            -- delivered, retry, gave_up
+    status integer,
+    fault text COLLATE "C",
+    duration_ms integer NOT NULL,
+    next_at timestamptz,                           -- when it is due again, of a retry
+    excerpt bytea NOT NULL                         -- how the answer began, at most 4 KiB
+) PARTITION BY RANGE (at);
+CREATE INDEX attempt_delivery ON webhooks.attempt (endpoint_id, sequence DESC);
+CREATE INDEX attempt_gave_up ON webhooks.attempt (sequence) WHERE outcome = 'gave_up';
+
+CREATE TABLE webhooks.relay_cursor (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    sequence bigint NOT NULL DEFAULT 0,
+    appended_at timestamptz NOT NULL DEFAULT '-infinity',    -- of that notice; those above are no older
+    epoch bigint NOT NULL DEFAULT 0                          -- of the relay that may move it: each leader takes the next
+) WITH (fillfactor = 10);
+INSERT INTO webhooks.relay_cursor DEFAULT VALUES;
+
+-- What webhooks.turn takes and gives: see webhooks/sql/functions/turn.sql.
+CREATE TYPE webhooks.result AS (
+    endpoint_id text, sequence bigint, notice_id text, attempt integer, outcome text, status integer, fault text,
+    duration_ms integer, attempts integer, wait_s double precision, excerpt bytea
+);
+CREATE TYPE webhooks.report AS (
+    endpoint_id text, version bigint, touched boolean, known bigint[], want integer, concurrency integer,
+    open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
+    window_attempts integer, window_failures integer
+);
+CREATE TYPE webhooks.served AS (
+    endpoint_id text, version bigint, status text, url text, secrets bytea[], concurrency integer,
+    open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
+    window_attempts integer, window_failures integer
+);
+CREATE TYPE webhooks.head AS (
+    endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea
+);
+
+GRANT USAGE ON SCHEMA webhooks TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, webhooks.lane, webhooks.delivery
+    TO rollbook_service;
+GRANT SELECT, UPDATE ON webhooks.floor, webhooks.relay_cursor TO rollbook_service;
+GRANT SELECT, INSERT, DELETE ON webhooks.fanned_out TO rollbook_service;
+GRANT SELECT, INSERT ON webhooks.attempt TO rollbook_service;

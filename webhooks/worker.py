@@ -1,0 +1,363 @@
+"""A worker: leases lanes, sends what heads them, and records what came of it.
+
+Attempts and the database go their own pace. While one turn (webhooks/lanes.py) is on its way, attempts end and others
+start; the next turn tells of all of them at once, so a busy lane costs a fraction of a statement for each delivery.
+Each lane has its own concurrency, and lanes with something to send take turns at the places there are: one that
+answers slowly, or never, keeps no other waiting.
+"""
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import asyncpg
+import structlog
+
+from events.clock import Clock, SystemClock
+from events.errors import BrokenHistory, LogUnavailable
+from events.keys import MasterKeys
+from projections.notices import with_pending
+from webhooks import endpoint
+from webhooks import lane as lanes_rules
+from webhooks.delivery import GaveUp, Outcome, RetryAt, judge
+from webhooks.lane import Lane
+from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
+from webhooks.measures import DeliveryMeasures
+from webhooks.reconciler import Wakeup
+from webhooks.sender import IN_FLIGHT_MAX, Sender
+
+log = structlog.get_logger("webhooks")
+
+CLAIMS_MAX = 128  # lanes leased in one turn
+RESULTS_MAX = 64  # results that are told at once; fewer of them wait for company
+LINGER_S = 0.01  # but no longer than this
+POLL_S = 1.0
+FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
+RETRY_S = 0.5  # after a turn that failed
+DRAIN_S = 20.0
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A lane we lease."""
+
+    endpoint: Endpoint
+    lane: Lane
+    reported_at: float
+    secrets: tuple[str, ...] | None = None  # None when they do not unseal
+    waiting: deque[Head] = field(default_factory=deque)
+    taken_at: float = 0.0  # when `waiting` was filled
+    in_flight: set[int] = field(default_factory=set)
+    more: bool = False  # the database has further ones that are due
+    touched: bool = False  # something is to be written
+    queued: bool = False  # stands in line for a place
+    ours: bool = True
+
+
+class Worker:
+    """Delivers, until told to stop; any number of workers share the lanes.
+
+    `wakeup` tells that lanes may be ready. `in_flight_max` bounds the attempts on their way at once; `drain_s` how long
+    a stopping worker waits for them.
+    """
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        sender: Sender,
+        master_keys: MasterKeys,
+        wakeup: Wakeup,
+        *,
+        clock: Clock | None = None,
+        in_flight_max: int = IN_FLIGHT_MAX,
+        drain_s: float = DRAIN_S,
+        measures: DeliveryMeasures | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.measures = measures or DeliveryMeasures()
+        self._lanes = lanes
+        self._sender = sender
+        self._master_keys = master_keys
+        self._wakeup = wakeup
+        self._clock = clock or SystemClock()
+        self._in_flight_max = in_flight_max
+        self._drain_s = drain_s
+        self._jitter = jitter
+        self._held: dict[str, _Held] = {}
+        self._line: deque[_Held] = deque()  # lanes with something to send, in line for a place
+        self._results: list[Result] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._unproven = 0  # of those, in lanes that have not answered of late
+        self._due = asyncio.Event()  # a turn is
+        self._unsure = False  # the answer to the last turn was lost
+        self._stopping = False
+        self._moment = self._clock.now()  # the database's time,
+        self._moment_at = 0.0  # at this time of the loop
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until told to stop, then finish what is on its way."""
+        async with self._sender:
+            listening = asyncio.create_task(self._listen())
+            stopping = asyncio.create_task(self._stop_with(stop))
+            try:
+                while not self._stopping:
+                    await self._due.wait()
+                    await self._turn()
+                await self._drain()
+            finally:
+                for task in (listening, stopping, *self._tasks):
+                    task.cancel()
+                await asyncio.gather(listening, stopping, *self._tasks, return_exceptions=True)
+                await self._lanes.close()
+
+    async def _listen(self) -> None:
+        while True:
+            self._due.set()
+            await self._wakeup.wait(POLL_S)
+
+    async def _stop_with(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopping = True
+        self._due.set()
+
+    async def _drain(self) -> None:
+        """Wait for what is on its way, for a while, and let every lane go."""
+        for held in self._held.values():
+            self._put_back(held)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_s):
+                while self._held:
+                    await self._turn()
+                    if self._held:
+                        await self._due.wait()
+        if self._held:
+            log.warning("worker.abandons", in_flight=self._in_flight)
+            for held in self._held.values():
+                held.in_flight.clear()
+                held.touched = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S * 4):
+                    await self._turn()
+
+    async def _turn(self) -> None:
+        """Tell the database what happened and learn what to do next."""
+        self._due.clear()
+        now = asyncio.get_running_loop().time()
+        reports = [report for held in self._held.values() if (report := self._report(held, now)) is not None]
+        results, self._results = self._results, []
+        claims = self._claims()
+        if not reports and claims == 0:
+            return
+        try:
+            turn = await self._lanes.turn(
+                reports,
+                results,
+                claims=claims,
+                proven=self._unproven >= self._in_flight_max // 2,
+                held=list(self._held) if self._unsure else None,
+            )
+        except (LogUnavailable, asyncpg.PostgresError) as error:
+            self._results = results + self._results
+            for report in reports:
+                self._held[report.endpoint_id].touched |= report.touched
+            self._unsure = True
+            log.warning("worker.waits", error=f"{type(error).__name__}: {error}", retry_in_s=RETRY_S)
+            await asyncio.sleep(RETRY_S)
+            self._due.set()
+            return
+        self._unsure = False
+        self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
+        self.measures.turns += 1
+        self.measures.turn_s += self._moment_at - now
+        self._follow(turn, reports)
+        if claims and turn.claimed == claims:
+            self._due.set()  # there may be more
+
+    def _claims(self) -> int:
+        """How many lanes to lease: no more than there are places for."""
+        if self._stopping:
+            return 0
+        return max(0, min(CLAIMS_MAX, self._in_flight_max - self._in_flight - len(self._line)))
+
+    def _report(self, held: _Held, now: float) -> Report | None:
+        """What to say of a lane, if anything."""
+        if held.waiting and now - held.taken_at > FRESH_S:
+            self._put_back(held)
+        known = [*held.in_flight, *(head.sequence for head in held.waiting)]
+        capacity = lanes_rules.capacity(held.lane, self._now())
+        touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
+        if not touched and (self._stopping or held.waiting or len(held.in_flight) >= capacity):
+            return None
+        if self._stopping:
+            want = 0
+        elif held.lane.open_until is not None:
+            want = max(0, capacity - len(known))
+        else:  # as many again as may be on their way, so that a place that falls free is taken at once
+            want = max(0, 2 * capacity - len(known))
+        held.touched = False
+        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane)
+
+    def _follow(self, turn: Turn, reports: list[Report]) -> None:
+        """Do as the answer to a turn says."""
+        for id in turn.lost:
+            self._lose(self._held[id])
+        for told, lane in turn.served:
+            self._serve(told, lane)
+        taken = Counter(head.endpoint_id for head in turn.heads if self._take(head))
+        for report in reports:
+            held = self._held.get(report.endpoint_id)
+            if held is None:
+                continue
+            held.more = taken[report.endpoint_id] == report.want
+            if report.touched:
+                held.reported_at = self._moment_at
+        let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
+        let_go |= {told.id for told, _ in turn.served}.difference(report.endpoint_id for report in reports)
+        for id in let_go.difference(taken, turn.lost):
+            self._held.pop(id).ours = False
+        for id in taken:
+            self._queue(self._held[id])
+        self.measures.lanes = len(self._held)
+        self._start()
+
+    def _take(self, head: Head) -> bool:
+        """Have a delivery wait to be sent. One that we have already (its lease ran out, and was taken anew) is not."""
+        held = self._held[head.endpoint_id]
+        if head.sequence in held.in_flight:
+            return False
+        if not held.waiting:
+            held.taken_at = self._moment_at
+        held.waiting.append(head)
+        return True
+
+    def _serve(self, told: Endpoint, lane: Lane) -> None:
+        """Take up a lane that was just leased, or one whose endpoint has changed."""
+        held = self._held.get(told.id)
+        if held is None:
+            self.measures.leased += 1
+            held = self._held[told.id] = _Held(endpoint=told, lane=lane, reported_at=self._moment_at, more=True)
+        else:
+            held.endpoint, held.lane = told, lane
+            if told.status != "enabled":
+                held.waiting.clear()
+        place = endpoint.stream(told.id)
+        try:
+            held.secrets = tuple(self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets)
+        except BrokenHistory as error:
+            held.secrets = None
+            log.error("endpoint.secret_unreadable", endpoint=told.id, error=str(error))
+
+    def _lose(self, held: _Held) -> None:
+        """Another worker has the lane: what is on its way there tells us nothing any more."""
+        held.ours = False
+        held.waiting.clear()
+        del self._held[held.endpoint.id]
+        self.measures.lost += 1
+        log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
+
+    def _put_back(self, held: _Held) -> None:
+        """Send none of those that wait: they are in the database still."""
+        held.waiting.clear()
+        held.touched = True
+
+    def _queue(self, held: _Held) -> None:
+        """Stand in line for a place, when there is something to send and the lane may."""
+        if not held.queued and held.waiting and len(held.in_flight) < lanes_rules.capacity(held.lane, self._now()):
+            held.queued = True
+            self._line.append(held)
+
+    def _start(self) -> None:
+        """Give the free places to the lanes in line, one each in turn."""
+        while self._line and self._in_flight < self._in_flight_max:
+            held = self._line.popleft()
+            held.queued = False
+            if not held.waiting:
+                continue
+            head = held.waiting.popleft()
+            held.in_flight.add(head.sequence)
+            self._in_flight += 1
+            task = asyncio.create_task(self._deliver(held, head))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._queue(held)
+        self.measures.in_flight = self._in_flight
+
+    async def _deliver(self, held: _Held, head: Head) -> None:
+        """Make one attempt."""
+        unproven = not lanes_rules.proven(held.lane)
+        self._unproven += unproven
+        try:
+            outcome = await self._post(held, head)
+        finally:
+            self._in_flight -= 1
+            self._unproven -= unproven
+        held.in_flight.discard(head.sequence)
+        if held.ours:
+            self._ended(held, head, outcome)
+        self._start()
+
+    async def _post(self, held: _Held, head: Head) -> Outcome:
+        if held.secrets is None:
+            return Outcome(fault="internal", duration_ms=0)
+        try:
+            return await self._sender.post(
+                held.endpoint.url,
+                with_pending(head.body, head.pending),
+                held.secrets,
+                id=head.notice_id,
+                timestamp=int(self._clock.now().timestamp()),
+            )
+        except Exception:
+            log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
+            return Outcome(fault="internal", duration_ms=0)
+
+    def _ended(self, held: _Held, head: Head, outcome: Outcome) -> None:
+        """Judge an attempt, and have it told."""
+        now = self._now()
+        verdict = judge(outcome, head.attempts + 1, now, self._jitter())
+        held.lane = lanes_rules.record(held.lane, outcome, now)
+        held.touched = True
+        told = result(head, outcome, verdict, now)
+        self._results.append(told)
+        self._count(outcome, verdict)
+        log.info(
+            "delivery.attempted",
+            endpoint=head.endpoint_id,
+            notice=head.notice_id,
+            attempt=told.attempt,
+            outcome=told.outcome,
+            status=outcome.status,
+            fault=outcome.fault,
+            elapsed_ms=outcome.duration_ms,
+            retry_in_s=told.wait_s,
+        )
+        if held.lane.open_until is not None:
+            held.waiting.clear()
+        self._queue(held)
+        self._tell(held)
+
+    def _tell(self, held: _Held) -> None:
+        """See to it that a turn is taken: soon, or at once when somebody waits for it."""
+        if self._in_flight == 0 or len(self._results) >= RESULTS_MAX or (held.more and not held.waiting):
+            self._due.set()
+        elif len(self._results) == 1:
+            asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
+
+    def _count(self, outcome: Outcome, verdict: object) -> None:
+        self.measures.attempt_s += outcome.duration_ms / 1000
+        match verdict:
+            case RetryAt():
+                self.measures.retried += 1
+            case GaveUp():
+                self.measures.gave_up += 1
+            case _:
+                self.measures.delivered += 1
+
+    def _now(self) -> datetime:
+        """The database's time, which all workers share."""
+        return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
