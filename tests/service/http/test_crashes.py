@@ -1,0 +1,95 @@
+"""kill -9 of an API process between a commit and its answer: the retry tells what was done, and does nothing more."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.service.http.test_idempotency import appends_held, until_held
+from tests.service.serving import Answer, Api, Launch
+from tests.waiting import until
+
+pytestmark = pytest.mark.faults
+KEY = "a-key-of-a-client"
+
+
+@pytest.fixture
+async def watcher(database: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
+async def post(api: Api, url: str, body: str, idempotency_key: str) -> Answer:
+    """Send a POST to another process by the key of `api`."""
+    headers = {
+        "Authorization": f"Bearer {api.key}",
+        "Idempotency-Key": idempotency_key,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    async with api.session.post(url, data=body.encode(), headers=headers) as response:
+        return Answer(response.status, response.headers, await response.read())
+
+
+async def test_a_create_whose_process_died_before_answering_is_answered_by_another(
+    api: Api, launch: Launch, database: str, watcher: asyncpg.Connection
+) -> None:
+    process = await launch()
+    async with appends_held(database) as held:
+        lost = asyncio.create_task(post(api, f"{process.url}/v1/customers", "name=x", KEY))
+        await until_held(held)
+        process.process.send_signal(signal.SIGSTOP)  # from here on it can answer nobody
+
+    async def committed() -> bool:
+        return bool(await watcher.fetchval("SELECT count(*) FROM projections.customer"))
+
+    await until(committed)
+    await process.kill9()
+    with pytest.raises(aiohttp.ClientError):
+        await lost
+    again = await api.post("/v1/customers", "name=x", Idempotency_Key=KEY)
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
+    stored = await watcher.fetchrow("SELECT id, body FROM projections.customer")
+    assert (again.json["id"], again.body) == (stored["id"], stored["body"])
+    told = await watcher.fetch("SELECT object_id FROM projections.notice")
+    assert [row["object_id"] for row in told] == [again.json["id"]]
+
+
+async def test_whenever_a_process_dies_its_clients_retries_make_each_customer_once(
+    api: Api, launch: Launch, watcher: asyncpg.Connection
+) -> None:
+    process = await launch()
+    answered: dict[str, str] = {}
+    enough = asyncio.Event()
+
+    async def client(name: str) -> None:
+        for n in range(10_000):
+            key = f"{name}-{n}"
+            asked.add(key)
+            try:
+                answer = await post(api, f"{process.url}/v1/customers", f"name={key}", key)
+            except (aiohttp.ClientError, ConnectionError):
+                return
+            assert answer.status == 200
+            answered[key] = answer.json["id"]
+            if len(answered) > 100:
+                enough.set()
+
+    asked: set[str] = set()
+    async with asyncio.TaskGroup() as clients:
+        for number in range(8):
+            clients.create_task(client(f"client{number}"))
+        await enough.wait()
+        await process.kill9()
+    lost = asked - answered.keys()
+    assert lost, "some request was under way"
+    for key in asked:
+        answer = await api.post("/v1/customers", f"name={key}", Idempotency_Key=key)
+        assert answer.status == 200
+        assert answered.setdefault(key, answer.json["id"]) == answer.json["id"]
+    stored = {row["id"] for row in await watcher.fetch("SELECT id FROM projections.customer")}
+    assert stored == set(answered.values())
+    assert len(stored) == len(asked) == await watcher.fetchval("SELECT count(*) FROM projections.notice")
