@@ -28,6 +28,7 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidParameterValueError,  # at connecting: the role is not there before the first migration
 )
 
 # The append's plans are made once and for all: pinned to indexes, whatever the statistics of a young table say, and

@@ -63,12 +63,16 @@ async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asynci
     try:
         runner = await serve_http(core, health, api="api" in roles)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_listening(core, health, runner, stop))
-            tasks.create_task(maintenance.run(core.pool, core.clock, stop))
-            if "relay" in roles and (settings.amqp_url is not None or len(roles) == 1):
-                tasks.create_task(telling.relay(core, health, stop))
-            if "worker" in roles:
-                tasks.create_task(telling.worker(core, health, stop))
+            tasks.create_task(_until(stop, runner))
+            await _prepare(core, health, stop)
+            if health.prepared:
+                if runner.addresses and not settings.production:
+                    print(welcome(f"http://{settings.host}:{runner.addresses[0][1]}"), flush=True)
+                tasks.create_task(maintenance.run(core.pool, core.clock, stop))
+                if "relay" in roles and (settings.amqp_url is not None or len(roles) == 1):
+                    tasks.create_task(telling.relay(core, health, stop))
+                if "worker" in roles:
+                    tasks.create_task(telling.worker(core, health, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
     finally:
@@ -112,11 +116,8 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     return runner
 
 
-async def _listening(core: Core, health: Health, runner: web.AppRunner, stop: asyncio.Event) -> None:
-    """Prepare the database, welcome newcomers, and stop listening when told to."""
-    await _prepare(core, health, stop)
-    if health.prepared and runner.addresses and not core.settings.production:
-        print(welcome(f"http://{core.settings.host}:{runner.addresses[0][1]}"), flush=True)
+async def _until(stop: asyncio.Event, runner: web.AppRunner) -> None:
+    """Listen until told to stop, then answer what was asked before."""
     await stop.wait()
     await runner.cleanup()
 
