@@ -24,6 +24,7 @@ from service.http.auth import Authenticator
 from service.http.door import Door
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
+from webhooks.guard import Policy
 from webhooks.notices import Notices
 
 log = structlog.get_logger("service")
@@ -93,6 +94,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             authenticator=Authenticator(core.reader.key_holder, trust_s=settings.key_cache_s),
             clock=core.clock,
             notices=Notices(core.pool, core.clock),
+            policy=Policy(production=settings.production),
             metrics=core.metrics,
             default_version=settings.api_version,
             request_timeout_s=settings.request_timeout_s,

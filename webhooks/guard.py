@@ -188,9 +188,7 @@ class Policy:
             if "%" in host:
                 return "an address with a zone means something else on each machine"
             try:
-                ip_address(
-                    host
-                )  # canonical forms only: 0x7f.1, 0177.0.0.1 and 2130706433 are read differently elsewhere
+                ip_address(host)  # canonical only: 0x7f.1, 0177.0.0.1 and 2130706433 are read differently elsewhere
             except ValueError:
                 return f"{host} is not a canonical IP address"
             why = self.objection(host)

@@ -28,6 +28,7 @@ from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
 from service.metrics import Metrics
+from webhooks.guard import Policy
 from webhooks.notices import Notices
 
 log = structlog.get_logger("service")
@@ -87,6 +88,7 @@ class Door:
     authenticator: Authenticator
     clock: Clock
     notices: Notices
+    policy: Policy
     metrics: Metrics
     default_version: str
     request_timeout_s: float

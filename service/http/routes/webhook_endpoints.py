@@ -27,7 +27,7 @@ async def create(call: Call) -> Reply:
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
     expand.paths(parameters.expand, NOTHING)
     caller = call.caller
-    parameters_of.check_live_url(parameters.url, caller.livemode)
+    call.door.policy.vet_url(parameters.url, livemode=caller.livemode)
     origin = call.begin()
     id = ids.new("we", os.urandom(ids.ID_BYTES))
     command = CreateEndpoint(
@@ -53,7 +53,7 @@ async def update(call: Call) -> Reply:
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
     expand.paths(parameters.expand, NOTHING)
     if parameters.url is not None:
-        parameters_of.check_live_url(parameters.url, call.caller.livemode)
+        call.door.policy.vet_url(parameters.url, livemode=call.caller.livemode)
     id = call.match["webhook_endpoint"]
     return await call.door.executor.update(
         ENDPOINT,
