@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import machine, report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
-from tests.benchmarks.rows import requests
+from tests.benchmarks.rows import lists, requests
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
 Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
@@ -19,7 +19,11 @@ Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
 ROWS: dict[str, Row] = {
     "create": requests.creates,
     "read": requests.reads,
+    "list": lists.lists,
 }
+
+
+PIPED_WIDTH = 160  # columns, where no terminal says
 
 
 def main() -> int:
@@ -37,7 +41,7 @@ def main() -> int:
 
 async def _run(names: Sequence[str], *, quick: bool) -> int:
     _stop_on_signals()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     figures: list[Figure] = []
     missing: list[Missing] = []
     async with bench(quick=quick) as servers:
