@@ -13,11 +13,13 @@ from rich.table import Table
 from events import database
 from events.errors import Missing
 from projections import rebuild
-from service import keys
+from service import keys, observe
 from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
 from service.settings import Settings
 from service.wiring import Core, build
+
+KEYS_WIDTH = 200  # the table of keys is wider than most terminals, and is piped into scripts
 
 
 @asynccontextmanager
@@ -31,6 +33,7 @@ async def _dsn(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _core(settings: Settings) -> AsyncIterator[Core]:
+    observe.configure(level="warning", production=settings.production)
     async with _dsn(settings) as dsn:
         core = await build(settings, dsn)
         try:
@@ -81,7 +84,9 @@ async def list_keys(settings: Settings, console: Console) -> None:
     """Print a table of all keys."""
     async with _core(settings) as core:
         bodies = await core.reader.api_keys()
-    table = Table("id", "account", "mode", "key", "power", "rights", "name", "state")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "account", "mode", "key", "power", "rights", "name", "state"):
+        table.add_column(heading, no_wrap=True, overflow="ignore")  # an id cut short is of no use
     for body in bodies:
         key = orjson.loads(body)
         table.add_row(
@@ -94,7 +99,7 @@ async def list_keys(settings: Settings, console: Console) -> None:
             key["name"],
             "revoked" if key["revoked"] else "active",
         )
-    console.print(table)
+    Console(width=max(console.width, KEYS_WIDTH)).print(table)
 
 
 async def revoke_key(settings: Settings, console: Console, id: str) -> None:
