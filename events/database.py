@@ -84,7 +84,15 @@ async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.P
 
 
 def _server_settings(application: str, settings: dict[str, str]) -> dict[str, str]:
-    return {"application_name": f"rollbook {application}", "role": SERVICE_ROLE, "timezone": "UTC", **settings}
+    return {
+        "application_name": f"rollbook {application}",
+        "role": SERVICE_ROLE,
+        "timezone": "UTC",
+        # Each statement of the append sees what was committed before it got the head row, and so must have a view of
+        # its own, whatever the server's default is.
+        "default_transaction_isolation": "read committed",
+        **settings,
+    }
 
 
 class DedicatedConnection:
