@@ -7,9 +7,12 @@ BEGIN
     END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
+-- From PostgreSQL 16 on, who creates a role is its member, and may still not become it before that is granted too.
 DO $$
 BEGIN
-    IF NOT pg_has_role(current_user, 'rollbook_service', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'rollbook_service',
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)
+    THEN
         EXECUTE format('GRANT rollbook_service TO %I', current_user);
     END IF;
 END $$;
