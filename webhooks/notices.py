@@ -11,6 +11,7 @@ from projections.notices import with_pending
 from projections.read import Page, PageOf, UnknownCursor
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
+FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
 
 
 class Notices:
@@ -20,6 +21,7 @@ class Notices:
         self._pool = pool
         self._clock = clock
         self._get = load_sql("webhooks", "get_notice")
+        self._count = load_sql("webhooks", "count_notices")
         self._list = load_sql("webhooks", "list_notices")
         self._list_before = load_sql("webhooks", "list_notices_before")
 
@@ -54,7 +56,7 @@ class Notices:
             account,
             livemode,
             sequence,
-            max(page.created_min, self._oldest()),
+            self._earliest(page),
             page.created_max,
             page.limit + 1,
             types,
@@ -64,6 +66,24 @@ class Notices:
         if backwards:
             bodies.reverse()
         return Page(bodies, len(rows) > page.limit)
+
+    async def count(
+        self,
+        account: str,
+        livemode: bool,
+        page: PageOf,
+        *,
+        types: tuple[str, ...] | None = None,
+        delivered: bool | None = None,
+    ) -> int:
+        """How many notices there are on all pages of a list."""
+        bounds = (self._earliest(page), page.created_max)
+        rows = await self._fetch(self._count, account, livemode, *bounds, types, delivered)
+        count: int = rows[0]["count"]
+        return count
+
+    def _earliest(self, page: PageOf) -> int:
+        return min(max(page.created_min, self._oldest()), FAR_S)
 
     def _oldest(self) -> int:
         return int(self._clock.now().timestamp()) - KEPT_S

@@ -22,7 +22,7 @@ from service.http.params.kinds import (
     Text,
     refused,
 )
-from service.http.params.listing import Listing
+from service.http.params.listing import DatedListing
 
 
 class Address(Parameters):
@@ -165,7 +165,7 @@ class DeleteCustomer(Parameters):
     expand: Expand = ()
 
 
-class ListCustomers(Listing):
+class ListCustomers(DatedListing):
     """Parameters of `GET /v1/customers`."""
 
     email: Annotated[str, Field(max_length=512), NotEmpty] | None = None

@@ -8,7 +8,7 @@ from events.errors import Refusal
 from projections.read import PageOf
 from service.http.params import Parameters
 from service.http.params.kinds import Array, Boolean, Expand, NotEmpty, Text
-from service.http.params.listing import Listing
+from service.http.params.listing import DatedListing
 from service.http.params.webhook_endpoint import EVENT_TYPES
 
 TYPES_MAX = 20
@@ -20,7 +20,7 @@ class RetrieveEvent(Parameters):
     expand: Expand = ()
 
 
-class ListEvents(Listing):
+class ListEvents(DatedListing):
     """Parameters of `GET /v1/events`."""
 
     delivery_success: Boolean | None = None

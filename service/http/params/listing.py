@@ -1,5 +1,6 @@
-"""What every list takes: a limit, a cursor, a range of creation times."""
+"""What every list takes: a limit and a cursor; and most of them a range of creation times."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -45,7 +46,6 @@ class Listing(Parameters):
     limit: Annotated[Integer, Field(ge=1, le=100)] = LIMIT_DEFAULT
     starting_after: Cursor | None = None
     ending_before: Cursor | None = None
-    created: Annotated[Range, BeforeValidator(_exact)] = Range()
     expand: Expand = ()
 
     def page(self) -> PageOf:
@@ -56,10 +56,14 @@ class Listing(Parameters):
                 code="parameters_exclusive",
                 param="starting_after",
             )
-        return PageOf(
-            limit=self.limit,
-            starting_after=self.starting_after,
-            ending_before=self.ending_before,
-            created_min=self.created.lowest,
-            created_max=self.created.highest,
-        )
+        return PageOf(limit=self.limit, starting_after=self.starting_after, ending_before=self.ending_before)
+
+
+class DatedListing(Listing):
+    """The parameters of a list that can be narrowed to a range of creation times."""
+
+    created: Annotated[Range, BeforeValidator(_exact)] = Range()
+
+    def page(self) -> PageOf:
+        """The page that was asked for. Raises Refusal when two cursors were given."""
+        return replace(super().page(), created_min=self.created.lowest, created_max=self.created.highest)

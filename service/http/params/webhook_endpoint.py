@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, Field
 
+from events.errors import Refusal
 from service.http import versions
 from service.http.params import Parameters
 from service.http.params.kinds import (
@@ -31,9 +32,17 @@ def _event_type(given: str) -> str:
     return given
 
 
-def _version(given: str) -> str:
-    versions.choose(given, given)
+def _own(given: bool) -> bool:
+    if given:
+        raise refused("This account has no connected accounts whose events could be received.")
     return given
+
+
+def _version(given: str) -> str:
+    try:
+        return versions.choose(given, given)
+    except Refusal as refusal:
+        raise refused(refusal.message) from None
 
 
 EventType = Annotated[Text, NotEmpty, AfterValidator(_event_type)]
@@ -61,6 +70,7 @@ class CreateWebhookEndpoint(_Attributes):
     url: Url
     enabled_events: EventTypes
     api_version: Annotated[Text, NotEmpty, AfterValidator(_version)] | None = None
+    connect: Annotated[Boolean, AfterValidator(_own)] = False
 
 
 class UpdateWebhookEndpoint(_Attributes):

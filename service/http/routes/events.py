@@ -33,4 +33,9 @@ async def list_all(call: Call) -> Reply:
         )
     except UnknownCursor:
         raise pagination.unknown_cursor("event", page) from None
-    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more))
+    total = None
+    if expand.counted(parameters.expand):
+        total = await call.door.notices.count(
+            caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
+        )
+    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
