@@ -36,6 +36,7 @@ async def waiting_append(connection: asyncpg.Connection) -> int:
     """The server process of an append that waits for the head row, as soon as there is one."""
 
     async def pid() -> int:
+        await connection.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the first look again and again
         found: int | None = await connection.fetchval(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
             "AND application_name = 'rollbook append' AND wait_event_type = 'Lock'"
