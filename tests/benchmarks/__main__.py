@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import machine, report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
-from tests.benchmarks.rows import lists, requests
+from tests.benchmarks.rows import append, lists, requests
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
 Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
@@ -20,6 +20,7 @@ ROWS: dict[str, Row] = {
     "create": requests.creates,
     "read": requests.reads,
     "list": lists.lists,
+    "append": append.append,
 }
 
 
