@@ -7,6 +7,6 @@ import orjson
 
 
 def of(method: str, path: str, parameters: dict[str, Any], version: str, account: str | None) -> bytes:
-    """A digest that two requests share when they asked the same, however their parameters were spelled or ordered."""
+    """A digest that two requests share when they asked the same, however their parameters were ordered or escaped."""
     asked = orjson.dumps([method, path, version, account, parameters], option=orjson.OPT_SORT_KEYS)
     return sha256(asked).digest()

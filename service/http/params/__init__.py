@@ -30,7 +30,7 @@ def parse(model: type[Model], raw: dict[str, Any]) -> Model:
 
 
 def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
-    strangers = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+    strangers = [_as_sent(raw, fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden"]
     if strangers:
         unknown = [spelled(location) for location in sorted(strangers, key=lambda location: _place(raw, location))]
         plural = "s" if len(unknown) > 1 else ""
@@ -39,13 +39,12 @@ def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
         )
     for fault in faults:
         if fault["type"] == "missing":
-            param = spelled(fault["loc"])
+            param = spelled(_as_sent(raw, fault["loc"]))
             return Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
-    return _wrong(faults[0])
+    return _wrong(faults[0], spelled(_as_sent(raw, faults[0]["loc"])))
 
 
-def _wrong(fault: ErrorDetails) -> Refusal:
-    param = spelled(fault["loc"])
+def _wrong(fault: ErrorDetails, param: str) -> Refusal:
     given, context = fault["input"], fault.get("ctx", {})
     match fault["type"]:
         case "refused":
@@ -83,11 +82,26 @@ def spelled(location: tuple[int | str, ...]) -> str:
     return str(root) + "".join(f"[{key}]" for key in rest)
 
 
-def _place(raw: Any, location: tuple[int | str, ...]) -> list[int]:
-    """Where in the request a parameter stands, level by level."""
-    place: list[int] = []
+def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A place within the parameters by the keys of the request: an array's elements may have come with any numbers."""
+    keys: list[int | str] = []
     for step in location:
-        inside: Any = {str(at): value for at, value in enumerate(raw)} if isinstance(raw, list) else raw
-        place.append(list(inside).index(str(step)))
-        raw = inside[str(step)]
+        key = sorted(raw, key=int)[step] if isinstance(step, int) and isinstance(raw, dict) else step
+        keys.append(key)
+        raw = _within(raw, key)
+    return tuple(keys)
+
+
+def _place(raw: Any, location: tuple[int | str, ...]) -> list[int]:
+    """How far into the request a parameter stands, level by level."""
+    place: list[int] = []
+    for key in location:
+        place.append(list(raw).index(key) if isinstance(raw, dict) else int(key))
+        raw = _within(raw, key)
     return place
+
+
+def _within(raw: Any, key: int | str) -> Any:
+    if isinstance(raw, dict):
+        return raw.get(key)
+    return raw[key] if isinstance(raw, list) and isinstance(key, int) else None

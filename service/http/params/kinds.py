@@ -10,6 +10,7 @@ TEXT_CHARACTERS_MAX = 5000
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500
+NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # of an element of an array
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
@@ -41,15 +42,15 @@ def _boolean(given: Any) -> bool:
     return bool(given == "true")
 
 
-def _array(given: Any) -> Any:
+def array(given: Any) -> Any:
     """A list; a hash of numbered elements is one too, in the order of the numbers, gaps closed."""
-    if isinstance(given, dict) and all(key.isdecimal() for key in given):
+    if isinstance(given, dict) and all(NUMBER.fullmatch(key) for key in given):
         return [given[key] for key in sorted(given, key=int)]
     return given
 
 
 def _cleared_array(given: Any) -> Any:
-    return [] if given == "" else _array(given)
+    return [] if given == "" else array(given)
 
 
 def _cleared(given: Any) -> Any:
@@ -97,7 +98,7 @@ RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
 Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Array = BeforeValidator(_array)
+Array = BeforeValidator(array)
 ClearableArray = BeforeValidator(_cleared_array)
 Cleared = BeforeValidator(_cleared)  # the empty string unsets
 NotEmpty = BeforeValidator(_not_empty)  # the empty string is refused

@@ -169,3 +169,38 @@ async def test_the_style_of_the_module_works_too_with_saving_and_deleting_of_obj
             stripe.Customer.modify(made.id, name="x")
 
     await asyncio.to_thread(story)
+
+
+async def test_webhook_endpoints_are_registered_changed_listed_and_deleted(api: Api) -> None:
+    def story(client: Any) -> None:
+        endpoints = client.v1.webhook_endpoints
+        made = endpoints.create({"url": "https://example.com/x", "enabled_events": ["customer.created"]})
+        assert made.secret.startswith("whsec_")
+        shown = endpoints.retrieve(made.id)
+        assert "secret" not in shown
+        assert (shown.url, shown.enabled_events, shown.status) == (made.url, ["customer.created"], "enabled")
+        changed = endpoints.update(made.id, {"disabled": True, "enabled_events": ["*"], "metadata": {"a": "1"}})
+        assert (changed.status, changed.enabled_events, changed.metadata.to_dict()) == ("disabled", ["*"], {"a": "1"})
+        assert [one.id for one in endpoints.list({"limit": 1}).auto_paging_iter()] == [made.id]
+        assert endpoints.delete(made.id).deleted
+        with pytest.raises(stripe.InvalidRequestError, match="No such webhook endpoint"):
+            endpoints.retrieve(made.id)
+
+    await told(api, story)
+
+
+async def test_events_are_listed_and_read_with_what_caused_them(api: Api) -> None:
+    def story(client: Any) -> None:
+        made = client.v1.customers.create({"name": "Ada"})
+        client.v1.customers.update(made.id, {"name": "Bea"}, {"idempotency_key": "k"})
+        client.v1.customers.delete(made.id)
+        events = list(client.v1.events.list({"limit": 1, "type": "customer.*"}).auto_paging_iter())
+        assert [event.type for event in events] == ["customer.deleted", "customer.updated", "customer.created"]
+        assert events[1].data.previous_attributes.to_dict() == {"name": "Ada"}
+        assert events[1].request.idempotency_key == "k"
+        assert events[2].request.id == made.last_response.request_id
+        assert events[2].data.object == made
+        assert client.v1.events.retrieve(events[0].id) == events[0]
+        assert client.v1.events.list({"types": ["customer.deleted"]}).data == events[:1]
+
+    await told(api, story)
