@@ -15,7 +15,8 @@ class Progress:
     @property
     def left_s(self) -> float:
         """Seconds that the rest takes at this rate."""
-        return (self.total - self.done) / self.rate if self.rate else float("inf")
+        left = self.total - self.done
+        return left / self.rate if self.rate else float("inf") if left else 0.0
 
 
 @dataclass(slots=True)

@@ -16,6 +16,8 @@ from events.gather import Gather, Overloaded
 
 TOGETHER_MAX = 256
 EARLIEST, LATEST = -(2**63), 2**63 - 1
+IS_CUSTOMER = "SELECT FROM projections.customer WHERE account = $1 AND livemode = $2 AND id = $3"
+IS_RESOURCE = "SELECT FROM projections.resource WHERE account = $1 AND livemode = $2 AND id = $3 AND kind = $4"
 
 
 class UnknownCursor(Exception):
@@ -97,12 +99,12 @@ class Reader:
     async def customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> Page:
         """A page of living customers, newest first. Raises UnknownCursor."""
         if email is None:
-            return await self._page("list_customers", "customer", account, livemode, page)
-        return await self._page("list_customers_by_email", "customer", account, livemode, page, email)
+            return await self._page("list_customers", (IS_CUSTOMER,), account, livemode, page)
+        return await self._page("list_customers_by_email", (IS_CUSTOMER,), account, livemode, page, email)
 
     async def resources(self, account: str, livemode: bool, kind: str, page: PageOf, parent: str = "") -> Page:
         """A page of living objects of one kind and parent, newest first. Raises UnknownCursor."""
-        return await self._page("list_resources", "resource", account, livemode, page, kind, parent)
+        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, parent)
 
     async def count_customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> int:
         """How many living customers there are on all pages of a list."""
@@ -143,7 +145,7 @@ class Reader:
         return count
 
     async def _page(
-        self, statement: str, table: str, account: str, livemode: bool, page: PageOf, *more: object
+        self, statement: str, exists: tuple[str, ...], account: str, livemode: bool, page: PageOf, *more: object
     ) -> Page:
         backwards = page.ending_before is not None
         cursor = page.ending_before if backwards else page.starting_after
@@ -151,8 +153,8 @@ class Reader:
         query = self._sql[statement + "_before" if backwards else statement]
         rows = await self._fetch(query, account, livemode, cursor, *bounds, *more)
         if not rows and cursor is not None:
-            known = f"SELECT FROM projections.{table} WHERE account = $1 AND livemode = $2 AND id = $3"
-            if not await self._fetch(known, account, livemode, cursor):
+            known, *kind = exists
+            if not await self._fetch(known, account, livemode, cursor, *kind):
                 raise UnknownCursor(cursor)
         bodies = [row["body"] for row in rows[: page.limit]]
         if backwards:
@@ -169,6 +171,8 @@ class Reader:
         return [row[0] for row in rows]
 
     async def _ask(self, gather: Gather[Named, bytes | None], named: Named) -> bytes | None:
+        if not named.id.isprintable():
+            return None  # nobody has such an id, and what Postgres cannot hold would fail all that is asked with it
         try:
             return await gather.ask(named)
         except Overloaded as error:

@@ -1,2 +1,2 @@
 -- count_customer_streams: how many events the streams of customers hold.
-SELECT coalesce(sum(version), 0) FROM events.stream WHERE stream >= 'customer-' AND stream < 'customer.';
+SELECT coalesce(sum(version), 0)::bigint FROM events.stream WHERE stream >= 'customer-' AND stream < 'customer.';

@@ -1,0 +1,85 @@
+"""Previous attributes and the count of pending webhooks, for objects of any shape."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projections.notices import notice, previous_attributes, with_pending
+from tests.events.strategies import texts
+from tests.events.world import TEST
+
+# Names and texts that do their best to look like the line the count stands on.
+MARKER = '\n  "pending_webhooks": 0,'
+names = texts | st.sampled_from(["pending_webhooks", MARKER, '"pending_webhooks": 7', "type", "data", "zzz"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | names,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
+)
+objects = st.dictionaries(names, values, max_size=4).map(lambda shown: {"id": "cus_1", **shown})
+
+
+def body(shown: dict[str, Any], before: dict[str, Any] | None = None) -> bytes:
+    told = notice(
+        "customer.updated",
+        {**shown, "id": "cus_1"},
+        before=before,
+        stream="customer-cus_1",
+        version=1,
+        event=0,
+        origin=TEST._replace(idempotency_key=MARKER),
+        api_version="2026-10-28.endive",
+    )
+    return told.body
+
+
+@given(objects, st.none() | objects, st.integers(0, 10_000))
+def test_the_count_is_put_in_its_place_whatever_the_object_holds(shown: Any, before: Any, pending: int) -> None:
+    stored = body(shown, before)
+    told = with_pending(stored, pending)
+    expected = {**orjson.loads(stored), "pending_webhooks": pending}
+    assert told == orjson.dumps(expected, option=orjson.OPT_INDENT_2)
+
+
+def patched(after: Any, previous: Any) -> Any:
+    """`after` with what changed put back as it was."""
+    undone = {**after}
+    for key, old in previous.items():
+        hashes = isinstance(old, dict) and isinstance(after.get(key), dict)
+        undone[key] = patched(after[key], old) if hashes else old
+    return undone
+
+
+def without_nulls(shown: Any) -> Any:
+    """Null and absent are one to previous attributes."""
+    if not isinstance(shown, dict):
+        return shown
+    return {key: without_nulls(value) for key, value in shown.items() if value is not None}
+
+
+@given(objects, objects)
+def test_what_changed_put_back_gives_what_was(before: Any, after: Any) -> None:
+    previous = previous_attributes(before, after)
+    assert without_nulls(patched(after, previous)) == without_nulls(before)
+
+
+@given(objects)
+def test_what_did_not_change_is_not_told(shown: Any) -> None:
+    assert previous_attributes(shown, shown) == {}
+
+
+@given(objects, objects)
+def test_only_what_changed_is_told(before: Any, after: Any) -> None:
+    for key, old in previous_attributes(before, after).items():
+        assert before.get(key) != after.get(key)
+        assert isinstance(old, dict) or old == before.get(key)
+
+
+def test_a_key_that_is_new_is_told_as_null() -> None:
+    assert previous_attributes({"metadata": {}}, {"metadata": {"tier": "gold"}}) == {"metadata": {"tier": None}}
+
+
+def test_keys_are_told_in_alphabetical_order() -> None:
+    assert list(previous_attributes({}, {"b": 1, "a": 1, "c": 1})) == ["a", "b", "c"]

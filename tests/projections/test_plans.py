@@ -1,0 +1,82 @@
+"""Every read goes by its index: it looks at the rows it gives, and at no others, however many there are."""
+
+import asyncpg
+
+from events.database import load_sql
+from projections.read import EARLIEST, LATEST
+from tests.plans import explain
+
+CUSTOMERS = 20_000
+LIMIT = 11
+
+FILL = f"""
+INSERT INTO projections.customer
+    (account, livemode, id, created, position, version, deleted, email, invoice_prefix, body)
+SELECT 'acct_' || n % 2, n % 3 = 0, 'cus_' || n, 1700000000 + n / 4, n, 1, n % 50 = 7,
+    'user' || n / 60 || '@example.com', 'P' || n, '{{}}'
+FROM generate_series(1, {CUSTOMERS}) AS n;
+INSERT INTO projections.resource
+    (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
+SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, '', 1700000000 + n / 4, n, 1, n % 50 = 7,
+    'digest' || n, '{{}}', '{{}}'
+FROM generate_series(1, {CUSTOMERS}) AS n;
+"""
+WHO = ("acct_1", False)
+DEEP = 4_001  # of twenty thousand, counted from the oldest: far from either end of the list
+BOUNDS = (EARLIEST, LATEST, LIMIT)
+NARROW = (1_700_000_900, 1_700_001_000, LIMIT)
+
+LISTS = {
+    "list_customers": ("customer_newest", "cus_{}", ()),
+    "list_customers_before": ("customer_newest", "cus_{}", ()),
+    "list_customers_by_email": ("customer_email", "cus_{}", (f"user{DEEP // 60}@example.com",)),
+    "list_customers_by_email_before": ("customer_email", "cus_{}", (f"user{DEEP // 60}@example.com",)),
+    "list_resources": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "")),
+    "list_resources_before": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "")),
+}
+
+
+async def test_every_page_of_every_list_goes_by_its_index(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILL)
+    await owner.execute("ANALYZE projections.customer; ANALYZE projections.resource")
+    for name, (index, id, more) in LISTS.items():
+        query = load_sql("projections", name)
+        for cursor in (None, id.format(DEEP)):
+            for bounds in (BOUNDS, NARROW):
+                plan = await explain(owner, query, *WHO, cursor, *bounds, *more)
+                told = f"{name} cursor={cursor} bounds={bounds}: {plan}"
+                assert index in plan.indexes, told
+                assert not plan.kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, told
+                assert plan.touched <= 2 * LIMIT + 3, told
+
+
+async def test_a_point_read_of_many_goes_by_the_primary_key(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILL)
+    await owner.execute("ANALYZE projections.customer; ANALYZE projections.resource")
+    for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):  # as the readers' own connections are
+        await owner.execute(f"SET {setting} = off")
+    ids = list(range(1, 50))
+    accounts, livemodes = [f"acct_{id % 2}" for id in ids], [id % 3 == 0 for id in ids]
+    plan = await explain(
+        owner, load_sql("projections", "get_customers"), accounts, livemodes, [f"cus_{id}" for id in ids]
+    )
+    assert "customer_pkey" in plan.indexes
+    assert plan.touched <= 2 * len(ids), plan
+    plan = await explain(
+        owner,
+        load_sql("projections", "get_resources"),
+        accounts,
+        livemodes,
+        [f"kind_{id % 5}" for id in ids],
+        [f"we_{id}" for id in ids],
+    )
+    assert "resource_pkey" in plan.indexes
+    assert plan.touched <= 2 * len(ids), plan
+
+
+async def test_a_key_is_found_by_the_index_of_digests(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILL)
+    await owner.execute("UPDATE projections.resource SET kind = 'api_key' WHERE id = 'we_11'")
+    plan = await explain(owner, load_sql("projections", "find_api_key"), "digest11")
+    assert plan.indexes == {"resource_lookup"}
+    assert plan.touched == 1
