@@ -91,7 +91,11 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             executor=core.executor,
             log=core.log,
             reader=core.reader,
-            authenticator=Authenticator(core.reader.key_holder, trust_s=settings.key_cache_s),
+            authenticator=Authenticator(
+                core.reader.key_holder,
+                trust_s=settings.key_cache_s,
+                refused=frozenset({keys.DEVELOPMENT_KEY} if settings.production else ()),
+            ),
             clock=core.clock,
             notices=Notices(core.pool, core.clock),
             policy=Policy(production=settings.production),

@@ -7,8 +7,12 @@ first run, a well-known test key. Each of these conveniences is refused when ROL
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events.errors import Refusal
+from events.keys import MasterKeys
+from service.http import versions
 
 
 class Misconfigured(Exception):
@@ -18,7 +22,9 @@ class Misconfigured(Exception):
 class Settings(BaseSettings):
     """The knobs. Names in the environment are in capitals, with ROLLBOOK_ in front unless another is given."""
 
-    model_config = SettingsConfigDict(env_prefix="ROLLBOOK_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBOOK_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     env: Literal["development", "production"] = Field("development", description="production refuses what is unsafe")
     database_url: SecretStr | None = Field(
@@ -62,6 +68,21 @@ class Settings(BaseSettings):
     webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
     drain_s: float = Field(20.0, ge=0, description="how long a stopping process finishes what it began")
 
+    @field_validator("master_key")
+    @classmethod
+    def _unseals(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            MasterKeys.parse(given.get_secret_value())
+        return given
+
+    @field_validator("api_version")
+    @classmethod
+    def _is_served(cls, given: str) -> str:
+        try:
+            return versions.choose(given, given)
+        except Refusal as refusal:
+            raise ValueError(refusal.message) from None
+
     @property
     def production(self) -> bool:
         """Whether unsafe conveniences are refused."""
@@ -73,7 +94,10 @@ def read() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
+        lines = [
+            f"{_variable(str(fault['loc'][0]))}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
         raise Misconfigured("\n".join(lines)) from None
     faults = list(_unsafe(settings)) if settings.production else []
     if faults:

@@ -14,8 +14,16 @@ REMEMBERED_MAX = 10_000
 class Authenticator:
     """Finds callers. A key revoked elsewhere is trusted for `trust_s` seconds more at most."""
 
-    def __init__(self, find: Callable[[str], Awaitable[KeyHolder | None]], *, trust_s: float) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Awaitable[KeyHolder | None]],
+        *,
+        trust_s: float,
+        refused: frozenset[str] = frozenset(),
+    ) -> None:
+        """`find` is asked by a key's digest; `refused` keys are never looked for."""
         self._find = find
+        self._refused = refused
         self._trust_s = trust_s
         self._remembered: OrderedDict[str, tuple[KeyHolder, float]] = OrderedDict()
 
@@ -26,7 +34,7 @@ class Authenticator:
             if holder is not None and time.monotonic() < until:
                 return holder
         key = credentials.key_of(authorization)
-        holder = await self._find(credentials.digest(key))
+        holder = None if key in self._refused else await self._find(credentials.digest(key))
         if holder is None:
             raise BadKey(key)
         assert authorization is not None

@@ -1,0 +1,134 @@
+"""The `rollbook` command line, run as people run it."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.keys import DEVELOPMENT_KEY
+from tests.service.serving import Api, Serve, command, environment
+
+
+async def rollbook(database: str, directory: Path, *words: str, **more: str) -> tuple[int, str]:
+    """Run a command to its end: its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*words),
+        env=environment(database, directory, **more),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def said_by(database: str, directory: Path, *words: str, **more: str) -> str:
+    """What a command that succeeds says."""
+    code, said = await rollbook(database, directory, *words, **more)
+    assert code == 0, said
+    return said
+
+
+def fields(said: str) -> dict[str, str]:
+    return dict(line.split(maxsplit=1) for line in said.splitlines()[:3])  # type: ignore[misc]
+
+
+async def test_a_key_is_issued_used_listed_and_revoked(serve: Serve, database: str, tmp_path: Path) -> None:
+    api = await serve(key_cache_s=0)
+    issued = fields(await said_by(database, tmp_path, "keys", "create", "--name", "till"))
+    assert issued["key"].startswith("sk_test_")
+    assert issued["account"].startswith("acct_")
+    assert (await api.get("/v1/customers", key=issued["key"])).status == 200
+    listed = await said_by(database, tmp_path, "keys", "list")
+    (row,) = [line for line in listed.splitlines() if issued["id"] in line]
+    assert issued["account"] in row
+    assert "till" in row
+    assert "active" in row
+    assert issued["key"] not in listed, "a key is shown once"
+    assert "revoked" in await said_by(database, tmp_path, "keys", "revoke", issued["id"])
+    assert (await api.get("/v1/customers", key=issued["key"])).status == 401
+    (row,) = [line for line in (await said_by(database, tmp_path, "keys", "list")).splitlines() if issued["id"] in line]
+    assert "revoked" in row
+
+
+async def test_keys_of_every_kind_are_issued_for_an_account(api: Api, database: str, tmp_path: Path) -> None:
+    async def issued(*words: str) -> dict[str, str]:
+        return fields(await said_by(database, tmp_path, "keys", "create", "--account", "acct_mine", *words))
+
+    live, restricted, publishable = await asyncio.gather(
+        issued("--live"), issued("--restricted", "customers:read"), issued("--publishable")
+    )
+    assert (live["account"], live["key"][:8]) == ("acct_mine", "sk_live_")
+    assert restricted["key"].startswith("rk_test_")
+    assert (await api.get("/v1/customers", key=restricted["key"])).status == 200
+    assert (await api.post("/v1/customers", key=restricted["key"])).status == 403
+    assert publishable["key"].startswith("pk_test_")
+    code, _ = await rollbook(database, tmp_path, "keys", "create", "--publishable", "--restricted", "customers:read")
+    assert code == 2
+
+
+async def test_revoking_a_key_that_never_was_fails_and_says_so(database: str, tmp_path: Path) -> None:
+    code, said = await rollbook(database, tmp_path, "keys", "revoke", "key_never")
+    assert (code, "No such API key: 'key_never'" in said) == (1, True)
+
+
+async def test_an_empty_database_is_migrated_once(empty_database: str, tmp_path: Path) -> None:
+    first = await said_by(empty_database, tmp_path, "migrate")
+    assert "applied events/" in first
+    again = await said_by(empty_database, tmp_path, "migrate")
+    assert again.strip() == "The database is up to date."
+
+
+async def test_settings_in_force_are_printed_with_secrets_hidden(database: str, tmp_path: Path) -> None:
+    said = await said_by(database, tmp_path, "config", ROLLBOOK_PORT="1234", AMQP_URL="amqp://me:hush@mq/")
+    assert "1234" in said
+    assert "hush" not in said
+    assert database not in said
+
+
+async def test_what_production_refuses_ends_a_command_with_a_line_each(tmp_path: Path) -> None:
+    code, said = await rollbook("", tmp_path, "serve", ROLLBOOK_ENV="production", ROLLBOOK_MASTER_KEY="")
+    assert code == 2
+    assert [line.partition(":")[0] for line in said.splitlines()] == ["DATABASE_URL", "ROLLBOOK_MASTER_KEY"]
+
+
+async def test_the_key_of_development_opens_nothing_in_production(serve: Serve, database: str) -> None:
+    from service import keys
+
+    development = await serve()
+    await keys.ensure_development_key(development.core)
+    await keys.ensure_development_key(development.core)
+    assert (await development.get("/v1/customers", key=DEVELOPMENT_KEY)).status == 200
+    production = await serve(env="production", database_url=database)
+    assert (await production.get("/v1/customers")).status == 200
+    assert (await production.get("/v1/customers", key=DEVELOPMENT_KEY)).status == 401
+
+
+async def test_a_rebuild_gives_identical_rows(api: Api, database: str, tmp_path: Path) -> None:
+    ids = [
+        (await api.customer(f"name=c{n}&email=c{n % 3}@example.com&metadata[b]=2&metadata[a]=1"))["id"]
+        for n in range(20)
+    ]
+    for n, id in enumerate(ids):
+        await api.update(id, f"address[city]=x{n}&metadata[a]=&business_name=b&preferred_locales[]=de")
+    await api.delete(f"/v1/customers/{ids[3]}")
+    await api.customer("invoice_prefix=LIVE", key=await api.issue(livemode=True))
+    connection = await asyncpg.connect(database)
+    rows = "SELECT * FROM projections.customer ORDER BY account, livemode, id"
+    before = await connection.fetch(rows)
+    notices = await connection.fetchval("SELECT count(*) FROM projections.notice")
+    await connection.execute("UPDATE projections.customer SET body = 'wrong' WHERE id = $1", ids[5])
+    await connection.execute("DELETE FROM projections.customer WHERE id = $1", ids[6])
+    said = await said_by(database, tmp_path, "rebuild", "customers")
+    assert "42/42" in said, "each event was read once"
+    assert await connection.fetch(rows) == before
+    assert await connection.fetchval("SELECT count(*) FROM projections.notice") == notices, "nothing is told again"
+    await connection.close()
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("keys",), ("keys", "--help")])
+async def test_help_names_the_commands(tmp_path: Path, words: tuple[str, ...]) -> None:
+    _, said = await rollbook("", tmp_path, *words)
+    for name in ("create", "list", "revoke") if "keys" in words else ("serve", "api", "relay", "worker", "migrate"):
+        assert name in said

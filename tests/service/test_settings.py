@@ -1,0 +1,100 @@
+"""Settings: what is refused, in one line for each fault, and what is shown of those in force."""
+
+import base64
+
+import pytest
+
+from service import settings
+from service.settings import Misconfigured
+
+MASTER_KEY = base64.b64encode(bytes(32)).decode()
+SAFE = {"ROLLBOOK_ENV": "production", "DATABASE_URL": "postgresql://db/rollbook", "ROLLBOOK_MASTER_KEY": MASTER_KEY}
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without a single setting."""
+    for name in settings.Settings.model_fields:
+        for variable in (name.upper(), f"ROLLBOOK_{name.upper()}"):
+            monkeypatch.delenv(variable, raising=False)
+    return monkeypatch
+
+
+def faults_of(environ: pytest.MonkeyPatch, **given: str) -> list[str]:
+    for name, value in given.items():
+        environ.setenv(name, value)
+    with pytest.raises(Misconfigured) as refused:
+        settings.read()
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.usefixtures("environ")
+def test_with_nothing_set_everything_has_a_default() -> None:
+    read = settings.read()
+    assert (read.production, read.host, read.port, read.database_url, read.amqp_url) == (
+        False, "127.0.0.1", 8420, None, None,
+    )  # fmt: skip
+
+
+def test_production_refuses_each_convenience_of_development_in_a_line_of_its_own(environ: pytest.MonkeyPatch) -> None:
+    lines = faults_of(environ, ROLLBOOK_ENV="production")
+    assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "ROLLBOOK_MASTER_KEY"]
+    assert [line.partition(":")[0] for line in faults_of(environ, DATABASE_URL="postgresql://db/x")] == [
+        "ROLLBOOK_MASTER_KEY"
+    ]
+    environ.setenv("ROLLBOOK_MASTER_KEY", MASTER_KEY)
+    assert settings.read().production
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ROLLBOOK_ENV", "staging"),
+        ("ROLLBOOK_PORT", "http"),
+        ("ROLLBOOK_PORT", "65536"),
+        ("ROLLBOOK_BODY_BYTES_MAX", "0"),
+        ("ROLLBOOK_KEY_CACHE_S", "-1"),
+        ("ROLLBOOK_LOG_LEVEL", "loud"),
+        ("ROLLBOOK_API_VERSION", "latest"),
+        ("ROLLBOOK_MASTER_KEY", "not base64"),
+        ("ROLLBOOK_MASTER_KEY", base64.b64encode(bytes(31)).decode()),
+        ("ROLLBOOK_MASTER_KEY", f"{MASTER_KEY},short"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_variable_and_not_repeated_if_secret(
+    environ: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    (line,) = faults_of(environ, **{variable: value})
+    assert line.startswith(f"{variable}: ")
+    assert "MASTER_KEY" not in variable or value not in line
+
+
+def test_every_fault_has_its_line(environ: pytest.MonkeyPatch) -> None:
+    lines = faults_of(environ, ROLLBOOK_PORT="x", ROLLBOOK_DRAIN_S="x")
+    assert [line.partition(":")[0] for line in lines] == ["ROLLBOOK_PORT", "ROLLBOOK_DRAIN_S"]
+
+
+def test_an_empty_variable_is_one_that_is_not_set(environ: pytest.MonkeyPatch) -> None:
+    for name in ("AMQP_URL", "DATABASE_URL", "ROLLBOOK_PORT", "ROLLBOOK_MASTER_KEY"):
+        environ.setenv(name, "")
+    read = settings.read()
+    assert (read.amqp_url, read.database_url, read.port, read.master_key) == (None, None, 8420, None)
+
+
+def test_secrets_are_hidden_wherever_settings_are_shown(environ: pytest.MonkeyPatch) -> None:
+    given = {**SAFE, "DATABASE_URL": "postgresql://me:hush@db/x", "AMQP_URL": "amqp://me:hush@mq/"}
+    for name, value in given.items():
+        environ.setenv(name, value)
+    told = {variable: value for variable, value, _ in settings.effective()}
+    hidden = [variable for variable, value in told.items() if value == "********"]
+    assert hidden == ["DATABASE_URL", "AMQP_URL", "ROLLBOOK_MASTER_KEY"]
+    assert "hush" not in repr(settings.read())
+    assert MASTER_KEY not in repr(settings.read())
+
+
+@pytest.mark.usefixtures("environ")
+def test_every_knob_is_told_with_its_variable_and_what_it_is_for() -> None:
+    for variable, value, meaning in settings.effective():
+        assert variable.isupper()
+        assert value
+        assert meaning
