@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import machine, report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
-from tests.benchmarks.rows import append, lists, requests
+from tests.benchmarks.rows import append, isolation, latency, lists, requests, throughput
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
 Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
@@ -21,6 +21,10 @@ ROWS: dict[str, Row] = {
     "read": requests.reads,
     "list": lists.lists,
     "append": append.append,
+    "latency": latency.without_broker,
+    "latency-rabbitmq": latency.through_rabbitmq,
+    "throughput": throughput.throughput,
+    "isolation": isolation.isolation,
 }
 
 
@@ -28,7 +32,7 @@ PIPED_WIDTH = 160  # columns, where no terminal says
 
 
 def main() -> int:
-    """Run the benchmarks; the status is 0 when every row was measured, whatever it found."""
+    """Run the benchmarks; the status is 0 unless a row broke, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(ROWS), help="measure this row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="measure a quarter as long: for trying out")
@@ -45,6 +49,7 @@ async def _run(names: Sequence[str], *, quick: bool) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     figures: list[Figure] = []
     missing: list[Missing] = []
+    status = 0
     async with bench(quick=quick) as servers:
         described = await machine.describe(servers)
         console.print(str(described))
@@ -55,6 +60,11 @@ async def _run(names: Sequence[str], *, quick: bool) -> int:
                 except Unmeasurable as reason:
                     missing.append(Missing(name, str(reason)))
                     continue
+                except Exception as error:  # a row that breaks spoils no other
+                    console.print_exception()
+                    missing.append(Missing(name, f"it broke: {type(error).__name__}: {error}"))
+                    status = 1
+                    continue
             figures.extend(found)
             for figure in found:
                 console.print(f"{figure.what}: {figure.value:.2f}", highlight=False)
@@ -62,7 +72,7 @@ async def _run(names: Sequence[str], *, quick: bool) -> int:
     report.write_csv(RESULTS / "figures.csv", described, figures, missing)
     report.write_chart(RESULTS / "figures.png", described, figures)
     console.print(f"Written: {RESULTS / 'figures.csv'} and {RESULTS / 'figures.png'}", soft_wrap=True)
-    return 0
+    return status
 
 
 def _stop_on_signals() -> None:

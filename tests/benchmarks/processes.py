@@ -62,7 +62,7 @@ async def answer(process: Process) -> str:
 
 
 @asynccontextmanager
-async def rollbook(role: str, directory: Path, **settings: str) -> AsyncIterator[int]:
+async def rollbook(role: str, directory: Path, *, module: str = "service.cli", **settings: str) -> AsyncIterator[int]:
     """A `rollbook` process playing `role`, on a free port, which is given; what it logs goes to a file.
 
     Its environment is ours without the settings of some other Rollbook, and with `settings`.
@@ -78,7 +78,7 @@ async def rollbook(role: str, directory: Path, **settings: str) -> AsyncIterator
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "service.cli",
+            module,
             role,
             cwd=REPOSITORY,
             env=environment,

@@ -1,0 +1,128 @@
+"""A webhook receiver: an aiohttp server in a process of its own, which notes when what arrived where.
+
+`python -m tests.benchmarks.receiver` says its port, and then does as the lines it reads say: `forget`, `count`,
+`arrivals`, `last`, `dead N...`. Endpoints are numbers, at `/N`; one that is dead takes a request and never answers.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import uvloop
+from aiohttp import web
+
+from tests.benchmarks.processes import answer, ask, helper
+
+HOST = "127.0.0.1"
+CUSTOMER = b'"id": "cus_'  # how the body of a notice names the customer it tells of
+
+
+class Arrival(NamedTuple):
+    """A request as it arrived."""
+
+    at: float  # seconds of CLOCK_MONOTONIC, which is the same in all processes
+    endpoint: int
+    customer: str
+
+
+class Delivery(NamedTuple):
+    """What one request was, to send it again."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class Receiver:
+    """The receiver, from outside."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self._process = process
+        self._port = port
+
+    def url(self, endpoint: int) -> str:
+        """Where an endpoint is."""
+        return f"http://{HOST}:{self._port}/{endpoint}"
+
+    async def forget(self) -> None:
+        """Forget what arrived so far."""
+        await ask(self._process, "forget")
+
+    async def count(self) -> int:
+        """How many requests arrived."""
+        return int(await ask(self._process, "count"))
+
+    async def arrivals(self) -> Sequence[Arrival]:
+        """What arrived, in order."""
+        return [Arrival(*each) for each in json.loads(await ask(self._process, "arrivals"))]
+
+    async def last(self) -> Delivery:
+        """The last request, whole."""
+        headers, body = json.loads(await ask(self._process, "last"))
+        return Delivery(headers, body.encode())
+
+    async def kill(self, endpoints: Iterable[int]) -> None:
+        """Have these endpoints be dead, and no others."""
+        await ask(self._process, " ".join(["dead", *map(str, endpoints)]))
+
+
+@asynccontextmanager
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver, ended afterwards."""
+    async with helper("receiver") as process:
+        yield Receiver(process, int(await answer(process)))
+
+
+async def _serve() -> None:
+    arrived: list[tuple[float, str, bytes]] = []
+    last: list[object] = []
+    dead: set[str] = set()
+    never = asyncio.Event()
+
+    async def receive(request: web.BaseRequest) -> web.Response:
+        at = time.monotonic()
+        body = await request.read()
+        arrived.append((at, request.path, body))
+        if len(arrived) == 1:
+            last[:] = [dict(request.headers), body.decode()]
+        if request.path in dead:
+            await never.wait()
+        return web.Response()
+
+    def told(line: str) -> str:
+        match line.split():
+            case ["forget"]:
+                arrived.clear()
+            case ["count"]:
+                return str(len(arrived))
+            case ["arrivals"]:
+                return json.dumps([Arrival(at, int(path[1:]), _customer(body)) for at, path, body in arrived])
+            case ["last"]:
+                return json.dumps(last)
+            case ["dead", *endpoints]:
+                dead.clear()
+                dead.update(f"/{endpoint}" for endpoint in endpoints)
+            case _:
+                raise ValueError(line)
+        return "done"
+
+    runner = web.ServerRunner(web.Server(receive), shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, 0, backlog=1024).start()
+    print(runner.addresses[0][1], flush=True)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        print(told(line), flush=True)
+
+
+def _customer(body: bytes) -> str:
+    start = body.find(CUSTOMER) + len(CUSTOMER) - len(b"cus_")
+    return body[start : body.find(b'"', start)].decode()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())
