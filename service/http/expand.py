@@ -14,17 +14,20 @@ from events.errors import Refusal
 LEVELS_MAX = 4
 Tree = dict[str, "Tree"]
 
-# Property -> what may be expanded within it. Those in LISTS are added; the others are null or hold ids.
+# Property -> what may be expanded within it. Those in LISTS and BALANCES are added; the others are null or hold ids.
 CUSTOMER: Tree = {
+    "cash_balance": {},
     "default_source": {},
     "discount": {},
     "invoice_settings": {"default_payment_method": {}},
+    "invoice_credit_balance": {},
     "sources": {"data": {}},
     "subscriptions": {"data": {}},
     "tax_ids": {"data": {}},
     "test_clock": {},
 }
 LISTS = ("sources", "subscriptions", "tax_ids")
+BALANCES: dict[str, Any] = {"cash_balance": None, "invoice_credit_balance": {}}  # of who never had any
 HASHES = ("invoice_settings",)  # are never ids: only what is within them may be expanded
 TOTAL_COUNT = "total_count"  # of a list, beside its data
 
@@ -77,5 +80,7 @@ def customer(body: bytes, asked: Iterable[str]) -> bytes:
         if name in LISTS:
             url = f"/v1/customers/{shown['id']}/{name}"
             shown[name] = {"object": "list", "data": [], "has_more": False, "url": url}
+        elif name in BALANCES:
+            shown[name] = BALANCES[name]
     ordered = {key: shown[key] for key in ("id", "object", *sorted(shown.keys() - {"id", "object"}))}
     return orjson.dumps(ordered, option=orjson.OPT_INDENT_2)

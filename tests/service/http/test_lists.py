@@ -217,6 +217,8 @@ async def test_what_a_customer_is_shown_without_is_added_when_asked_for(api: Api
         assert (await api.update(made["id"], f"expand[]={name}"))[name]["data"] == []
         listed = (await api.get(f"/v1/customers?expand[]=data.{name}")).json
         assert listed["data"][0] == shown
+    balances = (await api.get(f"{path}?expand[]=cash_balance&expand[]=invoice_credit_balance")).json
+    assert balances == {**made, "cash_balance": None, "invoice_credit_balance": {}}
     assert "sources" in await api.customer("expand[0]=sources&expand[1]=tax_ids")
     assert (await api.get(path)).json == made
 
