@@ -31,7 +31,7 @@ async def said_by(database: str, directory: Path, *words: str, **more: str) -> s
 
 
 def fields(said: str) -> dict[str, str]:
-    return dict(line.split(maxsplit=1) for line in said.splitlines()[:3])  # type: ignore[misc]
+    return dict(line.split(maxsplit=1) for line in said.splitlines()[:3])
 
 
 async def test_a_key_is_issued_used_listed_and_revoked(serve: Serve, database: str, tmp_path: Path) -> None:
