@@ -108,10 +108,11 @@ async def test_appends_wait_for_a_rebuild_and_are_in_the_rows_after_it(
     home: Home, owner: asyncpg.Connection, database: str
 ) -> None:
     await some_history(home)
-    writing: list[asyncio.Future[object]] = []
-    async for _ in rebuild.customers(database, home.codec, KEYS):
-        writing.append(asyncio.ensure_future(home.update("cus_1", LIVE, name="Meanwhile")))
-    await asyncio.gather(*writing)
+    updates = [
+        asyncio.ensure_future(home.update("cus_1", LIVE, name="Meanwhile"))
+        async for _ in rebuild.customers(database, home.codec, KEYS)
+    ]
+    await asyncio.gather(*updates)
     body = await home.reader.customer("acct_1", True, "cus_1")
     assert body is not None
     assert b"Meanwhile" in body
