@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from events.errors import LogUnavailable
 from service import observe, settings
+from service.dev.cluster import PostgresFailed
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +35,9 @@ def main() -> None:
     except settings.Misconfigured as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except (LogUnavailable, PostgresFailed) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

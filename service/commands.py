@@ -66,6 +66,9 @@ async def create_key(
     """Issue a key and print it with its account."""
     if rights and publishable:
         raise typer.BadParameter("a publishable key has no rights to restrict")
+    for right in rights:
+        if right not in keys.RIGHTS:
+            raise typer.BadParameter(f"{right} is no right; there are {', '.join(keys.RIGHTS)}")
     async with _core(settings) as core:
         account = account or keys.new_account()
         id, key = await keys.issue(

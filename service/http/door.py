@@ -104,7 +104,7 @@ class Door:
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
-            headers = {"Request-Id": request_id}
+            headers = {"Request-Id": request_id, "Server": "Rollbook"}
             actor, livemode = None, False
             try:
                 caller = await self.authenticator.caller(request.headers.get("Authorization"))

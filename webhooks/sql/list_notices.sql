@@ -5,7 +5,7 @@
 SELECT * FROM (
     SELECT n.sequence, n.body, webhooks.pending(n.sequence, n.account, n.livemode, n.type) AS pending
     FROM projections.notice n
-    WHERE n.account = $1 AND n.livemode = $2 AND ($3::bigint IS NULL OR n.sequence < $3)
+    WHERE n.account = $1 AND n.livemode = $2 AND n.sequence < coalesce($3, 9223372036854775807)
       AND n.created >= $4 AND n.created <= $5 AND n.appended_at >= to_timestamp($4) - interval '1 day'
       AND ($7::text[] IS NULL OR n.type = ANY ($7))
 ) AS told
