@@ -31,7 +31,7 @@ LOST = (
     asyncpg.InvalidParameterValueError,  # at connecting: the role is not there before the first migration
 )
 
-# The append's plans are made once and for all: pinned to indexes, whatever the statistics of a young table say, and
+# Our statements' plans are made once and for all: pinned to indexes, whatever the statistics of a young table say, and
 # never compiled at run time, which costs more than the statement.
 PINNED_PLANS = {
     "jit": "off",
@@ -73,7 +73,8 @@ async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConn
 async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.Pool:
     """A pool that connects when it is first used, so that it can be made while Postgres is away.
 
-    Its statements go by their indexes even over a partition that was empty when they were planned.
+    Its plans are pinned like the append's: else pages of a long list are planned anew each time, which costs more than
+    reading them.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -82,7 +83,7 @@ async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.P
         connection_class=ServiceConnection,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings=_server_settings(application, {"jit": "off", "enable_seqscan": "off"}),
+        server_settings=_server_settings(application, PINNED_PLANS),
     )
 
 
