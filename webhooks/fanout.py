@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from events.database import PINNED_PLANS, DedicatedConnection
+from events.database import DedicatedConnection
+from webhooks.lanes import LOOKUPS_ONLY
 from webhooks.measures import FanOutMeasures
 
 
@@ -21,11 +22,11 @@ class Progress(NamedTuple):
 
 
 class FanOut:
-    """Fans out over a connection of its own. Calls do not overlap."""
+    """Fans out over a connection of its own. Calls do not overlap, and each raises LogUnavailable without it."""
 
     def __init__(self, dsn: str, measures: FanOutMeasures | None = None) -> None:
         self.measures = measures or FanOutMeasures()
-        self._connection = DedicatedConnection(dsn, application="fan-out", **PINNED_PLANS)
+        self._connection = DedicatedConnection(dsn, application="fan-out", **LOOKUPS_ONLY)
 
     async def fan_out(self, sequences: Sequence[int]) -> int:
         """Fan out those of these notices that are not yet; gives the number of deliveries. Raises LogUnavailable."""

@@ -6,7 +6,7 @@ twice as long each further time up to 15 minutes, and then one probe decides. Wh
 dead endpoint costs one attempt a period and its deliveries keep the tries they are owed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from webhooks.delivery import Outcome
@@ -77,9 +77,9 @@ def record(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
 def _counted(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
     failures = 0 if outcome.delivered else 1
     fresh = lane.window_started_at is None or now - lane.window_started_at >= WINDOW
-    return replace(
-        lane,
+    return Lane(  # of a closed breaker; said in full, for `replace` takes thrice as long
         concurrency=min(lane.concurrency * 2, CONCURRENCY_MAX) if outcome.delivered else max(lane.concurrency // 2, 1),
+        open_s=lane.open_s,
         unreachable_in_a_row=lane.unreachable_in_a_row + 1 if outcome.unreachable else 0,
         window_started_at=now if fresh else lane.window_started_at,
         window_attempts=1 if fresh else lane.window_attempts + 1,

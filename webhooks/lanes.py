@@ -12,6 +12,8 @@ from events.database import PINNED_PLANS, DedicatedConnection
 from webhooks.delivery import Delivered, GaveUp, Outcome, RetryAt, Verdict
 from webhooks.lane import Lane
 
+# A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
+LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
 LEASE_S = 60.0  # four times as long as an attempt may take
 
 
@@ -107,7 +109,7 @@ class Lanes:
     def __init__(self, dsn: str, *, lease_s: float = LEASE_S) -> None:
         self.lease_s = lease_s
         self._worker: UUID = uuid4()
-        self._connection = DedicatedConnection(dsn, application="worker", **PINNED_PLANS)
+        self._connection = DedicatedConnection(dsn, application="worker", **LOOKUPS_ONLY)
 
     async def turn(
         self,

@@ -6,6 +6,7 @@ webhooks are fed. Several at once do no harm: they take turns at the floor.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -82,6 +83,14 @@ class Reconciler:
                 swept = await self._fan_out.sweep(SWEPT_MAX)
                 await self._fan_out.lag()
                 sweep_at = now() if swept == SWEPT_MAX else now() + SWEEP_EVERY_S
+            await self._rest(stop)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until there may be something to do: at once when woken, unless others are given time for it anyway."""
+        if self._delay:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._poll_s)
+        else:
             await self._wakeup.wait(self._poll_s)
 
     async def catch_up(self) -> int:

@@ -21,8 +21,7 @@ from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
-from webhooks import endpoint
-from webhooks import lane as lanes_rules
+from webhooks import endpoint, lane
 from webhooks.delivery import GaveUp, Outcome, RetryAt, judge
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
@@ -148,9 +147,15 @@ class Worker:
         """Tell the database what happened and learn what to do next."""
         self._due.clear()
         now = asyncio.get_running_loop().time()
-        reports = [report for held in self._held.values() if (report := self._report(held, now)) is not None]
+        room = self._room()
+        claims = 0 if self._stopping else min(CLAIMS_MAX, room)
+        reports = []
+        for held in self._held.values():
+            report = self._report(held, now, room)
+            if report is not None:
+                room -= report.want
+                reports.append(report)
         results, self._results = self._results, []
-        claims = self._claims()
         if not reports and claims == 0:
             return
         try:
@@ -178,27 +183,26 @@ class Worker:
         if claims and turn.claimed == claims:
             self._due.set()  # there may be more
 
-    def _claims(self) -> int:
-        """How many lanes to lease: no more than there are places for."""
-        if self._stopping:
-            return 0
-        return max(0, min(CLAIMS_MAX, self._in_flight_max - self._in_flight - len(self._line)))
+    def _room(self) -> int:
+        """How many more deliveries to hold: half as many again as may be on their way."""
+        waiting = sum(len(held.waiting) for held in self._held.values())
+        return max(0, self._in_flight_max * 3 // 2 - self._in_flight - waiting)
 
-    def _report(self, held: _Held, now: float) -> Report | None:
-        """What to say of a lane, if anything."""
+    def _report(self, held: _Held, now: float, room: int) -> Report | None:
+        """What to say of a lane, if anything, with room for so many more deliveries."""
         if held.waiting and now - held.taken_at > FRESH_S:
             self._put_back(held)
         known = [*held.in_flight, *(head.sequence for head in held.waiting)]
-        capacity = lanes_rules.capacity(held.lane, self._now())
+        capacity = self._capacity(held)
         touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
         if not touched and (self._stopping or held.waiting or len(held.in_flight) >= capacity):
             return None
         if self._stopping:
             want = 0
         elif held.lane.open_until is not None:
-            want = max(0, capacity - len(known))
+            want = max(0, min(capacity - len(known), room))
         else:  # as many again as may be on their way, so that a place that falls free is taken at once
-            want = max(0, 2 * capacity - len(known))
+            want = max(0, min(2 * capacity - len(known), room))
         held.touched = False
         return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane)
 
@@ -206,8 +210,8 @@ class Worker:
         """Do as the answer to a turn says."""
         for id in turn.lost:
             self._lose(self._held[id])
-        for told, lane in turn.served:
-            self._serve(told, lane)
+        for told, state in turn.served:
+            self._serve(told, state)
         taken = Counter(head.endpoint_id for head in turn.heads if self._take(head))
         for report in reports:
             held = self._held.get(report.endpoint_id)
@@ -235,14 +239,14 @@ class Worker:
         held.waiting.append(head)
         return True
 
-    def _serve(self, told: Endpoint, lane: Lane) -> None:
+    def _serve(self, told: Endpoint, state: Lane) -> None:
         """Take up a lane that was just leased, or one whose endpoint has changed."""
         held = self._held.get(told.id)
         if held is None:
             self.measures.leased += 1
-            held = self._held[told.id] = _Held(endpoint=told, lane=lane, reported_at=self._moment_at, more=True)
+            held = self._held[told.id] = _Held(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
         else:
-            held.endpoint, held.lane = told, lane
+            held.endpoint, held.lane = told, state
             if told.status != "enabled":
                 held.waiting.clear()
         place = endpoint.stream(told.id)
@@ -267,7 +271,7 @@ class Worker:
 
     def _queue(self, held: _Held) -> None:
         """Stand in line for a place, when there is something to send and the lane may."""
-        if not held.queued and held.waiting and len(held.in_flight) < lanes_rules.capacity(held.lane, self._now()):
+        if held.waiting and not held.queued and len(held.in_flight) < self._capacity(held):
             held.queued = True
             self._line.append(held)
 
@@ -289,7 +293,7 @@ class Worker:
 
     async def _deliver(self, held: _Held, head: Head) -> None:
         """Make one attempt."""
-        unproven = not lanes_rules.proven(held.lane)
+        unproven = not lane.proven(held.lane)
         self._unproven += unproven
         try:
             outcome = await self._post(held, head)
@@ -320,7 +324,7 @@ class Worker:
         """Judge an attempt, and have it told."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter())
-        held.lane = lanes_rules.record(held.lane, outcome, now)
+        held.lane = lane.record(held.lane, outcome, now)
         held.touched = True
         told = result(head, outcome, verdict, now)
         self._results.append(told)
@@ -343,7 +347,8 @@ class Worker:
 
     def _tell(self, held: _Held) -> None:
         """See to it that a turn is taken: soon, or at once when somebody waits for it."""
-        if self._in_flight == 0 or len(self._results) >= RESULTS_MAX or (held.more and not held.waiting):
+        dry = held.more and not held.waiting and not self._line
+        if dry or self._in_flight == 0 or len(self._results) >= RESULTS_MAX:
             self._due.set()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
@@ -357,6 +362,9 @@ class Worker:
                 self.measures.gave_up += 1
             case _:
                 self.measures.delivered += 1
+
+    def _capacity(self, held: _Held) -> int:
+        return held.lane.concurrency if held.lane.open_until is None else lane.capacity(held.lane, self._now())
 
     def _now(self) -> datetime:
         """The database's time, which all workers share."""

@@ -1,20 +1,17 @@
 """Workers: what they send, to whom, how often, and what they leave behind."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
 
 import orjson
-import pytest
 
-from tests.servers.receiver import Receiver
+from tests.servers.receiver import Answer, Drop, Hang, Received, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Floor, floor
+from tests.webhooks.floor import Floor
 from webhooks import signature
-
-
-@pytest.fixture
-async def house(database: str) -> AsyncIterator[Floor]:
-    async with floor(database) as built:
-        yield built
+from webhooks.delivery import ATTEMPTS_MAX
 
 
 async def test_a_notice_is_delivered_signed_and_gone(house: Floor, receiver: Receiver) -> None:
@@ -23,7 +20,7 @@ async def test_a_notice_is_delivered_signed_and_gone(house: Floor, receiver: Rec
     await house.catch_up()
     async with house.working():
         [sent] = await receiver.wait_for(1, "/hook")
-        await until(lambda: _none(house))
+        await until(lambda: _all_done(house))
     told = orjson.loads(sent.body)
     signature.verify(
         sent.body,
@@ -36,9 +33,223 @@ async def test_a_notice_is_delivered_signed_and_gone(house: Floor, receiver: Rec
     [attempt] = await house.attempts()
     assert (attempt["sequence"], attempt["endpoint_id"], attempt["attempt"]) == (sequence, id, 1)
     assert (attempt["outcome"], attempt["status"], attempt["next_at"]) == ("delivered", 200, None)
+    assert (await house.lane(id))["lease"] is None
+
+
+async def test_a_failure_is_tried_again_when_its_time_has_come(house: Floor, receiver: Receiver) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    receiver.behave("/hook", Answer(status=500, body=b"not today"), Answer())
+    await house.notices()
+    await house.catch_up()
+    async with house.working():
+        await until(lambda: _attempts(house, 1))
+        assert len(receiver.requests) == 1
+        await house.hurry()
+        await until(lambda: _all_done(house))
+    first, second = await house.attempts()
+    assert (first["outcome"], first["status"], first["excerpt"]) == ("retry", 500, b"not today")
+    assert 5 <= (first["next_at"] - first["at"]).total_seconds() <= 6
+    assert (second["outcome"], second["attempt"]) == ("delivered", 2)
+    one, other = receiver.requests
+    assert one.body == other.body, "the same notice"
+    assert one.headers["webhook-id"] == other.headers["webhook-id"]
+
+
+async def test_after_its_last_try_a_delivery_is_given_up(house: Floor, receiver: Receiver) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    receiver.behave("/hook", Drop())
+    await house.notices()
+    await house.catch_up()
+    async with house.working():
+        for tries in range(1, ATTEMPTS_MAX + 1):
+            await until(partial(_attempts, house, tries))
+            await house.hurry()
+        await until(lambda: _all_done(house))
+    attempts = await house.attempts()
+    assert [row["attempt"] for row in attempts] == list(range(1, ATTEMPTS_MAX + 1))
+    assert [row["outcome"] for row in attempts] == ["retry"] * (ATTEMPTS_MAX - 1) + ["gave_up"]
+    assert {row["fault"] for row in attempts} == {"reset"}
+
+
+async def test_two_workers_share_the_lanes_and_send_everything_once(house: Floor, receiver: Receiver) -> None:
+    for n in range(5):
+        await house.endpoint(receiver.url(f"/{n}"))
+    await house.notices(100)
+    async with house.working() as one, house.working() as other:
+        await house.catch_up()
+        await until(lambda: _all_done(house))
+    assert one.measures.delivered + other.measures.delivered == 500
+    assert set(Counter(_names(receiver.requests)).values()) == {1}
+    assert len(await house.attempts()) == 500
+
+
+async def test_an_endpoint_that_never_answers_keeps_no_other_waiting(house: Floor, receiver: Receiver) -> None:
+    dead = await house.endpoint(receiver.url("/dead"))
+    receiver.behave("/dead", Hang())
+    for n in range(9):
+        await house.endpoint(receiver.url(f"/{n}"))
+    await house.notices(20)
+    await house.catch_up()
+    async with house.working(in_flight_max=16, drain_s=0):
+        await receiver.wait_for(1, "/dead")
+        await until(lambda: _left_to(house, {dead}))
+        assert len(receiver.received("/dead")) == 4, "what a new lane may have on its way"
+
+
+async def test_a_dead_endpoint_gets_a_probe_a_period_once_its_breaker_is_open(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/dead"))
+    receiver.behave("/dead", Hang())
+    await house.notices(30)
+    await house.catch_up()
+    async with house.working(total_timeout_s=0.05):
+        await until(lambda: _is_open(house, id))
+        sent = len(receiver.requests)
+        assert sent < 10
+        await house.hurry()
+        await receiver.wait_for(sent + 1)
+        await until(lambda: _is_open(house, id))
+        receiver.behave("/dead", Answer())
+        await house.hurry()
+        await until(lambda: _all_done(house))
+
+
+async def test_a_disabled_endpoint_gets_nothing_until_it_is_enabled_again(house: Floor, receiver: Receiver) -> None:
+    id, other = await house.endpoint(receiver.url("/a")), await house.endpoint(receiver.url("/b"))
+    await house.notices(3)
+    await house.edit(id, disabled=True)
+    await house.catch_up()
+    async with house.working():
+        await until(lambda: _left_to(house, {id}))
+        assert receiver.received("/a") == []
+        await house.edit(id, disabled=False)
+        house.bell.poke()
+        await receiver.wait_for(3, "/a")
+        await until(lambda: _all_done(house))
+    assert {row["endpoint_id"] for row in await house.attempts()} == {id, other}
+
+
+async def test_a_deleted_endpoint_gets_nothing_more(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/a"))
+    receiver.behave("/a", Answer(status=500))
+    await house.notices()
+    await house.catch_up()
+    async with house.working() as worker:
+        await until(lambda: _attempts(house, 1))
+        await house.delete(id)
+        await house.hurry()
+        turns = worker.measures.turns
+        house.bell.poke()
+        await until(lambda: worker.measures.turns > turns + 1)
+    assert len(receiver.requests) == 1
+
+
+async def test_an_edited_url_is_called_at_the_next_attempt(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/old"))
+    receiver.behave("/old", Answer(status=503))
+    await house.notices()
+    await house.catch_up()
+    async with house.working():
+        await until(lambda: _attempts(house, 1))
+        await house.edit(id, url=receiver.url("/new"))
+        await house.hurry()
+        await receiver.wait_for(1, "/new")
+    assert len(receiver.received("/old")) == 1
+
+
+async def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_id(
+    house: Floor, receiver: Receiver
+) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    receiver.behave("/hook", Hang())
+    await house.notices(3)
+    await house.catch_up()
+    killed = asyncio.create_task(house.worker(lease_s=0.3).run(asyncio.Event()))
+    await receiver.wait_for(3)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    assert len(await house.deliveries()) == 3
+    receiver.behave("/hook", Answer())
+    async with house.working():
+        await until(lambda: _all_done(house))
+    assert set(Counter(_names(receiver.requests)).values()) == {2}
+    assert [row["attempt"] for row in await house.attempts()] == [1, 1, 1], "what was not recorded did not count"
+
+
+async def test_a_stopping_worker_finishes_what_it_began_and_begins_nothing(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/slow"))
+    receiver.behave("/slow", Answer(delay_s=0.3))
+    await house.notices(20)
+    await house.catch_up()
+    stop = asyncio.Event()
+    working = asyncio.create_task(house.worker().run(stop))
+    await receiver.wait_for(4)
+    stop.set()
+    await working
+    assert len(await house.attempts()) == len(receiver.requests) == 4
+    assert len(await house.deliveries()) == 16
     lane = await house.lane(id)
     assert lane["lease"] is None
+    assert lane["ready_at"] < lane["ready_at"].now(lane["ready_at"].tzinfo), "the next worker may go on at once"
 
 
-async def _none(house: Floor) -> bool:
+async def test_a_worker_that_may_wait_no_longer_lets_its_lanes_go(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/never"))
+    receiver.behave("/never", Hang())
+    await house.notices()
+    await house.catch_up()
+    async with house.working(drain_s=0):
+        await receiver.wait_for(1)
+    assert (await house.lane(id))["lease"] is None
+    assert len(await house.deliveries()) == 1
+
+
+async def test_losing_postgres_loses_nothing(house: Floor, receiver: Receiver) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    receiver.behave("/hook", Answer(delay_s=0.02))
+    await house.notices(200)
+    await house.catch_up()
+    async with house.working():
+        for count in (20, 60, 120):
+            await receiver.wait_for(count)
+            await house.owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'rollbook worker' AND datname = current_database()"
+            )
+        await until(lambda: _all_done(house))
+    names = Counter(_names(receiver.requests))
+    assert len(names) == 200
+    assert len(await house.attempts()) == 200
+
+
+async def test_a_secret_that_does_not_unseal_is_our_fault_and_costs_no_try(house: Floor, receiver: Receiver) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    await house.owner.execute("UPDATE webhooks.endpoint SET secrets = ARRAY['\\x00'::bytea]")
+    await house.notices()
+    await house.catch_up()
+    async with house.working():
+        await until(lambda: _attempts(house, 1))
+    [attempt] = await house.attempts()
+    assert (attempt["outcome"], attempt["fault"]) == ("retry", "internal")
+    assert await house.owner.fetchval("SELECT attempts FROM webhooks.delivery") == 0
+    assert receiver.requests == []
+
+
+def _names(requests: Iterable[Received]) -> Iterable[tuple[str, str]]:
+    return ((request.path, request.headers["webhook-id"]) for request in requests)
+
+
+async def _all_done(house: Floor) -> bool:
     return not await house.deliveries()
+
+
+async def _left_to(house: Floor, endpoints: set[str]) -> bool:
+    return {endpoint for _, endpoint in await house.deliveries()} == endpoints
+
+
+async def _attempts(house: Floor, count: int) -> bool:
+    return len(await house.attempts()) == count
+
+
+async def _is_open(house: Floor, id: str) -> bool:
+    ask = "SELECT lease IS NULL AND open_until > now() FROM webhooks.lane WHERE endpoint_id = $1"
+    return bool(await house.owner.fetchval(ask, id))

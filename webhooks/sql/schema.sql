@@ -33,12 +33,12 @@ CREATE TABLE webhooks.interest (
     enabled_events text[] NOT NULL,                -- names of types; * is all of them
     CONSTRAINT interest_pkey PRIMARY KEY (endpoint_id, above)
 );
-CREATE INDEX interest_account ON webhooks.interest (account, livemode);
+CREATE INDEX interest_account ON webhooks.interest (account, livemode, endpoint_id);
 CREATE INDEX interest_ended ON webhooks.interest (upto) WHERE upto IS NOT NULL;
 
 CREATE TABLE webhooks.lane (
     endpoint_id text COLLATE "C" CONSTRAINT lane_pkey PRIMARY KEY,
-    ready_at timestamptz NOT NULL DEFAULT 'infinity',        -- when deliveries that no worker holds want one
+    ready_at timestamptz NOT NULL DEFAULT 'infinity',        -- due deliveries nobody holds, a lease that is over
     lease uuid,                                              -- the worker that has it
     leased_until timestamptz NOT NULL DEFAULT '-infinity',
     concurrency integer NOT NULL DEFAULT 4,                  -- from here on as in webhooks/lane.py

@@ -1,8 +1,8 @@
 -- Fanning out: every notice becomes, once, a delivery for each endpoint that wants it.
 --
--- The floor row decides between those who do it. Whoever marks notices holds it shared, whoever moves the floor holds it
--- alone, and both take it before they read anything else. So nobody marks what lies below the floor, where marks are
--- gone, and the floor never passes a notice whose deliveries might still be rolled back.
+-- The floor row decides between those who do it. Whoever marks notices holds it shared, whoever moves the floor holds
+-- it alone, and both take it before they read anything else. So nobody marks what lies below the floor, where marks
+-- are gone, and the floor never passes a notice whose deliveries might still be rolled back.
 
 -- make_deliveries: give the notices named to the endpoints that want them, and wake their lanes; for the functions
 -- below, which see to it that each notice comes here once. `since` is no later than any of the notices was appended.

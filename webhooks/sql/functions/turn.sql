@@ -1,7 +1,8 @@
--- turn: one worker's whole traffic with the database: record what its attempts came to, say how its lanes are, take more
--- deliveries of those, and lease lanes that are ready.
+-- turn: one worker's whole traffic with the database: record what its attempts came to, say how its lanes are, take
+-- more deliveries of those, and lease lanes that are ready.
 --
---   worker    names the worker; a lane it leases is its own until `lease_s` after the last turn that reported it
+--   worker    names the worker; it has a lane for `lease_s` from when it leased it or last reported it as touched,
+--             or a third less
 --   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
 --             .known    deliveries of the lane that it holds still, and .want how many more it would hold
 --             .version  of the endpoint as it knows it; of an older one the lane's state is ignored
@@ -17,8 +18,8 @@
 -- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
 -- the worker now holds, in order; and how many lanes were leased.
 --
--- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are looked
--- at, and those waited for in order of id: see make_deliveries.
+-- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are
+-- looked at, and those waited for in order of id: see make_deliveries.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
     claims integer, proven boolean,
@@ -40,11 +41,16 @@ BEGIN
         ) AS locked;
         lost := ARRAY(SELECT endpoint_id FROM unnest(reports) WHERE touched AND endpoint_id <> ALL (mine));
     END IF;
+    IF held IS NOT NULL THEN
+        UPDATE webhooks.lane SET ready_at = moment, leased_until = moment WHERE endpoint_id IN (
+            SELECT endpoint_id FROM webhooks.lane WHERE lease = worker AND endpoint_id <> ALL (held)
+            FOR NO KEY UPDATE SKIP LOCKED
+        );
+    END IF;
     IF claims > 0 THEN
         SELECT coalesce(array_agg(endpoint_id), '{}') INTO taken FROM (
             SELECT endpoint_id FROM webhooks.lane
-            WHERE ready_at <= moment AND (leased_until <= moment OR held IS NOT NULL AND lease = worker)
-              AND endpoint_id <> ALL (mine) AND (held IS NULL OR endpoint_id <> ALL (held))
+            WHERE ready_at <= moment AND leased_until <= moment AND endpoint_id <> ALL (mine)
               AND (NOT proven OR window_attempts > 0 AND unreachable_in_a_row = 0)
             ORDER BY ready_at LIMIT claims FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked;
@@ -80,46 +86,52 @@ BEGIN
         RETURN;
     END IF;
     WITH lane AS (
-        SELECT r.endpoint_id, false AS told, r.known, r.want, r.concurrency, r.open_until, r.open_s,
-            r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures
+        SELECT r.endpoint_id, e.status = 'enabled' AS enabled, false AS told, r.known, r.want, l.leased_until,
+            r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts,
+            r.window_failures
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version = r.version
+        JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, true, r.known, r.want, l.concurrency, l.open_until, l.open_s,
-            l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
+        SELECT l.endpoint_id, e.status = 'enabled', true, r.known, r.want, l.leased_until, l.concurrency, l.open_until,
+            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version <> r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, true, '{}', CASE WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END,
-            l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts,
-            l.window_failures
-        FROM webhooks.lane l WHERE l.endpoint_id = ANY (taken)
+        SELECT l.endpoint_id, e.status = 'enabled', true, '{}',
+            CASE WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END, '-infinity', l.concurrency, l.open_until,
+            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
+        FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), next AS (
         SELECT d.*, d.place <= lane.want AND d.due_at <= moment AS handed
-        FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id AND e.status = 'enabled'
-        CROSS JOIN LATERAL (
+        FROM lane CROSS JOIN LATERAL (
             SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at,
                 row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
             FROM webhooks.delivery d
             WHERE d.endpoint_id = lane.endpoint_id AND d.sequence <> ALL (lane.known)
-            ORDER BY d.due_at, d.sequence LIMIT lane.want + 1
+            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END
         ) AS d
     ), rest AS (
         SELECT endpoint_id, bool_or(handed) AS handed, min(due_at) FILTER (WHERE NOT handed) AS due_at
         FROM next GROUP BY endpoint_id
+    ), outlook AS (
+        -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
+        SELECT lane.*, CASE WHEN rest.due_at IS NULL THEN 'infinity'
+                ELSE greatest(rest.due_at, moment, lane.open_until) END AS ready_at,
+            CASE WHEN NOT coalesce(rest.handed, false) AND cardinality(lane.known) = 0 THEN NULL
+                ELSE greatest(lane.leased_until, CASE
+                    WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
+                    THEN moment + make_interval(secs => lease_s) END) END AS held_until
+        FROM lane LEFT JOIN rest ON rest.endpoint_id = lane.endpoint_id
     ), written AS (
         UPDATE webhooks.lane l
-        SET ready_at = CASE WHEN rest.due_at IS NULL THEN 'infinity'
-                ELSE greatest(rest.due_at, moment, lane.open_until) END,
-            lease = CASE WHEN rest.handed OR cardinality(lane.known) > 0 THEN worker END,
-            leased_until = CASE WHEN rest.handed OR cardinality(lane.known) > 0
-                THEN moment + make_interval(secs => lease_s) ELSE '-infinity' END,
-            concurrency = lane.concurrency, open_until = lane.open_until, open_s = lane.open_s,
-            unreachable_in_a_row = lane.unreachable_in_a_row, window_started_at = lane.window_started_at,
-            window_attempts = lane.window_attempts, window_failures = lane.window_failures
-        FROM lane LEFT JOIN rest ON rest.endpoint_id = lane.endpoint_id
-        WHERE l.endpoint_id = lane.endpoint_id
+        SET ready_at = least(o.ready_at, o.held_until), lease = CASE WHEN o.held_until IS NOT NULL THEN worker END,
+            leased_until = coalesce(o.held_until, '-infinity'), concurrency = o.concurrency,
+            open_until = o.open_until, open_s = o.open_s, unreachable_in_a_row = o.unreachable_in_a_row,
+            window_started_at = o.window_started_at, window_attempts = o.window_attempts,
+            window_failures = o.window_failures
+        FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
         (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, lane.concurrency, lane.open_until,
@@ -127,8 +139,9 @@ BEGIN
                 lane.window_failures)::webhooks.served)
          FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
         (SELECT array_agg((next.endpoint_id, next.sequence, n.id, next.attempts, (
-                -- An account has 16 endpoints as a rule, and beyond that nobody counts.
-                SELECT count(*) FROM (SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence LIMIT 16) AS p
+                SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
+                    SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence ORDER BY p.endpoint_id LIMIT 16
+                ) AS p
             ), n.body)::webhooks.head ORDER BY next.due_at, next.sequence)
          FROM next JOIN projections.notice n ON n.sequence = next.sequence AND n.appended_at = next.appended_at
          WHERE next.handed)

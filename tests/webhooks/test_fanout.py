@@ -1,0 +1,178 @@
+"""Fan-out: who gets a notice, and that nobody gets it twice or not at all."""
+
+import asyncio
+import random
+
+import pytest
+
+from events.errors import ConstraintBroken
+from tests.webhooks.floor import ACCOUNT, Floor
+from webhooks.fanout import FanOut
+
+LIMIT = 16  # API reference: endpoints of an account in one mode
+
+
+async def test_a_notice_goes_to_the_endpoints_that_named_its_type_or_all_types(house: Floor) -> None:
+    every = await house.endpoint()
+    one = await house.endpoint(events=["customer.deleted", "customer.created"])
+    await house.endpoint(events=["customer.updated"])
+    [sequence] = await house.notices(type="customer.created")
+    assert await house.catch_up() == 2
+    assert set(await house.deliveries()) == {(sequence, every), (sequence, one)}
+
+
+async def test_neither_another_account_nor_the_other_mode_hears_of_it(house: Floor) -> None:
+    await house.endpoint(account="acct_2")
+    await house.endpoint(livemode=True)
+    await house.notices()
+    assert await house.catch_up() == 0
+
+
+async def test_a_notice_named_twice_is_fanned_out_once(house: Floor) -> None:
+    await house.endpoint()
+    sequences = await house.notices(3)
+    fan_out = FanOut(house.dsn)
+    assert await fan_out.fan_out([*sequences, sequences[0]]) == 3
+    assert await fan_out.fan_out(sequences) == 0
+    assert await house.catch_up() == 0
+    assert await fan_out.fan_out(sequences) == 0, "below the floor there are no marks, and nothing is made"
+    assert len(await house.deliveries()) == 3
+    await fan_out.close()
+
+
+async def test_what_does_not_exist_yet_is_not_marked_as_done(house: Floor) -> None:
+    await house.endpoint()
+    [sequence] = await house.notices()
+    fan_out = FanOut(house.dsn)
+    assert await fan_out.fan_out([sequence + 1, sequence + 2]) == 0
+    await house.notices(2)
+    assert await fan_out.fan_out([sequence, sequence + 1, sequence + 2]) == 3
+    await fan_out.close()
+
+
+async def test_many_who_fan_out_at_once_make_each_delivery_once(house: Floor) -> None:
+    endpoints = [await house.endpoint() for _ in range(3)]
+    sequences = await house.notices(300)
+    order = random.Random(7)
+
+    async def from_the_queue() -> int:
+        fan_out, made = FanOut(house.dsn), 0
+        told = order.sample(sequences, len(sequences))
+        for start in range(0, len(told), 20):
+            made += await fan_out.fan_out(told[start : start + 20])
+        await fan_out.close()
+        return made
+
+    async def from_the_log() -> int:
+        return sum([await house.catch_up() for _ in range(20)])
+
+    async def meanwhile() -> None:
+        for _ in range(10):
+            sequences.extend(await house.notices(5))
+
+    more = asyncio.create_task(meanwhile())
+    made = await asyncio.gather(*(from_the_queue() for _ in range(4)), from_the_log(), from_the_log())
+    await more
+    made.append(await house.catch_up())
+    assert sum(made) == 350 * 3
+    assert await house.deliveries() == sorted((n, id) for n in sequences for id in endpoints)
+    assert await house.owner.fetchval("SELECT count(*) FROM webhooks.fanned_out") == 0
+    assert await house.owner.fetchval("SELECT sequence FROM webhooks.floor") == sequences[-1]
+
+
+async def test_who_gets_a_notice_does_not_depend_on_when_it_is_fanned_out(house: Floor) -> None:
+    await house.notices()  # before anybody listens
+    id = await house.endpoint(events=["customer.created"])
+    [while_enabled] = await house.notices()
+    await house.edit(id, disabled=True)
+    await house.notices(2)  # while it is disabled
+    await house.edit(id, disabled=False)
+    [enabled_again] = await house.notices()
+    await house.edit(id, enabled_events=("customer.deleted",))
+    await house.notices()  # no longer wanted
+    [other_type] = await house.notices(type="customer.deleted")
+    await house.catch_up()
+    assert [n for n, _ in await house.deliveries()] == [while_enabled, enabled_again, other_type]
+
+
+async def test_an_edit_of_anything_else_leaves_what_it_wants_alone(house: Floor) -> None:
+    id = await house.endpoint()
+    await house.notices()
+    await house.edit(id, url="https://example.org/other", description="moved")
+    await house.notices()
+    assert await house.catch_up() == 2
+
+
+async def test_a_deleted_endpoint_gets_nothing_and_is_swept_away(house: Floor) -> None:
+    id, other = await house.endpoint(), await house.endpoint()
+    await house.notices(5)
+    await house.catch_up()
+    await house.notices(5)
+    await house.delete(id)
+    fan_out = FanOut(house.dsn)
+    assert await fan_out.sweep(3) == 3
+    assert await house.catch_up() == 5, "the other one's"
+    assert await fan_out.sweep(3) == 2
+    assert await fan_out.sweep(3) == 0
+    assert {endpoint for _, endpoint in await house.deliveries()} == {other}
+    assert await house.lane(id) is None
+    await fan_out.close()
+
+
+async def test_the_log_is_given_time_before_it_is_gone_around(house: Floor) -> None:
+    await house.endpoint()
+    first, second, third = await house.notices(3)
+    fan_out = FanOut(house.dsn)
+    await fan_out.fan_out([first, third])
+    assert await house.catch_up(delay_s=60) == 0
+    assert await house.owner.fetchval("SELECT sequence FROM webhooks.floor") == first
+    assert await fan_out.lag() == 2
+    assert await house.catch_up(delay_s=0.000_001) == 1, "a time that is over by now"
+    assert [n for n, _ in await house.deliveries()] == [first, second, third]
+    assert await fan_out.lag() == 0
+    await fan_out.close()
+
+
+async def test_one_more_endpoint_than_the_limit_is_refused_and_its_neighbours_are_not(house: Floor) -> None:
+    await asyncio.gather(*(house.endpoint() for _ in range(LIMIT - 1)))
+    gone = await house.endpoint()
+    others = asyncio.gather(*(house.endpoint(account=f"acct_{n}") for n in range(2, 6)))
+    with pytest.raises(ConstraintBroken, match="webhook_endpoint_limit"):
+        await house.endpoint()
+    assert len(await others) == 4
+    await house.endpoint(livemode=True)
+    await house.delete(gone)
+    await house.endpoint()
+
+
+async def test_pending_counts_those_who_will_want_it_then_those_who_have_not_taken_it(house: Floor) -> None:
+    ids = [await house.endpoint() for _ in range(3)]
+    await house.endpoint(events=["customer.deleted"])
+    [sequence] = await house.notices()
+
+    async def pending() -> int:
+        ask = "SELECT webhooks.pending($1, $2, false, 'customer.created')"
+        count: int = await house.owner.fetchval(ask, sequence, ACCOUNT)
+        return count
+
+    assert await pending() == 3
+    await house.catch_up()
+    assert await pending() == 3
+    await house.owner.execute("DELETE FROM webhooks.delivery WHERE endpoint_id = $1", ids[0])
+    assert await pending() == 2
+    await house.delete(ids[1])
+    assert await pending() == 1
+
+
+async def test_writing_the_rows_again_changes_nothing(house: Floor) -> None:
+    id = await house.endpoint()
+    [sequence] = await house.notices()
+    await house.owner.execute(
+        """
+        CREATE TEMP TABLE kept AS SELECT * FROM projections.resource;
+        DELETE FROM projections.resource;
+        INSERT INTO projections.resource SELECT * FROM kept;
+        """
+    )
+    await house.catch_up()
+    assert await house.deliveries() == [(sequence, id)]
