@@ -101,7 +101,7 @@ async def test_a_dead_endpoint_gets_a_probe_a_period_once_its_breaker_is_open(ho
     receiver.behave("/dead", Hang())
     await house.notices(30)
     await house.catch_up()
-    async with house.working(total_timeout_s=0.05):
+    async with house.working(total_timeout_s=0.4):
         await until(lambda: _is_open(house, id))
         sent = len(receiver.requests)
         assert sent < 10
