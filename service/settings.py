@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     reconcile_after_s: float = Field(5.0, ge=0, description="how long the broker has before webhooks go around it")
     webhook_connect_timeout_s: float = Field(5.0, gt=0, description="longest wait for a receiver to accept")
     webhook_timeout_s: float = Field(15.0, gt=0, description="longest a whole attempt may take")
+    webhook_lease_s: float = Field(60.0, gt=0, description="how long a killed worker keeps its endpoints from others")
     webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
     drain_s: float = Field(20.0, ge=0, description="how long a stopping process finishes what it began")
 

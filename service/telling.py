@@ -54,7 +54,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         in_flight_max=settings.webhook_in_flight_max,
     )
     delivering = Worker(
-        Lanes(core.dsn),
+        Lanes(core.dsn, lease_s=settings.webhook_lease_s),
         sender,
         core.master_keys,
         made,

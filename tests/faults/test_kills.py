@@ -1,0 +1,100 @@
+"""kill -9 of each part in the middle of load: acknowledged = stored = published = delivered."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from events import chain
+from events.log import record_of
+from tests.faults.house import House, Load, Subscriber, account, delivered
+from tests.servers.postgres import PrivatePostgres
+from tests.servers.rabbitmq import PrivateRabbit
+from tests.servers.receiver import Receiver
+from tests.waiting import until
+
+pytestmark = [pytest.mark.faults, pytest.mark.rabbitmq, pytest.mark.timeout(240)]
+
+CUSTOMERS = 250
+BEFORE_THE_KILL = 30  # customers
+QUEUES_SETTLED_S = 2.5  # see PrivateRabbit.kill9
+# What may be sent again after a kill is what one part had on its way: of them all, the relay has most.
+REPEATED_MAX = 200
+
+
+@pytest.fixture
+async def house(
+    private_postgres: PrivatePostgres, private_rabbit: PrivateRabbit, tmp_path: Path
+) -> AsyncIterator[House]:
+    built = House(private_postgres, private_rabbit, tmp_path)
+    try:
+        await built.open()
+        yield built
+    finally:
+        built.close()
+
+
+@pytest.mark.parametrize("part", ["api", "relay", "worker", "postgres", "rabbit"])
+async def test_nothing_acknowledged_is_lost_when_it_is_killed(house: House, receiver: Receiver, part: str) -> None:
+    subscriber = Subscriber(house.amqp_url, "faults.subscriber")
+    listening = asyncio.create_task(subscriber.run())
+    load = Load(house)
+    try:
+        await asyncio.wait_for(subscriber.listening.wait(), 30)
+        declared = time.monotonic()
+        await house.register(receiver.url("/hook"))
+        await until(lambda: time.monotonic() - declared >= QUEUES_SETTLED_S)
+        working = asyncio.create_task(load.run(CUSTOMERS))
+        await until(lambda: len(load.created) >= BEFORE_THE_KILL, timeout_s=60)
+        assert not working.done(), "killed in the middle of load"
+        await house.kill9_and_restart(part)
+        await asyncio.wait_for(working, 90)
+
+        stored = await account(house.dsn)
+        assert len(load.created) == len(set(load.created)) == load.updated == CUSTOMERS
+        assert set(load.created) == stored.customers, "acknowledged = stored, and nothing else"
+        assert len(stored.notices) == len(set(stored.notices)) == 2 * CUSTOMERS, "each change was made once"
+        told = set(stored.notices)
+
+        await until(lambda: set(subscriber.got) >= told, timeout_s=60)
+        await until(lambda: set(delivered(receiver, "/hook")) >= told, timeout_s=60)
+        assert set(subscriber.got) == told, "stored = published"
+        assert set(delivered(receiver, "/hook")) == told, "stored = delivered"
+        assert repeated(subscriber.got) <= REPEATED_MAX
+        assert repeated(delivered(receiver, "/hook")) <= REPEATED_MAX
+        print(
+            f"{part}: published again {repeated(subscriber.got)}, delivered again {repeated(delivered(receiver, '/hook'))}"
+        )
+        firsts = list(dict.fromkeys(subscriber.sequences))
+        assert firsts == sorted(firsts), "first seen in log order"
+
+        async def nothing_pending() -> bool:
+            return (await account(house.dsn)).pending == 0
+
+        await until(nothing_pending, timeout_s=60)
+        assert stored.positions == list(range(1, len(stored.positions) + 1)), "positions have no gap"
+        assert await broken_chains(house.dsn) == []
+    finally:
+        listening.cancel()
+
+
+def repeated(got: Counter[str]) -> int:
+    """How many times something came again."""
+    return got.total() - len(got)
+
+
+async def broken_chains(dsn: str) -> list[str]:
+    """Streams whose hashes do not chain."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT * FROM events.log ORDER BY stream, version")
+    finally:
+        await connection.close()
+    streams: dict[str, list[asyncpg.Record]] = {}
+    for row in rows:
+        streams.setdefault(row["stream"], []).append(row)
+    return [stream for stream, records in streams.items() if chain.first_break(map(record_of, records)) is not None]
