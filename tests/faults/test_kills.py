@@ -66,9 +66,8 @@ async def test_nothing_acknowledged_is_lost_when_it_is_killed(house: House, rece
         assert set(delivered(receiver, "/hook")) == told, "stored = delivered"
         assert repeated(subscriber.got) <= REPEATED_MAX
         assert repeated(delivered(receiver, "/hook")) <= REPEATED_MAX
-        print(
-            f"{part}: published again {repeated(subscriber.got)}, delivered again {repeated(delivered(receiver, '/hook'))}"
-        )
+        again = repeated(subscriber.got), repeated(delivered(receiver, "/hook"))
+        print(f"{part}: published again {again[0]}, delivered again {again[1]}")
         firsts = list(dict.fromkeys(subscriber.sequences))
         assert firsts == sorted(firsts), "first seen in log order"
 
