@@ -32,7 +32,8 @@ from webhooks.sender import IN_FLIGHT_MAX, Sender
 log = structlog.get_logger("webhooks")
 
 CLAIMS_MAX = 128  # lanes leased in one turn
-RESULTS_MAX = 64  # results that are told at once; fewer of them wait for company
+AHEAD = 4  # deliveries of a lane held, for each that may be on its way
+RESULTS_MAX = 128  # results that are told at once; fewer of them wait for company
 LINGER_S = 0.01  # but no longer than this
 POLL_S = 1.0
 FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
@@ -201,8 +202,8 @@ class Worker:
             want = 0
         elif held.lane.open_until is not None:
             want = max(0, min(capacity - len(known), room))
-        else:  # as many again as may be on their way, so that a place that falls free is taken at once
-            want = max(0, min(2 * capacity - len(known), room))
+        else:  # and some more to wait, so that a place that falls free is taken at once
+            want = max(0, min(AHEAD * capacity - len(known), room))
         held.touched = False
         return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane)
 
@@ -275,35 +276,44 @@ class Worker:
             held.queued = True
             self._line.append(held)
 
-    def _start(self) -> None:
-        """Give the free places to the lanes in line, one each in turn."""
+    def _next(self) -> tuple[_Held, Head] | None:
+        """The delivery whose turn it is, now on its way; lanes in line are served one each in turn."""
         while self._line and self._in_flight < self._in_flight_max:
             held = self._line.popleft()
             held.queued = False
-            if not held.waiting:
-                continue
-            head = held.waiting.popleft()
-            held.in_flight.add(head.sequence)
-            self._in_flight += 1
-            task = asyncio.create_task(self._deliver(held, head))
+            if held.waiting:
+                head = held.waiting.popleft()
+                held.in_flight.add(head.sequence)
+                self._in_flight += 1
+                self._queue(held)
+                return held, head
+        return None
+
+    def _start(self) -> None:
+        """Give the free places to the lanes in line."""
+        while (first := self._next()) is not None:
+            task = asyncio.create_task(self._carry(*first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            self._queue(held)
         self.measures.in_flight = self._in_flight
 
-    async def _deliver(self, held: _Held, head: Head) -> None:
-        """Make one attempt."""
-        unproven = not lane.proven(held.lane)
-        self._unproven += unproven
-        try:
-            outcome = await self._post(held, head)
-        finally:
-            self._in_flight -= 1
-            self._unproven -= unproven
-        held.in_flight.discard(head.sequence)
-        if held.ours:
-            self._ended(held, head, outcome)
-        self._start()
+    async def _carry(self, held: _Held, head: Head) -> None:
+        """Make one attempt after the other, as long as somebody stands in line."""
+        further: tuple[_Held, Head] | None = (held, head)
+        while further is not None:
+            held, head = further
+            unproven = not lane.proven(held.lane)
+            self._unproven += unproven
+            try:
+                outcome = await self._post(held, head)
+            finally:
+                self._in_flight -= 1
+                self._unproven -= unproven
+            held.in_flight.discard(head.sequence)
+            if held.ours:
+                self._ended(held, head, outcome)
+            further = self._next()
+            self._start()
 
     async def _post(self, held: _Held, head: Head) -> Outcome:
         if held.secrets is None:
