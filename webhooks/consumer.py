@@ -6,9 +6,11 @@ The queue only makes fan-out prompt: what it loses, or never gets, the reconcile
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import asyncpg
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
+from events.errors import LogUnavailable
 from webhooks import amqp
 from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
 
@@ -69,7 +71,11 @@ class Consumer:
                 self.malformed += 1
                 log.error("consumer.malformed", message=message.message_id, routing_key=message.routing_key)
         if sequences:
-            await self._fan_out(sequences)
+            try:
+                await self._fan_out(sequences)
+            except (LogUnavailable, asyncpg.PostgresError) as error:
+                # What was not acknowledged comes again on the next connection, by when Postgres may be back.
+                raise ConnectionError("fan-out failed") from error
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             await batch[-1].ack(multiple=True)
         self.consumed += len(sequences)

@@ -7,13 +7,12 @@ further: after a crash some notices are published again, none is left out.
 
 import asyncio
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from events.database import LOST, ServiceConnection, connect, load_sql
 from events.errors import LogUnavailable
@@ -29,6 +28,8 @@ IN_FLIGHT_MAX = 200
 POLL_S = 1.0
 STANDBY_S = 1.0
 SOURCE = "/rollbook"
+
+_OnTheirWay = asyncio.Queue[tuple[Any, "asyncio.Task[Any]"] | None]
 
 
 class Superseded(Exception):
@@ -61,7 +62,8 @@ class Relay:
             await _sleep(STANDBY_S, stop)
 
     async def _stand_by_and_lead(self, stop: asyncio.Event) -> None:
-        connection = await connect(self._dsn, application="relay")
+        # A crash of Postgres may turn the cursor back a little: some notices are published again, as after any crash.
+        connection = await connect(self._dsn, application="relay", synchronous_commit="off")
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self.state = "standing by"
@@ -82,36 +84,63 @@ class Relay:
         async with amqp.channel(self._amqp_url, "relay") as channel:
             exchange, _ = await self._topology.declare(channel)
             self.state = "ok"
-            while not stop.is_set():
-                if channel.is_closed:
-                    raise ConnectionError("the broker closed the channel")
-                notices = await lead.connection.fetch(self._next, lead.sequence, lead.appended_at, BATCH)
-                self.lag = len(notices)
-                for start in range(0, len(notices), IN_FLIGHT_MAX):
-                    await self._publish_some(exchange, notices[start : start + IN_FLIGHT_MAX], lead)
-                if len(notices) < BATCH:
-                    self.lag = 0
-                    await self._wakeup.wait(POLL_S)
-                    await lead.check()
+            on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
+            publishing = asyncio.create_task(self._publish_all(channel, exchange, lead, on_their_way, stop))
+            confirming = asyncio.create_task(self._confirm_all(lead, on_their_way))
+            try:
+                await asyncio.wait([publishing, confirming], return_when=asyncio.FIRST_EXCEPTION)
+                for task in (publishing, confirming):
+                    if task.done():
+                        task.result()
+            finally:
+                for task in (publishing, confirming, *_left(on_their_way)):
+                    task.cancel()
+                await asyncio.gather(publishing, confirming, return_exceptions=True)
 
-    async def _publish_some(self, exchange: AbstractExchange, notices: Sequence[Any], lead: "_Lead") -> None:
-        """Publish in order, many on their way at once; move the cursor over what was confirmed before a failure."""
-        outcomes = await asyncio.gather(
-            *(
-                exchange.publish(message(notice), routing_key(notice), mandatory=True, timeout=OPERATION_TIMEOUT_S)
-                for notice in notices
-            ),
-            return_exceptions=True,
-        )
-        failed = next((place for place, got in enumerate(outcomes) if isinstance(got, BaseException)), len(notices))
-        if failed:
-            last = notices[failed - 1]
+    async def _publish_all(
+        self,
+        channel: AbstractChannel,
+        exchange: AbstractExchange,
+        lead: "_Lead",
+        on_their_way: "_OnTheirWay",
+        stop: asyncio.Event,
+    ) -> None:
+        """Publish in order, without waiting for confirmations as long as not too many are missing."""
+        sequence, appended_at = lead.sequence, lead.appended_at
+        while not stop.is_set():
+            if channel.is_closed:
+                raise ConnectionError("the broker closed the channel")
+            notices = await lead.fetch(self._next, sequence, appended_at, BATCH)
+            for notice in notices:
+                sequence, appended_at = notice["sequence"], notice["appended_at"]
+                confirmed = asyncio.create_task(
+                    exchange.publish(message(notice), routing_key(notice), timeout=OPERATION_TIMEOUT_S)
+                )
+                await on_their_way.put((notice, confirmed))
+                self.lag = notice["head"] - lead.sequence
+            if len(notices) < BATCH:
+                await self._wakeup.wait(POLL_S)
+        await on_their_way.put(None)
+
+    async def _confirm_all(self, lead: "_Lead", on_their_way: "_OnTheirWay") -> None:
+        """Move the cursor over what is confirmed, as long as nothing before it is missing; raise at a failure."""
+        while (first := await on_their_way.get()) is not None:
+            last, confirmed = first
+            await confirmed
+            self.published += 1
+            while not on_their_way.empty():
+                following = on_their_way.get_nowait()
+                if following is None:
+                    await lead.move(last["sequence"], last["appended_at"])
+                    return
+                notice, confirmed = following
+                if not confirmed.done():
+                    await lead.move(last["sequence"], last["appended_at"])
+                await confirmed
+                last = notice
+                self.published += 1
             await lead.move(last["sequence"], last["appended_at"])
-            self.published += failed
-        if failed < len(notices):
-            error = outcomes[failed]
-            assert isinstance(error, BaseException)
-            raise error
+            self.lag = max(0, last["head"] - lead.sequence)
 
     def _told(self, state: str) -> None:
         self.state = state
@@ -125,23 +154,34 @@ class _Lead:
         self.epoch = epoch
         self.sequence = sequence
         self.appended_at = appended_at
+        self._turn = asyncio.Lock()
 
     async def move(self, sequence: int, appended_at: datetime) -> None:
         """Move the cursor on. Raises Superseded when a newer relay has taken it."""
-        moved = await self.connection.execute(
-            "UPDATE webhooks.relay_cursor SET sequence = $1, appended_at = $2 WHERE epoch = $3",
-            sequence,
-            appended_at,
-            self.epoch,
-        )
+        async with self._turn:
+            moved = await self.connection.execute(
+                "UPDATE webhooks.relay_cursor SET sequence = $1, appended_at = $2 WHERE epoch = $3",
+                sequence,
+                appended_at,
+                self.epoch,
+            )
         if moved != "UPDATE 1":
             raise Superseded
         self.sequence, self.appended_at = sequence, appended_at
 
-    async def check(self) -> None:
-        """Raises Superseded when a newer relay has taken the cursor, or what is lost when the connection is."""
-        if await self.connection.fetchval("SELECT epoch FROM webhooks.relay_cursor") != self.epoch:
-            raise Superseded
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """Rows of a query, while nothing else uses the connection."""
+        async with self._turn:
+            rows: list[Any] = await self.connection.fetch(query, *arguments)
+        return rows
+
+
+def _left(on_their_way: "_OnTheirWay") -> list["asyncio.Task[Any]"]:
+    left = []
+    while not on_their_way.empty():
+        if (waiting := on_their_way.get_nowait()) is not None:
+            left.append(waiting[1])
+    return left
 
 
 def routing_key(notice: Any) -> str:

@@ -34,9 +34,7 @@ BEGIN
         PERFORM FROM webhooks.lane WHERE endpoint_id = ANY (lanes) ORDER BY endpoint_id FOR NO KEY UPDATE;
         UPDATE webhooks.lane SET ready_at = greatest(moment, open_until)
         WHERE endpoint_id = ANY (lanes) AND ready_at > greatest(moment, open_until);
-        IF FOUND THEN
-            PERFORM pg_notify('rollbook_lanes', '');
-        END IF;
+        PERFORM pg_notify('rollbook_lanes', '');
     END IF;
     RETURN made;
 END $$;
