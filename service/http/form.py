@@ -1,11 +1,10 @@
 """Form encoding as the API's clients spell it: `a[b][c]=d`, `a[]=x`, `a[0]=x`, brackets literal or percent-encoded.
 
 Every leaf is text. `a[0]=x&a[1]=y` stays a hash with the keys "0" and "1": only the parameter knows whether an array is
-meant or a metadata key (see params.arrays). `a[][k]` begins a new element when a key repeats.
+meant or a metadata key (see params.kinds.array). `a[][k]` begins a new element when a key repeats.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -99,13 +98,15 @@ def _path(name: str) -> list[str]:
         raise Refusal(f"Parameters nest at most {DEPTH_MAX} levels deep.", param=root)
     if any("[" in key or "]" in key for key in path[1:]):
         return []
+    if "[][]" in name:
+        raise Refusal("Invalid parameters: an array cannot hold arrays.", param=root)
     return path
 
 
 def _put(nested: dict[str, FormValue], path: list[str], value: str, name: str) -> None:
     place: Any = nested
-    for key, following in pairwise(path):
-        place = _inside(place, key, following, name)
+    for depth, key in enumerate(path[:-1], start=1):
+        place = _element(place, path[depth:]) if key == "" else _inside(place, key, path[depth], name)
     last = path[-1]
     if last == "":
         place.append(value)
@@ -115,19 +116,31 @@ def _put(nested: dict[str, FormValue], path: list[str], value: str, name: str) -
         raise _conflict(name)
 
 
-def _inside(place: Any, key: str, following: str, name: str) -> Any:
+def _inside(place: dict[str, Any], key: str, following: str, name: str) -> Any:
     """The container that `key` names within `place`: a list when an empty key follows, else a hash."""
     kind: type = list if following == "" else dict
-    if key == "":  # place is a list, and its elements are hashes
-        if following == "":
-            raise Refusal("Invalid parameters: an array cannot hold arrays.", param=name.partition("[")[0])
-        if not place or not isinstance(place[-1], dict) or following in place[-1]:
-            place.append({})
-        return place[-1]
     inner = place.setdefault(key, kind())
     if not isinstance(inner, kind):
         raise _conflict(name)
     return inner
+
+
+def _element(elements: list[Any], rest: list[str]) -> dict[str, Any]:
+    """The hash that the rest of a path leads into: the last element, or a new one where the last has that path."""
+    if not elements or not isinstance(elements[-1], dict) or _repeats(elements[-1], rest):
+        elements.append({})
+    last: dict[str, Any] = elements[-1]
+    return last
+
+
+def _repeats(element: dict[str, Any], path: list[str]) -> bool:
+    """Whether a value stands at the path already; an array within takes any number of them."""
+    place: Any = element
+    for key in path:
+        if not isinstance(place, dict) or key not in place:
+            return False
+        place = place[key]
+    return True
 
 
 def _conflict(name: str) -> Refusal:

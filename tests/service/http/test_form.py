@@ -32,15 +32,32 @@ TREES = st.dictionaries(
     max_size=4,
 )
 
+DEEP = st.recursive(TEXTS, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=2), max_leaves=4)
 
-def pairs(tree: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """A tree as the official clients flatten it: arrays by number."""
+
+def _beginning_with(key: str) -> st.SearchStrategy[Any]:
+    """Arrays of hashes whose first key is the same, so that it tells where each of them begins."""
+    hashes = st.dictionaries(NAMES.filter(lambda name: name != key), DEEP, max_size=3)
+    return st.lists(hashes.map(lambda more: {key: "first", **more}), min_size=1, max_size=3)
+
+
+ALIKE = NAMES.flatmap(_beginning_with)
+BY_HAND = st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, min_size=1, max_size=3) | ALIKE, min_size=1, max_size=4)
+
+
+def pairs(tree: Any, prefix: str = "", *, numbered: bool = True) -> list[tuple[str, str]]:
+    """A tree flattened: arrays by number as the official clients do, or without as people do by hand."""
     if isinstance(tree, str):
         return [(prefix, tree)]
-    items = enumerate(tree) if isinstance(tree, list) else tree.items()
+    if isinstance(tree, list):
+        items = [(index if numbered else "", value) for index, value in enumerate(tree)]
+    else:
+        items = tree.items()
     return [
-        pair for key, value in items for pair in pairs(value, f"{prefix}[{key}]" if prefix else str(key))
-    ]  # fmt: skip
+        pair
+        for key, value in items
+        for pair in pairs(value, f"{prefix}[{key}]" if prefix else str(key), numbered=numbered)
+    ]
 
 
 def in_python(tree: Any) -> str:
@@ -74,6 +91,12 @@ def closed(value: FormValue) -> Any:
 def test_what_a_client_flattens_is_put_together_again(spelled: Any, tree: Any) -> None:
     assert {name: closed(value) for name, value in form.decode(spelled(tree)).items()} == tree
     assert form.decode(spelled(tree).encode()) == form.decode(spelled(tree))
+
+
+@given(BY_HAND)
+def test_what_is_written_by_hand_for_curl_is_put_together(tree: Any) -> None:
+    text = "&".join(f"{_literal(quote_plus(name))}={quote_plus(value)}" for name, value in pairs(tree, numbered=False))
+    assert form.decode(text) == tree
 
 
 @given(st.binary(max_size=200))
@@ -112,6 +135,9 @@ def _decoded_or_refused(body: bytes | str) -> None:
         ("a[1]=y&a[0]=x", {"a": {"1": "y", "0": "x"}}),
         ("a[0][k]=1&a[1][k]=2", {"a": {"0": {"k": "1"}, "1": {"k": "2"}}}),
         ("a[][k]=1&a[][l]=2&a[][k]=3", {"a": [{"k": "1", "l": "2"}, {"k": "3"}]}),
+        ("a[][b][c]=1&a[][b][d]=2&a[][b][c]=3", {"a": [{"b": {"c": "1", "d": "2"}}, {"b": {"c": "3"}}]}),
+        ("a[][k][]=1&a[][k][]=2&a[][l]=3&a[][l]=4", {"a": [{"k": ["1", "2"], "l": "3"}, {"l": "4"}]}),
+        ("a[][b][][c]=1&a[][b][][c]=2", {"a": [{"b": [{"c": "1"}, {"c": "2"}]}]}),
         ("a[b][]=1&a[b][]=2", {"a": {"b": ["1", "2"]}}),
         ("a[b]=1&a[b]=2", {"a": {"b": "2"}}),
         ("metadata[a b]=1", {"metadata": {"a b": "1"}}),
@@ -134,6 +160,8 @@ def test_a_form_decodes_so(body: str, decoded: dict[str, FormValue]) -> None:
         ("a[]=1&a[b]=2", "a"),
         ("a[b]=1&a[b][c]=2", "a"),
         ("a[][]=1", "a"),
+        ("a[b][][][c]=1", "a"),
+        ("a[][b]=1&a[][b][c]=2", "a"),
         ("a" + "[b]" * 10 + "=1", "a"),
         ("a=%00", None),
         ("a=%FF", None),
