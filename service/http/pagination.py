@@ -7,17 +7,20 @@ import orjson
 from events.errors import Refusal
 from projections.read import PageOf
 
+START = b'{\n  "object": "list",\n  "data": ['
+
 
 def list_body(url: str, bodies: Sequence[bytes], has_more: bool, total_count: int | None = None) -> bytes:
     """A page as the API's list object; its items keep the margin they are stored with."""
-    data = b"[\n" + b",\n".join(bodies) + b"\n  ]" if bodies else b"[]"
     total = b"" if total_count is None else b',\n  "total_count": %d' % total_count
-    return b'{\n  "object": "list",\n  "data": %b,\n  "has_more": %b%b,\n  "url": %b\n}' % (
-        data,
-        b"true" if has_more else b"false",
-        total,
-        orjson.dumps(url),
-    )
+    has = b"true" if has_more else b"false"
+    end = b',\n  "has_more": %b%b,\n  "url": %b\n}' % (has, total, orjson.dumps(url))
+    if not bodies:
+        return START + b"]" + end
+    items = list(bodies)
+    items[0] = START + b"\n" + items[0]
+    items[-1] += b"\n  ]" + end
+    return b",\n".join(items)  # the one copy of a page that may be large
 
 
 def unknown_cursor(kind: str, page: PageOf) -> Refusal:
