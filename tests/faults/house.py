@@ -62,6 +62,10 @@ class House:
         for role in ROLES:
             self.start(role)
         await until(self.ready, timeout_s=60)
+        await self.issue_key()
+
+    async def issue_key(self) -> None:
+        """Have a key to call with."""
         core = await build(settings_for(self.directory), self.dsn)
         _, self.key = await keys.issue(core, account=ACCOUNT, livemode=False)
         await core.close()
