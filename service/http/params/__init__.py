@@ -16,9 +16,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Parameters(BaseModel):
-    """A request's parameters, or a hash within them."""
+    """A request's parameters, or a hash within them; what stands under a field is its public description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def parse(model: type[Model], raw: dict[str, Any]) -> Model:

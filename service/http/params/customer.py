@@ -29,11 +29,17 @@ class Address(Parameters):
     """A postal address. A part sent empty is kept as the empty string."""
 
     city: Text | None = None
+    """City, district, suburb, town or village."""
     country: Text | None = None
+    """Country, as free text; tax needs the two letters of ISO 3166-1."""
     line1: Text | None = None
+    """Street and number, or post office box."""
     line2: Text | None = None
+    """Flat, suite, unit or building."""
     postal_code: Text | None = None
+    """ZIP or postal code."""
     state: Text | None = None
+    """State, county, province or region."""
 
     def value(self) -> values.Address:
         """As the events have it."""
@@ -51,8 +57,11 @@ class Shipping(Parameters):
     """Where, and to whom, things are sent."""
 
     address: Annotated[Address, NotEmpty]
+    """Where things are sent."""
     name: RequiredText
+    """Who receives them."""
     phone: ClearableText = None
+    """Telephone number of who receives them, extension included."""
 
     def value(self) -> values.Shipping:
         """As the events have it."""
@@ -63,22 +72,29 @@ class CustomField(Parameters):
     """One line for every invoice."""
 
     name: Annotated[str, Field(max_length=40), NotEmpty]
+    """What the line is about."""
     value: Annotated[str, Field(max_length=140), NotEmpty]
+    """What it says."""
 
 
 class RenderingOptions(Parameters):
     """How invoices are rendered."""
 
     amount_tax_display: Annotated[Literal["exclude_tax", "include_inclusive_tax"] | None, Cleared] = None
+    """How line items show their prices and amounts with respect to tax."""
     template: ClearableText = None
+    """Id of the template that invoices are rendered with."""
 
 
 class InvoiceSettings(Parameters):
     """Defaults for invoices; merged by sub-key."""
 
     custom_fields: Annotated[tuple[CustomField, ...] | None, Field(max_length=4), Array, Cleared] = None
+    """Lines for every invoice; replaced as a whole."""
     footer: ClearableText = None
+    """Text at the foot of every invoice."""
     rendering_options: Annotated[RenderingOptions | None, Cleared] = None
+    """How invoices are rendered; replaced as a whole."""
 
     def patch(self) -> InvoiceSettingsPatch:
         """What was sent of it."""
@@ -114,20 +130,35 @@ class _Profile(Parameters):
     """What create and update share."""
 
     address: Annotated[Address | None, Cleared] = None
+    """Postal address; replaced as a whole."""
     business_name: Annotated[str | None, Field(max_length=150), Cleared] = None
+    """Name of the customer's business."""
     description: ClearableText = None
+    """Any text, shown beside the customer to those who look after customers."""
     email: Email = None
+    """Where the customer is written to; need not be unique."""
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
     individual_name: Annotated[str | None, Field(max_length=150), Cleared] = None
+    """Name of the customer in person."""
     invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty] = None
+    """What the customer's invoice numbers begin with: 1 to 12 uppercase letters or digits, unique in the account."""
     invoice_settings: Annotated[InvoiceSettings | None, NotEmpty] = None
+    """Defaults for invoices; merged by sub-key."""
     metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
     name: Annotated[str | None, Field(max_length=256), Cleared] = None
+    """Full name, or name of the business."""
     next_invoice_sequence: Annotated[Integer | None, Field(ge=1)] = None
+    """Number of the customer's next invoice; never runs backwards."""
     phone: Annotated[str | None, Field(max_length=20), Cleared] = None
+    """Telephone number, as free text."""
     preferred_locales: Annotated[tuple[Text, ...], ClearableArray] = ()
+    """Languages the customer reads, the dearest first; replaced as a whole."""
     shipping: Annotated[Shipping | None, Cleared] = None
+    """Where, and to whom, things are sent; replaced as a whole."""
     tax_exempt: Annotated[Literal["none", "exempt", "reverse"], BeforeValidator(_none_when_empty)] = "none"
+    """Whether the customer is exempt from tax, or accounts for it instead of the seller."""
 
     def patch(self) -> ProfilePatch:
         """What was sent, as the events have it."""
@@ -157,15 +188,18 @@ class RetrieveCustomer(Parameters):
     """Parameters of `GET /v1/customers/{customer}`."""
 
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
 
 
 class DeleteCustomer(Parameters):
     """Parameters of `DELETE /v1/customers/{customer}`; there is nothing to expand in what is left."""
 
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
 
 
 class ListCustomers(DatedListing):
     """Parameters of `GET /v1/customers`."""
 
     email: Annotated[str, Field(max_length=512), NotEmpty] | None = None
+    """Only customers of exactly this address; capitals and small letters differ."""

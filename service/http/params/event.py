@@ -18,14 +18,18 @@ class RetrieveEvent(Parameters):
     """Parameters of `GET /v1/events/{event}`."""
 
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
 
 
 class ListEvents(DatedListing):
     """Parameters of `GET /v1/events`."""
 
     delivery_success: Boolean | None = None
+    """Only events that every webhook endpoint took, or only those that some did not."""
     type: Annotated[Text, NotEmpty] | None = None
+    """Only events of this type; `*` at its end stands for any rest."""
     types: Annotated[tuple[Text, ...], Field(max_length=TYPES_MAX), Array, NotEmpty] | None = None
+    """Only events of one of these types."""
 
     def page(self) -> PageOf:
         """The page that was asked for. Raises Refusal when parameters exclude each other."""

@@ -54,8 +54,11 @@ class _Attributes(Parameters):
     """What create and update share."""
 
     description: ClearableText = None
+    """What the endpoint is for."""
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
     metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> EndpointPatch:
         """What was sent, as the events have it."""
@@ -68,29 +71,38 @@ class CreateWebhookEndpoint(_Attributes):
     """Parameters of `POST /v1/webhook_endpoints`."""
 
     url: Url
+    """Where events are sent."""
     enabled_events: EventTypes
+    """Types of the events to send; `*` for all of them."""
     api_version: Annotated[Text, NotEmpty, AfterValidator(_version)] | None = None
+    """Version of the API that events are rendered in; the account's unless given."""
     connect: Annotated[Boolean, AfterValidator(_own)] = False
+    """Whether events of connected accounts are received; there are none."""
 
 
 class UpdateWebhookEndpoint(_Attributes):
     """Parameters of `POST /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     disabled: Boolean | None = None
+    """Whether sending is stopped."""
     enabled_events: EventTypes | None = None
+    """Types of the events to send; `*` for all of them; replaced as a whole."""
     url: Url | None = None
+    """Where events are sent."""
 
 
 class RetrieveWebhookEndpoint(Parameters):
     """Parameters of `GET /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
 
 
 class DeleteWebhookEndpoint(Parameters):
     """Parameters of `DELETE /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     expand: Expand = ()
+    """Paths of what the answer shows in full."""
 
 
 class ListWebhookEndpoints(Listing):
