@@ -23,7 +23,15 @@ HEARTBEAT_S = 15
 WAIT_S_MIN, WAIT_S_MAX = 0.2, 5.0
 
 # What goes wrong with a broker: it is away, it hangs, it closes on us, it says no.
-BROKER_ERRORS = (OSError, TimeoutError, AMQPError, aio_pika.exceptions.AMQPException, asyncio.IncompleteReadError)
+BROKER_ERRORS = (
+    OSError,
+    TimeoutError,
+    AMQPError,
+    RuntimeError,  # ChannelInvalidStateError is one: the channel was closed while it was being used
+    aio_pika.exceptions.AMQPException,
+    asyncio.IncompleteReadError,
+    asyncio.InvalidStateError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

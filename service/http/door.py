@@ -1,4 +1,4 @@
-"""The door: what every request passes through, in this order (CONTRACT of the API reference).
+"""The door: what every request passes through, in this order.
 
 authentication, version, route, idempotency replay, parse, unknown parameters, required ones, types, existence of what
 is named, business rules. The first failure answers, and nothing is stored on a failure before the request has begun to
