@@ -1,0 +1,1 @@
+"""What a newcomer does, from one end of the system to the other."""
