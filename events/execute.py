@@ -6,6 +6,7 @@ to change, is decided again on what the log holds.
 """
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +21,8 @@ from events.log import Log
 from events.personal import SubjectKey
 from events.record import Append, Draft, Loaded, Origin, Receipt
 
-TRIES_MAX = 8
+TRIES_MAX = 32
+PAUSE_S_MAX = 0.01  # before a further try, by chance: so that two processes do not keep step, one always first
 LOCK_TIMEOUT_S = 10.0
 REMEMBERED_MAX = 4096
 
@@ -153,8 +155,11 @@ class Executor:
                     held = await self._latest(decider, stream, origin)
                 try:
                     return await self._carry_out(decider, stream, held, command, origin, reply, key_use, None, fresh)
-                except (StaleStream, _DecideAgain):
+                except _DecideAgain:
                     self._remembered.pop(stream, None)
+                except StaleStream:
+                    self._remembered.pop(stream, None)
+                    await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
                 except Missing as missing:
                     raise await self._with_hint(missing, stream, origin) from None
                 except (LogUnavailable, AlreadyAnswered):
