@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from events import ids
 from events.clock import Clock
-from events.errors import AlreadyAnswered, BrokenHistory, LogUnavailable, Missing, Refusal
+from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
 from events.execute import Executor, KeyUse, Reply
 from events.log import Log
 from events.record import Origin, Receipt
@@ -178,14 +178,16 @@ class Door:
         try:
             try:
                 return await route(call)
-            except Refusal as refusal:
+            except (AlreadyAnswered, LogUnavailable, LockTimeout):
+                raise  # passing troubles are not answers
+            except Exception as error:
                 if not call.began:
                     raise
-                reply = refusals.reply(refusal, call.request_id, call.caller.livemode)
-                if reply.status >= 429:  # passing troubles are not answers
-                    raise
+                if not isinstance(error, Refusal):
+                    self._report(error, use.route, call.request_id)
+                reply = refusals.reply(error, call.request_id, call.caller.livemode)
                 await self.executor.keep_refusal(call.begin(), use.receipt(call.request_id, reply))
-                headers.update(refusals.headers(refusal))
+                headers.update(refusals.headers(error))
                 return reply
         except AlreadyAnswered:
             receipt = await self._receipt(call)
@@ -229,12 +231,15 @@ class Door:
         self, error: Exception, name: str, request_id: str, livemode: bool, headers: dict[str, str]
     ) -> tuple[int, bytes]:
         if not isinstance(error, Refusal | LogUnavailable):
-            log.error("request.failed", route=name, request=request_id, error=type(error).__name__, exc_info=error)
-            if isinstance(error, BrokenHistory):
-                self.metrics.broken_history.inc()
+            self._report(error, name, request_id)
         reply = refusals.reply(error, request_id, livemode)
         headers.update(refusals.headers(error))
         return reply.status, reply.body
+
+    def _report(self, error: Exception, route: str, request_id: str) -> None:
+        log.error("request.failed", route=route, request=request_id, error=type(error).__name__, exc_info=error)
+        if isinstance(error, BrokenHistory):
+            self.metrics.broken_history.inc()
 
 
 def _check_ids(match: dict[str, str]) -> None:

@@ -138,6 +138,22 @@ async def test_a_missing_customer_is_an_answer_to_keep(api: Api) -> None:
     assert (await api.post("/v1/customers/cus_x", "name=y", Idempotency_Key=KEY)).error["type"] == "idempotency_error"
 
 
+async def test_a_fault_of_ours_is_an_answer_to_keep_once_the_request_has_begun_to_act(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(type(api.core.executor), "create", broken)
+    first = await api.post("/v1/customers", "name=x", Idempotency_Key="k")
+    monkeypatch.undo()
+    again = await api.post("/v1/customers", "name=x", Idempotency_Key="k")
+    assert (first.status, again.status) == (500, 500)
+    assert again.body == first.body
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (await api.post("/v1/customers", "name=x", Idempotency_Key="another")).status == 200
+
+
 async def test_an_unauthenticated_request_leaves_its_key_free(api: Api) -> None:
     assert (await api.post("/v1/customers", "name=x", key="sk_test_no", Idempotency_Key=KEY)).status == 401
     assert (await api.post("/v1/customers", "name=x", Idempotency_Key=KEY)).status == 200
