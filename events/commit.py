@@ -27,7 +27,9 @@ class ReadModels(Protocol):
     statement: str  # gives `outcome` and `first_position`; $1 and $2 are those of events.append
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """The parameters from $3 on: arrays of rows that name their item by its 1-based place."""
+        """The parameters from $3 on: arrays of rows that name their item by its 1-based place; of `items` each stands
+        for itself, what is beside it follows it.
+        """
         ...
 
 
@@ -66,12 +68,13 @@ class GroupCommit:
 
     async def _store(self, items: list[Append]) -> list[Stored | Exception]:
         started = time.perf_counter()
+        single, leaders = _spread(items)
         try:
             rows = await self._connection.fetch(
                 self._read_models.statement,
-                [_item(item) for item in items],
-                [draft for place, item in enumerate(items, 1) for draft in _drafts(place, item)],
-                *self._read_models.parameters(items),
+                [_item(item, leader) for item, leader in zip(single, leaders, strict=True)],
+                [draft for place, item in enumerate(single, 1) for draft in _drafts(place, item)],
+                *self._read_models.parameters(single),
             )
         except LogUnavailable as error:
             return [error] * len(items)
@@ -86,9 +89,10 @@ class GroupCommit:
         row = rows[0]
         if self._observe is not None:
             self._observe(len(items), time.perf_counter() - started, row["first_position"][-1])
+        outcomes, positions = row["outcome"], row["first_position"]
         return [
-            _told(item, outcome, position)
-            for item, outcome, position in zip(items, row["outcome"], row["first_position"], strict=True)
+            _told(item, outcomes[place - 1], positions[place - 1])
+            for item, place in zip(items, sorted(set(leaders)), strict=True)
         ]
 
     async def _store_halves(self, items: list[Append]) -> list[Stored | Exception]:
@@ -96,9 +100,23 @@ class GroupCommit:
         return [*await self._store(items[:half]), *await self._store(items[half:])]
 
 
+def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
+    """The items with what is beside each just after it; and for each of all these the 1-based place of its leader."""
+    single: list[Append] = []
+    leaders: list[int] = []
+    for item in items:
+        leader = len(single) + 1
+        single.append(item)
+        single.extend(item.beside)
+        leaders.extend([leader] * (1 + len(item.beside)))
+    return single, leaders
+
+
 def _marks(item: Append) -> Iterable[Hashable]:
     """What two items of one batch may not share."""
     yield item.stream
+    for neighbour in item.beside:
+        yield neighbour.stream
     if item.receipt is not None:
         yield (item.origin.account, item.origin.livemode, item.receipt.key)
 
@@ -115,7 +133,7 @@ def _told(item: Append, outcome: str, position: int | None) -> Stored | Exceptio
     raise AssertionError(f"events.append gave {outcome}")
 
 
-def _item(item: Append) -> tuple[Any, ...]:
+def _item(item: Append, leader: int) -> tuple[Any, ...]:
     """An events.item."""
     origin, receipt = item.origin, item.receipt
     kept: tuple[Any, ...] = (None,) * 6
@@ -137,6 +155,7 @@ def _item(item: Append) -> tuple[Any, ...]:
         origin.livemode,
         item.wrapped_key,
         *kept,
+        leader,
     )
 
 

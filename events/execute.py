@@ -8,96 +8,24 @@ to change, is decided again on what the log holds.
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from events import chain
 from events.codec import Codec
+from events.decider import Change, Decider, Held, KeyUse, Reply, RowsOf, State
 from events.errors import AlreadyAnswered, LockTimeout, LogUnavailable, Missing, Refusal, StaleStream
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import SubjectKey
 from events.record import Append, Draft, Loaded, Origin, Receipt
+from events.unit_of_work import Act, Part, UnitOfWork
 
 TRIES_MAX = 32
 PAUSE_S_MAX = 0.01  # before a further try, by chance: so that two processes do not keep step, one always first
 LOCK_TIMEOUT_S = 10.0
 REMEMBERED_MAX = 4096
-
-State = TypeVar("State")
-
-
-@dataclass(frozen=True, slots=True)
-class Decider(Generic[State]):
-    """The pure half of one kind of stream."""
-
-    kind: str  # the API's word: customer
-    initial: State
-    decide: Callable[[State, Any], Sequence[Any]]
-    evolve: Callable[[State, Any], State]
-
-    def stream(self, id: str) -> str:
-        """The name of the stream of the object with that id."""
-        return f"{self.kind}-{id}"
-
-
-class Change(NamedTuple, Generic[State]):
-    """What a command made happen to one stream."""
-
-    kind: str
-    stream: str
-    before: State
-    after: State
-    version: int  # after the last event
-    steps: Sequence[tuple[Any, State]]  # each event and the state it left
-    origin: Origin
-
-
-class RowsOf(Protocol):
-    """Makes the read models' rows of a change; the log hands them on without looking inside."""
-
-    def __call__(self, change: Change[Any]) -> Any:
-        """The rows to write in the transaction that appends the change."""
-        ...
-
-
-class Reply(NamedTuple):
-    """The status and body a command is answered with, and kept under its idempotency key."""
-
-    status: int
-    body: bytes
-
-
-class KeyUse(NamedTuple):
-    """An idempotency key as a request used it."""
-
-    key: str
-    route: str
-    fingerprint: bytes
-
-    def receipt(self, request_id: str, reply: Reply) -> Receipt:
-        """What to keep of a request that was answered so."""
-        return Receipt(
-            key=self.key,
-            route=self.route,
-            fingerprint=self.fingerprint,
-            request_id=request_id,
-            status=reply.status,
-            body=reply.body,
-        )
-
-
-class Held(NamedTuple, Generic[State]):
-    """A stream's state as last seen."""
-
-    state: State
-    version: int
-    hash: bytes
-    key: SubjectKey | None
-    account: str
-    livemode: bool
 
 
 class Executor:
@@ -166,6 +94,51 @@ class Executor:
                     self._remembered.pop(stream, None)
                     raise
             raise LockTimeout
+
+    async def transact(
+        self, act: Act, origin: Origin, *, alone: Iterable[str] = (), key_use: KeyUse | None = None
+    ) -> Reply:
+        """Carry out all that `act` does to its unit of work, in one commit.
+
+        `act` may be called again, with a new unit, so all it does it does to the unit. What it gives is called to make
+        the answer, before anything is stored. `alone` names the streams that this process's commands take one at a
+        time; they are taken in one order by everybody. Raises as `update` does.
+        """
+        async with AsyncExitStack() as locks:
+            for stream in sorted(set(alone)):
+                await locks.enter_async_context(self._alone(stream))
+            for _ in range(TRIES_MAX):
+                unit = UnitOfWork(_Keeper(self), origin)
+                try:
+                    reply = await act(unit)
+                    answer = await reply()
+                    append = unit.append(key_use.receipt(origin.request_id or "", answer) if key_use else None)
+                    if append is not None:
+                        await self._log.append(append)
+                except Refusal as refusal:
+                    if all(part.fresh for part in unit.parts):
+                        if isinstance(refusal, Missing):
+                            raise await self._with_hint(refusal, f"{refusal.kind}-{refusal.id}", origin) from None
+                        raise
+                    self._forget_parts(unit)
+                except StaleStream:
+                    self._forget_parts(unit)
+                    await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
+                except (LogUnavailable, AlreadyAnswered):
+                    self._forget_parts(unit)
+                    raise
+                else:
+                    for part in unit.parts:
+                        if part.drafts:
+                            link, version = part.drafts[-1].hash, part.drafts[-1].version
+                            held = Held(part.state, version, link, part.key, origin.account, origin.livemode)
+                            self._remember(part.stream, held)
+                    return answer
+            raise LockTimeout
+
+    def _forget_parts(self, unit: UnitOfWork) -> None:
+        for part in unit.parts:
+            self._remembered.pop(part.stream, None)
 
     async def state(self, decider: Decider[State], id: str, origin: Origin) -> State:
         """The state of an object as the log has it; the initial one when this account and mode have no such object."""
@@ -311,6 +284,44 @@ class Executor:
             del self._locks[stream]
         else:
             self._locks[stream] = (lock, users - 1)
+
+
+class _Keeper:
+    """What a unit of work needs of the executor; see events.unit_of_work.Keeper."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def find(self, decider: Decider[Any], id: str, origin: Origin) -> Part:
+        executor, stream = self._executor, decider.stream(id)
+        held = executor._remembered.get(stream)
+        fresh = held is None
+        if held is None:
+            held = await executor._latest(decider, stream, origin)
+        if held.account != origin.account or held.livemode != origin.livemode:
+            held = Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
+        return Part(decider, stream, held, held.state, held.state, fresh)
+
+    def begin(self, decider: Decider[Any], id: str, origin: Origin) -> Part:
+        stream = decider.stream(id)
+        held = Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
+        return Part(decider, stream, held, held.state, held.state, fresh=True)
+
+    def rows_of(self, change: Change[Any]) -> Any:
+        return self._executor._rows_of(change)
+
+    def draft(self, part: Part, origin: Origin) -> None:
+        part.key = part.held.key
+        if part.events and part.held.version == 0:
+            part.key, part.wrapped_key = self._executor._master_keys.mint(part.stream)
+        version, link = part.held.version, part.held.hash
+        drafts: list[Draft] = []
+        for event, _ in part.events:
+            version += 1
+            draft = self._executor._draft(event, part.stream, version, link, part.key, origin)
+            link = draft.hash
+            drafts.append(draft)
+        part.drafts = tuple(drafts)
 
 
 class _DecideAgain(Exception):

@@ -23,17 +23,23 @@ class MemoryLog:
 
     async def append(self, item: Append) -> int | None:
         """See Log."""
-        origin = item.origin
+        origin, together = item.origin, (item, *item.beside)
         if item.receipt and await self.receipt(origin.account, origin.livemode, item.receipt.key):
             raise AlreadyAnswered(item.receipt.key)
-        if item.drafts and len(self._streams[item.stream]) != item.expected:
-            raise StaleStream(item.stream, item.expected)
-        if item.wrapped_key is not None:
-            self._keys[item.stream] = item.wrapped_key
+        for part in together:
+            if (part.drafts or part.expected) and len(self._streams[part.stream]) != part.expected:
+                raise StaleStream(part.stream, part.expected)
         if item.receipt:
             now = self._clock.now().timestamp()
             self._receipts[origin.account, origin.livemode, item.receipt.key] = (item.receipt, now)
         first = len(self._records) + 1
+        for part in together:
+            self._store(part)
+        return first if item.drafts else None
+
+    def _store(self, item: Append) -> None:
+        if item.wrapped_key is not None:
+            self._keys[item.stream] = item.wrapped_key
         for draft in item.drafts:
             record = Record(
                 position=len(self._records) + 1,
@@ -43,11 +49,10 @@ class MemoryLog:
                 schema_version=draft.schema_version,
                 payload=draft.payload,
                 hash=draft.hash,
-                origin=origin,
+                origin=item.origin,
             )
             self._records.append(record)
             self._streams[item.stream].append(record)
-        return first if item.drafts else None
 
     async def load(self, stream: str, after: int = 0) -> Loaded:
         """See Log."""

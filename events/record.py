@@ -67,8 +67,9 @@ class Receipt(NamedTuple):
 class Append(NamedTuple):
     """What one command wants stored, all of it or none of it.
 
-    `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts only
-    leaves its receipt. `rows` are for whoever writes read models in the same transaction.
+    `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts leaves its
+    receipt, and holds the stream to a version above 0. `rows` are for whoever writes read models in the same
+    transaction. What is `beside` it, each on a stream of its own, stands or falls with it.
     """
 
     stream: str
@@ -78,6 +79,7 @@ class Append(NamedTuple):
     wrapped_key: bytes | None = None  # with the first event of a stream
     receipt: Receipt | None = None
     rows: Any = None
+    beside: tuple["Append", ...] = ()
 
 
 class Loaded(NamedTuple):

@@ -6,7 +6,7 @@ import orjson
 
 from events import api_key
 from events.api_key import ApiKey
-from events.execute import Change, Decider
+from events.decider import Change, Decider
 from projections.rows import ResourceRow, Rows
 
 API_KEY = Decider(api_key.KIND, api_key.NO_KEY, api_key.decide, api_key.evolve)

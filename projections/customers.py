@@ -6,7 +6,7 @@ import orjson
 
 from events import customer
 from events.customer import Customer, CustomerCreated, CustomerDeleted, CustomerUpdated
-from events.execute import Change, Decider
+from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, Rows

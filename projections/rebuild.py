@@ -13,8 +13,8 @@ import structlog
 from events import database
 from events.codec import Codec
 from events.customer import Customer
+from events.decider import Change
 from events.errors import BrokenHistory
-from events.execute import Change
 from events.keys import MasterKeys
 from events.log import record_of
 from events.personal import SubjectKey

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from events.execute import Change
+from events.decider import Change
 from events.record import Append
 
 

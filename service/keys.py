@@ -6,8 +6,8 @@ from hashlib import sha256
 
 from events import ids
 from events.api_key import IssueKey, Power, RevokeKey
+from events.decider import Reply
 from events.errors import ConstraintBroken
-from events.execute import Reply
 from events.record import Origin
 from projections.api_keys import API_KEY
 from service.wiring import Core

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from events.decider import Decider
 from events.errors import Refusal
-from events.execute import Decider
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from events.execute import Change, Decider
+from events.decider import Change, Decider
 from events.keys import MasterKeys
 from projections.rows import ResourceRow, Rows
 from webhooks import endpoint

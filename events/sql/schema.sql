@@ -66,7 +66,7 @@ CREATE TABLE keys.subject (
 -- What events.append takes: see events/sql/functions/append.sql.
 CREATE TYPE events.item AS (
     stream text, expected bigint, events integer, hash bytea, account text, livemode boolean, subject_key bytea,
-    key text, route text, fingerprint bytea, request_id text, status smallint, body bytea
+    key text, route text, fingerprint bytea, request_id text, status smallint, body bytea, leader integer
 );
 CREATE TYPE events.draft AS (
     item integer, stream text, version bigint, account text, livemode boolean, type text, schema_version smallint,

@@ -18,8 +18,9 @@ from pydantic import BaseModel
 
 from events import ids
 from events.clock import Clock
+from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
-from events.execute import Executor, KeyUse, Reply
+from events.execute import Executor
 from events.log import Log
 from events.record import Origin, Receipt
 from projections.read import KeyHolder, Reader

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from events.decider import Reply
 from events.errors import LockTimeout, LogUnavailable, Missing, Refusal
-from events.execute import Reply
 
 
 class HttpRefusal(Refusal):

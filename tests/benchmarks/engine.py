@@ -19,7 +19,8 @@ import uvloop
 from events import chain, ids
 from events.commit import GroupCommit
 from events.customer import CreateCustomer, Customer
-from events.execute import Executor, KeyUse, Reply
+from events.decider import KeyUse, Reply
+from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Append, Loaded, Origin, Receipt, Record

@@ -1,8 +1,8 @@
 """What may happen to an API key."""
 
 from events.api_key import KIND, NO_KEY, ApiKey, IssueKey, KeyIssued, KeyRevoked, RevokeKey, decide, evolve
+from events.decider import Decider
 from events.errors import Missing
-from events.execute import Decider
 from tests.spec import given
 
 API_KEY = Decider(KIND, NO_KEY, decide, evolve)

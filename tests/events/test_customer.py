@@ -18,8 +18,8 @@ from events.customer import (
     evolve,
     stream,
 )
+from events.decider import Decider
 from events.errors import Missing
-from events.execute import Decider
 from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
 from tests.spec import Given, given
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from events import chain, execute
 from events.customer import Customer
+from events.decider import KeyUse, Reply
 from events.errors import (
     AlreadyAnswered,
     BrokenHistory,
@@ -19,7 +20,6 @@ from events.errors import (
     Refusal,
     StaleStream,
 )
-from events.execute import KeyUse, Reply
 from events.memory import MemoryLog
 from events.record import Append, Loaded, Receipt, Record
 from projections.customers import body

@@ -9,8 +9,9 @@ from events import customer
 from events.codec import Codec
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
+from events.decider import Change, Decider, KeyUse, Reply, RowsOf
 from events.errors import BrokenHistory
-from events.execute import Change, Decider, Executor, KeyUse, Reply, RowsOf, fold
+from events.execute import Executor, fold
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import KEY_BYTES

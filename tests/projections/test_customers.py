@@ -8,7 +8,7 @@ import pytest
 
 from events import customer
 from events.customer import NOBODY, Customer, CustomerCreated, CustomerDeleted, CustomerUpdated
-from events.execute import Change
+from events.decider import Change
 from events.values import Address, InvoiceSettings, RenderingOptions, Shipping
 from projections.customers import CustomerProjection, body, render
 from projections.rows import Rows

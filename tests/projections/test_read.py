@@ -10,8 +10,8 @@ import pytest
 
 from events.api_key import IssueKey, RevokeKey
 from events.customer import CreateCustomer
+from events.decider import Reply
 from events.errors import ConstraintBroken
-from events.execute import Reply
 from events.record import Origin
 from projections.api_keys import API_KEY
 from projections.read import Page, PageOf, UnknownCursor

@@ -14,7 +14,8 @@ from events import ids
 from events.codec import Codec
 from events.commit import GroupCommit
 from events.database import create_pool
-from events.execute import Executor, Reply
+from events.decider import Reply
+from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.record import Append, Draft, Origin

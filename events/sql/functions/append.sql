@@ -4,13 +4,14 @@
 -- 1-based place. The caller sends at most one item per stream and per idempotency key in a batch.
 --
 --   item.expected     the version the stream must have; 0 for a stream that must not exist
---   item.events       how many drafts the item has; an item of none only leaves its receipt
+--   item.events       how many drafts the item has; one of none leaves its receipt, and holds the stream to a version > 0
 --   item.hash         the chain's hash after the item's last event
 --   item.subject_key  the wrapped key of a stream being born, else null
 --   item.key          the idempotency key under which the answer (route .. body) is kept; null for none
+--   item.leader       the 1-based place of the item it stands or falls with; its own when it stands alone
 --
--- Gives an outcome an item: `accepted`, `answered` (the key has a receipt), `stale` (expected another version); and the
--- position of its first event, null unless accepted with events.
+-- Gives an outcome an item: `accepted`, `answered` (the key has a receipt), `stale` (expected another version), the
+-- worst of those that stand or fall together; and the position of its first event, null unless accepted with events.
 --
 -- The head row is locked before anything is read: so no other append runs meanwhile, every check here sees all that
 -- was committed, and positions come out gapless, in commit order.
@@ -33,17 +34,22 @@ BEGIN
     FROM (
         SELECT n, events,
             CASE
-                WHEN key IS NOT NULL AND (
-                    SELECT true FROM events.receipt r
-                    WHERE r.account = i.account AND r.livemode = i.livemode AND r.key = i.key
-                      AND r.answered_at > answered - interval '24 hours' LIMIT 1) THEN 'answered'
-                WHEN events > 0 AND expected <> coalesce(
-                    (SELECT s.version FROM events.stream s WHERE s.stream = i.stream), 0) THEN 'stale'
+                WHEN bool_or(answered_before) OVER together THEN 'answered'
+                WHEN bool_or(stale) OVER together THEN 'stale'
                 ELSE 'accepted'
             END AS verdict
-        FROM unnest(items) WITH ORDINALITY AS i(stream, expected, events, hash, account, livemode, subject_key, key,
-            route, fingerprint, request_id, status, body, n)
-    ) AS judged;
+        FROM (
+            SELECT i.ordinality AS n, i.events, i.leader,
+                i.key IS NOT NULL AND coalesce((
+                    SELECT true FROM events.receipt r
+                    WHERE r.account = i.account AND r.livemode = i.livemode AND r.key = i.key
+                      AND r.answered_at > answered - interval '24 hours' LIMIT 1), false) AS answered_before,
+                (i.events > 0 OR i.expected > 0) AND i.expected <> coalesce(
+                    (SELECT s.version FROM events.stream s WHERE s.stream = i.stream), 0) AS stale
+            FROM unnest(items) WITH ORDINALITY AS i
+        ) AS judged
+        WINDOW together AS (PARTITION BY leader)
+    ) AS settled;
 
     IF appended > 0 THEN
         IF head.position + appended >= head.partition_end THEN
@@ -58,16 +64,14 @@ BEGIN
 
         INSERT INTO events.stream (stream, account, livemode, version, hash)
         SELECT i.stream, i.account, i.livemode, i.expected + i.events, i.hash
-        FROM unnest(items) WITH ORDINALITY AS i(stream, expected, events, hash, account, livemode, subject_key, key,
-            route, fingerprint, request_id, status, body, n)
-        WHERE accepted[n] AND i.events > 0
+        FROM unnest(items) WITH ORDINALITY AS i
+        WHERE accepted[ordinality] AND i.events > 0
         ON CONFLICT (stream) DO UPDATE SET version = excluded.version, hash = excluded.hash;
 
         INSERT INTO keys.subject (stream, wrapped)
         SELECT i.stream, i.subject_key
-        FROM unnest(items) WITH ORDINALITY AS i(stream, expected, events, hash, account, livemode, subject_key, key,
-            route, fingerprint, request_id, status, body, n)
-        WHERE accepted[n] AND i.subject_key IS NOT NULL;
+        FROM unnest(items) WITH ORDINALITY AS i
+        WHERE accepted[ordinality] AND i.subject_key IS NOT NULL;
 
         UPDATE events.head SET position = position + appended;
         PERFORM pg_notify('rollbook_log', (head.position + appended)::text);
@@ -78,16 +82,14 @@ BEGIN
     END IF;
     INSERT INTO events.receipt (account, livemode, key, answered_at, route, fingerprint, request_id, status, body)
     SELECT i.account, i.livemode, i.key, answered, i.route, i.fingerprint, i.request_id, i.status, i.body
-    FROM unnest(items) WITH ORDINALITY AS i(stream, expected, events, hash, account, livemode, subject_key, key,
-        route, fingerprint, request_id, status, body, n)
-    WHERE accepted[n] AND i.key IS NOT NULL;
+    FROM unnest(items) WITH ORDINALITY AS i
+    WHERE accepted[ordinality] AND i.key IS NOT NULL;
 
     SELECT array_agg(CASE WHEN accepted[n] AND events > 0 THEN head.position + before + 1 END ORDER BY n)
     INTO first_position
     FROM (
-        SELECT n, events, coalesce(sum(events) FILTER (WHERE accepted[n])
-            OVER (ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
-        FROM unnest(items) WITH ORDINALITY AS i(stream, expected, events, hash, account, livemode, subject_key, key,
-            route, fingerprint, request_id, status, body, n)
+        SELECT ordinality AS n, events, coalesce(sum(events) FILTER (WHERE accepted[ordinality])
+            OVER (ORDER BY ordinality ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+        FROM unnest(items) WITH ORDINALITY AS i
     ) AS placed;
 END $$;

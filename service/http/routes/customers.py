@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from events import customer, ids
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
+from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
-from events.execute import Reply, other_mode_hint
+from events.execute import other_mode_hint
 from projections import customers
 from projections.customers import CUSTOMER
 from projections.read import UnknownCursor

@@ -1,7 +1,8 @@
 """`/v1/events`: retrieve and list the notices of the last 30 days."""
 
+from events.decider import Reply
 from events.errors import Missing
-from events.execute import Reply, other_mode_hint
+from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.door import Call

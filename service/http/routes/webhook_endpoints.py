@@ -6,8 +6,9 @@ from collections.abc import Callable
 import orjson
 
 from events import ids
+from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
-from events.execute import Reply, other_mode_hint
+from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from projections.rows import Rows
 from service.http import expand, pagination
