@@ -1,15 +1,17 @@
 """The current customers, as the API shows them: exactly these keys, `id` and `object` first, the rest alphabetical."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from events import customer
-from events.customer import Customer, CustomerCreated, CustomerDeleted, CustomerUpdated
+from events.customer import Customer
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
+from projections.facets import Facts, Project, Step
 from projections.notices import notice
-from projections.rows import CustomerRow, NoticeRow, Rows
+from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
 
 CUSTOMER = Decider(customer.KIND, customer.NOBODY, customer.decide, customer.evolve)
 
@@ -24,7 +26,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "balance": 0,
         "business_name": profile.business_name,
         "created": state.created,
-        "currency": None,
+        "currency": state.currency,
         "default_source": None,
         "delinquent": False,
         "description": profile.description,
@@ -41,7 +43,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "preferred_locales": profile.preferred_locales,
         "shipping": _shipping(profile.shipping),
         "tax_exempt": profile.tax_exempt,
-        "test_clock": None,
+        "test_clock": state.test_clock,
     }
     for never_null in ("business_name", "individual_name"):
         if shown[never_null] is None:
@@ -65,37 +67,60 @@ def dumps(shown: dict[str, Any]) -> bytes:
 
 
 class CustomerProjection:
-    """Turns changes of customers into their row and their notices, told in `api_version`."""
+    """Turns changes of customers into their rows and their notices, told in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
 
     def rows(self, change: Change[Customer]) -> Rows:
-        """The row as the change left it, and a notice for each of its events."""
+        """The rows as the change left them, and what is told of it.
+
+        A request tells once of the customer itself, however many of its events changed it, and once of each facet's
+        event.
+        """
         livemode = change.origin.livemode
-        shown = render(change.before, livemode) if change.before.exists else None
-        notices: list[NoticeRow] = []
-        first = change.version - len(change.steps) + 1
-        for place, (event, after) in enumerate(change.steps):
-            before, shown = shown, shown if isinstance(event, CustomerDeleted) else render(after, livemode)
-            assert shown is not None, "a customer is created before it is deleted"
-            notices.append(
+        before = render(change.before, livemode) if change.before.exists else None
+        after = before if change.after.deleted and before else render(change.after, livemode)
+        told = [] if before == after and not change.after.deleted else [self._told(change, before, after)]
+        facts = facts_of(change)
+        for step, fact in facts:
+            told.extend(
                 notice(
-                    _TYPES[type(event)],
-                    shown,
-                    before=before if isinstance(event, CustomerUpdated) else None,
-                    stream=change.stream,
-                    version=first + place,
-                    event=place,
-                    origin=change.origin,
+                    telling.type,
+                    telling.shown,
+                    before=telling.before,
+                    stream=step.stream,
+                    version=step.version,
+                    event=step.place,
+                    origin=step.origin,
                     api_version=self._api_version,
                 )
+                for telling in fact.notices
             )
-        return Rows(customers=(self.row(change, shown),), notices=tuple(notices))
+        return Rows(
+            customers=(self.row(change, after),),
+            resources=last_of_each(row for _, fact in facts for row in fact.resources),
+            notices=tuple(told),
+            due=tuple(row for _, fact in facts for row in fact.due),
+        )
+
+    def _told(self, change: Change[Customer], before: dict[str, Any] | None, after: dict[str, Any]) -> NoticeRow:
+        first = change.version - len(change.steps) + 1
+        ends = change.after.deleted
+        return notice(
+            "customer.deleted" if ends else "customer.updated" if before is not None else "customer.created",
+            after,
+            before=None if ends else before,
+            stream=change.stream,
+            version=change.version if ends else first,
+            event=len(change.steps) - 1 if ends else 0,
+            origin=change.origin,
+            api_version=self._api_version,
+        )
 
     @staticmethod
     def row(change: Change[Customer], shown: dict[str, Any] | None = None) -> CustomerRow:
-        """The row alone, as the change left it."""
+        """The customer's own row, as the change left it."""
         after = change.after
         if after.deleted:
             shown = render_deleted(after.id)
@@ -109,14 +134,34 @@ class CustomerProjection:
             email=None if after.deleted else after.profile.email,
             invoice_prefix=None if after.deleted else after.profile.invoice_prefix,
             body=dumps(shown or render(after, change.origin.livemode)),
+            test_clock=after.test_clock,
         )
 
 
-_TYPES = {
-    CustomerCreated: "customer.created",
-    CustomerUpdated: "customer.updated",
-    CustomerDeleted: "customer.deleted",
-}
+def facts_of(change: Change[Customer]) -> list[tuple[Step, Facts]]:
+    """What the facets make of each event of a change that concerns one."""
+    facts = []
+    before, version = change.before, change.version - len(change.steps)
+    for place, (event, after) in enumerate(change.steps):
+        version += 1
+        project = PROJECTS.get(type(event))
+        if project is not None:
+            step = Step(event, before, after, change.origin, change.stream, version, place)
+            facts.append((step, project(step)))
+        before = after
+    return facts
+
+
+def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
+    """Of several rows for one object the last, in the place of the first."""
+    latest: dict[tuple[str, str], ResourceRow] = {}
+    for row in rows:
+        earlier = latest.get((row.kind, row.id))
+        latest[row.kind, row.id] = row if earlier is None else row._replace(event=earlier.event)
+    return tuple(latest.values())
+
+
+PROJECTS: Mapping[type, Project] = {}
 
 
 def _address(address: Address | None) -> dict[str, str | None] | None:

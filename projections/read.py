@@ -3,8 +3,9 @@
 Point reads that arrive while others are in flight are answered together by the next query, like appends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -16,6 +17,7 @@ from events.gather import Gather, Overloaded
 
 TOGETHER_MAX = 256
 EARLIEST, LATEST = -(2**63), 2**63 - 1
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 IS_CUSTOMER = "SELECT FROM projections.customer WHERE account = $1 AND livemode = $2 AND id = $3"
 IS_RESOURCE = "SELECT FROM projections.resource WHERE account = $1 AND livemode = $2 AND id = $3 AND kind = $4"
 
@@ -81,10 +83,15 @@ class Reader:
                 "list_api_keys",
                 "list_customers",
                 "list_customers_before",
+                "list_customers_by_clock",
+                "list_customers_by_clock_before",
                 "list_customers_by_email",
                 "list_customers_by_email_before",
                 "list_resources",
                 "list_resources_before",
+                "list_resources_of_kind",
+                "list_resources_of_kind_before",
+                "first_resources",
             )
         }
 
@@ -96,25 +103,69 @@ class Reader:
         """The body of an object of any other kind; None when there is none, or no more."""
         return await self._ask(self._resources, Named(account, livemode, kind, id))
 
-    async def customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> Page:
-        """A page of living customers, newest first. Raises UnknownCursor."""
+    async def customers(
+        self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
+    ) -> Page:
+        """A page of living customers, newest first, of those under that test clock or under none.
+
+        Raises UnknownCursor.
+        """
+        if test_clock is not None:
+            name = "list_customers_by_clock"
+            return await self._page(name, (IS_CUSTOMER,), account, livemode, page, test_clock, email)
         if email is None:
             return await self._page("list_customers", (IS_CUSTOMER,), account, livemode, page)
         return await self._page("list_customers_by_email", (IS_CUSTOMER,), account, livemode, page, email)
 
-    async def resources(self, account: str, livemode: bool, kind: str, page: PageOf, parent: str = "") -> Page:
-        """A page of living objects of one kind and parent, newest first. Raises UnknownCursor."""
-        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, parent)
+    async def resources(
+        self,
+        account: str,
+        livemode: bool,
+        kind: str,
+        page: PageOf,
+        parent: str | None = "",
+        facts: Mapping[str, object] = NO_FACTS,
+    ) -> Page:
+        """A page of living objects of one kind that hold `facts`, newest first; of any parent when that is None.
 
-    async def count_customers(self, account: str, livemode: bool, page: PageOf, email: str | None = None) -> int:
+        Raises UnknownCursor.
+        """
+        held = orjson.dumps(dict(facts)).decode()
+        if parent is None:
+            name = "list_resources_of_kind"
+            return await self._page(name, (IS_RESOURCE, kind), account, livemode, page, kind, held)
+        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, held, parent)
+
+    async def firsts(
+        self, account: str, livemode: bool, kind: str, parents: Sequence[str], limit: int
+    ) -> dict[str, list[bytes]]:
+        """The newest living objects of one kind for each of many parents, by parent; a parent of none is absent."""
+        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit)
+        bodies: dict[str, list[bytes]] = {}
+        for row in rows:
+            bodies.setdefault(row["parent"], []).append(row["body"])
+        return bodies
+
+    async def count_customers(
+        self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
+    ) -> int:
         """How many living customers there are on all pages of a list."""
         bounds = (page.created_min, page.created_max)
-        return await self._count("count_customers", account, livemode, *bounds, email)
+        return await self._count("count_customers", account, livemode, *bounds, email, test_clock)
 
-    async def count_resources(self, account: str, livemode: bool, kind: str, page: PageOf, parent: str = "") -> int:
-        """How many living objects of one kind and parent there are on all pages of a list."""
+    async def count_resources(
+        self,
+        account: str,
+        livemode: bool,
+        kind: str,
+        page: PageOf,
+        parent: str | None = "",
+        facts: Mapping[str, object] = NO_FACTS,
+    ) -> int:
+        """How many living objects of one kind there are on all pages of a list."""
+        held = orjson.dumps(dict(facts)).decode()
         bounds = (page.created_min, page.created_max)
-        return await self._count("count_resources", account, livemode, *bounds, kind, parent)
+        return await self._count("count_resources", account, livemode, *bounds, kind, held, parent)
 
     async def key_holder(self, digest: str) -> KeyHolder | None:
         """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked."""

@@ -78,6 +78,7 @@ async def _insert(connection: asyncpg.Connection, rows: list[tuple[object, ...]]
             "email",
             "invoice_prefix",
             "body",
+            "test_clock",
             "position",
         ),
     )

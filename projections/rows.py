@@ -20,10 +20,14 @@ class CustomerRow(NamedTuple):
     email: str | None
     invoice_prefix: str | None
     body: bytes
+    test_clock: str | None = None
 
 
 class ResourceRow(NamedTuple):
-    """A row of projections.resource; its fields stand as in the type resource_row."""
+    """A row of projections.resource; its fields stand as in the type resource_row.
+
+    `event` is the 0-based place, in its append, of the event that brought it: the order among those of one append.
+    """
 
     account: str
     livemode: bool
@@ -36,6 +40,7 @@ class ResourceRow(NamedTuple):
     lookup: str | None
     body: bytes
     facts: str  # JSON
+    event: int = 0
 
 
 class NoticeRow(NamedTuple):
@@ -53,6 +58,23 @@ class NoticeRow(NamedTuple):
     body: bytes
 
 
+class DueRow(NamedTuple):
+    """A row of projections.due: work that a stream has for later; its fields stand as in the type due_row.
+
+    `task` names who does it and `subject` what in the stream it is about. Without a `due_at` (Unix seconds, of the test
+    clock where there is one) the work is taken away.
+    """
+
+    account: str
+    livemode: bool
+    kind: str
+    id: str
+    task: str
+    subject: str
+    due_at: int | None
+    test_clock: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Everything one change writes beside the log."""
@@ -60,27 +82,66 @@ class Rows:
     customers: tuple[CustomerRow, ...] = ()
     resources: tuple[ResourceRow, ...] = ()
     notices: tuple[NoticeRow, ...] = ()
+    due: tuple[DueRow, ...] = ()
 
 
 NO_ROWS = Rows()
+TYPE = 1 + NoticeRow._fields.index("type")  # in a row that begins with its item
+
+# What is told of one request comes in this order (API reference, types of events); the rest as it happened.
+ORDER = (
+    "customer.created",
+    "customer.updated",
+    "customer.source.",
+    "payment_method.",
+    "customer.discount.",
+    "customer.tax_id.",
+    "customer.subscription.",
+    "customer.deleted",
+)
 
 
 class InlineReadModels:
     """Writes the rows that appends bring; see events.commit.ReadModels."""
 
-    statement = "SELECT outcome, first_position FROM projections.commit($1, $2, $3, $4, $5)"
+    statement = "SELECT outcome, first_position FROM projections.commit($1, $2, $3, $4, $5, $6)"
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """Arrays of projections.customer_row, resource_row and notice_row."""
+        """Arrays of projections.customer_row, resource_row, notice_row and due_row.
+
+        The notices of items that stand or fall together come in the order of telling, whichever stream they are of.
+        """
         customers: list[tuple[Any, ...]] = []
         resources: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
+        due: list[tuple[Any, ...]] = []
+        told: list[tuple[Any, ...]] = []  # of one leader and what is beside it
+        neighbours = 0
         for place, item in enumerate(items, 1):
+            if neighbours == 0:
+                notices.extend(_in_order(told))
+                told, neighbours = [], len(item.beside)
+            else:
+                neighbours -= 1
             rows: Rows = item.rows or NO_ROWS
             customers.extend((place, *row) for row in rows.customers)
             resources.extend((place, *row) for row in rows.resources)
-            notices.extend((place, *row) for row in rows.notices)
-        return customers, resources, notices
+            told.extend((place, *row) for row in rows.notices)
+            due.extend((place, *row) for row in rows.due)
+        notices.extend(_in_order(told))
+        return customers, resources, notices, due
+
+
+def rank(type: str) -> int:
+    """Where notices of a type come among those of one request."""
+    for place, start in enumerate(ORDER):
+        if type.startswith(start):
+            return place
+    return len(ORDER) - 2
+
+
+def _in_order(told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return told if len(told) < 2 else sorted(told, key=lambda row: rank(row[TYPE]))
 
 
 class RowsOfKinds:

@@ -1,9 +1,14 @@
-"""A customer: one stream each, `customer-cus_…`, with every facet of it; decided and folded by pure functions."""
+"""A customer: one stream each, `customer-cus_…`, with every facet of it; decided and folded by pure functions.
 
+A facet sees only its own state. The rules that reach across facets are here: what a customer's currency is, which
+payment method may be its default, and what ends with it.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Any, NamedTuple, get_args
 
-from events.customer import profile
+from events.customer import profile, test_clock
 from events.customer.profile import Attributes, Profile, ProfilePatch
 from events.errors import Missing
 
@@ -30,9 +35,10 @@ class UpdateCustomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCustomer:
-    """End the customer for good."""
+    """End the customer for good, at this time in Unix seconds."""
 
     id: str
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +64,25 @@ class CustomerDeleted:
     id: str
 
 
-Command = CreateCustomer | UpdateCustomer | DeleteCustomer
-Event = CustomerCreated | CustomerUpdated | CustomerDeleted
+class Facet(NamedTuple):
+    """A part of the customer that decides and folds by itself; `name` is its attribute of Customer."""
+
+    name: str
+    commands: Any  # a union of classes, or one class
+    events: dict[str, type]
+    decide: Callable[[Any, Any], Sequence[Any]]
+    evolve: Callable[[Any, Any], Any]
+
+
+FACETS = (Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),)
+_BY_COMMAND = {command: facet for facet in FACETS for command in get_args(facet.commands) or (facet.commands,)}
+_BY_EVENT = {event: facet for facet in FACETS for event in facet.events.values()}
+
+EVENT_TYPES: dict[str, type] = {
+    "customer.created": CustomerCreated,
+    "customer.updated": CustomerUpdated,
+    "customer.deleted": CustomerDeleted,
+} | {name: event for facet in FACETS for name, event in facet.events.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +91,10 @@ class Customer:
 
     id: str = ""
     created: int = 0
+    currency: str | None = None
     deleted: bool = False
     profile: Profile = profile.BLANK
+    test_clock: str | None = None
 
     @property
     def exists(self) -> bool:
@@ -85,7 +110,7 @@ def stream(id: str) -> str:
     return f"{KIND}-{id}"
 
 
-def decide(state: Customer, command: Command) -> list[Event]:
+def decide(state: Customer, command: Any) -> list[Any]:
     """Say what `command` would make happen; nothing when all is so already.
 
     Raises Missing when the customer never was or is no more, Refusal when a rule forbids the change.
@@ -97,17 +122,19 @@ def decide(state: Customer, command: Command) -> list[Event]:
             attributes = profile.changes(state.profile, patch)
             return [CustomerCreated(id=command.id, created=command.created, attributes=attributes)]
         case UpdateCustomer():
-            _must_exist(state, command.id)
+            must_exist(state, command.id)
             attributes = profile.changes(state.profile, command.patch)
             return [CustomerUpdated(attributes=attributes)] if attributes else []
         case DeleteCustomer():
-            _must_exist(state, command.id)
+            must_exist(state, command.id)
             return [CustomerDeleted(id=command.id)]
         case _:
-            assert_never(command)
+            must_exist(state, state.id)
+            facet = _BY_COMMAND[type(command)]
+            return list(facet.decide(getattr(state, facet.name), command))
 
 
-def evolve(state: Customer, event: Event) -> Customer:
+def evolve(state: Customer, event: Any) -> Customer:
     """Fold one event in."""
     match event:
         case CustomerCreated():
@@ -117,9 +144,12 @@ def evolve(state: Customer, event: Event) -> Customer:
         case CustomerDeleted():
             return replace(state, deleted=True)
         case _:
-            assert_never(event)
+            facet = _BY_EVENT[type(event)]
+            changed: dict[str, Any] = {facet.name: facet.evolve(getattr(state, facet.name), event)}
+            return replace(state, **changed)
 
 
-def _must_exist(state: Customer, id: str) -> None:
+def must_exist(state: Customer, id: str) -> None:
+    """Raises Missing when the customer never was or is no more."""
     if not state.exists:
         raise Missing(KIND, id)

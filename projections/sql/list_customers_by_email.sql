@@ -4,7 +4,7 @@
 -- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
 SELECT id, body
 FROM projections.customer
-WHERE account = $1 AND livemode = $2 AND email = $7 AND NOT deleted AND created >= $4 AND created <= $5
+WHERE account = $1 AND livemode = $2 AND email = $7 AND NOT deleted AND test_clock IS NULL AND created >= $4 AND created <= $5
   AND (created, position) < (
     SELECT c.created, c.position FROM projections.customer c WHERE c.account = $1 AND c.livemode = $2 AND c.id = $3
     UNION ALL SELECT 9223372036854775807, 9223372036854775807 WHERE $3::text IS NULL)

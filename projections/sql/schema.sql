@@ -2,6 +2,7 @@
 --
 -- customer      the current customers and, for the deleted, where they stood in the list
 -- resource      everything else the API lists: one row an object, of any kind
+-- due           work that is due later, each piece found by its time
 -- notice        the public feed: the API's `event` objects, numbered without gaps; partitioned by day, kept 30 days
 -- notice_head   the last notice's number, and a time that never runs backwards
 
@@ -18,12 +19,15 @@ CREATE TABLE projections.customer (
     email text COLLATE "C",
     invoice_prefix text COLLATE "C",               -- null once deleted
     body bytea NOT NULL,
+    test_clock text COLLATE "C",                   -- whose time it lives on; such customers have lists of their own
     CONSTRAINT customer_pkey PRIMARY KEY (account, livemode, id)
 ) WITH (fillfactor = 90, toast_tuple_target = 8160);
 CREATE INDEX customer_newest ON projections.customer (account, livemode, created DESC, position DESC)
-    WHERE NOT deleted;
+    WHERE NOT deleted AND test_clock IS NULL;
 CREATE INDEX customer_email ON projections.customer (account, livemode, email, created DESC, position DESC)
-    WHERE NOT deleted AND email IS NOT NULL;
+    WHERE NOT deleted AND test_clock IS NULL AND email IS NOT NULL;
+CREATE INDEX customer_clock ON projections.customer (account, livemode, test_clock, created DESC, position DESC)
+    WHERE NOT deleted AND test_clock IS NOT NULL;
 CREATE UNIQUE INDEX customer_invoice_prefix ON projections.customer (account, livemode, invoice_prefix);
 
 CREATE TABLE projections.resource (
@@ -39,11 +43,29 @@ CREATE TABLE projections.resource (
     lookup text COLLATE "C",                       -- what it is found by besides its id: an API key's digest
     body bytea NOT NULL,
     facts jsonb NOT NULL,                          -- what our own code needs of it, never shown
-    CONSTRAINT resource_pkey PRIMARY KEY (account, livemode, id)
+    CONSTRAINT resource_pkey PRIMARY KEY (account, livemode, kind, id)
 ) WITH (fillfactor = 90);
 CREATE INDEX resource_newest ON projections.resource (account, livemode, kind, parent, created DESC, position DESC)
     WHERE NOT deleted;
+CREATE INDEX resource_of_kind ON projections.resource (account, livemode, kind, created DESC, position DESC)
+    WHERE NOT deleted;
 CREATE UNIQUE INDEX resource_lookup ON projections.resource (kind, lookup) WHERE lookup IS NOT NULL;
+
+CREATE TABLE projections.due (
+    kind text COLLATE "C" NOT NULL,                -- of the stream whose work it is
+    id text COLLATE "C" NOT NULL,
+    task text COLLATE "C" NOT NULL,                -- who does it: tax_id.verify
+    subject text COLLATE "C" NOT NULL,             -- what in the stream it is about
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    due_at bigint NOT NULL,                        -- Unix seconds, of the test clock where there is one
+    test_clock text COLLATE "C",
+    tries integer NOT NULL DEFAULT 0,              -- that failed
+    try_at bigint NOT NULL,                        -- Unix seconds: due_at, or later after a failure
+    CONSTRAINT due_pkey PRIMARY KEY (kind, id, task, subject)
+);
+CREATE INDEX due_next ON projections.due (try_at) WHERE test_clock IS NULL;
+CREATE INDEX due_of_clock ON projections.due (test_clock, due_at) WHERE test_clock IS NOT NULL;
 
 CREATE TABLE projections.notice (
     sequence bigint NOT NULL,                      -- gapless, in commit order
@@ -74,18 +96,23 @@ INSERT INTO projections.notice_head DEFAULT VALUES;
 -- Rows that changes bring to projections.commit; item is the 1-based place of their change in the batch.
 CREATE TYPE projections.customer_row AS (
     item integer, account text, livemode boolean, id text, created bigint, version bigint, deleted boolean, email text,
-    invoice_prefix text, body bytea
+    invoice_prefix text, body bytea, test_clock text
 );
 CREATE TYPE projections.resource_row AS (
     item integer, account text, livemode boolean, id text, kind text, parent text, created bigint, version bigint,
-    deleted boolean, lookup text, body bytea, facts jsonb
+    deleted boolean, lookup text, body bytea, facts jsonb, event integer
 );
 CREATE TYPE projections.notice_row AS (
     item integer, event integer, id text, account text, livemode boolean, type text, created bigint, stream text,
     version bigint, object_id text, body bytea
 );
+CREATE TYPE projections.due_row AS (
+    item integer, account text, livemode boolean, kind text, id text, task text, subject text, due_at bigint,
+    test_clock text
+);
 
 GRANT USAGE ON SCHEMA projections TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.customer, projections.resource TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON projections.due TO rollbook_service;
 GRANT SELECT, INSERT ON projections.notice TO rollbook_service;
 GRANT SELECT, UPDATE ON projections.notice_head TO rollbook_service;

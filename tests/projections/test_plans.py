@@ -11,13 +11,13 @@ LIMIT = 11
 
 FILL = f"""
 INSERT INTO projections.customer
-    (account, livemode, id, created, position, version, deleted, email, invoice_prefix, body)
+    (account, livemode, id, created, position, version, deleted, email, invoice_prefix, body, test_clock)
 SELECT 'acct_' || n % 2, n % 3 = 0, 'cus_' || n, 1700000000 + n / 4, n, 1, n % 50 = 7,
-    'user' || n / 60 || '@example.com', 'P' || n, '{{}}'
+    'user' || n / 60 || '@example.com', 'P' || n, '{{}}', CASE WHEN n / 60 % 50 = 3 THEN 'clock_' || n / 600 END
 FROM generate_series(1, {CUSTOMERS}) AS n;
 INSERT INTO projections.resource
     (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
-SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, '', 1700000000 + n / 4, n, 1, n % 50 = 7,
+SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, 'cus_' || n / 100, 1700000000 + n / 4, n, 1, n % 50 = 7,
     'digest' || n, '{{}}', '{{}}'
 FROM generate_series(1, {CUSTOMERS}) AS n;
 """
@@ -31,8 +31,12 @@ LISTS = {
     "list_customers_before": ("customer_newest", "cus_{}", ()),
     "list_customers_by_email": ("customer_email", "cus_{}", (f"user{DEEP // 60}@example.com",)),
     "list_customers_by_email_before": ("customer_email", "cus_{}", (f"user{DEEP // 60}@example.com",)),
-    "list_resources": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "")),
-    "list_resources_before": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "")),
+    "list_customers_by_clock": ("customer_clock", "cus_{}", (f"clock_{DEEP // 600}", None)),
+    "list_customers_by_clock_before": ("customer_clock", "cus_{}", (f"clock_{DEEP // 600}", None)),
+    "list_resources": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "{}", f"cus_{DEEP // 100}")),
+    "list_resources_before": ("resource_newest", "we_{}", (f"kind_{DEEP % 5}", "{}", f"cus_{DEEP // 100}")),
+    "list_resources_of_kind": ("resource_of_kind", "we_{}", (f"kind_{DEEP % 5}", "{}")),
+    "list_resources_of_kind_before": ("resource_of_kind", "we_{}", (f"kind_{DEEP % 5}", "{}")),
 }
 
 

@@ -1,11 +1,13 @@
 -- commit: append a batch to the log and, in the same transaction, write the rows that the accepted items bring.
 --
 -- items, drafts and both results are those of events.append. Rows name their item by its 1-based place; those of items
--- that were not accepted are left out. notice_row.event is the 0-based place, within its item, of the event it tells of.
+-- that were not accepted are left out. The event of a resource_row or notice_row is the 0-based place, within its item,
+-- of the event it comes of. A due_row without a time takes that work away; of several for one piece of work the last
+-- counts.
 -- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use.
 CREATE OR REPLACE FUNCTION projections.commit(
     items events.item[], drafts events.draft[], customers projections.customer_row[],
-    resources projections.resource_row[], notices projections.notice_row[],
+    resources projections.resource_row[], notices projections.notice_row[], dues projections.due_row[],
     OUT outcome text[], OUT first_position bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -18,21 +20,23 @@ BEGIN
 
     IF cardinality(customers) > 0 THEN
         INSERT INTO projections.customer (account, livemode, id, created, position, version, deleted, email,
-            invoice_prefix, body)
-        SELECT account, livemode, id, created, first_position[item], version, deleted, email, invoice_prefix, body
+            invoice_prefix, body, test_clock)
+        SELECT account, livemode, id, created, first_position[item], version, deleted, email, invoice_prefix, body,
+            test_clock
         FROM unnest(customers) WHERE first_position[item] IS NOT NULL
         ON CONFLICT (account, livemode, id) DO UPDATE
             SET version = excluded.version, deleted = excluded.deleted, email = excluded.email,
-                invoice_prefix = excluded.invoice_prefix, body = excluded.body;
+                invoice_prefix = excluded.invoice_prefix, body = excluded.body, test_clock = excluded.test_clock;
     END IF;
 
     IF cardinality(resources) > 0 THEN
         INSERT INTO projections.resource (account, livemode, id, kind, parent, created, position, version, deleted,
             lookup, body, facts)
-        SELECT account, livemode, id, kind, parent, created, first_position[item], version, deleted, lookup, body, facts
+        SELECT account, livemode, id, kind, parent, created, first_position[item] + event, version, deleted, lookup, body,
+            facts
         FROM unnest(resources) WHERE first_position[item] IS NOT NULL
-        ON CONFLICT (account, livemode, id) DO UPDATE
-            SET version = excluded.version, deleted = excluded.deleted, lookup = excluded.lookup,
+        ON CONFLICT (account, livemode, kind, id) DO UPDATE
+            SET parent = excluded.parent, version = excluded.version, deleted = excluded.deleted, lookup = excluded.lookup,
                 body = excluded.body, facts = excluded.facts;
     END IF;
 
@@ -49,5 +53,22 @@ BEGIN
         FROM unnest(notices) WHERE first_position[item] IS NOT NULL;
         GET DIAGNOSTICS noticed = ROW_COUNT;
         UPDATE projections.notice_head SET sequence = sequence + noticed, appended_at = at;
+    END IF;
+
+    IF cardinality(dues) > 0 THEN
+        WITH latest AS (
+            SELECT DISTINCT ON (kind, id, task, subject) *
+            FROM unnest(dues) WITH ORDINALITY WHERE outcome[item] = 'accepted'
+            ORDER BY kind, id, task, subject, ordinality DESC
+        ), done AS (
+            DELETE FROM projections.due d USING latest l
+            WHERE l.due_at IS NULL AND (d.kind, d.id, d.task, d.subject) = (l.kind, l.id, l.task, l.subject)
+        )
+        INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, test_clock, try_at)
+        SELECT kind, id, task, subject, account, livemode, due_at, test_clock, due_at
+        FROM latest WHERE due_at IS NOT NULL
+        ON CONFLICT (kind, id, task, subject) DO UPDATE
+            SET due_at = excluded.due_at, test_clock = excluded.test_clock, tries = 0, try_at = excluded.try_at;
+        PERFORM pg_notify('rollbook_due', '');
     END IF;
 END $$;
