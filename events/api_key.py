@@ -53,6 +53,7 @@ class KeyRevoked:
 
 Command = IssueKey | RevokeKey
 Event = KeyIssued | KeyRevoked
+EVENT_TYPES: dict[str, type] = {"api_key.issued": KeyIssued, "api_key.revoked": KeyRevoked}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

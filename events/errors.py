@@ -4,6 +4,7 @@
 | --------------- | ----------------- | ----------------------------------------------------- |
 | Refusal         | the caller        | understood and declined: 4xx in the API's form        |
 | Missing         | the caller        | a Refusal: the object in the path is not there, 404   |
+| Declined        | the caller        | a Refusal: the card or bank account is no good, 402   |
 | LockTimeout     | the caller        | a Refusal: others kept changing the object, 429       |
 | StaleStream     | ourselves         | another writer was first: decide again                |
 | ConstraintBroken| ourselves         | a unique name is in use, a limit is reached: 400 |
@@ -33,6 +34,14 @@ class Missing(Refusal):
         super().__init__(f"No such {kind}: '{id}'{hint}", code="resource_missing", param="id")
         self.kind = kind
         self.id = id
+
+
+class Declined(Refusal):
+    """The card or bank account was declined, or is not usable; `decline_code` says why where the issuer does."""
+
+    def __init__(self, message: str, *, code: str, param: str | None = None, decline_code: str | None = None) -> None:
+        super().__init__(message, code=code, param=param)
+        self.decline_code = decline_code
 
 
 class LockTimeout(Refusal):

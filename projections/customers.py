@@ -34,7 +34,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "email": profile.email,
         "individual_name": profile.individual_name,
         "invoice_prefix": profile.invoice_prefix,
-        "invoice_settings": _invoice_settings(profile.invoice_settings),
+        "invoice_settings": _invoice_settings(profile.invoice_settings, profile.default_payment_method),
         "livemode": livemode,
         "metadata": dict(profile.metadata),
         "name": profile.name,
@@ -183,13 +183,13 @@ def _shipping(shipping: Shipping | None) -> dict[str, Any] | None:
     return {"address": _address(shipping.address), "name": shipping.name, "phone": shipping.phone}
 
 
-def _invoice_settings(settings: InvoiceSettings) -> dict[str, Any]:
+def _invoice_settings(settings: InvoiceSettings, default_payment_method: str | None) -> dict[str, Any]:
     options = settings.rendering_options
     return {
         "custom_fields": None
         if settings.custom_fields is None
         else [{"name": field.name, "value": field.value} for field in settings.custom_fields],
-        "default_payment_method": None,
+        "default_payment_method": default_payment_method,
         "footer": settings.footer,
         "rendering_options": None
         if options is None

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from events.api_key import KeyIssued, KeyRevoked
+from events import api_key, customer
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
-from events.customer import CustomerCreated, CustomerDeleted, CustomerUpdated
 from events.database import create_pool
 from events.execute import Executor
 from events.keys import MasterKeys
@@ -25,19 +24,15 @@ from webhooks import endpoint
 from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
+EVENT_MODULES = (customer, api_key, endpoint)  # each kind of stream, with the types of its events
 
 
 def codec() -> Codec:
     """Every event type there is."""
     known = Codec()
-    known.register("customer.created", CustomerCreated)
-    known.register("customer.updated", CustomerUpdated)
-    known.register("customer.deleted", CustomerDeleted)
-    known.register("api_key.issued", KeyIssued)
-    known.register("api_key.revoked", KeyRevoked)
-    known.register("webhook_endpoint.created", endpoint.EndpointCreated)
-    known.register("webhook_endpoint.updated", endpoint.EndpointUpdated)
-    known.register("webhook_endpoint.deleted", endpoint.EndpointDeleted)
+    for module in EVENT_MODULES:
+        for name, event in module.EVENT_TYPES.items():
+            known.register(name, event)
     return known
 
 

@@ -90,6 +90,11 @@ class EndpointDeleted:
 
 Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint
 Event = EndpointCreated | EndpointUpdated | EndpointDeleted
+EVENT_TYPES: dict[str, type] = {
+    "webhook_endpoint.created": EndpointCreated,
+    "webhook_endpoint.updated": EndpointUpdated,
+    "webhook_endpoint.deleted": EndpointDeleted,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ class ProfilePatch(TypedDict, total=False):
 
     address: Address | None
     business_name: str | None
+    default_payment_method: str | None  # invoice_settings[default_payment_method]
     description: str | None
     email: str | None
     individual_name: str | None
@@ -50,6 +51,7 @@ class Attributes(TypedDict, total=False):
 
     address: Annotated[Address | None, PERSONAL]
     business_name: Annotated[str | None, PERSONAL]
+    default_payment_method: str | None
     description: Annotated[str | None, PERSONAL]
     email: Annotated[str | None, PERSONAL]
     individual_name: Annotated[str | None, PERSONAL]
@@ -70,6 +72,7 @@ class Profile:
 
     address: Address | None = None
     business_name: str | None = None
+    default_payment_method: str | None = None
     description: str | None = None
     email: str | None = None
     individual_name: str | None = None

@@ -6,29 +6,29 @@ from events.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JoinTestClock:
+class JoinClock:
     """Live on the clock's time from now on."""
 
     test_clock: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestClockJoined:
+class ClockJoined:
     """The customer lives on this clock's time."""
 
     test_clock: str
 
 
-Command = JoinTestClock
-Event = TestClockJoined
-EVENT_TYPES: dict[str, type] = {"customer.test_clock_joined": TestClockJoined}
+Command = JoinClock
+Event = ClockJoined
+EVENT_TYPES: dict[str, type] = {"customer.test_clock_joined": ClockJoined}
 
 
 def decide(state: str | None, command: Command) -> list[Event]:
     """Say what `command` would make happen. Raises Refusal when the customer lives under another clock."""
     if state is not None and state != command.test_clock:
         raise Refusal("This customer is already attached to another test clock.", param="customer")
-    return [] if state else [TestClockJoined(test_clock=command.test_clock)]
+    return [] if state else [ClockJoined(test_clock=command.test_clock)]
 
 
 def evolve(state: str | None, event: Event) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from events.decider import Reply
-from events.errors import LockTimeout, LogUnavailable, Missing, Refusal
+from events.errors import Declined, LockTimeout, LogUnavailable, Missing, Refusal
 
 
 class HttpRefusal(Refusal):
@@ -164,6 +164,9 @@ def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
             return Reply(status=int(error.status), body=body(error, request_id, livemode, type=error.type))
         case Missing():
             status = HTTPStatus.NOT_FOUND
+        case Declined():
+            status = HTTPStatus.PAYMENT_REQUIRED
+            return Reply(status=int(status), body=body(error, request_id, livemode, type="card_error"))
         case LockTimeout():
             status = HTTPStatus.TOO_MANY_REQUESTS
         case Refusal():
@@ -197,6 +200,8 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
     if refusal.code is not None:
         error["code"] = refusal.code
         error["doc_url"] = f"https://stripe.com/docs/error-codes/{refusal.code.replace('_', '-')}"
+    if isinstance(refusal, Declined) and refusal.decline_code is not None:
+        error["decline_code"] = refusal.decline_code
     error["message"] = _sendable(refusal.message)
     if refusal.param is not None:
         error["param"] = refusal.param

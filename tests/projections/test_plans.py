@@ -17,8 +17,8 @@ SELECT 'acct_' || n % 2, n % 3 = 0, 'cus_' || n, 1700000000 + n / 4, n, 1, n % 5
 FROM generate_series(1, {CUSTOMERS}) AS n;
 INSERT INTO projections.resource
     (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
-SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, 'cus_' || n / 100, 1700000000 + n / 4, n, 1, n % 50 = 7,
-    'digest' || n, '{{}}', '{{}}'
+SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, 'cus_' || n / 100, 1700000000 + n / 4, n, 1,
+    n % 50 = 7, 'digest' || n, '{{}}', '{{}}'
 FROM generate_series(1, {CUSTOMERS}) AS n;
 """
 WHO = ("acct_1", False)

@@ -1,0 +1,23 @@
+"""Events of webhook endpoints."""
+
+from webhooks import endpoint
+from webhooks.endpoint import EndpointCreated, EndpointDeleted, EndpointUpdated
+
+ATTRIBUTES = endpoint.Attributes(
+    description="Ledger",
+    disabled=True,
+    enabled_events=("customer.created", "customer.updated"),
+    metadata={"team": "blue"},
+    url="https://example.com/hook?token=42",
+)
+SAMPLES = (
+    EndpointCreated(
+        api_version="2026-10-28.endive",
+        attributes=ATTRIBUTES,
+        created_at=1_700_000_000,
+        id="we_1Mr5jULkdIwHu7",
+        secret="whsec_0123456789abcdefghijABCDEFGHIJ01",
+    ),
+    EndpointUpdated(attributes=ATTRIBUTES),
+    EndpointDeleted(id="we_1Mr5jULkdIwHu7"),
+)
