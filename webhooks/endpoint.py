@@ -10,11 +10,11 @@ from typing import Annotated, Any, assert_never, cast
 
 from typing_extensions import TypedDict
 
-from events.errors import Missing, Refusal
+from events import metadata
+from events.errors import Missing
 from events.personal import PERSONAL
 
 KIND = "webhook_endpoint"
-METADATA_KEYS_MAX = 50
 
 
 class EndpointPatch(TypedDict, total=False):
@@ -215,19 +215,8 @@ def _created(state: Endpoint, command: CreateEndpoint) -> EndpointCreated:
 def _changes(state: Endpoint, patch: EndpointPatch) -> Attributes:
     sent: dict[str, Any] = dict(patch)
     if "metadata" in patch:
-        sent["metadata"] = _merged_metadata(state.metadata, patch["metadata"])
+        sent["metadata"] = metadata.merged(state.metadata, patch["metadata"])
     return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(state, name)})
-
-
-def _merged_metadata(current: Mapping[str, str], sent: dict[str, str] | None) -> dict[str, str]:
-    if sent is None:
-        return {}
-    merged = {key: text for key, text in sorted({**current, **sent}.items()) if text != ""}
-    if len(merged) > METADATA_KEYS_MAX:
-        raise Refusal(
-            f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {len(merged)}.", param="metadata"
-        )
-    return merged
 
 
 def _must_exist(state: Endpoint, id: str) -> None:

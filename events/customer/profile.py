@@ -11,11 +11,10 @@ from typing import Annotated, Any, cast
 
 from typing_extensions import TypedDict
 
+from events import metadata
 from events.errors import Refusal
 from events.personal import PERSONAL
 from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
-
-METADATA_KEYS_MAX = 50
 
 
 class InvoiceSettingsPatch(TypedDict, total=False):
@@ -97,7 +96,7 @@ def changes(profile: Profile, patch: ProfilePatch) -> Attributes:
     """
     sent: dict[str, Any] = dict(patch)
     if "metadata" in patch:
-        sent["metadata"] = _merged_metadata(profile.metadata, patch["metadata"])
+        sent["metadata"] = metadata.merged(profile.metadata, patch["metadata"])
     if "invoice_settings" in patch:
         sent["invoice_settings"] = replace(profile.invoice_settings, **patch["invoice_settings"])
     if patch.get("next_invoice_sequence", profile.next_invoice_sequence) < profile.next_invoice_sequence:
@@ -111,14 +110,3 @@ def changes(profile: Profile, patch: ProfilePatch) -> Attributes:
 def apply(profile: Profile, attributes: Attributes) -> Profile:
     """The profile with the attributes of an event set."""
     return Profile(**attributes) if profile is BLANK else replace(profile, **attributes)
-
-
-def _merged_metadata(current: Mapping[str, str], sent: dict[str, str] | None) -> dict[str, str]:
-    if sent is None:
-        return {}
-    merged = {key: text for key, text in sorted({**current, **sent}.items()) if text != ""}  # the order it is stored in
-    if len(merged) > METADATA_KEYS_MAX:
-        raise Refusal(
-            f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {len(merged)}.", param="metadata"
-        )
-    return merged
