@@ -61,6 +61,7 @@ class Named(NamedTuple):
     livemode: bool
     kind: str
     id: str
+    ever: bool = False  # a deleted one too, as it last was
 
 
 class Reader:
@@ -99,9 +100,9 @@ class Reader:
         """A customer's body, living or deleted; None when this account and mode have no such customer."""
         return await self._ask(self._customers, Named(account, livemode, "customer", id))
 
-    async def resource(self, account: str, livemode: bool, kind: str, id: str) -> bytes | None:
-        """The body of an object of any other kind; None when there is none, or no more."""
-        return await self._ask(self._resources, Named(account, livemode, kind, id))
+    async def resource(self, account: str, livemode: bool, kind: str, id: str, *, ever: bool = False) -> bytes | None:
+        """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
+        return await self._ask(self._resources, Named(account, livemode, kind, id, ever))
 
     async def customers(
         self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
@@ -213,7 +214,7 @@ class Reader:
         return Page(bodies, len(rows) > page.limit)
 
     async def _get_customers(self, asked: list[Named]) -> list[bytes | Exception | None]:
-        accounts, livemodes, _, ids = zip(*asked, strict=True)
+        accounts, livemodes, _, ids, _ = zip(*asked, strict=True)
         rows = await self._connection.fetch(self._sql["get_customers"], accounts, livemodes, ids)
         return [row[0] for row in rows]
 

@@ -1,43 +1,40 @@
 """Expansion: ids replaced by the objects they name, and parts added that are left out by default.
 
-What a customer cannot have (yet: a default source, a discount, a test clock) is null, and a path through null stops
-there in silence (API reference, expanding responses).
+Objects are expanded level by level, all of a page together: one query a property and level, however many objects. What
+a request has changed and not stored yet is seen as it will be. A path through null stops there in silence.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from events.errors import Refusal
+from projections.read import Reader
+from projections.rows import ResourceRow, Rows
+from service.http.expansions import OF_KIND, Hash, Items, Node, Part, Reference
 
 LEVELS_MAX = 4
-Tree = dict[str, "Tree"]
-
-# Property -> what may be expanded within it. Those in LISTS and BALANCES are added; the others are null or hold ids.
-CUSTOMER: Tree = {
-    "cash_balance": {},
-    "default_source": {},
-    "discount": {},
-    "invoice_settings": {"default_payment_method": {}},
-    "invoice_credit_balance": {},
-    "sources": {"data": {}},
-    "subscriptions": {"data": {}},
-    "tax_ids": {"data": {}},
-    "test_clock": {},
-}
-LISTS = ("sources", "subscriptions", "tax_ids")
-BALANCES: dict[str, Any] = {"cash_balance": None, "invoice_credit_balance": {}}  # of who never had any
-HASHES = ("invoice_settings",)  # are never ids: only what is within them may be expanded
+ITEMS_SHOWN = 10
 TOTAL_COUNT = "total_count"  # of a list, beside its data
+Tree = dict[str, "Tree"]  # property -> what is expanded within it
+Shown = dict[str, Any]
 
 
-def paths(asked: Sequence[str], known: Tree, *, in_list: bool = False) -> tuple[str, ...]:
-    """The paths that were asked for, each known to lead somewhere; in lists they start with `data.`.
+def paths(asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
+    """What was asked to be expanded of an object, each path known to lead somewhere; in lists they start with `data.`.
 
     The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere.
     """
-    return tuple(_checked(path, known, in_list) for path in asked if not (in_list and path == TOTAL_COUNT))
+    tree: Tree = {}
+    for path in asked:
+        if in_list and path == TOTAL_COUNT:
+            continue
+        place = tree
+        for step in _checked(path, kind, in_list):
+            place = place.setdefault(step, {})
+    return tree
 
 
 def counted(asked: Sequence[str]) -> bool:
@@ -45,42 +42,150 @@ def counted(asked: Sequence[str]) -> bool:
     return TOTAL_COUNT in asked
 
 
-def _checked(path: str, known: Tree, in_list: bool) -> str:
+def _checked(path: str, kind: str, in_list: bool) -> Sequence[str]:
     steps = path.split(".")
     if len(steps) > LEVELS_MAX:
         raise Refusal(f"You cannot expand more than {LEVELS_MAX} levels of a property ({path}).", param="expand")
     if in_list:
         if steps[0] != "data" or len(steps) == 1:
-            raise _cannot(path, hint=" You may want to try expanding 'data." + path + "' instead.")
+            raise _cannot(path, hint=f" You may want to try expanding 'data.{path}' instead.")
         steps = steps[1:]
-    place = known
+    within: Mapping[str, Node] = OF_KIND.get(kind, {})
+    node: Node | None = None
     for step in steps:
-        if step not in place:
+        node = within.get(step)
+        if node is None:
             raise _cannot(step)
-        place = place[step]
-        if not place:
-            break  # beyond here all is null
-    else:
-        if steps[-1] in HASHES:
-            raise _cannot(steps[-1])
-    return ".".join(steps)
+        within = _within(node)
+    if isinstance(node, Hash) and not node.stands:
+        raise _cannot(steps[-1])
+    return steps
+
+
+def _within(node: Node) -> Mapping[str, Node]:
+    match node:
+        case Reference():
+            return OF_KIND.get(node.kind, {})
+        case Hash():
+            return node.within
+        case Items():
+            return {"data": Hash(OF_KIND.get(node.kind, {}), stands=True)}
+        case Part():
+            return {}
 
 
 def _cannot(name: str, hint: str = "") -> Refusal:
     return Refusal(f"This property cannot be expanded ({name}).{hint}", param="expand")
 
 
-def customer(body: bytes, asked: Iterable[str]) -> bytes:
-    """A stored customer with `asked` (paths checked before) expanded; a deleted one stays as it is."""
-    shown: dict[str, Any] = orjson.loads(body)
-    if shown.get("deleted"):
-        return body
-    for path in asked:
-        name = path.partition(".")[0]
-        if name in LISTS:
-            url = f"/v1/customers/{shown['id']}/{name}"
-            shown[name] = {"object": "list", "data": [], "has_more": False, "url": url}
-        elif name in BALANCES:
-            shown[name] = BALANCES[name]
-    ordered = {key: shown[key] for key in ("id", "object", *sorted(shown.keys() - {"id", "object"}))}
-    return orjson.dumps(ordered, option=orjson.OPT_INDENT_2)
+class Expander:
+    """Expands objects of one account and mode; `pending` are rows that will be stored with the answer."""
+
+    def __init__(self, reader: Reader, account: str, livemode: bool, pending: Iterable[Rows] = ()) -> None:
+        self._reader = reader
+        self._who = (account, livemode)
+        self._resources: dict[tuple[str, str], ResourceRow] = {}
+        self._customers: dict[str, bytes] = {}
+        for rows in pending:
+            self._resources.update({(row.kind, row.id): row for row in rows.resources})
+            self._customers.update({row.id: row.body for row in rows.customers})
+
+    async def expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
+        """Stored objects of one kind with `tree` expanded; a deleted one stays as it is."""
+        if not tree:
+            return list(bodies)
+        shown: list[Shown] = [orjson.loads(body) for body in bodies]
+        living = [object for object in shown if not object.get("deleted")]
+        await self._expand(living, OF_KIND.get(kind, {}), tree)
+        return [orjson.dumps(object, option=orjson.OPT_INDENT_2) for object in shown]
+
+    async def _expand(self, objects: list[Shown], within: Mapping[str, Node], tree: Tree) -> None:
+        if not objects:
+            return
+        for name, deeper in tree.items():
+            node = within[name]
+            match node:
+                case Reference():
+                    found = await self._refer(objects, name, node.kind)
+                    await self._expand(found, _within(node), deeper)
+                case Hash():
+                    hashes = [inner for object in objects for inner in _hashes(object.get(name))]
+                    await self._expand(hashes, node.within, deeper)
+                case Items():
+                    await self._add_items(objects, name, node.kind)
+                    items = [item for object in objects for item in object[name]["data"]]
+                    await self._expand(items, OF_KIND.get(node.kind, {}), deeper.get("data", {}))
+                case Part():
+                    await self._add_part(objects, name, node)
+        for object in objects:
+            _put_in_order(object)
+
+    async def _refer(self, objects: list[Shown], name: str, kind: str) -> list[Shown]:
+        """Replace the ids under `name` by what they name; gives what was put there."""
+        holders = [object for object in objects if isinstance(object.get(name), str)]
+        ids = list(dict.fromkeys(object[name] for object in holders))
+        bodies = dict(zip(ids, await asyncio.gather(*(self._one(kind, id) for id in ids)), strict=True))
+        found: list[Shown] = []
+        for object in holders:
+            body = bodies[object[name]]
+            if body is not None:
+                object[name] = orjson.loads(body)
+                found.append(object[name])
+        return [object for object in found if not object.get("deleted")]
+
+    async def _one(self, kind: str, id: str) -> bytes | None:
+        if kind == "customer":
+            return self._customers.get(id) or await self._reader.customer(*self._who, id)
+        row = self._resources.get((kind, id))
+        return row.body if row is not None else await self._reader.resource(*self._who, kind, id, ever=True)
+
+    async def _add_items(self, objects: list[Shown], name: str, kind: str) -> None:
+        parents = [object["id"] for object in objects]
+        stored = await self._reader.firsts(*self._who, kind, parents, ITEMS_SHOWN + 1 + len(self._resources))
+        for object in objects:
+            items = self._with_pending(
+                [orjson.loads(body) for body in stored.get(object["id"], ())], kind, object["id"]
+            )
+            object[name] = {
+                "object": "list",
+                "data": items[:ITEMS_SHOWN],
+                "has_more": len(items) > ITEMS_SHOWN,
+                "url": f"/v1/{object['object']}s/{object['id']}/{name}",
+            }
+
+    def _with_pending(self, items: list[Shown], kind: str, parent: str) -> list[Shown]:
+        """Stored items of a list as they will be: what is new comes first, what is deleted is gone."""
+        changed = {row.id: row for row in self._resources.values() if row.kind == kind and row.parent == parent}
+        if not changed:
+            return items
+        known = {item["id"] for item in items}
+        new = [row for row in changed.values() if row.id not in known and not row.deleted]
+        new.sort(key=lambda row: (row.created, row.event), reverse=True)
+        kept = [
+            orjson.loads(changed[item["id"]].body) if item["id"] in changed else item
+            for item in items
+            if item["id"] not in changed or not changed[item["id"]].deleted
+        ]
+        return [*(orjson.loads(row.body) for row in new), *kept]
+
+    async def _add_part(self, objects: list[Shown], name: str, part: Part) -> None:
+        bodies = await asyncio.gather(*(self._one(part.kind, object["id"]) for object in objects))
+        for object, body in zip(objects, bodies, strict=True):
+            object[name] = part.show(object, None if body is None else orjson.loads(body))
+
+
+def _hashes(value: Any) -> list[Shown]:
+    """The hashes to go on in: the value itself, or the elements of an array."""
+    elements = value if isinstance(value, list) else [value]
+    return [element for element in elements if isinstance(element, dict)]
+
+
+def _put_in_order(object: Shown) -> None:
+    """Keys in the API's order: `id` and `object` first, the rest alphabetical; a hash without them stays as it is."""
+    if "object" not in object:
+        return
+    first = [key for key in ("id", "object") if key in object]
+    rest = sorted(object.keys() - set(first))
+    values = {key: object[key] for key in (*first, *rest)}
+    object.clear()
+    object.update(values)

@@ -73,6 +73,7 @@ async def test_a_point_read_of_many_goes_by_the_primary_key(owner: asyncpg.Conne
         livemodes,
         [f"kind_{id % 5}" for id in ids],
         [f"we_{id}" for id in ids],
+        [id % 2 == 0 for id in ids],
     )
     assert "resource_pkey" in plan.indexes
     assert plan.touched <= 2 * len(ids), plan

@@ -10,6 +10,7 @@ from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
 from service.http.params import Parameters
 from service.http.params.kinds import (
     Array,
+    Boolean,
     ClearableArray,
     ClearableText,
     Cleared,
@@ -91,6 +92,8 @@ class InvoiceSettings(Parameters):
 
     custom_fields: Annotated[tuple[CustomField, ...] | None, Field(max_length=4), Array, Cleared] = None
     """Lines for every invoice; replaced as a whole."""
+    default_payment_method: ClearableText = None
+    """Id of the attached payment method that invoices are charged to unless told otherwise."""
     footer: ClearableText = None
     """Text at the foot of every invoice."""
     rendering_options: Annotated[RenderingOptions | None, Cleared] = None
@@ -159,25 +162,35 @@ class _Profile(Parameters):
     """Where, and to whom, things are sent; replaced as a whole."""
     tax_exempt: Annotated[Literal["none", "exempt", "reverse"], BeforeValidator(_none_when_empty)] = "none"
     """Whether the customer is exempt from tax, or accounts for it instead of the seller."""
+    validate_: Annotated[Boolean | None, Field(alias="validate")] = None
+    """Whether a payment source is to be validated; accepted, and without effect."""
 
     def patch(self) -> ProfilePatch:
-        """What was sent, as the events have it."""
+        """What was sent of the attributes, as the events have it."""
         sent: dict[str, Any] = {}
-        for name in self.model_fields_set:
+        for name in self.model_fields_set & ATTRIBUTES:
             value = getattr(self, name)
             match value:
                 case Address() | Shipping():
                     sent[name] = value.value()
                 case InvoiceSettings():
-                    sent[name] = value.patch()
+                    if settings := value.patch():
+                        sent[name] = settings
+                    if "default_payment_method" in value.model_fields_set:
+                        sent["default_payment_method"] = value.default_payment_method
                 case _:
                     sent[name] = value
-        sent.pop("expand", None)
         return cast(ProfilePatch, sent)
+
+
+ATTRIBUTES = frozenset(ProfilePatch.__annotations__)
 
 
 class CreateCustomer(_Profile):
     """Parameters of `POST /v1/customers`."""
+
+    test_clock: Annotated[Text, NotEmpty] | None = None
+    """Id of the test clock on whose time the customer lives."""
 
 
 class UpdateCustomer(_Profile):
@@ -203,3 +216,5 @@ class ListCustomers(DatedListing):
 
     email: Annotated[str, Field(max_length=512), NotEmpty] | None = None
     """Only customers of exactly this address; capitals and small letters differ."""
+    test_clock: Annotated[Text, NotEmpty] | None = None
+    """Only customers that live on this test clock's time; without it, only those that live on everybody's."""

@@ -1,115 +1,178 @@
-"""`/v1/customers`: create, update, delete, retrieve, list."""
+"""`/v1/customers`: create, update, delete, retrieve, list.
+
+A request that only sets attributes is one command on one stream. One that asks for more is a unit of work: the extras
+of `service/http/extras` are applied in turn, and all of it is stored or none.
+"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from events import customer, ids
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
+from events.customer.profile import ProfilePatch
 from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
 from events.execute import other_mode_hint
+from events.record import Origin
+from events.unit_of_work import UnitOfWork
 from projections import customers
 from projections.customers import CUSTOMER
 from projections.read import UnknownCursor
 from projections.rows import Rows
-from service.http import expand, pagination
+from service.http import clocks, expand, extras, pagination, resources
 from service.http.door import Call
+from service.http.expand import Tree
 from service.http.params import customer as parameters_of
 
 URL = "/v1/customers"
 PREFIX_TRIES = 5
+INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint that keeps them unique
 
 
 async def create(call: Call) -> Reply:
     """Create a customer."""
     parameters = call.parse(parameters_of.CreateCustomer)
     patch = parameters.patch()
-    asked = _asked(parameters.expand)
+    tree = expand.paths(parameters.expand, customer.KIND)
+    more = extras.asked(parameters.model_fields_set)
     origin = call.begin()
     for _ in range(PREFIX_TRIES):
         id = ids.new("cus", os.urandom(ids.ID_BYTES))
-        command = CreateCustomer(
-            id=id, created=int(origin.at.timestamp()), invoice_prefix=os.urandom(4).hex().upper(), patch=patch
-        )
+        prefix = os.urandom(4).hex().upper()
         try:
+            if more or tree or "default_payment_method" in patch:
+                return await _create_with_more(call, origin, id, prefix, parameters, tree)
+            command = CreateCustomer(id=id, created=int(origin.at.timestamp()), invoice_prefix=prefix, patch=patch)
             return await call.door.executor.create(
-                CUSTOMER, id, command, origin, reply=_shows(call, asked), key_use=call.key_use
+                CUSTOMER, id, command, origin, reply=_shows(call), key_use=call.key_use
             )
-        except ConstraintBroken:
-            if "invoice_prefix" in patch:
-                raise _prefix_taken(patch["invoice_prefix"]) from None
+        except ConstraintBroken as broken:
+            _refuse_given_prefix(broken, patch)
     raise RuntimeError("no free invoice prefix was found")
+
+
+async def _create_with_more(
+    call: Call, origin: Origin, id: str, prefix: str, parameters: parameters_of.CreateCustomer, tree: Tree
+) -> Reply:
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        at = await clocks.at_creation(unit, parameters.test_clock)
+        patch = parameters.patch()
+        default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
+        unit.begin(CUSTOMER, id)
+        unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
+        await extras.apply(unit, call, id, parameters, at)
+        if default is not None:
+            unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": default}))
+        return lambda: resources.customer_reply(call, unit, id, tree)
+
+    alone = extras.streams(call, parameters)
+    return await call.door.executor.transact(act, origin, alone=alone, key_use=call.key_use)
 
 
 async def update(call: Call) -> Reply:
     """Change a customer."""
     parameters = call.parse(parameters_of.UpdateCustomer)
     patch = parameters.patch()
-    asked = _asked(parameters.expand)
+    tree = expand.paths(parameters.expand, customer.KIND)
     id = call.match["customer"]
     try:
+        if extras.asked(parameters.model_fields_set) or tree:
+            return await _update_with_more(call, id, parameters, tree)
         return await call.door.executor.update(
             CUSTOMER,
             id,
             UpdateCustomer(id=id, patch=patch),
             call.begin(),
-            reply=_shows(call, asked),
+            reply=_shows(call),
             key_use=call.key_use,
         )
-    except ConstraintBroken:
-        raise _prefix_taken(patch["invoice_prefix"]) from None
+    except ConstraintBroken as broken:
+        _refuse_given_prefix(broken, patch)
+        raise
+
+
+async def _update_with_more(call: Call, id: str, parameters: parameters_of.UpdateCustomer, tree: Tree) -> Reply:
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        at = await clocks.moment(unit, state)
+        await extras.apply(unit, call, id, parameters, at)
+        unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch=parameters.patch()))
+
+    return await resources.change_customer(
+        call,
+        id,
+        act,
+        lambda unit: resources.customer_reply(call, unit, id, tree),
+        alone=extras.streams(call, parameters),
+    )
 
 
 async def delete(call: Call) -> Reply:
-    """Delete a customer for good."""
-    _asked(call.parse(parameters_of.DeleteCustomer).expand)
+    """Delete a customer for good, and what it has with it."""
+    expand.paths(call.parse(parameters_of.DeleteCustomer).expand, customer.KIND)
     id = call.match["customer"]
-    return await call.door.executor.update(
-        CUSTOMER, id, DeleteCustomer(id=id), call.begin(), reply=_shows(call, ()), key_use=call.key_use
-    )
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await end(unit, id, await clocks.moment(unit, state))
+
+    return await resources.change_customer(call, id, act, lambda unit: resources.customer_reply(call, unit, id, {}))
+
+
+async def end(unit: UnitOfWork, id: str, at: int) -> None:
+    """Delete a customer and whatever it has, within a unit of work. Raises Missing, Refusal."""
+    await resources.load_customer(unit, id)
+    unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at))
 
 
 async def retrieve(call: Call) -> Reply:
     """A customer, living or deleted."""
-    asked = _asked(call.parse(parameters_of.RetrieveCustomer).expand) if call.raw else ()
+    asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
+    tree = expand.paths(asked, customer.KIND)
     caller, id = call.caller, call.match["customer"]
     body = await call.door.reader.customer(caller.account, caller.livemode, id)
     if body is None:
         there = await call.door.reader.customer(caller.account, not caller.livemode, id)
         raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
-    return Reply(status=200, body=expand.customer(body, asked) if asked else body)
+    if tree:
+        [body] = await resources.expander(call).expanded([body], customer.KIND, tree)
+    return Reply(status=200, body=body)
 
 
 async def list_all(call: Call) -> Reply:
     """A page of customers, newest first."""
     parameters = call.parse(parameters_of.ListCustomers)
     page = parameters.page()
-    asked = expand.paths(parameters.expand, expand.CUSTOMER, in_list=True)
-    caller = call.caller
+    tree = expand.paths(parameters.expand, customer.KIND, in_list=True)
+    caller, reader = call.caller, call.door.reader
+    filters = (parameters.email, parameters.test_clock)
     try:
-        found = await call.door.reader.customers(caller.account, caller.livemode, page, parameters.email)
+        found = await reader.customers(caller.account, caller.livemode, page, *filters)
     except UnknownCursor:
         raise pagination.unknown_cursor(customer.KIND, page) from None
     total = None
     if expand.counted(parameters.expand):
-        total = await call.door.reader.count_customers(caller.account, caller.livemode, page, parameters.email)
-    bodies = [expand.customer(body, asked) for body in found.bodies] if asked else found.bodies
+        total = await reader.count_customers(caller.account, caller.livemode, page, *filters)
+    bodies = found.bodies
+    if tree:
+        bodies = await resources.expander(call).expanded(bodies, customer.KIND, tree)
     return Reply(status=200, body=pagination.list_body(URL, bodies, found.has_more, total))
 
 
-def _asked(paths: tuple[str, ...]) -> tuple[str, ...]:
-    return expand.paths(paths, expand.CUSTOMER)
-
-
-def _shows(call: Call, asked: tuple[str, ...]) -> Callable[[Customer, Rows | None], Reply]:
+def _shows(call: Call) -> Callable[[Customer, Rows | None], Reply]:
     livemode = call.caller.livemode
 
     def reply(state: Customer, rows: Rows | None) -> Reply:
         body = rows.customers[0].body if rows is not None else customers.body(state, livemode)
-        return Reply(status=200, body=expand.customer(body, asked) if asked else body)
+        return Reply(status=200, body=body)
 
     return reply
 
 
-def _prefix_taken(prefix: str) -> Refusal:
-    return Refusal(f"The invoice prefix '{prefix}' is already in use by another customer.", param="invoice_prefix")
+def _refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
+    """Raises Refusal when it was the caller's own invoice prefix that is in use; anything but a prefix goes on up."""
+    if broken.constraint != INVOICE_PREFIX:
+        raise broken
+    if "invoice_prefix" in patch:
+        prefix = patch["invoice_prefix"]
+        raise Refusal(
+            f"The invoice prefix '{prefix}' is already in use by another customer.", param="invoice_prefix"
+        ) from None

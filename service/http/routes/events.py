@@ -9,12 +9,11 @@ from service.http.door import Call
 from service.http.params import event as parameters_of
 
 URL = "/v1/events"
-NOTHING: expand.Tree = {}  # may be expanded in an event: what it tells of is frozen
 
 
 async def retrieve(call: Call) -> Reply:
     """A notice, frozen as it was told; only its count of pending webhooks is of now."""
-    expand.paths(call.parse(parameters_of.RetrieveEvent).expand, NOTHING)
+    expand.paths(call.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = call.caller, call.match["event"]
     body = await call.door.notices.one(caller.account, caller.livemode, id)
     if body is None:
@@ -27,7 +26,7 @@ async def list_all(call: Call) -> Reply:
     """A page of notices, newest first."""
     parameters = call.parse(parameters_of.ListEvents)
     page, caller = parameters.page(), call.caller
-    expand.paths(parameters.expand, NOTHING, in_list=True)
+    expand.paths(parameters.expand, "event", in_list=True)
     try:
         found = await call.door.notices.page(
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success

@@ -230,7 +230,7 @@ def test_unknown_parameters_are_found_at_any_depth() -> None:
 def test_what_was_not_sent_is_not_in_the_patch() -> None:
     assert parsed() == {}
     assert parsed(expand=["sources"]) == {}
-    assert parsed(invoice_settings={}) == {"invoice_settings": {}}
+    assert parsed(invoice_settings={}) == {}
 
 
 def test_an_email_to_look_for_is_any_text() -> None:

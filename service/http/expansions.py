@@ -1,0 +1,90 @@
+"""What may be expanded in objects of each kind (API reference, expanding responses)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The property holds the id of an object of that kind, or null; deleted ones are shown as they last were."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """The property is a hash, never an id: only what is within it may be expanded, unless it `stands` by itself."""
+
+    within: Mapping[str, "Node"]
+    stands: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The property is added: a list object of what belongs to the object, its newest first."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The property is added: one more stored hash of the object, of the kind of that name and the object's own id.
+
+    `show` makes what is shown out of the object and the stored hash, None where there is none.
+    """
+
+    kind: str
+    show: Callable[[dict[str, Any], Any], Any]
+
+
+Node = Reference | Hash | Items | Part
+
+
+def _or_null(_: dict[str, Any], part: Any) -> Any:
+    return part
+
+
+def _or_empty(_: dict[str, Any], part: Any) -> Any:
+    return {} if part is None else part
+
+
+DISCOUNT: Mapping[str, Node] = {
+    "customer": Reference("customer"),
+    "promotion_code": Reference("promotion_code"),
+    "source": Hash({"coupon": Reference("coupon")}),
+}
+
+# Kind of object -> property -> what it is.
+OF_KIND: Mapping[str, Mapping[str, Node]] = {
+    "customer": {
+        "cash_balance": Part("cash_balance", _or_null),
+        "default_source": Reference("source"),
+        "discount": Hash(DISCOUNT, stands=True),
+        "invoice_credit_balance": Part("invoice_credit_balance", _or_empty),
+        "invoice_settings": Hash({"default_payment_method": Reference("payment_method")}),
+        "sources": Items("source"),
+        "subscriptions": Items("subscription"),
+        "tax_ids": Items("tax_id"),
+        "test_clock": Reference("test_helpers.test_clock"),
+    },
+    "coupon": {},
+    "customer_balance_transaction": {"customer": Reference("customer")},
+    "customer_cash_balance_transaction": {"customer": Reference("customer")},
+    "discount": DISCOUNT,
+    "payment_method": {"customer": Reference("customer")},
+    "promotion_code": {
+        "customer": Reference("customer"),
+        "promotion": Hash({"coupon": Reference("coupon")}),
+    },
+    "source": {"customer": Reference("customer")},
+    "subscription": {
+        "customer": Reference("customer"),
+        "default_payment_method": Reference("payment_method"),
+        "default_source": Reference("source"),
+        "items": Hash({"data": Hash({}, stands=True)}, stands=True),
+        "latest_invoice": Hash({}, stands=True),
+        "test_clock": Reference("test_helpers.test_clock"),
+    },
+    "tax_id": {"customer": Reference("customer"), "owner": Hash({"customer": Reference("customer")})},
+}

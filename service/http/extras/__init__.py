@@ -1,0 +1,59 @@
+"""What creating or updating a customer does beside setting its attributes, one file a facet.
+
+Each module names its PARAMETERS and applies what was sent of them to the request's unit of work:
+
+    async def apply(unit, call, id, parameters, at) -> None
+    def streams(call, parameters) -> Iterable[str]
+
+`at` is the customer's own time in Unix seconds; `streams` are those, beside the customer's, that commands of one
+process should take one at a time.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any, Protocol
+
+from events.unit_of_work import UnitOfWork
+from service.http.door import Call
+
+Apply = Callable[[UnitOfWork, Call, str, Any, int], Awaitable[None]]
+
+
+class Extra(Protocol):
+    """A module of this package."""
+
+    PARAMETERS: tuple[str, ...]
+
+    @property
+    def apply(self) -> Apply:
+        """Do what the module's parameters ask of the customer `id` at the time `at`, in Unix seconds."""
+        ...
+
+    @property
+    def streams(self) -> Callable[[Call, Any], Iterable[str]]:
+        """The streams, beside the customer's, that commands of this process should take one at a time."""
+        ...
+
+
+EXTRAS: tuple[Extra, ...] = ()  # in the order in which they are applied
+_ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
+
+
+def asked(sent: AbstractSet[str]) -> bool:
+    """Whether any of the parameters sent asks for more than attributes."""
+    return not _ALL.isdisjoint(sent)
+
+
+async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int) -> None:
+    """Apply whatever was sent to the customer, which the unit has loaded or begun. Raises Refusal."""
+    for extra in EXTRAS:
+        if not parameters.model_fields_set.isdisjoint(extra.PARAMETERS):
+            await extra.apply(unit, call, id, parameters, at)
+
+
+def streams(call: Call, parameters: Any) -> list[str]:
+    """The streams to take one at a time, beside the customer's."""
+    sent = parameters.model_fields_set
+    return [
+        name for extra in EXTRAS if not sent.isdisjoint(extra.PARAMETERS) for name in extra.streams(call, parameters)
+    ]

@@ -1,0 +1,125 @@
+"""What routes of most resources share: one object, a page of them, what belongs to a customer, answers to changes."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from events import customer
+from events.customer import Customer
+from events.decider import Reply
+from events.errors import Missing
+from events.execute import other_mode_hint
+from events.unit_of_work import UnitOfWork
+from projections import customers
+from projections.customers import CUSTOMER
+from projections.read import NO_FACTS, UnknownCursor
+from service.http import expand, pagination
+from service.http.door import Call
+from service.http.expand import Expander, Tree
+from service.http.params.listing import Listing
+
+
+def words(kind: str) -> str:
+    """A kind as messages name it: `tax_id` is a tax ID to people, `test_helpers.test_clock` a test clock."""
+    return kind.rpartition(".")[2].replace("_", " ")
+
+
+async def retrieve(call: Call, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None) -> Reply:
+    """One object, expanded; 404 when this account and mode have none of that id, or its parent is another."""
+    tree = expand.paths(asked, kind)
+    body = await find(call, kind, id)
+    if parent is not None and orjson.loads(body)["customer"] != parent:
+        raise Missing(words(kind), id)
+    return Reply(200, (await expander(call).expanded([body], kind, tree))[0])
+
+
+async def find(call: Call, kind: str, id: str) -> bytes:
+    """The body of one object. Raises Missing, with a hint when it exists in the other mode."""
+    caller, reader = call.caller, call.door.reader
+    body = await reader.resource(caller.account, caller.livemode, kind, id)
+    if body is None:
+        there = await reader.resource(caller.account, not caller.livemode, kind, id)
+        raise Missing(words(kind), id, hint=other_mode_hint(caller.livemode) if there else "")
+    return body
+
+
+async def page(
+    call: Call,
+    kind: str,
+    parameters: Listing,
+    url: str,
+    *,
+    parent: str | None = "",
+    facts: Mapping[str, object] = NO_FACTS,
+) -> Reply:
+    """A page of objects of one kind, newest first; of any parent when that is None."""
+    asked = expand.paths(parameters.expand, kind, in_list=True)
+    caller, wanted = call.caller, parameters.page()
+    try:
+        found = await call.door.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+    except UnknownCursor:
+        raise pagination.unknown_cursor(words(kind), wanted) from None
+    total = None
+    if expand.counted(parameters.expand):
+        total = await call.door.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+    bodies = await expander(call).expanded(found.bodies, kind, asked)
+    return Reply(200, pagination.list_body(url, bodies, found.has_more, total))
+
+
+async def of_customer(call: Call) -> str:
+    """The id of the customer in the path. Raises Missing when it never was, or is no more."""
+    id, caller = call.match["customer"], call.caller
+    body = await call.door.reader.customer(caller.account, caller.livemode, id)
+    if body is None:
+        there = await call.door.reader.customer(caller.account, not caller.livemode, id)
+        raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
+    if b'\n  "deleted": true' in body:
+        raise Missing(customer.KIND, id)
+    return id
+
+
+async def load_customer(unit: UnitOfWork, id: str) -> Customer:
+    """A living customer, for a unit of work. Raises Missing."""
+    state = await unit.load(CUSTOMER, id)
+    customer.must_exist(state, id)
+    return state
+
+
+async def change_customer(
+    call: Call,
+    id: str,
+    act: Callable[[UnitOfWork, Customer], Awaitable[None]],
+    answer: Callable[[UnitOfWork], Awaitable[Reply]],
+    *,
+    alone: Sequence[str] = (),
+) -> Reply:
+    """Do something to a living customer and whatever else `act` loads, in one commit."""
+
+    async def work(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await act(unit, await load_customer(unit, id))
+        return lambda: answer(unit)
+
+    streams = (CUSTOMER.stream(id), *alone)
+    return await call.door.executor.transact(work, call.begin(), alone=streams, key_use=call.key_use)
+
+
+async def object_reply(call: Call, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
+    """An object as a unit of work leaves it, expanded; as it was where the unit does not change it."""
+    body = next((row.body for rows in unit.rows() for row in rows.resources if (row.kind, row.id) == (kind, id)), None)
+    if body is None:
+        body = await find(call, kind, id)
+    return Reply(200, (await expander(call, unit).expanded([body], kind, tree))[0])
+
+
+async def customer_reply(call: Call, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
+    """A customer as a unit of work leaves it, expanded."""
+    rows = unit.rows_of(CUSTOMER, id)
+    body = rows.customers[0].body if rows else customers.body(unit.state(CUSTOMER, id), call.caller.livemode)
+    return Reply(200, (await expander(call, unit).expanded([body], customer.KIND, tree))[0])
+
+
+def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:
+    """Expands for the caller, seeing what a unit of work will store."""
+    pending: Sequence[Any] = unit.rows() if unit is not None else ()
+    return Expander(call.door.reader, call.caller.account, call.caller.livemode, pending)
