@@ -15,7 +15,7 @@ from events.database import create_pool
 from events.errors import AlreadyAnswered, StaleStream
 from events.log import Log, PostgresLog
 from events.memory import MemoryLog
-from events.record import Record
+from events.record import Append, Record
 from tests.events.appends import ORIGIN, after, append, note, receipt
 
 OTHERS = [
@@ -255,3 +255,59 @@ async def test_text_of_every_script_comes_back_as_it_went(log: Log) -> None:
     [record] = await stream(log, "note-😀")
     assert record.origin == origin
     assert note(record) == "\\N\n\t\"{}'"
+
+
+def together(leader: Append, *beside: Append) -> Append:
+    return leader._replace(beside=beside)
+
+
+async def test_what_stands_together_is_stored_together_in_order(log: Log) -> None:
+    group = together(append("note-1", 0, "a", "b"), append("note-2", 0, "c"), append("note-3", 0, "d"))
+    first, alone = await asyncio.gather(log.append(group), log.append(append("note-4", 0, "e")))
+    assert sorted([first, alone]) in ([1, 5], [1, 2])  # type: ignore[type-var]  # both had events
+    told = await everything(log)
+    assert [one for one in told if one != "e"] == ["a", "b", "c", "d"]
+    assert told.index("d") - told.index("a") == 3
+    for name in ("note-1", "note-2", "note-3"):
+        assert chain.first_break(await stream(log, name)) is None
+
+
+@pytest.mark.parametrize("stale", ["leader", "neighbour"])
+async def test_one_stale_stream_has_its_whole_group_refused_and_nobody_else(log: Log, stale: str) -> None:
+    await log.append(append("note-1", 0, "first"))
+    good, bad = append("note-2", 0, "a"), append("note-1", 0, "b")
+    group = together(bad, good) if stale == "leader" else together(good, bad)
+    outcomes = await asyncio.gather(
+        log.append(append("note-8", 0, "x")),
+        log.append(group._replace(receipt=receipt("again"))),
+        log.append(append("note-9", 0, "y")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [int, StaleStream, int]
+    assert await everything(log) == ["first", "x", "y"]
+    assert await log.receipt("acct_1", False, "again") is None
+
+
+async def test_a_group_whose_key_has_an_answer_is_told_so_even_when_it_is_stale(log: Log) -> None:
+    group = together(append("note-1", 0, "a")._replace(receipt=receipt("again")), append("note-2", 0, "b"))
+    await log.append(group)
+    with pytest.raises(AlreadyAnswered):
+        await log.append(group)
+    assert await everything(log) == ["a", "b"]
+
+
+async def test_an_append_without_events_holds_its_stream_to_a_version(log: Log) -> None:
+    await log.append(append("note-1", 0, "a"))
+    await log.append(together(append("note-2", 0, "b"), append("note-1", 1)))
+    with pytest.raises(StaleStream):
+        await log.append(together(append("note-3", 0, "c"), append("note-1", 2)))
+    assert await everything(log) == ["a", "b"]
+    assert [record.version for record in await stream(log)] == [1]
+
+
+async def test_groups_that_share_a_stream_go_one_after_another(log: Log) -> None:
+    """Each counts on the shared stream at version 0: one is right."""
+    groups = [together(append(f"note-{n}", 0, str(n)), append("shared", 0, f"s{n}")) for n in range(1, 21)]
+    outcomes = await asyncio.gather(*(log.append(group) for group in groups), return_exceptions=True)
+    assert sum(isinstance(outcome, int) for outcome in outcomes) == 1
+    assert len(await everything(log)) == 2

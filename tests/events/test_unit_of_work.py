@@ -1,0 +1,177 @@
+"""Several streams in one commit: all of it or nothing, decided on what is true when it is stored."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from events.customer import CreateCustomer, DeleteCustomer, UpdateCustomer
+from events.decider import KeyUse, Reply
+from events.errors import AlreadyAnswered, LockTimeout, Missing, Refusal, StaleStream
+from events.memory import MemoryLog
+from events.unit_of_work import UnitOfWork
+from tests.events.test_execute import Watched
+from tests.events.world import CUSTOMER, STRANGER, TEST, House
+
+KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32)
+OK = Reply(200, b"{}")
+
+Answer = Callable[[], Awaitable[Reply]]
+
+
+async def ok() -> Reply:
+    return OK
+
+
+def rename(unit: UnitOfWork, id: str, name: str) -> None:
+    unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"name": name}))
+
+
+async def both(unit: UnitOfWork) -> Answer:
+    """Give the second customer the first one's name, and the first another."""
+    first = await unit.load(CUSTOMER, "cus_1")
+    await unit.load(CUSTOMER, "cus_2")
+    rename(unit, "cus_2", first.profile.name or "nobody")
+    rename(unit, "cus_1", "moved on")
+    return ok
+
+
+@pytest.fixture
+async def log() -> Watched:
+    return Watched(MemoryLog())
+
+
+@pytest.fixture
+async def house(log: Watched) -> House:
+    house = House(log)
+    await house.create("cus_1", name="one")
+    await house.create("cus_2", name="two")
+    log.appends = log.loads = 0
+    return house
+
+
+async def names(house: House) -> list[str | None]:
+    return [(await house.replayed(id)).profile.name for id in ("cus_1", "cus_2")]
+
+
+async def test_what_a_unit_does_to_several_streams_is_one_append(house: House, log: Watched) -> None:
+    assert await house.executor.transact(both, TEST) == OK
+    assert await names(house) == ["moved on", "one"]
+    assert (log.appends, log.loads) == (1, 2)
+    assert [house.remembered(id) for id in ("cus_1", "cus_2")] == [
+        await house.replayed(id) for id in ("cus_1", "cus_2")
+    ]
+
+
+async def test_commands_on_one_stream_follow_each_other(house: House) -> None:
+    async def act(unit: UnitOfWork) -> Answer:
+        unit.begin(CUSTOMER, "cus_3")
+        unit.do(CUSTOMER, "cus_3", CreateCustomer(id="cus_3", created=1, invoice_prefix="P3", patch={"name": "three"}))
+        rename(unit, "cus_3", "trois")
+        assert unit.state(CUSTOMER, "cus_3").profile.name == "trois"
+        return ok
+
+    await house.executor.transact(act, TEST)
+    assert (await house.replayed("cus_3")).profile.name == "trois"
+    assert len((await house.log.load("customer-cus_3")).records) == 2
+
+
+async def test_a_refusal_leaves_nothing_of_the_unit(house: House, log: Watched) -> None:
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(CUSTOMER, "cus_1")
+        rename(unit, "cus_1", "never")
+        raise Refusal("no")
+
+    with pytest.raises(Refusal, match="no"):
+        await house.executor.transact(act, TEST)
+    assert log.appends == 0
+    assert (await house.replayed("cus_1")).profile.name == "one"
+
+
+async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_holds(house: House) -> None:
+    other = House(house.log)
+    await other.update("cus_1", name="allowed")
+
+    async def act(unit: UnitOfWork) -> Answer:
+        state = await unit.load(CUSTOMER, "cus_1")
+        if state.profile.name != "allowed":
+            raise Refusal("not yet")
+        rename(unit, "cus_1", "done")
+        return ok
+
+    await house.executor.transact(act, TEST)
+    assert (await house.replayed("cus_1")).profile.name == "done"
+
+
+async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanwhile(house: House) -> None:
+    other, tries = House(house.log), 0
+
+    async def act(unit: UnitOfWork) -> Answer:
+        nonlocal tries
+        tries += 1
+        read = await unit.load(CUSTOMER, "cus_1")
+        await unit.load(CUSTOMER, "cus_2")
+        rename(unit, "cus_2", read.profile.name or "")
+        if tries == 1:
+            await other.update("cus_1", name="changed")
+        return ok
+
+    await house.executor.transact(act, TEST)
+    assert await names(house) == ["changed", "changed"]
+    assert tries == 2
+
+
+async def test_what_others_keep_changing_is_a_lock_timeout(house: House, log: Watched) -> None:
+    log.failures = [StaleStream("customer-cus_1", 1) for _ in range(100)]
+    with pytest.raises(LockTimeout):
+        await house.executor.transact(both, TEST)
+
+
+async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(house: House) -> None:
+    async def act(first: str, second: str, unit: UnitOfWork) -> Answer:
+        for id in (first, second):
+            state = await unit.load(CUSTOMER, id)
+            rename(unit, id, f"{state.profile.name}.")
+        return ok
+
+    streams = ["customer-cus_1", "customer-cus_2"]
+    units = [
+        house.executor.transact(lambda unit, a=a, b=b: act(a, b, unit), TEST, alone=order)
+        for _ in range(20)
+        for a, b, order in (("cus_1", "cus_2", streams), ("cus_2", "cus_1", streams[::-1]))
+    ]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*units)
+    assert await names(house) == ["one" + "." * 40, "two" + "." * 40]
+
+
+async def test_a_key_is_used_once_for_all_streams_together(house: House) -> None:
+    await house.executor.transact(both, TEST, key_use=KEY)
+    with pytest.raises(AlreadyAnswered):
+        await house.executor.transact(both, TEST, key_use=KEY)
+    assert await names(house) == ["moved on", "one"]
+
+
+async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(house: House, log: Watched) -> None:
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(CUSTOMER, "cus_1")
+        return ok
+
+    house.executor.forget("customer-cus_1")
+    await house.executor.transact(act, TEST)
+    assert log.appends == 0
+    await house.executor.transact(act, TEST, key_use=KEY)
+    kept = await house.log.receipt("acct_1", False, "again")
+    assert kept is not None
+    assert kept.body == OK.body
+
+
+async def test_another_accounts_object_is_no_object(house: House) -> None:
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(CUSTOMER, "cus_1")
+        unit.do(CUSTOMER, "cus_1", DeleteCustomer(id="cus_1"))
+        return ok
+
+    with pytest.raises(Missing):
+        await house.executor.transact(act, STRANGER)
+    assert (await house.replayed("cus_1")).exists
