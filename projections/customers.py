@@ -162,6 +162,7 @@ def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
 
 
 PROJECTS: Mapping[type, Project] = {}
+KINDS: tuple[str, ...] = ()  # of the objects that facets' projections write
 
 
 def _address(address: Address | None) -> dict[str, str | None] | None:

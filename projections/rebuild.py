@@ -1,11 +1,13 @@
-"""Rebuilding the customers' read model: emptied and filled again from the log, by the fold that writes it inline.
+"""Rebuilding the customers' read models, their own rows and those of all they have: emptied and filled again from the
+log, by the fold that writes them inline.
 
 All of it is one transaction that holds the log's head row: readers see the old rows until they see the new ones,
 appends wait meanwhile, and a kill at any instant leaves the old rows. Nothing is sent again: a read model has no side
 effects.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -18,8 +20,9 @@ from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import record_of
 from events.personal import SubjectKey
-from projections.customers import CUSTOMER, CustomerProjection
+from projections.customers import CUSTOMER, KINDS, CustomerProjection, facts_of, last_of_each
 from projections.progress import Meter, Progress
+from projections.rows import CustomerRow, ResourceRow
 
 log = structlog.get_logger("projections")
 
@@ -40,12 +43,13 @@ async def customers(dsn: str, codec: Codec, master_keys: MasterKeys) -> AsyncIte
             meter = Meter(total)
             done = 0
             await connection.execute("DELETE FROM projections.customer")
+            await connection.execute("DELETE FROM projections.resource WHERE kind = ANY ($1) AND parent <> ''", KINDS)
             streams = connection.cursor(database.load_sql("projections", "read_customer_streams"), prefetch=BATCH)
-            rebuilt: list[tuple[object, ...]] = []
+            rebuilt: list[Rebuilt] = []
             gathered: list[asyncpg.Record] = []
             async for row in streams:
                 if gathered and row["stream"] != gathered[-1]["stream"]:
-                    rebuilt.append(_row(gathered, codec, master_keys))
+                    rebuilt.append(_rebuilt(gathered, codec, master_keys))
                     done += len(gathered)
                     gathered = []
                     if len(rebuilt) == STREAMS_BATCH:
@@ -54,7 +58,7 @@ async def customers(dsn: str, codec: Codec, master_keys: MasterKeys) -> AsyncIte
                         yield meter.at(done)
                 gathered.append(row)
             if gathered:
-                rebuilt.append(_row(gathered, codec, master_keys))
+                rebuilt.append(_rebuilt(gathered, codec, master_keys))
                 done += len(gathered)
             await _insert(connection, rebuilt)
             yield meter.at(done)
@@ -63,35 +67,40 @@ async def customers(dsn: str, codec: Codec, master_keys: MasterKeys) -> AsyncIte
     log.info("customers.rebuilt", events=done)
 
 
-async def _insert(connection: asyncpg.Connection, rows: list[tuple[object, ...]]) -> None:
+class Rebuilt(NamedTuple):
+    """The rows of one stream, each as its table's columns have it, its position last."""
+
+    customer: tuple[object, ...]
+    resources: Sequence[tuple[object, ...]]
+
+
+async def _insert(connection: asyncpg.Connection, rebuilt: list[Rebuilt]) -> None:
     await connection.copy_records_to_table(
         "customer",
         schema_name="projections",
-        records=rows,
-        columns=(
-            "account",
-            "livemode",
-            "id",
-            "created",
-            "version",
-            "deleted",
-            "email",
-            "invoice_prefix",
-            "body",
-            "test_clock",
-            "position",
-        ),
+        records=[one.customer for one in rebuilt],
+        columns=(*CustomerRow._fields, "position"),
+    )
+    columns = (*(name for name in ResourceRow._fields if name != "event"), "position")
+    await connection.copy_records_to_table(
+        "resource",
+        schema_name="projections",
+        records=[row for one in rebuilt for row in one.resources],
+        columns=columns,
     )
 
 
-def _row(rows: list[asyncpg.Record], codec: Codec, master_keys: MasterKeys) -> tuple[object, ...]:
-    """The read model's row of one stream, out of all its events."""
+def _rebuilt(rows: list[asyncpg.Record], codec: Codec, master_keys: MasterKeys) -> Rebuilt:
+    """The read models' rows of one stream, out of all its events."""
     stream = rows[0]["stream"]
     wrapped = rows[0]["wrapped"]
     key: SubjectKey | None = master_keys.unwrap(wrapped, stream) if wrapped else None
     state: Customer = CUSTOMER.initial
+    steps: list[tuple[Any, Customer]] = []
     for row in rows:
-        state = CUSTOMER.evolve(state, codec.decode(record_of(row), key=key))
+        event = codec.decode(record_of(row), key=key)
+        state = CUSTOMER.evolve(state, event)
+        steps.append((event, state))
     last = record_of(rows[-1])
     if last.version != len(rows):
         raise BrokenHistory(f"{stream} has {len(rows)} events and ends at version {last.version}")
@@ -101,7 +110,11 @@ def _row(rows: list[asyncpg.Record], codec: Codec, master_keys: MasterKeys) -> t
         before=CUSTOMER.initial,
         after=state,
         version=last.version,
-        steps=(),
+        steps=steps,
         origin=last.origin,
     )
-    return (*CustomerProjection.row(change), rows[0]["position"])
+    resources = last_of_each(row for _, facts in facts_of(change) for row in facts.resources)
+    return Rebuilt(
+        customer=(*CustomerProjection.row(change), rows[0]["position"]),
+        resources=[(*row[:-1], rows[row.event]["position"]) for row in resources],
+    )

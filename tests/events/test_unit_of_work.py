@@ -9,7 +9,7 @@ from events.customer import CreateCustomer, DeleteCustomer, UpdateCustomer
 from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, LockTimeout, Missing, Refusal, StaleStream
 from events.memory import MemoryLog
-from events.unit_of_work import UnitOfWork
+from events.unit_of_work import Act, UnitOfWork
 from tests.events.test_execute import Watched
 from tests.events.world import CUSTOMER, STRANGER, TEST, House
 
@@ -128,17 +128,20 @@ async def test_what_others_keep_changing_is_a_lock_timeout(house: House, log: Wa
 
 
 async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(house: House) -> None:
-    async def act(first: str, second: str, unit: UnitOfWork) -> Answer:
-        for id in (first, second):
-            state = await unit.load(CUSTOMER, id)
-            rename(unit, id, f"{state.profile.name}.")
-        return ok
+    def act(*order: str) -> Act:
+        async def rename_both(unit: UnitOfWork) -> Answer:
+            for id in order:
+                state = await unit.load(CUSTOMER, id)
+                rename(unit, id, f"{state.profile.name}.")
+            return ok
+
+        return rename_both
 
     streams = ["customer-cus_1", "customer-cus_2"]
     units = [
-        house.executor.transact(lambda unit, a=a, b=b: act(a, b, unit), TEST, alone=order)
+        house.executor.transact(act(*order), TEST, alone=alone)
         for _ in range(20)
-        for a, b, order in (("cus_1", "cus_2", streams), ("cus_2", "cus_1", streams[::-1]))
+        for order, alone in ((("cus_1", "cus_2"), streams), (("cus_2", "cus_1"), streams[::-1]))
     ]
     async with asyncio.timeout(10):
         await asyncio.gather(*units)
