@@ -10,36 +10,27 @@ from aiohttp.web_server import Server
 from events import ids
 from events.errors import Refusal
 from service.http import refusals
-from service.http.door import Door, Route
+from service.http.door import Door
+from service.http.operation import Operation
 from service.http.routes import customers, events, webhook_endpoints
+
+# A path that is spelled out stands before one with an id in the same place.
+MODULES = (customers, events, webhook_endpoints)
+OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
 def routes(door: Door) -> list[web.RouteDef]:
-    """Every route of the API. A right reads `resource:read` or `resource:write`."""
-
-    def api(method: str, path: str, name: str, right: str, route: Route | None) -> web.RouteDef:
-        return web.route(method, path, door.opens(name, right, route), expect_handler=_expect)
-
-    return [
-        api("POST", "/v1/customers", "customers.create", "customers:write", customers.create),
-        api("GET", "/v1/customers", "customers.list", "customers:read", customers.list_all),
-        api("POST", "/v1/customers/{customer}", "customers.update", "customers:write", customers.update),
-        api("GET", "/v1/customers/{customer}", "customers.retrieve", "customers:read", customers.retrieve),
-        api("DELETE", "/v1/customers/{customer}", "customers.delete", "customers:write", customers.delete),
-        api("GET", "/v1/events", "events.list", "events:read", events.list_all),
-        api("GET", "/v1/events/{event}", "events.retrieve", "events:read", events.retrieve),
-        api("POST", "/v1/webhook_endpoints", "webhook_endpoints.create", "webhook_endpoints:write",
-            webhook_endpoints.create),
-        api("GET", "/v1/webhook_endpoints", "webhook_endpoints.list", "webhook_endpoints:read",
-            webhook_endpoints.list_all),
-        api("POST", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.update", "webhook_endpoints:write",
-            webhook_endpoints.update),
-        api("GET", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.retrieve", "webhook_endpoints:read",
-            webhook_endpoints.retrieve),
-        api("DELETE", "/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoints.delete", "webhook_endpoints:write",
-            webhook_endpoints.delete),
-        api("*", "/{path:.*}", "unknown", "", None),
-    ]  # fmt: skip
+    """Every route of the API; whatever has none is answered by the last."""
+    opened = [
+        web.route(
+            operation.method,
+            operation.path,
+            door.opens(operation.name, operation.right, operation.route),
+            expect_handler=_expect,
+        )
+        for operation in OPERATIONS
+    ]
+    return [*opened, web.route("*", "/{path:.*}", door.opens("unknown", "", None), expect_handler=_expect)]
 
 
 async def _expect(request: web.Request) -> None:

@@ -22,6 +22,7 @@ from projections.rows import Rows
 from service.http import clocks, expand, extras, pagination, resources
 from service.http.door import Call
 from service.http.expand import Tree
+from service.http.operation import Operation
 from service.http.params import customer as parameters_of
 
 URL = "/v1/customers"
@@ -176,3 +177,52 @@ def _refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
         raise Refusal(
             f"The invoice prefix '{prefix}' is already in use by another customer.", param="invoice_prefix"
         ) from None
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="customers.create",
+        right="customers:write",
+        route=create,
+        parameters=parameters_of.CreateCustomer,
+        answers="customer",
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="customers.list",
+        right="customers:read",
+        route=list_all,
+        parameters=parameters_of.ListCustomers,
+        answers="list.customer",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{customer}}",
+        name="customers.update",
+        right="customers:write",
+        route=update,
+        parameters=parameters_of.UpdateCustomer,
+        answers="customer",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{customer}}",
+        name="customers.retrieve",
+        right="customers:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveCustomer,
+        answers=("customer", "deleted_customer"),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{URL}/{{customer}}",
+        name="customers.delete",
+        right="customers:write",
+        route=delete,
+        parameters=parameters_of.DeleteCustomer,
+        answers="deleted_customer",
+    ),
+)

@@ -6,6 +6,7 @@ from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.door import Call
+from service.http.operation import Operation
 from service.http.params import event as parameters_of
 
 URL = "/v1/events"
@@ -39,3 +40,25 @@ async def list_all(call: Call) -> Reply:
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=URL,
+        name="events.list",
+        right="events:read",
+        route=list_all,
+        parameters=parameters_of.ListEvents,
+        answers="list.event",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{event}}",
+        name="events.retrieve",
+        right="events:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveEvent,
+        answers="event",
+    ),
+)

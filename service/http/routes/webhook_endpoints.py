@@ -13,6 +13,7 @@ from projections.read import UnknownCursor
 from projections.rows import Rows
 from service.http import expand, pagination
 from service.http.door import Call
+from service.http.operation import Operation
 from service.http.params import webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
 from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
@@ -110,3 +111,52 @@ def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     return reply
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="webhook_endpoints.create",
+        right="webhook_endpoints:write",
+        route=create,
+        parameters=parameters_of.CreateWebhookEndpoint,
+        answers="webhook_endpoint",
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="webhook_endpoints.list",
+        right="webhook_endpoints:read",
+        route=list_all,
+        parameters=parameters_of.ListWebhookEndpoints,
+        answers="list.webhook_endpoint",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{webhook_endpoint}}",
+        name="webhook_endpoints.update",
+        right="webhook_endpoints:write",
+        route=update,
+        parameters=parameters_of.UpdateWebhookEndpoint,
+        answers="webhook_endpoint",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{webhook_endpoint}}",
+        name="webhook_endpoints.retrieve",
+        right="webhook_endpoints:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveWebhookEndpoint,
+        answers="webhook_endpoint",
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{URL}/{{webhook_endpoint}}",
+        name="webhook_endpoints.delete",
+        right="webhook_endpoints:write",
+        route=delete,
+        parameters=parameters_of.DeleteWebhookEndpoint,
+        answers="deleted_webhook_endpoint",
+    ),
+)
