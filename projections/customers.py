@@ -9,6 +9,7 @@ from events import customer
 from events.customer import Customer
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
+from projections import discounts
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
@@ -30,7 +31,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "default_source": None,
         "delinquent": False,
         "description": profile.description,
-        "discount": None,
+        "discount": discounts.render(state.discounts.current, state.id),
         "email": profile.email,
         "individual_name": profile.individual_name,
         "invoice_prefix": profile.invoice_prefix,
@@ -161,7 +162,7 @@ def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
     return tuple(latest.values())
 
 
-PROJECTS: Mapping[type, Project] = {}
+PROJECTS: Mapping[type, Project] = {**discounts.PROJECTS}
 KINDS: tuple[str, ...] = ()  # of the objects that facets' projections write
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from events import api_key, customer
+from events import api_key, coupon, customer, promotion_code
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
@@ -15,7 +15,9 @@ from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
 from projections import api_keys
+from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
+from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
 from service.metrics import Metrics
@@ -24,7 +26,8 @@ from webhooks import endpoint
 from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
-EVENT_MODULES = (customer, api_key, endpoint)  # each kind of stream, with the types of its events
+# Each kind of stream, with the types of its events.
+EVENT_MODULES = (customer, api_key, coupon, endpoint, promotion_code)
 
 
 def codec() -> Codec:
@@ -87,6 +90,8 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         {
             "customer": CustomerProjection(settings.api_version).rows,
             "api_key": api_keys.rows,
+            "coupon": CouponProjection(settings.api_version).rows,
+            "promotion_code": PromotionCodeProjection(settings.api_version).rows,
             "webhook_endpoint": EndpointProjection(keys).rows,
         }
     )

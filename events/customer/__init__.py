@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
-from events.customer import profile, test_clock
+from events.customer import discount, profile, test_clock
+from events.customer.discount import Discounts
 from events.customer.profile import Attributes, Profile, ProfilePatch
 from events.errors import Missing
 
@@ -72,9 +73,13 @@ class Facet(NamedTuple):
     events: dict[str, type]
     decide: Callable[[Any, Any], Sequence[Any]]
     evolve: Callable[[Any, Any], Any]
+    end: Callable[[Any, int], Sequence[Any]] | None = None  # what ends with the customer
 
 
-FACETS = (Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),)
+FACETS = (
+    Facet("discounts", discount.Command, discount.EVENT_TYPES, discount.decide, discount.evolve, discount.end),
+    Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),
+)
 _BY_COMMAND = {command: facet for facet in FACETS for command in get_args(facet.commands) or (facet.commands,)}
 _BY_EVENT = {event: facet for facet in FACETS for event in facet.events.values()}
 
@@ -93,6 +98,7 @@ class Customer:
     created: int = 0
     currency: str | None = None
     deleted: bool = False
+    discounts: Discounts = discount.NONE
     profile: Profile = profile.BLANK
     test_clock: str | None = None
 
@@ -127,7 +133,9 @@ def decide(state: Customer, command: Any) -> list[Any]:
             return [CustomerUpdated(attributes=attributes)] if attributes else []
         case DeleteCustomer():
             must_exist(state, command.id)
-            return [CustomerDeleted(id=command.id)]
+            ends = [(getattr(state, facet.name), facet.end) for facet in FACETS if facet.end is not None]
+            ended = [event for part, end in ends for event in end(part, command.at)]
+            return [*ended, CustomerDeleted(id=command.id)]
         case _:
             must_exist(state, state.id)
             facet = _BY_COMMAND[type(command)]

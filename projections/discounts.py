@@ -1,0 +1,62 @@
+"""The discount of a customer: part of the customer as it is shown, told of by itself, ended when its time is over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events.customer.discount import Discount, DiscountEnded, DiscountGiven, DiscountRemoved
+from projections.facets import Facts, Project, Step, Telling
+
+END = "discount.end"  # the task that is due when a discount's months are over
+
+
+def render(discount: Discount | None, customer: str) -> dict[str, Any] | None:
+    """A customer's discount (API reference, the discount object); null when there is none."""
+    if discount is None:
+        return None
+    return {
+        "id": discount.id,
+        "object": "discount",
+        "checkout_session": None,
+        "customer": customer,
+        "customer_account": None,
+        "end": discount.end,
+        "invoice": None,
+        "invoice_item": None,
+        "promotion_code": discount.promotion_code,
+        "source": {"coupon": discount.coupon.id, "type": "coupon"},
+        "start": discount.start,
+        "subscription": None,
+        "subscription_item": None,
+    }
+
+
+def render_deleted(shown: dict[str, Any]) -> dict[str, Any]:
+    """A discount, as it was shown, that was just removed: `deleted` in its alphabetical place, and no `end`."""
+    first = {key: shown[key] for key in ("id", "object")}
+    rest = {key: shown[key] for key in shown.keys() - first.keys() - {"end"}} | {"deleted": True}
+    return first | dict(sorted(rest.items()))
+
+
+def _given(step: Step) -> Facts:
+    was, now = step.before.discounts.current, step.after.discounts.current
+    shown = render(now, step.after.id)
+    assert now is not None
+    assert shown is not None
+    due = [] if was is None or was.end is None else [step.due(END, was.id, None)]
+    if now.end is not None:
+        due.append(step.due(END, now.id, now.end))
+    before = render(was, step.after.id)
+    told = Telling("customer.discount.created" if before is None else "customer.discount.updated", shown, before=before)
+    return Facts(notices=(told,), due=tuple(due))
+
+
+def _gone(step: Step) -> Facts:
+    was = step.before.discounts.current
+    shown = render(was, step.after.id)
+    assert was is not None
+    assert shown is not None
+    due = (step.due(END, was.id, None),) if was.end is not None else ()
+    return Facts(notices=(Telling("customer.discount.deleted", shown),), due=due)
+
+
+PROJECTS: Mapping[type, Project] = {DiscountGiven: _given, DiscountRemoved: _gone, DiscountEnded: _gone}
