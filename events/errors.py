@@ -6,6 +6,7 @@
 | Missing         | the caller        | a Refusal: the object in the path is not there, 404   |
 | Declined        | the caller        | a Refusal: the card or bank account is no good, 402   |
 | LockTimeout     | the caller        | a Refusal: others kept changing the object, 429       |
+| ClockAdvancing  | the caller        | a LockTimeout: its test clock is moving, 429          |
 | StaleStream     | ourselves         | another writer was first: decide again                |
 | ConstraintBroken| ourselves         | a unique name is in use, a limit is reached: 400 |
 | AlreadyAnswered | ourselves         | this idempotency key has an answer: replay it         |
@@ -51,6 +52,18 @@ class LockTimeout(Refusal):
         super().__init__(
             "This object cannot be accessed right now because another API request is currently accessing it. "
             "Please try again.",
+            code="lock_timeout",
+        )
+
+
+class ClockAdvancing(LockTimeout):
+    """The object's test clock is on its way to a later time; the caller may try again when it is ready."""
+
+    def __init__(self) -> None:
+        Refusal.__init__(
+            self,
+            "This object cannot be changed right now because its test clock is advancing. Please try again when the "
+            "test clock is ready.",
             code="lock_timeout",
         )
 

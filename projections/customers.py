@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from events import customer
-from events.customer import Customer
+from events.customer import Customer, subscription
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
-from projections import discounts
+from projections import discounts, subscriptions, test_clocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
@@ -29,7 +29,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "created": state.created,
         "currency": state.currency,
         "default_source": None,
-        "delinquent": False,
+        "delinquent": subscription.delinquent(state.subscriptions),
         "description": profile.description,
         "discount": discounts.render(state.discounts.current, state.id),
         "email": profile.email,
@@ -162,8 +162,8 @@ def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
     return tuple(latest.values())
 
 
-PROJECTS: Mapping[type, Project] = {**discounts.PROJECTS}
-KINDS: tuple[str, ...] = ()  # of the objects that facets' projections write
+PROJECTS: Mapping[type, Project] = {**discounts.PROJECTS, **subscriptions.PROJECTS, **test_clocks.PROJECTS}
+KINDS: tuple[str, ...] = (subscriptions.KIND,)  # of the objects that facets' projections write
 
 
 def _address(address: Address | None) -> dict[str, str | None] | None:

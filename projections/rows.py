@@ -62,7 +62,7 @@ class DueRow(NamedTuple):
     """A row of projections.due: work that a stream has for later; its fields stand as in the type due_row.
 
     `task` names who does it and `subject` what in the stream it is about. Without a `due_at` (Unix seconds, of the test
-    clock where there is one) the work is taken away.
+    clock where there is one) the work is taken away. The task FOLLOW has all the stream's work follow the test clock.
     """
 
     account: str
@@ -86,6 +86,7 @@ class Rows:
 
 
 NO_ROWS = Rows()
+FOLLOW = "test_clock.follow"
 TYPE = 1 + NoticeRow._fields.index("type")  # in a row that begins with its item
 
 # What is told of one request comes in this order (API reference, types of events); the rest as it happened.

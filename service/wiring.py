@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from events import api_key, coupon, customer, promotion_code
+from events import api_key, coupon, customer, promotion_code, test_clock
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
@@ -20,6 +20,7 @@ from projections.customers import CustomerProjection
 from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
+from projections.test_clocks import TestClockProjection
 from service.metrics import Metrics
 from service.settings import Settings
 from webhooks import endpoint
@@ -27,7 +28,7 @@ from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.
-EVENT_MODULES = (customer, api_key, coupon, endpoint, promotion_code)
+EVENT_MODULES = (customer, api_key, coupon, endpoint, promotion_code, test_clock)
 
 
 def codec() -> Codec:
@@ -92,6 +93,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "api_key": api_keys.rows,
             "coupon": CouponProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
+            test_clock.KIND: TestClockProjection(settings.api_version).rows,
             "webhook_endpoint": EndpointProjection(keys).rows,
         }
     )

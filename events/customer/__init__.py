@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
-from events.customer import discount, profile, test_clock
+from events.customer import discount, profile, subscription, test_clock
 from events.customer.discount import Discounts
 from events.customer.profile import Attributes, Profile, ProfilePatch
+from events.customer.subscription import Subscriptions
 from events.errors import Missing
 
 KIND = "customer"
@@ -78,6 +79,14 @@ class Facet(NamedTuple):
 
 FACETS = (
     Facet("discounts", discount.Command, discount.EVENT_TYPES, discount.decide, discount.evolve, discount.end),
+    Facet(
+        "subscriptions",
+        subscription.Command,
+        subscription.EVENT_TYPES,
+        subscription.decide,
+        subscription.evolve,
+        subscription.end,
+    ),
     Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),
 )
 _BY_COMMAND = {command: facet for facet in FACETS for command in get_args(facet.commands) or (facet.commands,)}
@@ -100,6 +109,7 @@ class Customer:
     deleted: bool = False
     discounts: Discounts = discount.NONE
     profile: Profile = profile.BLANK
+    subscriptions: Subscriptions = subscription.NONE
     test_clock: str | None = None
 
     @property
@@ -154,7 +164,8 @@ def evolve(state: Customer, event: Any) -> Customer:
         case _:
             facet = _BY_EVENT[type(event)]
             changed: dict[str, Any] = {facet.name: facet.evolve(getattr(state, facet.name), event)}
-            return replace(state, **changed)
+            after = replace(state, **changed)
+            return after if after.currency else replace(after, currency=subscription.currency(after.subscriptions))
 
 
 def must_exist(state: Customer, id: str) -> None:

@@ -26,10 +26,10 @@ CREATE TABLE projections.due (
     due_at bigint NOT NULL,                        -- Unix seconds, of the test clock where there is one
     test_clock text COLLATE "C",
     tries integer NOT NULL DEFAULT 0,              -- that failed
-    try_at bigint NOT NULL,                        -- Unix seconds: due_at, or later after a failure
+    try_at bigint NOT NULL,                        -- Unix seconds of the machine; see projections.try_at
     CONSTRAINT due_pkey PRIMARY KEY (kind, id, task, subject)
 );
-CREATE INDEX due_next ON projections.due (try_at) WHERE test_clock IS NULL;
+CREATE INDEX due_next ON projections.due (try_at);
 CREATE INDEX due_of_clock ON projections.due (test_clock, due_at) WHERE test_clock IS NOT NULL;
 GRANT SELECT, INSERT, UPDATE, DELETE ON projections.due TO rollbook_service;
 

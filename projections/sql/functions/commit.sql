@@ -3,7 +3,7 @@
 -- items, drafts and both results are those of events.append. Rows name their item by its 1-based place; those of items
 -- that were not accepted are left out. The event of a resource_row or notice_row is the 0-based place, within its item,
 -- of the event it comes of. A due_row without a time takes that work away; of several for one piece of work the last
--- counts.
+-- counts. One of the task test_clock.follow has all work of its stream follow the test clock.
 -- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use.
 CREATE OR REPLACE FUNCTION projections.commit(
     items events.item[], drafts events.draft[], customers projections.customer_row[],
@@ -36,8 +36,8 @@ BEGIN
             facts
         FROM unnest(resources) WHERE first_position[item] IS NOT NULL
         ON CONFLICT (account, livemode, kind, id) DO UPDATE
-            SET parent = excluded.parent, version = excluded.version, deleted = excluded.deleted, lookup = excluded.lookup,
-                body = excluded.body, facts = excluded.facts;
+            SET parent = excluded.parent, created = excluded.created, version = excluded.version,
+                deleted = excluded.deleted, lookup = excluded.lookup, body = excluded.body, facts = excluded.facts;
     END IF;
 
     IF cardinality(notices) > 0 THEN
@@ -65,10 +65,16 @@ BEGIN
             WHERE l.due_at IS NULL AND (d.kind, d.id, d.task, d.subject) = (l.kind, l.id, l.task, l.subject)
         )
         INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, test_clock, try_at)
-        SELECT kind, id, task, subject, account, livemode, due_at, test_clock, due_at
+        SELECT kind, id, task, subject, account, livemode, due_at, test_clock,
+            projections.try_at(account, livemode, test_clock, due_at)
         FROM latest WHERE due_at IS NOT NULL
         ON CONFLICT (kind, id, task, subject) DO UPDATE
             SET due_at = excluded.due_at, test_clock = excluded.test_clock, tries = 0, try_at = excluded.try_at;
+        UPDATE projections.due d
+        SET test_clock = f.test_clock, try_at = projections.try_at(d.account, d.livemode, f.test_clock, d.due_at)
+        FROM unnest(dues) f
+        WHERE f.task = 'test_clock.follow' AND outcome[f.item] = 'accepted'
+          AND d.kind = f.kind AND d.id = f.id AND d.test_clock IS NULL;
         PERFORM pg_notify('rollbook_due', '');
     END IF;
 END $$;

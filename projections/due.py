@@ -1,0 +1,82 @@
+"""Work that is due later, as who does it takes it: leased for a while, then done, or tried again at a later time.
+
+A lease is a time, and a count of tries that nobody else has: what a killed process had taken is free again when its
+time is over, and what comes too late from a slow one changes nothing.
+"""
+
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+
+NEXT = "SELECT try_at FROM projections.due ORDER BY try_at LIMIT 1"
+COUNT = "SELECT count(*) AS count FROM (SELECT FROM projections.due WHERE try_at <= $1 LIMIT $2) AS waiting"
+
+
+class Due(NamedTuple):
+    """A piece of work: see projections.rows.DueRow. `tries` counts this one too."""
+
+    account: str
+    livemode: bool
+    kind: str
+    id: str
+    task: str
+    subject: str
+    due_at: int
+    test_clock: str | None
+    tries: int
+
+
+class DueWork:
+    """The table of what is due. Every time is in Unix seconds."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._take = load_sql("projections", "take_due")
+        self._next_of_clock = load_sql("projections", "next_due_of_clock")
+        self._finish = load_sql("projections", "finish_due")
+        self._postpone = load_sql("projections", "postpone_due")
+
+    async def take(self, now: int, until: int, limit: int) -> list[Due]:
+        """Lease what is due by now, the longest due first."""
+        return [Due(*row) for row in await self._fetch(self._take, now, until, limit)]
+
+    async def next_of_clock(self, account: str, livemode: bool, clock: str, until: int, now: int) -> Due | None:
+        """The earliest work that is due under a test clock by `until`, by that clock; it is not leased."""
+        rows = await self._fetch(self._next_of_clock, account, livemode, clock, until, now)
+        return Due(*rows[0]) if rows else None
+
+    async def finish(self, due: Due) -> None:
+        """Remove what is done."""
+        await self._fetch(self._finish, due.kind, due.id, due.task, due.subject, due.tries, due.due_at)
+
+    async def keep(self, due: Due, until: int) -> bool:
+        """Lease it for longer; gives whether it was still leased."""
+        return await self._put_off(due, until, due.tries)
+
+    async def again(self, due: Due, at: int) -> None:
+        """Try it again later."""
+        await self._put_off(due, at, max(due.tries, 1))
+
+    async def next_at(self) -> int | None:
+        """When the next work is due or a lease ends, by the machine's time."""
+        rows = await self._fetch(NEXT)
+        return rows[0]["try_at"] if rows else None
+
+    async def waiting(self, now: int, count_max: int) -> int:
+        """How much is due by now and not taken, counted no further than a maximum."""
+        rows = await self._fetch(COUNT, now, count_max)
+        count: int = rows[0]["count"]
+        return count
+
+    async def _put_off(self, due: Due, at: int, tries: int) -> bool:
+        return bool(await self._fetch(self._postpone, due.kind, due.id, due.task, due.subject, due.tries, at, tries))
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows

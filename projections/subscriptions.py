@@ -1,0 +1,252 @@
+"""A customer's subscriptions as the API shows them, and what is told of them.
+
+What a billing service does not report is shown as it is by default (API reference, the subscription object).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events import ids
+from events.customer.subscription import (
+    PaymentRetryRequested,
+    Price,
+    Subscription,
+    SubscriptionCanceled,
+    SubscriptionRemoved,
+    SubscriptionReported,
+    canceled_at,
+)
+from projections.facets import Facts, Project, Step, Telling
+
+KIND = "subscription"
+RETRY_REQUESTED = "invoice.payment_retry_requested"  # a type of our own: see params.webhook_endpoint
+
+
+def render(one: Subscription, customer: str, test_clock: str | None, livemode: bool) -> dict[str, Any]:
+    """A subscription in its default representation."""
+    return {
+        "id": one.id,
+        "object": KIND,
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": _first(one.billing_cycle_anchor, one.start_date, one.created),
+        "billing_cycle_anchor_config": None,
+        "billing_mode": {"flexible": None, "type": "classic"},
+        "billing_schedules": [],
+        "billing_thresholds": None,
+        "cancel_at": one.cancel_at,
+        "cancel_at_period_end": one.cancel_at_period_end,
+        "canceled_at": one.canceled_at,
+        "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
+        "collection_method": one.collection_method,
+        "created": one.created,
+        "currency": one.currency,
+        "customer": customer,
+        "customer_account": None,
+        "days_until_due": one.days_until_due,
+        "default_payment_method": one.default_payment_method,
+        "default_source": one.default_source,
+        "default_tax_rates": [],
+        "description": one.description,
+        "discounts": [],
+        "ended_at": one.ended_at,
+        "invoice_settings": {
+            "account_tax_ids": None,
+            "custom_fields": None,
+            "description": None,
+            "footer": None,
+            "issuer": {"type": "self"},
+        },
+        "items": {
+            "object": "list",
+            "data": _items(one, livemode),
+            "has_more": False,
+            "url": f"/v1/subscription_items?subscription={one.id}",
+        },
+        "latest_invoice": one.latest_invoice.id if one.latest_invoice else None,
+        "livemode": livemode,
+        "managed_payments": None,
+        "metadata": dict(one.metadata),
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "schedule": None,
+        "start_date": _first(one.start_date, one.created),
+        "status": one.status,
+        "test_clock": test_clock,
+        "transfer_data": None,
+        "trial_end": one.trial_end,
+        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_start": one.trial_start,
+    }
+
+
+def render_deleted(id: str) -> dict[str, Any]:
+    """What is left to show of a subscription that was removed."""
+    return {"id": id, "object": KIND, "deleted": True}
+
+
+def _items(one: Subscription, livemode: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": item.id,
+            "object": "subscription_item",
+            "billing_thresholds": None,
+            "created": _first(item.created, one.created),
+            "current_period_end": one.current_period_end,
+            "current_period_start": one.current_period_start,
+            "current_trial": None,
+            "discounts": [],
+            "metadata": {},
+            "plan": _plan(item.price, one, livemode),
+            "price": _price(item.price, one, livemode),
+            "quantity": item.quantity,
+            "subscription": one.id,
+            "tax_rates": [],
+        }
+        for item in one.items
+    ]
+
+
+def _price(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
+    """An item's price (API reference, the price object)."""
+    return {
+        "id": price.id,
+        "object": "price",
+        "active": True,
+        "billing_scheme": "per_unit",
+        "created": _first(price.created, one.created),
+        "currency": one.currency,
+        "custom_unit_amount": None,
+        "livemode": livemode,
+        "lookup_key": None,
+        "metadata": {},
+        "nickname": price.nickname,
+        "product": price.product,
+        "recurring": {
+            "interval": price.interval,
+            "interval_count": price.interval_count,
+            "meter": None,
+            "trial_period_days": None,
+            "usage_type": "licensed",
+        },
+        "tax_behavior": "unspecified",
+        "tiers_mode": None,
+        "transform_quantity": None,
+        "type": "recurring",
+        "unit_amount": price.unit_amount,
+        "unit_amount_decimal": None if price.unit_amount is None else str(price.unit_amount),
+    }
+
+
+def _plan(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
+    """The same price as it was called before there were prices (API reference, the plan object)."""
+    return {
+        "id": price.id,
+        "object": "plan",
+        "active": True,
+        "amount": price.unit_amount,
+        "amount_decimal": None if price.unit_amount is None else str(price.unit_amount),
+        "billing_scheme": "per_unit",
+        "created": _first(price.created, one.created),
+        "currency": one.currency,
+        "interval": price.interval,
+        "interval_count": price.interval_count,
+        "livemode": livemode,
+        "metadata": {},
+        "meter": None,
+        "nickname": price.nickname,
+        "product": price.product,
+        "tiers_mode": None,
+        "transform_usage": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
+    }
+
+
+def _first(*values: int | None) -> int | None:
+    """The first value that is known."""
+    return next((value for value in values if value is not None), None)
+
+
+def _reported(step: Step) -> Facts:
+    """Created, updated, or deleted when it is canceled (API reference, types of events)."""
+    before = step.before.subscriptions.by_id.get(step.event.id)
+    after = step.after.subscriptions.by_id[step.event.id]
+    shown = _shown(step, after)
+    if before is None:
+        told = Telling("customer.subscription.created", shown)
+    elif after.canceled and not before.canceled:
+        told = Telling("customer.subscription.deleted", shown)
+    else:
+        told = Telling("customer.subscription.updated", shown, _shown(step, before))
+    same = before is not None and told.before == shown  # a report may change what is not shown
+    return _facts(step, after, () if same else (told,))
+
+
+def _canceled(step: Step) -> Facts:
+    after = step.after.subscriptions.by_id[step.event.id]
+    return _facts(step, after, (Telling("customer.subscription.deleted", _shown(step, after)),))
+
+
+def _removed(step: Step) -> Facts:
+    """Whoever follows the notices sees it end, if they have not seen so before."""
+    last = step.before.subscriptions.by_id[step.event.id]
+    over = canceled_at(last, step.event.at)
+    told = () if last.canceled else (Telling("customer.subscription.deleted", _shown(step, over)),)
+    return _facts(step, over, told, deleted=True)
+
+
+def _retry_requested(step: Step) -> Facts:
+    """What the billing service is asked: it names the invoice, and says that the try is not one of its own schedule."""
+    event = step.event
+    return Facts(
+        notices=(
+            Telling(
+                RETRY_REQUESTED,
+                {
+                    "id": ids.derived("prr", step.stream, step.version),
+                    "object": "payment_retry_request",
+                    "automatic": False,
+                    "created": event.at,
+                    "customer": step.after.id,
+                    "invoice": event.invoice,
+                    "livemode": step.origin.livemode,
+                    "subscription": event.subscription,
+                },
+            ),
+        )
+    )
+
+
+def _facts(step: Step, one: Subscription, told: tuple[Telling, ...], *, deleted: bool = False) -> Facts:
+    row = step.resource(
+        kind=KIND,
+        id=one.id,
+        created=one.created,
+        shown=_shown(step, one),
+        deleted=deleted,
+        facts={"canceled": one.canceled, "ended": one.ended, "status": one.status},
+    )
+    return Facts(resources=(row,), notices=told)
+
+
+def _shown(step: Step, one: Subscription) -> dict[str, Any]:
+    return render(one, step.after.id, step.after.test_clock, step.origin.livemode)
+
+
+PROJECTS: Mapping[type, Project] = {
+    SubscriptionReported: _reported,
+    SubscriptionCanceled: _canceled,
+    SubscriptionRemoved: _removed,
+    PaymentRetryRequested: _retry_requested,
+}

@@ -1,0 +1,119 @@
+"""Test clocks as the API shows them, what is told of them, and the work they wait for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from events import test_clock
+from events.customer.test_clock import ClockJoined
+from events.decider import Change, Decider
+from events.test_clock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
+from projections.facets import Facts, Project, Step
+from projections.notices import notice
+from projections.rows import FOLLOW, DueRow, NoticeRow, ResourceRow, Rows
+
+TEST_CLOCK: Decider[TestClock] = Decider(test_clock.KIND, test_clock.NO_CLOCK, test_clock.decide, test_clock.evolve)
+ADVANCE = "test_clock.advance"
+DELETE = "test_clock.delete"
+TOLD: Mapping[type, str] = {
+    ClockCreated: "test_helpers.test_clock.created",
+    AdvanceBegun: "test_helpers.test_clock.advancing",
+    Arrived: "test_helpers.test_clock.ready",
+    ClockDeleted: "test_helpers.test_clock.deleted",
+}
+
+
+def render(clock: TestClock, livemode: bool) -> dict[str, Any]:
+    """A clock in its default representation (API reference, the test clock object)."""
+    moving = clock.target is not None
+    return {
+        "id": clock.id,
+        "object": test_clock.KIND,
+        "created": clock.created,
+        "deletes_after": clock.deletes_after,
+        "frozen_time": clock.frozen_time,
+        "livemode": livemode,
+        "name": clock.name,
+        "status": "advancing" if moving else "ready",
+        "status_details": {"advancing": {"target_frozen_time": clock.target}} if moving else {},
+    }
+
+
+def render_deleted(id: str) -> dict[str, Any]:
+    """What is left to show of a deleted clock."""
+    return {"id": id, "object": test_clock.KIND, "deleted": True}
+
+
+class TestClockProjection:
+    """Turns changes of clocks into their row, their notices, told in `api_version`, and their work."""
+
+    def __init__(self, api_version: str) -> None:
+        self._api_version = api_version
+
+    def rows(self, change: Change[TestClock]) -> Rows:
+        """The row as the change left it, what is told of each event, and what is due of it."""
+        clock, origin = change.after, change.origin
+        return Rows(
+            resources=(
+                ResourceRow(
+                    account=origin.account,
+                    livemode=origin.livemode,
+                    id=clock.id,
+                    kind=test_clock.KIND,
+                    parent="",
+                    created=clock.created,
+                    version=change.version,
+                    deleted=clock.deleted,
+                    lookup=None,
+                    body=orjson.dumps(render(clock, origin.livemode), option=orjson.OPT_INDENT_2),
+                    facts=orjson.dumps({"frozen_time": clock.frozen_time}).decode(),
+                ),
+            ),
+            notices=self._notices(change),
+            due=tuple(row for event, _ in change.steps for row in _due(change, event)),
+        )
+
+    def _notices(self, change: Change[TestClock]) -> tuple[NoticeRow, ...]:
+        first = change.version - len(change.steps) + 1
+        return tuple(
+            notice(
+                TOLD[type(event)],
+                render(after, change.origin.livemode),
+                stream=change.stream,
+                version=first + place,
+                event=place,
+                origin=change.origin,
+                api_version=self._api_version,
+            )
+            for place, (event, after) in enumerate(change.steps)
+            if type(event) in TOLD
+        )
+
+
+def _due(change: Change[TestClock], event: Any) -> tuple[DueRow, ...]:
+    match event:
+        case ClockCreated():
+            return (_row(change, DELETE, change.after.deletes_after),)
+        case AdvanceBegun():
+            return (_row(change, ADVANCE, event.at),)
+        case Arrived():
+            return (_row(change, ADVANCE, None),)
+        case ClockDeleted():
+            return (_row(change, ADVANCE, None), _row(change, DELETE, None))
+        case _:
+            return ()
+
+
+def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
+    """The clock's own work is due by the machine's time."""
+    id = change.after.id
+    return DueRow(change.origin.account, change.origin.livemode, test_clock.KIND, id, task, id, due_at)
+
+
+def _joined(step: Step) -> Facts:
+    """What was due of the customer by everybody's time is due by the clock's from now on."""
+    return Facts(due=(step.due(FOLLOW, "", None),))
+
+
+PROJECTS: Mapping[type, Project] = {ClockJoined: _joined}
