@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import BaseModel
 
 from events import ids
@@ -105,7 +106,9 @@ class Door:
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
-            headers = {"Request-Id": request_id, "Server": "Rollbook"}
+            headers = CIMultiDict(
+                (("Request-Id", request_id), ("Server", "Rollbook"), ("Content-Type", "application/json"))
+            )
             actor, livemode = None, False
             try:
                 caller = await self.authenticator.caller(request.headers.get("Authorization"))
@@ -126,12 +129,12 @@ class Door:
                 request=request_id,
                 actor=actor,
             )
-            return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+            return web.Response(body=body, status=status, headers=headers)
 
         return handle
 
     async def _answer(
-        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route | None, headers: dict[str, str]
+        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route | None, headers: CIMultiDict[str]
     ) -> Reply:
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
@@ -171,7 +174,7 @@ class Door:
         finally:
             self.running.end(running)
 
-    async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: dict[str, str]) -> Reply:
+    async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
         """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.
 
         The common case asks nothing first: the log refuses the second use of a key in the same round trip.
@@ -206,7 +209,7 @@ class Door:
         return await self.log.receipt(call.caller.account, call.caller.livemode, call.idempotency_key)
 
     @staticmethod
-    def _replay(receipt: Receipt, use: KeyUse, headers: dict[str, str]) -> Reply:
+    def _replay(receipt: Receipt, use: KeyUse, headers: CIMultiDict[str]) -> Reply:
         if receipt.fingerprint != use.fingerprint:
             raise refusals.KeyReused(use.key, first_route=receipt.route, route=use.route)
         headers["Idempotent-Replayed"] = "true"
@@ -229,7 +232,7 @@ class Door:
             raise refusals.Unreadable from None
 
     def _failed(
-        self, error: Exception, name: str, request_id: str, livemode: bool, headers: dict[str, str]
+        self, error: Exception, name: str, request_id: str, livemode: bool, headers: CIMultiDict[str]
     ) -> tuple[int, bytes]:
         if not isinstance(error, Refusal | LogUnavailable):
             self._report(error, name, request_id)

@@ -12,6 +12,7 @@ from events.errors import Refusal
 
 FormValue = str | list["FormValue"] | dict[str, "FormValue"]
 
+ASCII = {digits: chr(code) for code in range(128) for digits in (f"{code:02X}", f"{code:02x}")}
 PARAMETERS_MAX = 1000
 DEPTH_MAX = 10
 
@@ -69,10 +70,20 @@ def _pair(part: str) -> tuple[str, str]:
 
 
 def _unquoted(text: str) -> str:
-    """Most names and many values have nothing to decode, and looking is cheaper than calling."""
+    """Most names and many values have nothing to decode, or ASCII alone, and looking is cheaper than calling."""
     if "+" in text:
         text = text.replace("+", " ")
-    return unquote(text, errors="strict") if "%" in text else text
+    if "%" not in text:
+        return text
+    first, *escaped = text.split("%")
+    decoded = [first]
+    for piece in escaped:
+        character = ASCII.get(piece[:2])
+        if character is None:  # of several bytes, or no escape at all
+            return unquote(text, errors="strict")
+        decoded.append(character)
+        decoded.append(piece[2:])
+    return "".join(decoded)
 
 
 def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, FormValue]:
