@@ -9,33 +9,32 @@ Each module names its PARAMETERS and applies what was sent of them to the reques
 process should take one at a time.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
 from service.http.door import Call
-
-Apply = Callable[[UnitOfWork, Call, str, Any, int], Awaitable[None]]
-
+from service.http.extras import discount, test_clock
 
 class Extra(Protocol):
     """A module of this package."""
 
-    PARAMETERS: tuple[str, ...]
-
     @property
-    def apply(self) -> Apply:
-        """Do what the module's parameters ask of the customer `id` at the time `at`, in Unix seconds."""
+    def PARAMETERS(self) -> tuple[str, ...]:
+        """The parameters it takes care of."""
         ...
 
-    @property
-    def streams(self) -> Callable[[Call, Any], Iterable[str]]:
+    async def apply(self, unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int) -> None:
+        """Do what the parameters ask of the customer `id` at the time `at`, in Unix seconds. Raises Refusal."""
+        ...
+
+    def streams(self, call: Call, parameters: Any) -> Iterable[str]:
         """The streams, beside the customer's, that commands of this process should take one at a time."""
         ...
 
 
-EXTRAS: tuple[Extra, ...] = ()  # in the order in which they are applied
+EXTRAS: tuple[Extra, ...] = (test_clock, discount)  # in the order in which they are applied
 _ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
 
 
