@@ -202,7 +202,7 @@ def evolve(state: TestClock, event: Event) -> TestClock:
             assert_never(event)
 
 
-def now(state: TestClock) -> int:
+def time_of(state: TestClock) -> int:
     """The time of whoever lives under the clock. Raises ClockAdvancing while it moves."""
     if state.target is not None:
         raise ClockAdvancing
@@ -222,7 +222,7 @@ def furthest(frozen_time: int) -> int:
 def _take_in(state: TestClock, command: TakeIn) -> list[Event]:
     if command.customer in state.customers:
         return []
-    now(state)
+    time_of(state)
     if len(state.customers) >= CUSTOMERS_MAX:
         raise Refusal(
             f"Test clock '{state.id}' has reached its limit of {CUSTOMERS_MAX} customers.", param="test_clock"
@@ -231,7 +231,7 @@ def _take_in(state: TestClock, command: TakeIn) -> list[Event]:
 
 
 def _advance(state: TestClock, command: Advance) -> list[Event]:
-    current = now(state)
+    current = time_of(state)
     if command.frozen_time <= current:
         raise Refusal(
             f"A test clock can only be advanced to a later time than its own, which is {current}.", param="frozen_time"

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from events.database import LOST, migrate
 from events.errors import LogUnavailable
-from service import keys, maintenance, telling
+from service import keys, maintenance, telling, timekeeper
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
@@ -74,6 +74,7 @@ async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asynci
                     tasks.create_task(telling.relay(core, health, stop))
                 if "worker" in roles:
                     tasks.create_task(telling.worker(core, health, stop))
+                    tasks.create_task(timekeeper.keep(core, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
     finally:

@@ -266,19 +266,23 @@ def canceled_at(subscription: Subscription, at: int) -> Subscription:
 
 def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:
     before = state.by_id.get(command.id)
-    told: Attributes = {"created": command.at if before is None else before.created, **command.attributes}
+    told: Attributes = {**_standing(before, command), **command.attributes}
     after = Subscription(id=command.id, **told)
     if after.canceled:
-        known = before if before is not None and before.canceled else after
-        after = canceled_at(replace(after, **_unless_told(command.attributes, known)), command.at)
+        after = canceled_at(after, command.at)
     if after == before:
         return []
     return [SubscriptionReported(at=command.at, attributes=_attributes(after), id=command.id)]
 
 
-def _unless_told(attributes: Attributes, known: Subscription) -> dict[str, int | None]:
-    """When a canceled subscription ended, as it was known before where the report does not say."""
-    return {name: getattr(known, name) for name in ("canceled_at", "ended_at") if name not in attributes}
+def _standing(before: Subscription | None, command: ReportSubscription) -> Attributes:
+    """What stands unless the report says otherwise: when the subscription was created, and when it was canceled."""
+    if before is None:
+        return {"created": command.at}
+    standing: Attributes = {"created": before.created}
+    if before.canceled and command.attributes.get("status") == CANCELED:
+        standing |= cast(Attributes, {"canceled_at": before.canceled_at, "ended_at": before.ended_at})
+    return standing
 
 
 def _attributes(subscription: Subscription) -> Attributes:

@@ -1,14 +1,32 @@
 """What time it is for a customer: that of its test clock, or everybody's."""
 
 from events.customer import Customer
+from events.errors import Refusal
+from events.test_clock import TestClock, time_of
 from events.unit_of_work import UnitOfWork
+from projections.test_clocks import TEST_CLOCK
 
 
 async def moment(unit: UnitOfWork, customer: Customer) -> int:
-    """The time at which a request acts on a customer, in Unix seconds."""
-    return int(unit.origin.at.timestamp())
+    """The time at which a request acts on a customer, in Unix seconds. Raises ClockAdvancing while its clock moves."""
+    if customer.test_clock is None:
+        return int(unit.origin.at.timestamp())
+    return time_of(await unit.load(TEST_CLOCK, customer.test_clock))
 
 
 async def at_creation(unit: UnitOfWork, test_clock: str | None) -> int:
-    """The time at which a customer comes into being, in Unix seconds."""
-    return int(unit.origin.at.timestamp())
+    """The time at which a customer comes into being, in Unix seconds.
+
+    Raises Refusal when it is to live under a clock that is not there, ClockAdvancing while that moves.
+    """
+    if test_clock is None:
+        return int(unit.origin.at.timestamp())
+    return time_of(await load(unit, test_clock, param="test_clock"))
+
+
+async def load(unit: UnitOfWork, id: str, *, param: str) -> TestClock:
+    """The living clock that a parameter names. Raises Refusal."""
+    clock = await unit.load(TEST_CLOCK, id)
+    if not clock.exists:
+        raise Refusal(f"No such test clock: '{id}'", code="resource_missing", param=param)
+    return clock

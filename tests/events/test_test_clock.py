@@ -61,7 +61,7 @@ def frozen_at(text: str) -> Given:
 def test_a_clock_stands_at_any_time_and_is_kept_for_thirty_days_of_the_machines() -> None:
     command = CreateClock(id=ID, created=MADE, frozen_time=FROZEN, name="Renewal")
     state = NEVER.when(command).then(CREATED)
-    assert (state.exists, clocks.now(state), state.deletes_after) == (True, FROZEN, MADE + KEPT_S)
+    assert (state.exists, clocks.time_of(state), state.deletes_after) == (True, FROZEN, MADE + KEPT_S)
     assert state.deletes_after - MADE == 30 * 86_400
 
 
@@ -147,7 +147,7 @@ def test_a_moving_clock_refuses_for_the_moment(command: object) -> None:
 
 def test_nobody_can_ask_a_moving_clock_for_the_time() -> None:
     with pytest.raises(ClockAdvancing):
-        clocks.now(MOVING.state)
+        clocks.time_of(MOVING.state)
 
 
 def test_a_clock_is_deleted_even_while_it_moves() -> None:

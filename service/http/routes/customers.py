@@ -14,11 +14,13 @@ from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
 from events.execute import other_mode_hint
 from events.record import Origin
+from events.test_clock import LetGo
 from events.unit_of_work import UnitOfWork
 from projections import customers
 from projections.customers import CUSTOMER
 from projections.read import UnknownCursor
 from projections.rows import Rows
+from projections.test_clocks import TEST_CLOCK
 from service.http import clocks, expand, extras, pagination, resources
 from service.http.door import Call
 from service.http.expand import Tree
@@ -84,9 +86,11 @@ async def update(call: Call) -> Reply:
             id,
             UpdateCustomer(id=id, patch=patch),
             call.begin(),
-            reply=_shows(call),
+            reply=_shows(call, by_everybodys_time=True),
             key_use=call.key_use,
         )
+    except UnderTestClock:
+        return await _update_with_more(call, id, parameters, tree)
     except ConstraintBroken as broken:
         _refuse_given_prefix(broken, patch)
         raise
@@ -120,8 +124,11 @@ async def delete(call: Call) -> Reply:
 
 async def end(unit: UnitOfWork, id: str, at: int) -> None:
     """Delete a customer and whatever it has, within a unit of work. Raises Missing, Refusal."""
-    await resources.load_customer(unit, id)
+    state = await resources.load_customer(unit, id)
     unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at))
+    if state.test_clock is not None:
+        await unit.load(TEST_CLOCK, state.test_clock)
+        unit.do(TEST_CLOCK, state.test_clock, LetGo(id=state.test_clock, customer=id))
 
 
 async def retrieve(call: Call) -> Reply:
@@ -158,10 +165,16 @@ async def list_all(call: Call) -> Reply:
     return Reply(status=200, body=pagination.list_body(URL, bodies, found.has_more, total))
 
 
-def _shows(call: Call) -> Callable[[Customer, Rows | None], Reply]:
+class UnderTestClock(Exception):
+    """The customer lives on a test clock's time, which a change must ask for."""
+
+
+def _shows(call: Call, *, by_everybodys_time: bool = False) -> Callable[[Customer, Rows | None], Reply]:
     livemode = call.caller.livemode
 
     def reply(state: Customer, rows: Rows | None) -> Reply:
+        if by_everybodys_time and state.test_clock is not None:
+            raise UnderTestClock
         body = rows.customers[0].body if rows is not None else customers.body(state, livemode)
         return Reply(status=200, body=body)
 

@@ -1,0 +1,33 @@
+"""`test_clock`: the clock on whose time a new customer lives."""
+
+from collections.abc import Iterable
+
+from events.customer.test_clock import JoinClock
+from events.test_clock import TakeIn
+from events.unit_of_work import UnitOfWork
+from projections.customers import CUSTOMER
+from projections.test_clocks import TEST_CLOCK
+from service.http import clocks
+from service.http.door import Call
+from service.http.params.customer import CreateCustomer
+
+PARAMETERS: tuple[str, ...] = ("test_clock",)
+
+
+async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer, at: int) -> None:
+    """Let the customer live under the clock. Raises Refusal when that is not there, or full."""
+    assert parameters.test_clock is not None
+    await join(unit, id, parameters.test_clock, param="test_clock")
+
+
+def streams(call: Call, parameters: CreateCustomer) -> Iterable[str]:
+    """The clock's, which holds the limit of its customers."""
+    assert parameters.test_clock is not None
+    return (TEST_CLOCK.stream(parameters.test_clock),)
+
+
+async def join(unit: UnitOfWork, customer: str, clock: str, *, param: str) -> None:
+    """Let a customer that the unit has loaded or begun live under a clock. Raises Refusal."""
+    await clocks.load(unit, clock, param=param)
+    unit.do(TEST_CLOCK, clock, TakeIn(id=clock, customer=customer))
+    unit.do(CUSTOMER, customer, JoinClock(test_clock=clock))

@@ -1,0 +1,52 @@
+"""Parameters of `/v1/test_helpers/test_clocks`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.http.params import Parameters
+from service.http.params.kinds import Cleared, Expand, Integer, NotEmpty, Text
+from service.http.params.listing import Listing
+
+LATEST_TIME = 253_402_300_799  # the last second of the year 9999
+Time = Annotated[Integer, Field(ge=0, le=LATEST_TIME)]
+
+
+class CreateTestClock(Parameters):
+    """Parameters of `POST /v1/test_helpers/test_clocks`."""
+
+    frozen_time: Time
+    """When the clock stands, in Unix seconds; past or future."""
+    customer: Annotated[Text, NotEmpty] | None = None
+    """Id of an existing customer who lives on the clock's time from now on."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    name: Annotated[str | None, Field(max_length=300), Cleared] = None
+    """What the clock is called."""
+
+
+class AdvanceTestClock(Parameters):
+    """Parameters of `POST /v1/test_helpers/test_clocks/{test_clock}/advance`."""
+
+    frozen_time: Time
+    """The time to move to, in Unix seconds: later than the clock's own, by two years at most."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class RetrieveTestClock(Parameters):
+    """Parameters of `GET /v1/test_helpers/test_clocks/{test_clock}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DeleteTestClock(Parameters):
+    """Parameters of `DELETE /v1/test_helpers/test_clocks/{test_clock}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListTestClocks(Listing):
+    """Parameters of `GET /v1/test_helpers/test_clocks`."""

@@ -1,0 +1,164 @@
+"""`/v1/test_helpers/test_clocks`: create, retrieve, list, advance, delete. In test mode only."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+from events import customer, ids, test_clock
+from events.decider import Reply
+from events.errors import Missing, Refusal
+from events.test_clock import Advance, CreateClock, DeleteClock
+from events.unit_of_work import UnitOfWork
+from projections import test_clocks
+from projections.customers import CUSTOMER, dumps
+from projections.test_clocks import TEST_CLOCK
+from service.http import expand, resources
+from service.http.door import Call
+from service.http.extras.test_clock import join
+from service.http.operation import Operation
+from service.http.params import test_clock as parameters_of
+from service.http.routes import customers
+
+URL = "/v1/test_helpers/test_clocks"
+KIND = test_clock.KIND
+
+
+async def create(call: Call) -> Reply:
+    """Stop a clock at some time, for a customer that is there already or for new ones."""
+    _in_test_mode(call)
+    parameters = call.parse(parameters_of.CreateTestClock)
+    tree = expand.paths(parameters.expand, KIND)
+    id = ids.new("clock", os.urandom(ids.ID_BYTES))
+    guest = parameters.customer
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        unit.begin(TEST_CLOCK, id)
+        command = CreateClock(
+            id=id,
+            created=int(unit.origin.at.timestamp()),
+            frozen_time=parameters.frozen_time,
+            name=parameters.name,
+        )
+        unit.do(TEST_CLOCK, id, command)
+        if guest is not None:
+            state = await unit.load(CUSTOMER, guest)
+            if not state.exists:
+                raise Refusal(f"No such {customer.KIND}: '{guest}'", code="resource_missing", param="customer")
+            await join(unit, guest, id, param="customer")
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    alone = () if guest is None else (CUSTOMER.stream(guest),)
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+async def advance(call: Call) -> Reply:
+    """Begin to move a clock on; it is ready when all that is due until then is done."""
+    _in_test_mode(call)
+    parameters = call.parse(parameters_of.AdvanceTestClock)
+    tree = expand.paths(parameters.expand, KIND)
+    id = call.match["test_clock"]
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await unit.load(TEST_CLOCK, id)
+        at = int(unit.origin.at.timestamp())
+        unit.do(TEST_CLOCK, id, Advance(id=id, at=at, frozen_time=parameters.frozen_time))
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    alone = (TEST_CLOCK.stream(id),)
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+async def delete(call: Call) -> Reply:
+    """Delete a clock, and all customers that live on its time."""
+    _in_test_mode(call)
+    expand.paths(call.parse(parameters_of.DeleteTestClock).expand, KIND)
+    id = call.match["test_clock"]
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await end(unit, id)
+        return answer
+
+    async def answer() -> Reply:
+        return Reply(status=200, body=dumps(test_clocks.render_deleted(id)))
+
+    alone = (TEST_CLOCK.stream(id),)
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+async def end(unit: UnitOfWork, id: str) -> None:
+    """Delete a clock and its customers, who end at the clock's own time, within a unit of work. Raises Missing."""
+    clock = await unit.load(TEST_CLOCK, id)
+    if not clock.exists:
+        raise Missing("test clock", id)
+    for guest in clock.customers:
+        await customers.end(unit, guest, clock.frozen_time)
+    unit.do(TEST_CLOCK, id, DeleteClock(id=id))
+
+
+async def retrieve(call: Call) -> Reply:
+    """A clock, and whether it moves."""
+    _in_test_mode(call)
+    asked = call.parse(parameters_of.RetrieveTestClock).expand
+    return await resources.retrieve(call, KIND, call.match["test_clock"], asked)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of clocks, newest first."""
+    _in_test_mode(call)
+    return await resources.page(call, KIND, call.parse(parameters_of.ListTestClocks), URL)
+
+
+def _in_test_mode(call: Call) -> None:
+    """Raises Refusal for live keys."""
+    if call.caller.livemode:
+        raise Refusal(
+            "Test clocks are only available in test mode. Please use a test mode API key.", code="livemode_mismatch"
+        )
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="test_clocks.create",
+        right="test_clocks:write",
+        route=create,
+        parameters=parameters_of.CreateTestClock,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="test_clocks.list",
+        right="test_clocks:read",
+        route=list_all,
+        parameters=parameters_of.ListTestClocks,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{test_clock}}",
+        name="test_clocks.retrieve",
+        right="test_clocks:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveTestClock,
+        answers=KIND,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{URL}/{{test_clock}}",
+        name="test_clocks.delete",
+        right="test_clocks:write",
+        route=delete,
+        parameters=parameters_of.DeleteTestClock,
+        answers=f"deleted_{KIND}",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{test_clock}}/advance",
+        name="test_clocks.advance",
+        right="test_clocks:write",
+        route=advance,
+        parameters=parameters_of.AdvanceTestClock,
+        answers=KIND,
+    ),
+)

@@ -1,0 +1,34 @@
+"""What the service does of itself, when its time has come: as `system`, for nobody's request."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from events.decider import Reply
+from events.record import Origin
+from events.unit_of_work import UnitOfWork
+from projections.due import Due
+from service.wiring import Core
+
+
+async def carry_out(
+    core: Core, due: Due, act: Callable[[UnitOfWork], Awaitable[None]], *, alone: Iterable[str] = ()
+) -> None:
+    """Do in one commit whatever `act` does to the unit of work it is handed; again when another writer was first.
+
+    `alone` names the streams, as in Executor.transact. Raises Missing, Refusal; LogUnavailable.
+    """
+
+    async def work(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await act(unit)
+        return _nobody
+
+    await core.executor.transact(work, origin(core, due), alone=alone)
+
+
+def origin(core: Core, due: Due) -> Origin:
+    """Where what is done for a piece of work comes from."""
+    return Origin(account=due.account, livemode=due.livemode, at=core.clock.now(), actor="system")
+
+
+async def _nobody() -> Reply:
+    """The answer, for nobody to read."""
+    return Reply(status=200, body=b"")

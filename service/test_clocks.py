@@ -1,0 +1,17 @@
+"""What becomes of test clocks by themselves: they end when their days are over."""
+
+from events.unit_of_work import UnitOfWork
+from projections.due import Due
+from projections.test_clocks import TEST_CLOCK
+from service import system
+from service.http.routes import test_clocks
+from service.wiring import Core
+
+
+async def end_old(core: Core, due: Due) -> None:
+    """Delete a clock whose days are over, and its customers with it."""
+
+    async def act(unit: UnitOfWork) -> None:
+        await test_clocks.end(unit, due.id)
+
+    await system.carry_out(core, due, act, alone=(TEST_CLOCK.stream(due.id),))

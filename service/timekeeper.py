@@ -1,0 +1,231 @@
+"""The timekeeper: does what is due when its time has come, by the machine's clock or by a test clock.
+
+Each piece of work is leased for a while, so several processes share it, and what a killed one had begun is begun again;
+that does no harm, for a handler's decision comes to nothing when it was made before. Work that fails is tried again
+after a growing pause, and holds nobody else up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from events.errors import LogUnavailable, Missing
+from events.follow import Wakeup
+from events.test_clock import Arrive
+from events.unit_of_work import UnitOfWork
+from projections.due import Due, DueWork
+from projections.test_clocks import ADVANCE, DELETE, TEST_CLOCK
+from service import system, test_clocks
+from service.wiring import Core
+
+log = structlog.get_logger("service")
+
+Handler = Callable[[Core, Due], Awaitable[None]]
+
+# What each kind of work is done by. Work under a test clock is done as if it were `due_at`, by that clock. One whose
+# object is Missing by now is done.
+HANDLERS: Mapping[str, Handler] = {
+    DELETE: test_clocks.end_old,
+}
+
+HANDLER_TIMEOUT_S = 30.0
+IN_FLIGHT_MAX = 32
+PAUSE_S_MAX = 3600
+POLL_S = 5.0  # how long a wake-up that was lost goes unnoticed
+PACE_S = 0.02  # between two looks, however often one is woken
+COUNTED_MAX = 10_000
+
+
+class Waits(Protocol):
+    """Tells that there may be something to do; a hint, never a promise."""
+
+    def poke(self) -> None:
+        """Wake whoever waits, now or next."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when woken since the last wait, or after `timeout_s`."""
+        ...
+
+
+class NoHandler(Exception):
+    """Work of a kind that this process does not know; a newer one may."""
+
+
+def pause_s(tries: int) -> int:
+    """How long to wait after so many tries that failed: two seconds, then twice as long each time, an hour at most."""
+    return int(min(2.0 ** min(tries, 32), PAUSE_S_MAX))
+
+
+class Timekeeper:
+    """Does what is due, some pieces at a time; `lease_s` is how long a killed process keeps its own from others."""
+
+    def __init__(
+        self,
+        core: Core,
+        wakeup: Waits,
+        *,
+        handlers: Mapping[str, Handler] = HANDLERS,
+        lease_s: float = 60.0,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._core = core
+        self._wakeup = wakeup
+        self._handlers = handlers
+        self._lease_s = max(int(lease_s), 1)
+        self._poll_s = poll_s
+        self._work = DueWork(core.pool)
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._count_at = 0.0
+        self._stop = asyncio.Event()
+        self.waiting = 0  # due by now, at the last count
+        self.executed = 0
+        self.failed = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep time until told to stop; what was begun then is finished."""
+        self._stop = stop
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stop_waiting(stop))
+            while not stop.is_set():
+                try:
+                    pause = await self._turn(tasks)
+                except LogUnavailable as error:
+                    log.warning("timekeeper.waits", error=str(error), retry_in_s=self._poll_s)
+                    pause = self._poll_s
+                except asyncpg.PostgresError as error:
+                    log.error("timekeeper.failed", error=str(error), retry_in_s=self._poll_s)
+                    pause = self._poll_s
+                await self._wakeup.wait(pause)
+                await asyncio.sleep(PACE_S)
+
+    async def _turn(self, tasks: asyncio.TaskGroup) -> float:
+        """Begin what is due, as far as there is room; gives how long there is nothing more to do, unless woken."""
+        room = IN_FLIGHT_MAX - len(self._in_flight)
+        if room < IN_FLIGHT_MAX // 2:
+            return self._poll_s
+        now = self._now()
+        taken = await self._work.take(now, now + self._lease_s, room)
+        for due in taken:
+            task = tasks.create_task(self._begin(due))
+            self._in_flight.add(task)
+            task.add_done_callback(self._ended)
+        await self._count(now)
+        if len(taken) == room:
+            return self._poll_s
+        next_at = await self._work.next_at()
+        if next_at is None:
+            return self._poll_s
+        return min(max(next_at - self._core.clock.now().timestamp(), 0.0), self._poll_s)
+
+    async def _begin(self, due: Due) -> None:
+        try:
+            if due.task == ADVANCE:
+                await self._advance(due)
+            else:
+                await self._do(due)
+        except LogUnavailable as error:  # nobody can tell how far it came; begun again when the lease is over
+            log.warning("due.unknown", task=due.task, object=due.id, error=str(error))
+        except Exception as error:
+            await self._fail(due, error)
+
+    async def _do(self, due: Due) -> None:
+        """Have one piece of work done. Raises LogUnavailable; any other failure is noted, and the work put off."""
+        try:
+            handler = self._handlers.get(due.task)
+            if handler is None:
+                raise NoHandler(due.task)
+            async with asyncio.timeout(HANDLER_TIMEOUT_S):
+                await handler(self._core, due)
+        except Missing:
+            log.info("due.gone", task=due.task, object=due.id, subject=due.subject)
+        except LogUnavailable:
+            raise
+        except Exception as error:
+            await self._fail(due, error)
+            return
+        else:
+            self.executed += 1
+            log.info("due.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
+        await self._work.finish(due)
+
+    async def _advance(self, due: Due) -> None:
+        """Do all that is due under a clock up to the time it moves to, in order of time; then let it arrive.
+
+        What fails is put off like any other work, and the clock arrives without it.
+        """
+        clock = await self._core.executor.state(TEST_CLOCK, due.id, system.origin(self._core, due))
+        while clock.target is not None:
+            work = await self._work.next_of_clock(due.account, due.livemode, due.id, clock.target, self._now())
+            if work is None:
+                await self._arrive(due, clock.target)
+                break
+            if self._stop.is_set():
+                await self._work.again(due, self._now())  # for another process
+                return
+            if not await self._work.keep(due, self._now() + self._lease_s):
+                return  # another process goes on with it, or the clock is gone
+            await self._do(work)
+        await self._work.finish(due)
+
+    async def _arrive(self, due: Due, target: int) -> None:
+        async def act(unit: UnitOfWork) -> None:
+            await unit.load(TEST_CLOCK, due.id)
+            unit.do(TEST_CLOCK, due.id, Arrive(id=due.id, frozen_time=target))
+
+        await system.carry_out(self._core, due, act, alone=(TEST_CLOCK.stream(due.id),))
+        self.executed += 1
+        log.info("due.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
+
+    async def _fail(self, due: Due, error: Exception) -> None:
+        self.failed += 1
+        pause = pause_s(due.tries)
+        log.error(
+            "due.failed",
+            task=due.task,
+            object=due.id,
+            subject=due.subject,
+            tries=due.tries,
+            retry_in_s=pause,
+            error=type(error).__name__,
+            exc_info=error,
+        )
+        try:
+            await self._work.again(due, self._now() + pause)
+        except LogUnavailable as lost:
+            log.warning("due.unknown", task=due.task, object=due.id, error=str(lost))
+
+    async def _count(self, now: int) -> None:
+        """Count what waits, now and then."""
+        time = asyncio.get_running_loop().time()
+        if time >= self._count_at:
+            self._count_at = time + self._poll_s
+            self.waiting = await self._work.waiting(now, COUNTED_MAX)
+
+    def _now(self) -> int:
+        return int(self._core.clock.now().timestamp())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if len(self._in_flight) <= IN_FLIGHT_MAX // 2:
+            self._wakeup.poke()  # there is room for more
+
+    async def _stop_waiting(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wakeup.poke()
+
+
+async def keep(core: Core, stop: asyncio.Event) -> None:
+    """Keep time until told to stop, woken by whatever is newly due."""
+    wakeup = Wakeup(core.dsn, "rollbook_due")
+    keeper = Timekeeper(core, wakeup, lease_s=core.settings.due_lease_s)
+    readings = core.metrics.readings
+    readings.add("service_due_waiting", "Work whose time has come, and that nobody has begun.", lambda: keeper.waiting)
+    readings.add("service_due_executed", "Work that this process did when it was due.", lambda: keeper.executed)
+    readings.add("service_due_failed", "Tries of due work that failed.", lambda: keeper.failed)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(wakeup.run(stop))
+        tasks.create_task(keeper.run(stop))
