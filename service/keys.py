@@ -17,7 +17,9 @@ DEVELOPMENT_KEY = "sk_test_rollbook"
 PREFIXES: dict[Power, str] = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
 KEY_LETTERS = 32
 RIGHTS = tuple(
-    f"{resource}:{may}" for resource in ("customers", "events", "webhook_endpoints") for may in ("read", "write")
+    f"{resource}:{may}"
+    for resource in ("coupons", "customers", "events", "promotion_codes", "webhook_endpoints")
+    for may in ("read", "write")
 )
 DONE = Reply(status=200, body=b"")
 

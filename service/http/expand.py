@@ -99,7 +99,10 @@ class Expander:
         await self._expand(living, OF_KIND.get(kind, {}), tree)
         return [orjson.dumps(object, option=orjson.OPT_INDENT_2) for object in shown]
 
-    async def _expand(self, objects: list[Shown], within: Mapping[str, Node], tree: Tree) -> None:
+    async def _expand(
+        self, objects: list[Shown], within: Mapping[str, Node], tree: Tree, ids: Sequence[str] | None = None
+    ) -> None:
+        """Expand in `objects`; `ids` are those of what hashes without an id of their own are part of."""
         if not objects:
             return
         for name, deeper in tree.items():
@@ -109,14 +112,17 @@ class Expander:
                     found = await self._refer(objects, name, node.kind)
                     await self._expand(found, _within(node), deeper)
                 case Hash():
-                    hashes = [inner for object in objects for inner in _hashes(object.get(name))]
-                    await self._expand(hashes, node.within, deeper)
+                    hashes = [
+                        (inner, object.get("id", "")) for object in objects for inner in _hashes(object.get(name))
+                    ]
+                    owners = [inner.get("id", owner) for inner, owner in hashes]
+                    await self._expand([inner for inner, _ in hashes], node.within, deeper, owners)
                 case Items():
                     await self._add_items(objects, name, node.kind)
                     items = [item for object in objects for item in object[name]["data"]]
                     await self._expand(items, OF_KIND.get(node.kind, {}), deeper.get("data", {}))
                 case Part():
-                    await self._add_part(objects, name, node)
+                    await self._add_part(objects, name, node, ids or [object["id"] for object in objects])
         for object in objects:
             _put_in_order(object)
 
@@ -168,8 +174,8 @@ class Expander:
         ]
         return [*(orjson.loads(row.body) for row in new), *kept]
 
-    async def _add_part(self, objects: list[Shown], name: str, part: Part) -> None:
-        bodies = await asyncio.gather(*(self._one(part.kind, object["id"]) for object in objects))
+    async def _add_part(self, objects: list[Shown], name: str, part: Part, ids: Sequence[str]) -> None:
+        bodies = await asyncio.gather(*(self._one(part.kind, id) for id in ids))
         for object, body in zip(objects, bodies, strict=True):
             object[name] = part.show(object, None if body is None else orjson.loads(body))
 

@@ -68,7 +68,10 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
         "tax_ids": Items("tax_id"),
         "test_clock": Reference("test_helpers.test_clock"),
     },
-    "coupon": {},
+    "coupon": {
+        "applies_to": Part("coupon.applies_to", _or_null),
+        "currency_options": Part("coupon.currency_options", _or_empty),
+    },
     "customer_balance_transaction": {"customer": Reference("customer")},
     "customer_cash_balance_transaction": {"customer": Reference("customer")},
     "discount": DISCOUNT,
@@ -76,6 +79,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
     "promotion_code": {
         "customer": Reference("customer"),
         "promotion": Hash({"coupon": Reference("coupon")}),
+        "restrictions": Hash({"currency_options": Part("promotion_code.currency_options", _or_empty)}),
     },
     "source": {"customer": Reference("customer")},
     "subscription": {

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from events import values
 from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
@@ -129,6 +129,17 @@ def _none_when_empty(given: Any) -> Any:
     return "none" if given == "" else given
 
 
+def _alone(given: str, info: ValidationInfo) -> str:
+    if info.data.get("coupon") is not None:
+        raise refused(
+            "You may only specify one of these parameters: coupon, promotion_code.", code="parameters_exclusive"
+        )
+    return given
+
+
+PromotionCode = Annotated[Text, AfterValidator(_alone), NotEmpty]
+
+
 class _Profile(Parameters):
     """What create and update share."""
 
@@ -189,12 +200,21 @@ ATTRIBUTES = frozenset(ProfilePatch.__annotations__)
 class CreateCustomer(_Profile):
     """Parameters of `POST /v1/customers`."""
 
+    coupon: Annotated[Text, NotEmpty] | None = None
+    """Id of a coupon to redeem for a discount."""
+    promotion_code: PromotionCode | None = None
+    """Id of a promotion code to redeem for a discount."""
     test_clock: Annotated[Text, NotEmpty] | None = None
     """Id of the test clock on whose time the customer lives."""
 
 
 class UpdateCustomer(_Profile):
     """Parameters of `POST /v1/customers/{customer}`."""
+
+    coupon: Text | None = None
+    """Id of a coupon to redeem for a discount in place of any other; empty to remove the discount."""
+    promotion_code: PromotionCode | None = None
+    """Id of a promotion code to redeem for a discount in place of any other."""
 
 
 class RetrieveCustomer(Parameters):

@@ -12,6 +12,7 @@ METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # of an element of an array
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
 def shortened(text: str) -> str:
@@ -93,9 +94,16 @@ def _metadata(given: Any) -> Any:
     return given
 
 
+def _currency(given: str) -> str:
+    if not CURRENCY.fullmatch(given):
+        raise refused(f"Invalid currency: {shortened(given)}. It must be three letters of ISO 4217.")
+    return given.lower()
+
+
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
 RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
+Currency = Annotated[str, AfterValidator(_currency), BeforeValidator(_not_empty)]
 Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Array = BeforeValidator(array)

@@ -1,0 +1,183 @@
+"""Parameters of `/v1/coupons`."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from events import coupon as domain
+from events.coupon import CouponPatch, Terms
+from events.errors import Refusal
+from service.http.params import Parameters
+from service.http.params.kinds import (
+    CURRENCY,
+    Array,
+    Cleared,
+    Currency,
+    Expand,
+    Integer,
+    Metadata,
+    NotEmpty,
+    Text,
+    refused,
+)
+from service.http.params.listing import DatedListing
+
+DECIMAL = re.compile(r"\d{1,3}(\.\d{1,20})?", re.ASCII)
+MONTHS_MAX = 1200
+PATHS = (".", "..")  # no address ends in these
+
+
+def _percent(given: Any) -> Any:
+    if not isinstance(given, str) or not DECIMAL.fullmatch(given):
+        raise refused(f"Invalid decimal: {given}")
+    if not 0 < Decimal(given) <= 100:
+        raise refused("A percentage off must be greater than 0 and at most 100.")
+    return f"{Decimal(given).normalize():f}"
+
+
+def _id(given: Any) -> Any:
+    if isinstance(given, str) and given and (not given.isprintable() or given in PATHS):
+        raise refused("Invalid coupon id: it must be of printable characters.")
+    return given
+
+
+def by_currency(given: Any) -> Any:
+    """A hash by currency, in small letters."""
+    if not isinstance(given, dict):
+        return given
+    for name in given:
+        if not CURRENCY.fullmatch(name):
+            raise refused(f"Invalid currency: {name}")
+    return {name.lower(): value for name, value in given.items()}
+
+
+class AmountOff(Parameters):
+    """What is taken off in another currency."""
+
+    amount_off: Annotated[Integer, Field(ge=1)]
+    """Amount to take off, in the currency's smallest unit."""
+
+
+class AppliesTo(Parameters):
+    """What the coupon is for."""
+
+    products: Annotated[tuple[Text, ...], Array] = ()
+    """Ids of the products it takes something off."""
+
+
+CurrencyOptions = Annotated[dict[str, AmountOff], BeforeValidator(by_currency), NotEmpty]
+Name = Annotated[str | None, Field(max_length=40), Cleared]
+
+
+class _Attributes(Parameters):
+    """What create and update share."""
+
+    currency_options: CurrencyOptions | None = None
+    """Amounts to take off in other currencies, by currency; merged by currency."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    name: Name = None
+    """What the coupon is called on invoices and receipts."""
+
+    def patch(self) -> CouponPatch:
+        """What was sent, as the events have it."""
+        patch: CouponPatch = {}
+        if self.currency_options is not None:
+            patch["currency_options"] = {name: option.amount_off for name, option in self.currency_options.items()}
+        if "metadata" in self.model_fields_set:
+            patch["metadata"] = self.metadata
+        if "name" in self.model_fields_set:
+            patch["name"] = self.name
+        return patch
+
+
+class CreateCoupon(_Attributes):
+    """Parameters of `POST /v1/coupons`."""
+
+    amount_off: Annotated[Integer, Field(ge=1)] | None = None
+    """Amount to take off, in the currency's smallest unit."""
+    applies_to: Annotated[AppliesTo, NotEmpty] | None = None
+    """What the coupon is for; everything unless given."""
+    currency: Currency | None = None
+    """Currency of the amount to take off, as three letters of ISO 4217."""
+    duration: Annotated[Literal["forever", "once", "repeating"], NotEmpty] = "once"
+    """How long a discount of this coupon lasts."""
+    duration_in_months: Annotated[Integer, Field(ge=1, le=MONTHS_MAX)] | None = None
+    """How many months it lasts when it repeats."""
+    id: Annotated[str, Field(max_length=255), BeforeValidator(_id), NotEmpty] | None = None
+    """What the coupon is called by callers; made up unless given."""
+    max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
+    """How often it may be redeemed, by all customers together."""
+    percent_off: Annotated[str, BeforeValidator(_percent)] | None = None
+    """Percentage to take off, above 0 and up to 100, fractions too."""
+    redeem_by: Integer | None = None
+    """Last moment to redeem it, in Unix seconds."""
+
+    def offer(self, id: str, created: int) -> domain.CreateCoupon:
+        """The coupon that was asked for, called `id` unless it was given one."""
+        return domain.CreateCoupon(
+            applies_to=self.applies_to.products if self.applies_to is not None else (),
+            created=created,
+            max_redemptions=self.max_redemptions,
+            patch=self.patch(),
+            redeem_by=self.redeem_by,
+            terms=Terms(
+                amount_off=self.amount_off,
+                currency=self.currency if self.amount_off is not None else None,
+                duration=self.duration,
+                duration_in_months=self.duration_in_months,
+                id=self.id or id,
+                percent_off=self.percent_off,
+            ),
+        )
+
+    def check(self) -> None:
+        """Raises Refusal when what was sent does not go together."""
+        if self.amount_off is not None and self.percent_off is not None:
+            raise Refusal(
+                "You may only specify one of these parameters: amount_off, percent_off.",
+                code="parameters_exclusive",
+                param="percent_off",
+            )
+        if self.amount_off is None:
+            if self.percent_off is None:
+                raise missing("percent_off", "A coupon takes off either percent_off or amount_off.")
+            if self.currency_options:
+                raise Refusal("Only a coupon with an amount off can have currency options.", param="currency_options")
+        elif self.currency is None:
+            raise missing("currency", "An amount off is in a currency.")
+        if self.duration == "repeating" and self.duration_in_months is None:
+            raise missing("duration_in_months", "A repeating discount lasts some months.")
+        if self.duration != "repeating" and self.duration_in_months is not None:
+            raise Refusal("Only a repeating discount lasts some months.", param="duration_in_months")
+
+
+class UpdateCoupon(_Attributes):
+    """Parameters of `POST /v1/coupons/{coupon}`."""
+
+
+class RetrieveCoupon(Parameters):
+    """Parameters of `GET /v1/coupons/{coupon}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DeleteCoupon(Parameters):
+    """Parameters of `DELETE /v1/coupons/{coupon}`; there is nothing to expand in what is left."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListCoupons(DatedListing):
+    """Parameters of `GET /v1/coupons`."""
+
+
+def missing(param: str, why: str) -> Refusal:
+    """The refusal of a request without a parameter that others make necessary."""
+    return Refusal(f"Missing required param: {param}. {why}", code="parameter_missing", param=param)

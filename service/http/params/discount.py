@@ -1,0 +1,18 @@
+"""Parameters of `/v1/customers/{customer}/discount`."""
+
+from service.http.params import Parameters
+from service.http.params.kinds import Expand
+
+
+class RetrieveDiscount(Parameters):
+    """Parameters of `GET /v1/customers/{customer}/discount`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DeleteDiscount(Parameters):
+    """Parameters of `DELETE /v1/customers/{customer}/discount`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""

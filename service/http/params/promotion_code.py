@@ -1,0 +1,184 @@
+"""Parameters of `/v1/promotion_codes`."""
+
+import re
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from events import promotion_code as domain
+from events.errors import Refusal
+from events.promotion_code import PromotionCodePatch
+from service.http.params import Parameters
+from service.http.params.coupon import by_currency, missing
+from service.http.params.kinds import Boolean, Currency, Expand, Integer, Metadata, NotEmpty, Text, refused
+from service.http.params.listing import DatedListing
+
+CODE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+
+
+def _code(given: str) -> str:
+    if not CODE.fullmatch(given):
+        raise refused("Invalid promotion code: it must be of letters, digits and dashes.")
+    return given
+
+
+class MinimumAmount(Parameters):
+    """What a purchase in another currency must come to."""
+
+    minimum_amount: Annotated[Integer, Field(ge=1)] | None = None
+    """Least amount, in the currency's smallest unit."""
+
+
+CurrencyOptions = Annotated[dict[str, MinimumAmount], BeforeValidator(by_currency), NotEmpty]
+
+
+def _minimums(options: dict[str, MinimumAmount] | None) -> dict[str, int]:
+    return {
+        name: option.minimum_amount for name, option in (options or {}).items() if option.minimum_amount is not None
+    }
+
+
+class Promotion(Parameters):
+    """What the code stands for."""
+
+    coupon: Annotated[Text, NotEmpty] | None = None
+    """Id of the coupon."""
+    type: Annotated[Literal["coupon"], NotEmpty]
+    """What it is."""
+
+
+class Restrictions(Parameters):
+    """For which purchases the code may be used."""
+
+    currency_options: CurrencyOptions | None = None
+    """Least amounts in other currencies, by currency."""
+    first_time_transaction: Boolean = False
+    """Whether it is only for customers who never paid before."""
+    minimum_amount: Annotated[Integer, Field(ge=1)] | None = None
+    """Least amount of a purchase, in the currency's smallest unit."""
+    minimum_amount_currency: Currency | None = None
+    """Currency of the least amount, as three letters of ISO 4217."""
+
+    def value(self) -> domain.Restrictions:
+        """As the events have it."""
+        return domain.Restrictions(
+            currency_options=_minimums(self.currency_options),
+            first_time_transaction=self.first_time_transaction,
+            minimum_amount=self.minimum_amount,
+            minimum_amount_currency=self.minimum_amount_currency,
+        )
+
+
+class ChangedRestrictions(Parameters):
+    """What of the restrictions may be changed."""
+
+    currency_options: CurrencyOptions | None = None
+    """Least amounts in other currencies, by currency; merged by currency."""
+
+
+class Named(NamedTuple):
+    """A coupon as a request named it, and by which parameter."""
+
+    id: str
+    param: str
+
+
+class CreatePromotionCode(Parameters):
+    """Parameters of `POST /v1/promotion_codes`."""
+
+    active: Boolean = True
+    """Whether it may be redeemed."""
+    code: Annotated[str, Field(max_length=500), AfterValidator(_code), NotEmpty] | None = None
+    """What customers type; unique among active codes, capitals or not. Made up unless given."""
+    coupon: Annotated[Text, NotEmpty] | None = None
+    """Id of the coupon that it stands for; `promotion` is the newer spelling."""
+    customer: Annotated[Text, NotEmpty] | None = None
+    """Id of the only customer who may redeem it; everybody may unless given."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    expires_at: Integer | None = None
+    """Last moment to redeem it, in Unix seconds."""
+    max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
+    """How often it may be redeemed, by all customers together."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    promotion: Annotated[Promotion, NotEmpty] | None = None
+    """What the code stands for."""
+    restrictions: Annotated[Restrictions, NotEmpty] | None = None
+    """For which purchases it may be used."""
+
+    def named(self) -> Named:
+        """The coupon it is to stand for. Raises Refusal when there is none, or two, or restrictions by halves."""
+        if self.restrictions is not None:
+            amount, currency = self.restrictions.minimum_amount, self.restrictions.minimum_amount_currency
+            if amount is not None and currency is None:
+                raise missing("restrictions[minimum_amount_currency]", "A least amount is in a currency.")
+            if currency is not None and amount is None:
+                raise missing("restrictions[minimum_amount]", "A currency alone is no least amount.")
+        if self.coupon is not None and self.promotion is not None:
+            raise Refusal(
+                "You may only specify one of these parameters: coupon, promotion.",
+                code="parameters_exclusive",
+                param="coupon",
+            )
+        if self.coupon is not None:
+            return Named(self.coupon, "coupon")
+        if self.promotion is None:
+            raise missing("promotion", "A promotion code stands for a coupon.")
+        if self.promotion.coupon is None:
+            raise missing("promotion[coupon]", "A promotion code stands for a coupon.")
+        return Named(self.promotion.coupon, "promotion[coupon]")
+
+
+class UpdatePromotionCode(Parameters):
+    """Parameters of `POST /v1/promotion_codes/{promotion_code}`."""
+
+    active: Boolean | None = None
+    """Whether it may be redeemed; one that no longer can be is not made active again."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    restrictions: Annotated[ChangedRestrictions, NotEmpty] | None = None
+    """What of its restrictions is to change."""
+
+    def patch(self) -> PromotionCodePatch:
+        """What was sent, as the events have it."""
+        patch: PromotionCodePatch = {}
+        if self.active is not None:
+            patch["active"] = self.active
+        if "metadata" in self.model_fields_set:
+            patch["metadata"] = self.metadata
+        if self.restrictions is not None:
+            patch["currency_options"] = _minimums(self.restrictions.currency_options)
+        return patch
+
+
+class RetrievePromotionCode(Parameters):
+    """Parameters of `GET /v1/promotion_codes/{promotion_code}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListPromotionCodes(DatedListing):
+    """Parameters of `GET /v1/promotion_codes`."""
+
+    active: Boolean | None = None
+    """Only codes that are active, or only those that are not."""
+    code: Annotated[Text, NotEmpty] | None = None
+    """Only the codes spelled so; capitals and small letters are the same."""
+    coupon: Annotated[Text, NotEmpty] | None = None
+    """Only codes of the coupon with this id."""
+    customer: Annotated[Text, NotEmpty] | None = None
+    """Only codes for the customer with this id."""
+
+    def facts(self) -> dict[str, object]:
+        """What the codes asked for have in common."""
+        given: dict[str, object | None] = {
+            "active": self.active,
+            "code": self.code.upper() if self.code is not None else None,
+            "coupon": self.coupon,
+            "customer": self.customer,
+        }
+        return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,136 @@
+"""`/v1/coupons`: create, update, delete, retrieve, list."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from events import coupon, ids
+from events.coupon import DeleteCoupon, UpdateCoupon
+from events.decider import Reply
+from events.unit_of_work import UnitOfWork
+from projections import coupons
+from projections.coupons import COUPON
+from service.http import expand, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import coupon as parameters_of
+
+URL = "/v1/coupons"
+ID_CHARACTERS = 8
+
+Answer = Callable[[], Awaitable[Reply]]
+
+
+async def create(call: Call) -> Reply:
+    """Create a coupon, under the id the caller gave or one that is made up."""
+    parameters = call.parse(parameters_of.CreateCoupon)
+    parameters.check()
+    tree = expand.paths(parameters.expand, coupon.KIND)
+    id = parameters.id or os.urandom(ID_CHARACTERS).translate(ids.LETTERS).decode()
+
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(COUPON, _key(call, id))
+        unit.do(COUPON, _key(call, id), parameters.offer(id, int(unit.origin.at.timestamp())))
+        return lambda: resources.object_reply(call, unit, coupon.KIND, id, tree)
+
+    return await _transact(call, id, act)
+
+
+async def update(call: Call) -> Reply:
+    """Change what may be changed of a coupon: its name, its metadata, its amounts in other currencies."""
+    parameters = call.parse(parameters_of.UpdateCoupon)
+    tree = expand.paths(parameters.expand, coupon.KIND)
+    id = call.match["coupon"]
+
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(COUPON, _key(call, id))
+        unit.do(COUPON, _key(call, id), UpdateCoupon(id=id, patch=parameters.patch()))
+        return lambda: resources.object_reply(call, unit, coupon.KIND, id, tree)
+
+    return await _transact(call, id, act)
+
+
+async def delete(call: Call) -> Reply:
+    """Delete a coupon: nobody redeems it any more, and who has a discount of it keeps that."""
+    expand.paths(call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
+    id = call.match["coupon"]
+
+    async def reply() -> Reply:
+        return Reply(200, orjson.dumps(coupons.render_deleted(id), option=orjson.OPT_INDENT_2))
+
+    async def act(unit: UnitOfWork) -> Answer:
+        await unit.load(COUPON, _key(call, id))
+        unit.do(COUPON, _key(call, id), DeleteCoupon(id=id))
+        return reply
+
+    return await _transact(call, id, act)
+
+
+async def retrieve(call: Call) -> Reply:
+    """A coupon."""
+    asked = call.parse(parameters_of.RetrieveCoupon).expand
+    return await resources.retrieve(call, coupon.KIND, call.match["coupon"], asked)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of coupons, newest first."""
+    return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
+
+
+def _key(call: Call, id: str) -> str:
+    return coupon.key(call.caller.account, call.caller.livemode, id)
+
+
+async def _transact(call: Call, id: str, act: Callable[[UnitOfWork], Awaitable[Answer]]) -> Reply:
+    alone = (COUPON.stream(_key(call, id)),)
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="coupons.create",
+        right="coupons:write",
+        route=create,
+        parameters=parameters_of.CreateCoupon,
+        answers="coupon",
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="coupons.list",
+        right="coupons:read",
+        route=list_all,
+        parameters=parameters_of.ListCoupons,
+        answers="list.coupon",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{coupon}}",
+        name="coupons.update",
+        right="coupons:write",
+        route=update,
+        parameters=parameters_of.UpdateCoupon,
+        answers="coupon",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{coupon}}",
+        name="coupons.retrieve",
+        right="coupons:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveCoupon,
+        answers="coupon",
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{URL}/{{coupon}}",
+        name="coupons.delete",
+        right="coupons:write",
+        route=delete,
+        parameters=parameters_of.DeleteCoupon,
+        answers="deleted_coupon",
+    ),
+)

@@ -1,0 +1,86 @@
+"""`/v1/customers/{customer}/discount`: retrieve and delete; it is given by changing the customer."""
+
+from typing import Any
+
+import orjson
+
+from events.customer import Customer
+from events.customer.discount import RemoveDiscount
+from events.decider import Reply
+from events.errors import Missing
+from events.unit_of_work import UnitOfWork
+from projections import discounts
+from projections.customers import CUSTOMER
+from service.http import clocks, expand, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import discount as parameters_of
+
+URL = "/v1/customers/{customer}/discount"
+KIND = "discount"
+
+
+class NoDiscount(Missing):
+    """The customer has none."""
+
+    def __init__(self, customer: str) -> None:
+        super().__init__(KIND, customer)
+        self.message = f"No active discount for customer: {customer}"
+
+
+async def retrieve(call: Call) -> Reply:
+    """The customer's discount."""
+    tree = expand.paths(call.parse(parameters_of.RetrieveDiscount).expand, KIND)
+    id = await resources.of_customer(call)
+    body = await call.door.reader.customer(call.caller.account, call.caller.livemode, id)
+    assert body is not None, "a customer that was is shown for ever"
+    shown = orjson.loads(body).get("discount")
+    if shown is None:
+        raise NoDiscount(id)
+    return Reply(200, (await resources.expander(call).expanded([_dumps(shown)], KIND, tree))[0])
+
+
+async def delete(call: Call) -> Reply:
+    """Take the customer's discount away; what was redeemed for it stays redeemed."""
+    expand.paths(call.parse(parameters_of.DeleteDiscount).expand, KIND)
+    id = call.match["customer"]
+    removed: dict[str, Any] = {}
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        nonlocal removed
+        shown = discounts.render(state.discounts.current, id)
+        if shown is None:
+            raise NoDiscount(id)
+        removed = discounts.render_deleted(shown)
+        unit.do(CUSTOMER, id, RemoveDiscount(at=await clocks.moment(unit, state)))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        return Reply(200, _dumps(removed))
+
+    return await resources.change_customer(call, id, act, answer)
+
+
+def _dumps(shown: object) -> bytes:
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=URL,
+        name="customers.discount.retrieve",
+        right="customers:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveDiscount,
+        answers="discount",
+    ),
+    Operation(
+        method="DELETE",
+        path=URL,
+        name="customers.discount.delete",
+        right="customers:write",
+        route=delete,
+        parameters=parameters_of.DeleteDiscount,
+        answers="deleted_discount",
+    ),
+)

@@ -1,0 +1,155 @@
+"""`/v1/promotion_codes`: create, update, retrieve, list."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+from events import coupon, ids, promotion_code
+from events.coupon import Coupon
+from events.decider import Reply
+from events.errors import ConstraintBroken, Refusal
+from events.promotion_code import CreatePromotionCode, Restrictions, UpdatePromotionCode
+from events.unit_of_work import UnitOfWork
+from projections.coupons import COUPON
+from projections.customers import CUSTOMER
+from projections.promotion_codes import PROMOTION_CODE, UNIQUE
+from service.http import expand, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import promotion_code as parameters_of
+
+URL = "/v1/promotion_codes"
+CAPITALS = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[byte % 36] for byte in range(256))
+CODE_CHARACTERS = 8
+CODE_TRIES = 5
+
+
+async def create(call: Call) -> Reply:
+    """Create a promotion code, of the caller's own spelling or one that is made up."""
+    parameters = call.parse(parameters_of.CreatePromotionCode)
+    named = parameters.named()
+    tree = expand.paths(parameters.expand, promotion_code.KIND)
+    origin = call.begin()
+    for _ in range(CODE_TRIES):
+        id = ids.new("promo", os.urandom(ids.ID_BYTES))
+        code = parameters.code or os.urandom(CODE_CHARACTERS).translate(CAPITALS).decode()
+
+        async def act(unit: UnitOfWork, id: str = id, code: str = code) -> Callable[[], Awaitable[Reply]]:
+            offered = await _coupon(unit, call, named)
+            if parameters.customer is not None and not (await unit.load(CUSTOMER, parameters.customer)).exists:
+                raise Refusal(f"No such customer: '{parameters.customer}'", code="resource_missing", param="customer")
+            command = CreatePromotionCode(
+                id=id,
+                active=parameters.active,
+                code=code,
+                coupon=offered,
+                created=int(unit.origin.at.timestamp()),
+                customer=parameters.customer,
+                expires_at=parameters.expires_at,
+                max_redemptions=parameters.max_redemptions,
+                metadata=parameters.metadata,
+                restrictions=parameters.restrictions.value() if parameters.restrictions else Restrictions(),
+            )
+            unit.begin(PROMOTION_CODE, id)
+            try:
+                unit.do(PROMOTION_CODE, id, command)
+            except Refusal as refusal:
+                param = named.param if refusal.param == coupon.KIND else refusal.param
+                raise Refusal(refusal.message, code=refusal.code, param=param) from None
+            return lambda: resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+
+        try:
+            return await call.door.executor.transact(act, origin, key_use=call.key_use)
+        except ConstraintBroken as broken:
+            _refuse_code(broken, parameters.code)
+    raise RuntimeError("no free promotion code was found")
+
+
+async def update(call: Call) -> Reply:
+    """Change what may be changed of a promotion code."""
+    parameters = call.parse(parameters_of.UpdatePromotionCode)
+    tree = expand.paths(parameters.expand, promotion_code.KIND)
+    id = call.match["promotion_code"]
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        state = await unit.load(PROMOTION_CODE, id)
+        promotion_code.must_exist(state, id)
+        offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, state.coupon))
+        at = int(unit.origin.at.timestamp())
+        unit.do(PROMOTION_CODE, id, UpdatePromotionCode(id=id, at=at, coupon=offered, patch=parameters.patch()))
+        return lambda: resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+
+    alone = (PROMOTION_CODE.stream(id),)
+    try:
+        return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+    except ConstraintBroken as broken:
+        _refuse_code(broken, "its code")
+        raise
+
+
+async def retrieve(call: Call) -> Reply:
+    """A promotion code."""
+    asked = call.parse(parameters_of.RetrievePromotionCode).expand
+    return await resources.retrieve(call, promotion_code.KIND, call.match["promotion_code"], asked)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of promotion codes, newest first."""
+    parameters = call.parse(parameters_of.ListPromotionCodes)
+    return await resources.page(call, promotion_code.KIND, parameters, URL, facts=parameters.facts())
+
+
+async def _coupon(unit: UnitOfWork, call: Call, named: parameters_of.Named) -> Coupon:
+    offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, named.id))
+    if not offered.exists:
+        raise Refusal(f"No such coupon: '{named.id}'", code="resource_missing", param=named.param)
+    return offered
+
+
+def _refuse_code(broken: ConstraintBroken, code: str | None) -> None:
+    """Raises Refusal when it was the caller's own code that is in use; anything but a code goes on up."""
+    if broken.constraint != UNIQUE:
+        raise broken
+    if code is not None:
+        raise Refusal(
+            f"An active promotion code with code '{code}' already exists.", code="resource_already_exists", param="code"
+        ) from None
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="promotion_codes.create",
+        right="promotion_codes:write",
+        route=create,
+        parameters=parameters_of.CreatePromotionCode,
+        answers="promotion_code",
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="promotion_codes.list",
+        right="promotion_codes:read",
+        route=list_all,
+        parameters=parameters_of.ListPromotionCodes,
+        answers="list.promotion_code",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{promotion_code}}",
+        name="promotion_codes.update",
+        right="promotion_codes:write",
+        route=update,
+        parameters=parameters_of.UpdatePromotionCode,
+        answers="promotion_code",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{promotion_code}}",
+        name="promotion_codes.retrieve",
+        right="promotion_codes:read",
+        route=retrieve,
+        parameters=parameters_of.RetrievePromotionCode,
+        answers="promotion_code",
+    ),
+)
