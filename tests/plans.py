@@ -45,9 +45,8 @@ async def explain(connection: asyncpg.Connection, query: str, *arguments: object
     """Run a query by its generic plan, as a statement prepared long ago is run."""
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     await connection.execute(f"PREPARE asked AS {query}")
-    told = await connection.fetchval(
-        f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) EXECUTE asked({', '.join(map(_literal, arguments))})"
-    )
+    handed = f"({', '.join(map(_literal, arguments))})" if arguments else ""
+    told = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) EXECUTE asked{handed}")
     await connection.execute("DEALLOCATE asked")
     return Plan(list(_nodes(orjson.loads(told)[0]["Plan"])))
 

@@ -1,0 +1,429 @@
+"""What is due is done: at its time, by one of many, and again until it succeeds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from events.clock import FrozenClock
+from events.customer import UpdateCustomer
+from events.database import load_sql
+from events.errors import Missing
+from events.follow import Wakeup
+from events.unit_of_work import UnitOfWork
+from projections.customers import CUSTOMER
+from projections.due import NEXT, Due, DueWork
+from service import system, timekeeper
+from service.timekeeper import PAUSE_S_MAX, Handler, Timekeeper, pause_s
+from service.wiring import Core
+from tests.plans import explain
+from tests.service.serving import ACCOUNT, Api, Launch, Serve
+from tests.waiting import until
+
+PATH = "/v1/test_helpers/test_clocks"
+NOW = 1_700_000_000
+FROZEN = 1_577_836_800
+DAY = 86_400
+NEVER = 2**63 - 1
+INSERT = """
+INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, test_clock, try_at)
+VALUES ('customer', $1, $2, $3, $4, false, $5, $6, projections.try_at($4, false, $6, $5))
+"""
+
+
+@dataclass
+class House:
+    """One application whose clock the test moves, who keeps its time, and what they did."""
+
+    api: Api
+    clock: FrozenClock
+    owner: asyncpg.Connection
+    done: list[Due] = field(default_factory=list)
+    keepers: list[Timekeeper] = field(default_factory=list)
+
+    async def note(self, core: Core, due: Due) -> None:
+        """A handler that notes what it was handed."""
+        self.done.append(due)
+
+    async def due(self, subject: str, due_at: int, *, task: str = "note", id: str = "cus_1", clock: Any = None) -> None:
+        """Have something due."""
+        await self.owner.execute(INSERT, id, task, subject, ACCOUNT, due_at, clock)
+
+    async def left(self) -> list[tuple[Any, ...]]:
+        """What is due of customers, in order: subject, tries, when it is tried."""
+        rows = await self.owner.fetch(
+            "SELECT subject, tries, try_at FROM projections.due WHERE kind = 'customer' ORDER BY due_at, subject"
+        )
+        return [tuple(row) for row in rows]
+
+    async def nothing_left(self) -> bool:
+        return await self.left() == []
+
+    @property
+    def subjects(self) -> list[str]:
+        return [due.subject for due in self.done]
+
+    @asynccontextmanager
+    async def keeping(self, count: int = 1, **handlers: Handler) -> AsyncIterator[None]:
+        """Somebody, or several, keeping time meanwhile."""
+        known = {"note": self.note, **{name.replace("_", "."): handler for name, handler in handlers.items()}}
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(count):
+                wakeup = Wakeup(self.api.core.dsn, "rollbook_due")
+                keeper = Timekeeper(self.api.core, wakeup, handlers=known, lease_s=60, poll_s=0.02)
+                self.keepers.append(keeper)
+                tasks.create_task(wakeup.run(stop))
+                tasks.create_task(keeper.run(stop))
+            yield
+            stop.set()
+
+    async def test_clock(self) -> str:
+        made: str = (await self.api.post(PATH, f"frozen_time={FROZEN}")).json["id"]
+        return made
+
+    async def advance(self, id: str, by: int) -> None:
+        answer = await self.api.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + by}")
+        assert answer.status == 200, answer.body
+
+    async def ready(self, id: str) -> bool:
+        return bool((await self.api.get(f"{PATH}/{id}")).json["status"] == "ready")
+
+
+@pytest.fixture
+async def house(serve: Serve, database: str) -> AsyncIterator[House]:
+    clock = FrozenClock(datetime.fromtimestamp(NOW, UTC))
+    api = await serve(clock)
+    owner = await asyncpg.connect(database)
+    yield House(api, clock, owner)
+    await owner.close()
+
+
+async def test_what_is_due_is_done_when_its_time_has_come_and_not_before(house: House) -> None:
+    await house.due("past", NOW - DAY)
+    await house.due("now", NOW)
+    await house.due("soon", NOW + 10)
+    await house.due("later", NOW + DAY)
+    async with house.keeping():
+        await until(lambda: sorted(house.subjects) == ["now", "past"])
+        house.clock.advance(timedelta(seconds=10))
+        await until(lambda: len(house.done) == 3)
+    assert house.done[-1].subject == "soon"
+    assert await house.left() == [("later", 0, NOW + DAY)]
+    assert house.done[-1] == Due(ACCOUNT, False, "customer", "cus_1", "note", "soon", NOW + 10, None, 1)
+    assert (house.keepers[0].executed, house.keepers[0].failed) == (3, 0)
+
+
+async def test_what_a_commit_makes_due_wakes_who_keeps_time(serve: Serve) -> None:
+    api = await serve()
+    stop = asyncio.Event()
+    wakeup = Wakeup(api.core.dsn, "rollbook_due")
+    keeper = Timekeeper(api.core, wakeup, poll_s=3600)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(wakeup.run(stop))
+        tasks.create_task(keeper.run(stop))
+        id = (await api.post(PATH, f"frozen_time={FROZEN}")).json["id"]
+        await api.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + 1}")
+
+        async def ready() -> bool:
+            return bool((await api.get(f"{PATH}/{id}")).json["status"] == "ready")
+
+        await until(ready)
+        stop.set()
+
+
+async def test_many_share_the_work_and_none_is_done_twice(house: House) -> None:
+    for number in range(300):
+        await house.due(f"piece {number}", NOW - number)
+    async with house.keeping(3):
+        await until(house.nothing_left, timeout_s=30)
+    assert sorted(house.subjects) == sorted({f"piece {number}" for number in range(300)})
+    assert sum(keeper.executed for keeper in house.keepers) == 300
+
+
+async def test_what_fails_is_tried_again_after_a_growing_pause_and_holds_nobody_up(house: House) -> None:
+    tried: list[int] = []
+
+    async def poison(core: Core, due: Due) -> None:
+        tried.append(due.tries)
+        raise RuntimeError("poison")
+
+    await house.due("poison", NOW - DAY, task="poison")
+    for number in range(40):
+        await house.due(f"piece {number}", NOW)
+    async with house.keeping(poison=poison):
+        await until(lambda: len(house.done) == 40 and tried == [1])
+        for tries in (1, 2, 3):
+
+            async def put_off(tries: int = tries) -> bool:
+                now = int(house.clock.now().timestamp())
+                return await house.left() == [("poison", tries, now + pause_s(tries))]
+
+            await until(put_off)
+            house.clock.advance(timedelta(seconds=pause_s(tries) - 1))
+            assert tried == list(range(1, tries + 1)), "not a second before its time"
+            house.clock.advance(timedelta(seconds=1))
+            await until(lambda tries=tries: len(tried) == tries + 1)
+    assert house.keepers[0].failed == 4
+
+
+async def test_what_fails_is_done_when_it_no_longer_fails(house: House) -> None:
+    async def twice(core: Core, due: Due) -> None:
+        if due.tries < 3:
+            raise TimeoutError
+        await house.note(core, due)
+
+    await house.due("in the end", NOW, task="twice")
+    async with house.keeping(twice=twice):
+
+        async def moved() -> bool:
+            house.clock.advance(timedelta(seconds=1))
+            return await house.nothing_left()
+
+        await until(moved)
+    assert [(due.subject, due.tries) for due in house.done] == [("in the end", 3)]
+
+
+def test_pauses_double_up_to_an_hour() -> None:
+    assert [pause_s(tries) for tries in (1, 2, 3, 11)] == [2, 4, 8, 2048]
+    assert {pause_s(tries) for tries in (12, 40, 10_000)} == {PAUSE_S_MAX}
+
+
+async def test_what_hangs_is_given_up_and_tried_again_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timekeeper, "HANDLER_TIMEOUT_S", 0.05)
+
+    async def hang(core: Core, due: Due) -> None:
+        await asyncio.Event().wait()
+
+    await house.due("stuck", NOW, task="hang")
+    async with house.keeping(hang=hang):
+
+        async def put_off() -> bool:
+            return await house.left() == [("stuck", 1, NOW + pause_s(1))]
+
+        await until(put_off)
+
+
+async def test_what_nobody_here_can_do_waits_for_somebody_who_can(house: House) -> None:
+    await house.due("new", NOW, task="unheard.of")
+    async with house.keeping():
+        await until(lambda: house.keepers[0].failed == 1)
+    house.clock.advance(timedelta(seconds=pause_s(1)))
+    async with house.keeping(unheard_of=house.note):
+        await until(lambda: house.subjects == ["new"])
+
+
+async def test_what_is_about_something_that_is_no_more_is_done(house: House) -> None:
+    async def missing(core: Core, due: Due) -> None:
+        raise Missing("customer", due.id)
+
+    await house.due("gone", NOW, task="missing")
+    async with house.keeping(missing=missing):
+        await until(house.nothing_left)
+    assert house.keepers[0].failed == 0
+
+
+async def test_what_a_killed_one_had_begun_is_begun_again_when_its_lease_is_over(house: House) -> None:
+    await house.due("begun", NOW)
+    work = DueWork(house.api.core.pool)
+    [begun] = await work.take(NOW, NOW + 60, 10)
+    await house.due("other", NOW)
+    async with house.keeping():
+
+        async def only_begun() -> bool:
+            return await house.left() == [("begun", 1, NOW + 60)]
+
+        await until(only_begun)
+        house.clock.advance(timedelta(seconds=59))
+        assert house.subjects == ["other"]
+        house.clock.advance(timedelta(seconds=1))
+        await until(lambda: house.subjects == ["other", "begun"])
+        await until(house.nothing_left)
+    await work.finish(begun)
+    assert not await work.keep(begun, NOW + 600), "what comes too late changes nothing"
+
+
+async def test_what_is_made_due_anew_meanwhile_stays(house: House) -> None:
+    async def renew(core: Core, due: Due) -> None:
+        await house.owner.execute("UPDATE projections.due SET due_at = $1, try_at = $1, tries = 0", NOW + DAY)
+        await house.note(core, due)
+
+    await house.due("again", NOW, task="renew")
+    async with house.keeping(renew=renew):
+        await until(lambda: house.subjects == ["again"])
+    assert await house.left() == [("again", 0, NOW + DAY)]
+
+
+async def test_a_clock_that_moves_takes_along_what_is_due_in_its_order_and_no_more(house: House) -> None:
+    id = await house.test_clock()
+    for day in (3, 1, 9, 2, 5):
+        await house.due(f"day {day}", FROZEN + day * DAY, clock=id)
+    await house.due("elsewhere", FROZEN + DAY, clock=await house.test_clock())
+    async with house.keeping(2):
+        await house.advance(id, 5 * DAY)
+        await until(lambda: house.ready(id))
+    assert house.subjects == ["day 1", "day 2", "day 3", "day 5"]
+    assert [due.due_at for due in house.done] == [FROZEN + day * DAY for day in (1, 2, 3, 5)]
+    assert await house.left() == [("elsewhere", 0, NEVER), ("day 9", 0, NEVER)]
+
+
+async def test_what_comes_of_something_due_has_its_turn_before_what_is_due_after_it(house: House) -> None:
+    id = await house.test_clock()
+
+    async def more(core: Core, due: Due) -> None:
+        await house.note(core, due)
+        await house.due("consequence", FROZEN + 2 * DAY, clock=id)
+
+    await house.due("cause", FROZEN + DAY, task="more", clock=id)
+    await house.due("end", FROZEN + 3 * DAY, clock=id)
+    async with house.keeping(more=more):
+        await house.advance(id, 3 * DAY)
+        await until(lambda: house.ready(id))
+    assert house.subjects == ["cause", "consequence", "end"]
+
+
+async def test_a_clock_arrives_without_what_fails_and_that_is_tried_again(house: House) -> None:
+    id = await house.test_clock()
+
+    async def once(core: Core, due: Due) -> None:
+        if due.tries < 2:
+            raise RuntimeError("not yet")
+        await house.note(core, due)
+
+    await house.due("poison", FROZEN + DAY, task="once", clock=id)
+    await house.due("piece", FROZEN + 2 * DAY, clock=id)
+    async with house.keeping(once=once):
+        await house.advance(id, 2 * DAY)
+        await until(lambda: house.ready(id))
+        assert house.subjects == ["piece"]
+        house.clock.advance(timedelta(seconds=pause_s(1)))
+        await until(lambda: house.subjects == ["piece", "poison"])
+    assert house.done[-1].due_at == FROZEN + DAY, "late by the machine, and still of its own time"
+
+
+async def test_what_is_due_by_a_clock_that_stands_there_already_is_done_at_once(house: House) -> None:
+    id = await house.test_clock()
+    async with house.keeping():
+        await house.due("at once", FROZEN, clock=id)
+        await until(lambda: house.subjects == ["at once"])
+
+
+async def test_the_work_of_a_customer_follows_it_under_its_clock(house: House) -> None:
+    customer = (await house.api.customer())["id"]
+    await house.due("past", FROZEN, id=customer)
+    await house.due("ahead", NOW + 10 * DAY, id=customer)
+    await house.due("elsewhere", NOW + 20 * DAY)
+    id = (await house.api.post(PATH, f"frozen_time={NOW + DAY}&customer={customer}")).json["id"]
+    rows = await house.owner.fetch(
+        "SELECT test_clock, try_at FROM projections.due WHERE kind = 'customer' ORDER BY due_at"
+    )
+    assert [tuple(row) for row in rows] == [(id, 0), (id, NEVER), (None, NOW + 20 * DAY)]
+
+
+async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(house: House) -> None:
+    id = await house.test_clock()
+    customer = (await house.api.customer(f"test_clock={id}"))["id"]
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(timekeeper.keep(house.api.core, stop))
+    house.clock.advance(timedelta(days=30) - timedelta(seconds=1))
+    assert (await house.api.get(f"{PATH}/{id}")).status == 200
+    house.clock.advance(timedelta(seconds=1))
+    await house.api.post(PATH, f"frozen_time={FROZEN}")  # wakes who keeps time
+
+    async def gone() -> bool:
+        return (await house.api.get(f"{PATH}/{id}")).status == 404
+
+    await until(gone)
+    assert (await house.api.get(f"/v1/customers/{customer}")).json["deleted"] is True
+    stop.set()
+    await keeping
+
+
+async def test_what_a_handler_decides_again_is_decided_once(house: House) -> None:
+    """Two processes carry out the same piece at the same time, as when one is slower than its lease."""
+    customer = (await house.api.customer())["id"]
+    both = asyncio.Barrier(2)
+
+    async def mark(core: Core, due: Due) -> None:
+        await both.wait()
+
+        async def act(unit: UnitOfWork) -> None:
+            await unit.load(CUSTOMER, due.id)
+            unit.do(CUSTOMER, due.id, UpdateCustomer(id=due.id, patch={"description": "marked"}))
+
+        await system.carry_out(core, due, act, alone=(CUSTOMER.stream(due.id),))
+
+    due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
+    await asyncio.gather(mark(house.api.core, due), mark(house.api.core, due))
+    told = (await house.api.get("/v1/events?type=customer.updated")).json["data"]
+    assert len(told) == 1
+    assert told[0]["request"] is None
+
+
+async def test_what_is_next_is_found_by_an_index_however_much_there_is(house: House) -> None:
+    await house.owner.execute(
+        """
+        INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, test_clock, try_at)
+        SELECT 'customer', 'cus_' || n, 'note', n::text, 'acct_tests', false, 1700000000 + n,
+            CASE WHEN n % 100 = 0 THEN 'clock_' || n % 7 END, 1700000000 + n
+        FROM generate_series(1, 20000) AS n;
+        """
+    )
+    await house.owner.execute("ANALYZE projections.due")
+    work = DueWork(house.api.core.pool)
+    plan = await explain(house.owner, NEXT)
+    assert ("due_next" in plan.indexes, plan.touched) == (True, 1), plan
+    plan = await explain(
+        house.owner, load_sql("projections", "next_due_of_clock"), "acct_tests", False, "clock_3", 1_700_020_000, NOW
+    )
+    assert "due_of_clock" in plan.indexes
+    assert plan.touched <= 2, plan
+    await house.owner.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    plan = await explain(house.owner, load_sql("projections", "take_due"), NOW + 10_000, NOW + 10_060, 32)
+    assert {"due_next", "due_pkey"} <= plan.indexes
+    assert plan.touched <= 3 * 32 + 3, plan
+    assert await work.waiting(NOW + 20_000, 100) == 100
+
+
+async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_done_twice(
+    api: Api, launch: Launch, database: str
+) -> None:
+    clocks = [(await api.post(PATH, f"frozen_time={FROZEN}")).json["id"] for _ in range(90)]
+
+    async def told(type: str) -> list[str]:
+        connection = await asyncpg.connect(database)
+        try:
+            rows = await connection.fetch("SELECT object_id FROM projections.notice WHERE type = $1", type)
+        finally:
+            await connection.close()
+        return [row["object_id"] for row in rows]
+
+    async def some_ready() -> bool:
+        return bool(await told("test_helpers.test_clock.ready"))
+
+    async def all_ready() -> bool:
+        return len(await told("test_helpers.test_clock.ready")) >= len(clocks)
+
+    knobs = {"ROLLBOOK_DUE_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
+    worker = await launch("worker", **knobs)
+
+    async def advance(id: str) -> None:
+        assert (await api.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + 1}")).status == 200
+
+    await asyncio.gather(*map(advance, clocks[:60]))
+    await until(some_ready)
+    await worker.kill9()
+    await asyncio.gather(*map(advance, clocks[60:]))
+    assert not await all_ready()
+    await launch("worker", **knobs)
+    await launch("worker", **knobs)
+    await until(all_ready, timeout_s=30)
+    assert sorted(await told("test_helpers.test_clock.ready")) == sorted(clocks), "each once"
+    shown = (await api.get(f"{PATH}?limit=100")).json["data"]
+    assert {clock["status"] for clock in shown} == {"ready"}
+    assert {clock["frozen_time"] for clock in shown} == {FROZEN + 1}
