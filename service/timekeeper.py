@@ -16,9 +16,10 @@ from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
 from events.test_clock import Arrive
 from events.unit_of_work import UnitOfWork
+from projections import coupons, discounts, promotion_codes
 from projections.due import Due, DueWork
 from projections.test_clocks import ADVANCE, DELETE, TEST_CLOCK
-from service import system, test_clocks
+from service import expiries, system, test_clocks
 from service.wiring import Core
 
 log = structlog.get_logger("service")
@@ -29,6 +30,9 @@ Handler = Callable[[Core, Due], Awaitable[None]]
 # object is Missing by now is done.
 HANDLERS: Mapping[str, Handler] = {
     DELETE: test_clocks.end_old,
+    coupons.EXPIRE: expiries.expire_coupon,
+    discounts.END: expiries.end_discount,
+    promotion_codes.EXPIRE: expiries.expire_promotion_code,
 }
 
 HANDLER_TIMEOUT_S = 30.0

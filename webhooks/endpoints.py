@@ -30,7 +30,13 @@ class EndpointProjection:
         state, origin = change.after, change.origin
         shown = endpoint.render_deleted(state.id) if state.deleted else endpoint.render(state, origin.livemode)
         status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
-        facts: dict[str, Any] = {"status": status, "url": "", "enabled_events": (), "secrets": ()}
+        facts: dict[str, Any] = {
+            "api_version": state.api_version,
+            "status": status,
+            "url": "",
+            "enabled_events": (),
+            "secrets": (),
+        }
         if not state.deleted:
             sealed = self._master_keys.seal(state.secret.encode(), change.stream)
             facts["url"] = state.url

@@ -3,14 +3,16 @@
 See webhooks/sql/functions/turn.sql, which does it all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
 from uuid import UUID, uuid4
 
-from events.database import PINNED_PLANS, DedicatedConnection
+from events.database import PINNED_PLANS, DedicatedConnection, load_sql
+from webhooks import versions
 from webhooks.delivery import Delivered, GaveUp, Outcome, RetryAt, Verdict
 from webhooks.lane import Lane
+from webhooks.versions import Told, Wanted
 
 # A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
 LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
@@ -26,6 +28,7 @@ class Head(NamedTuple):
     attempts: int  # tries used up
     pending: int  # endpoints that still have to take the notice, this one included
     body: bytes
+    api_version: str | None  # the endpoint's own
 
 
 class Endpoint(NamedTuple):
@@ -110,6 +113,7 @@ class Lanes:
         self.lease_s = lease_s
         self._worker: UUID = uuid4()
         self._connection = DedicatedConnection(dsn, application="worker", **LOOKUPS_ONLY)
+        self._coupons = load_sql("webhooks", "get_coupons")
 
     async def turn(
         self,
@@ -139,9 +143,20 @@ class Lanes:
             moment,
             lost or (),
             [(Endpoint(*row[:5]), _lane(row)) for row in served or ()],
-            [Head(*row) for row in heads or ()],
+            await self._in_their_versions([Head(*row) for row in heads or ()]),
             claimed,
         )
+
+    async def _in_their_versions(self, heads: list[Head]) -> list[Head]:
+        """Each with the body that its endpoint is to receive."""
+        notices = [Told(head.body, head.api_version, head.endpoint_id) for head in heads]
+        for place, body in (await versions.rendered(notices, self._find)).items():
+            heads[place] = heads[place]._replace(body=body)
+        return heads
+
+    async def _find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
+        rows = await self._connection.fetch(self._coupons, *map(list, zip(*wanted, strict=True)))
+        return {(row["endpoint_id"], row["id"]): row["body"] for row in rows}
 
     async def close(self) -> None:
         """Let the connection go."""

@@ -1,5 +1,6 @@
 """Reading the notices with how they fare: each with the number of endpoints that still have to take it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,8 @@ from events.database import LOST, load_sql
 from events.errors import LogUnavailable
 from projections.notices import with_pending
 from projections.read import Page, PageOf, UnknownCursor
+from webhooks import versions
+from webhooks.versions import Told
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
 FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
@@ -28,7 +31,7 @@ class Notices:
     async def one(self, account: str, livemode: bool, id: str) -> bytes | None:
         """A notice; None when this account and mode have no such one, or not for 30 days."""
         rows = await self._fetch(self._get, account, livemode, id, self._oldest())
-        return with_pending(rows[0]["body"], rows[0]["pending"]) if rows else None
+        return (await self._bodies(account, livemode, rows))[0] if rows else None
 
     async def page(
         self,
@@ -62,7 +65,7 @@ class Notices:
             types,
             delivered,
         )
-        bodies = [with_pending(row["body"], row["pending"]) for row in rows[: page.limit]]
+        bodies = await self._bodies(account, livemode, rows[: page.limit])
         if backwards:
             bodies.reverse()
         return Page(bodies, len(rows) > page.limit)
@@ -81,6 +84,12 @@ class Notices:
         rows = await self._fetch(self._count, account, livemode, *bounds, types, delivered)
         count: int = rows[0]["count"]
         return count
+
+    async def _bodies(self, account: str, livemode: bool, rows: Sequence[Any]) -> list[bytes]:
+        """Notices as they were told, in the version of their time."""
+        told = [Told(with_pending(row["body"], row["pending"]), None, (account, livemode)) for row in rows]
+        older = await versions.rendered(told, lambda wanted: versions.find_coupons(self._fetch, wanted))
+        return [older.get(place, notice.body) for place, notice in enumerate(told)]
 
     def _earliest(self, page: PageOf) -> int:
         return min(max(page.created_min, self._oldest()), FAR_S)

@@ -7,6 +7,7 @@ further: after a crash some notices are published again, none is left out.
 
 import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,9 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from events.database import LOST, ServiceConnection, connect, load_sql
 from events.errors import LogUnavailable
 from events.follow import Wakeup
-from webhooks import amqp
+from webhooks import amqp, versions
 from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
+from webhooks.versions import Told, Wanted
 
 log = structlog.get_logger("webhooks")
 
@@ -111,10 +113,16 @@ class Relay:
             if channel.is_closed:
                 raise ConnectionError("the broker closed the channel")
             notices = await lead.fetch(self._next, sequence, appended_at, BATCH)
-            for notice in notices:
+            told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
+            bodies = await versions.rendered(told, lead.find_coupons)
+            for place, notice in enumerate(notices):
                 sequence, appended_at = notice["sequence"], notice["appended_at"]
                 confirmed = asyncio.create_task(
-                    exchange.publish(message(notice), routing_key(notice), timeout=OPERATION_TIMEOUT_S)
+                    exchange.publish(
+                        message(notice, bodies.get(place, notice["body"])),
+                        routing_key(notice),
+                        timeout=OPERATION_TIMEOUT_S,
+                    )
                 )
                 await on_their_way.put((notice, confirmed))
                 self.lag = notice["head"] - lead.sequence
@@ -175,6 +183,10 @@ class _Lead:
             rows: list[Any] = await self.connection.fetch(query, *arguments)
         return rows
 
+    async def find_coupons(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
+        """See webhooks.versions."""
+        return await versions.find_coupons(self.fetch, wanted)
+
 
 def _left(on_their_way: "_OnTheirWay") -> list["asyncio.Task[Any]"]:
     left = []
@@ -189,7 +201,7 @@ def routing_key(notice: Any) -> str:
     return f"{notice['account']}.{'live' if notice['livemode'] else 'test'}.{notice['type']}"
 
 
-def message(notice: Any) -> aio_pika.Message:
+def message(notice: Any, body: bytes) -> aio_pika.Message:
     """A notice as a message: its JSON as the API shows it, and headers that tell enough to skip it unread.
 
     The message id is new at each publish, because returned messages are matched by it; consumers tell repeated notices
@@ -197,7 +209,7 @@ def message(notice: Any) -> aio_pika.Message:
     """
     created = datetime.fromtimestamp(notice["created"], UTC)
     return aio_pika.Message(
-        notice["body"],
+        body,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         message_id=uuid.uuid4().hex,

@@ -11,10 +11,10 @@ from events.decider import Reply
 from events.errors import Missing
 from events.execute import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections import customers
+from projections import customers, rendering
 from projections.customers import CUSTOMER
 from projections.read import NO_FACTS, UnknownCursor
-from service.http import expand, pagination
+from service.http import expand, older, pagination
 from service.http.door import Call
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
@@ -109,14 +109,22 @@ async def object_reply(call: Call, unit: UnitOfWork, kind: str, id: str, tree: T
     body = next((row.body for rows in unit.rows() for row in rows.resources if (row.kind, row.id) == (kind, id)), None)
     if body is None:
         body = await find(call, kind, id)
-    return Reply(200, (await expander(call, unit).expanded([body], kind, tree))[0])
+    return await _answer(call, unit, kind, body, tree)
 
 
 async def customer_reply(call: Call, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
     """A customer as a unit of work leaves it, expanded."""
     rows = unit.rows_of(CUSTOMER, id)
     body = rows.customers[0].body if rows else customers.body(unit.state(CUSTOMER, id), call.caller.livemode)
-    return Reply(200, (await expander(call, unit).expanded([body], customer.KIND, tree))[0])
+    return await _answer(call, unit, customer.KIND, body, tree)
+
+
+async def _answer(call: Call, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
+    """An object as it was asked for; in full, for it may be kept under an idempotency key."""
+    [body] = await expander(call, unit).expanded([body], kind, tree)
+    if rendering.differs(call.version):
+        body = await older.rendered(body, call.version, call.door.reader, call.caller, unit.rows())
+    return Reply(200, body)
 
 
 def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:

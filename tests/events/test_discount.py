@@ -118,12 +118,12 @@ def test_a_customer_has_one_discount_at_most_and_what_was_given_is_given_back_on
     state, living = discount.NONE, 0
     for number, what in enumerate(asked):
         current = state.current.id if state.current else "di_x"
-        command: discount.Command = {
+        commands: dict[str, discount.Command] = {
             "give": give(MONTH, id=f"di_{number}"),
             "remove": RemoveDiscount(at=FEBRUARY_28),
             "end": EndDiscount(id=current, at=FEBRUARY_28),
-        }[what]
-        for event in discount.decide(state, command):
+        }
+        for event in discount.decide(state, commands[what]):
             living = 1 if isinstance(event, DiscountGiven) else living - 1
             state = discount.evolve(state, event)
         assert living == (state.current is not None)

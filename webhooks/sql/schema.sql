@@ -19,7 +19,8 @@ CREATE TABLE webhooks.endpoint (
     version bigint NOT NULL,                       -- of its stream
     status text COLLATE "C" NOT NULL CHECK (status IN ('enabled', 'disabled', 'deleted')),
     url text NOT NULL,
-    secrets bytea[] NOT NULL                       -- sealed by a master key, newest first
+    secrets bytea[] NOT NULL,                      -- sealed by a master key, newest first
+    api_version text COLLATE "C"                   -- it is told in; null for the account's own
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -112,7 +113,7 @@ CREATE TYPE webhooks.served AS (
     window_attempts integer, window_failures integer
 );
 CREATE TYPE webhooks.head AS (
-    endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea
+    endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text
 );
 
 GRANT USAGE ON SCHEMA webhooks TO rollbook_service;

@@ -16,7 +16,7 @@ from events.execute import other_mode_hint
 from events.record import Origin
 from events.test_clock import LetGo
 from events.unit_of_work import UnitOfWork
-from projections import customers
+from projections import customers, rendering
 from projections.customers import CUSTOMER
 from projections.read import UnknownCursor
 from projections.rows import Rows
@@ -79,7 +79,7 @@ async def update(call: Call) -> Reply:
     tree = expand.paths(parameters.expand, customer.KIND)
     id = call.match["customer"]
     try:
-        if extras.asked(parameters.model_fields_set) or tree:
+        if extras.asked(parameters.model_fields_set) or tree or rendering.differs(call.version):
             return await _update_with_more(call, id, parameters, tree)
         return await call.door.executor.update(
             CUSTOMER,

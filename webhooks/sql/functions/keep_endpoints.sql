@@ -17,15 +17,17 @@ BEGIN
         SELECT id, account, livemode, version,
                facts ->> 'status' AS status,
                facts ->> 'url' AS url,
+               facts ->> 'api_version' AS api_version,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
                ARRAY(SELECT decode(jsonb_array_elements_text(facts -> 'secrets'), 'base64')) AS secrets
         FROM changed WHERE kind = 'webhook_endpoint' ORDER BY id
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
-        INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets)
-        VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets)
+        INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version)
+        VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets,
+            said.api_version)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
-            secrets = excluded.secrets;
+            secrets = excluded.secrets, api_version = excluded.api_version;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
             SELECT count(*) FROM webhooks.endpoint

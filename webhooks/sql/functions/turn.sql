@@ -86,25 +86,25 @@ BEGIN
         RETURN;
     END IF;
     WITH lane AS (
-        SELECT r.endpoint_id, e.status = 'enabled' AS enabled, false AS told, r.known, r.want, l.leased_until,
+        SELECT r.endpoint_id, e.api_version, e.status = 'enabled' AS enabled, false AS told, r.known, r.want, l.leased_until,
             r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts,
             r.window_failures
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version = r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, e.status = 'enabled', true, r.known, r.want, l.leased_until, l.concurrency, l.open_until,
+        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, r.known, r.want, l.leased_until, l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version <> r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, e.status = 'enabled', true, '{}',
+        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, '{}',
             CASE WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END, '-infinity', l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), next AS (
-        SELECT d.*, d.place <= lane.want AND d.due_at <= moment AS handed
+        SELECT d.*, lane.api_version, d.place <= lane.want AND d.due_at <= moment AS handed
         FROM lane CROSS JOIN LATERAL (
             SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at,
                 row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
@@ -142,7 +142,7 @@ BEGIN
                 SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
                     SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence ORDER BY p.endpoint_id LIMIT 16
                 ) AS p
-            ), n.body)::webhooks.head ORDER BY next.due_at, next.sequence)
+            ), n.body, next.api_version)::webhooks.head ORDER BY next.due_at, next.sequence)
          FROM next JOIN projections.notice n ON n.sequence = next.sequence AND n.appended_at = next.appended_at
          WHERE next.handed)
     INTO served, heads;

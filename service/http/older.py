@@ -1,0 +1,27 @@
+"""Answers in the version that a request asked for, when that is an older one than what is stored is rendered in."""
+
+import asyncio
+from collections.abc import Iterable
+
+import orjson
+
+from events import coupon
+from projections import rendering
+from projections.read import KeyHolder, Reader
+from projections.rows import Rows
+
+
+async def rendered(body: bytes, version: str, reader: Reader, caller: KeyHolder, pending: Iterable[Rows] = ()) -> bytes:
+    """An answer as `version` has it; `pending` are rows that will be stored with it.
+
+    Rendering one again changes nothing, so what is kept under an idempotency key may be rendered before it is kept.
+    """
+    shown = orjson.loads(body)
+    coupons = {row.id: row.body for rows in pending for row in rows.resources if row.kind == coupon.KIND}
+    asked = sorted(rendering.coupons(shown, version) - coupons.keys())
+    found = await asyncio.gather(
+        *(reader.resource(caller.account, caller.livemode, coupon.KIND, id, ever=True) for id in asked)
+    )
+    coupons.update((id, body) for id, body in zip(asked, found, strict=True) if body is not None)
+    plain = {id: orjson.loads(body) for id, body in coupons.items()}
+    return rendering.dumps(rendering.render(shown, version, plain))

@@ -1,0 +1,71 @@
+"""Notices in the version of the API that who receives them asked for.
+
+They are stored in the newest rendering and name the version their account had at the time. Told in that, and when that
+is a recent one, they are sent as they are stored, to the byte.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from events.coupon import KIND as COUPON
+from events.database import load_sql
+from projections import rendering
+
+GET_RESOURCES = load_sql("projections", "get_resources")
+
+
+class Told(NamedTuple):
+    """A stored notice, and the version to tell it in: the one it names when that is None."""
+
+    body: bytes
+    version: str | None
+    owner: Hashable  # whose notice it is: what coupons are looked up by
+
+
+Wanted = tuple[Any, str]  # an owner and the id of a coupon
+Find = Callable[[Sequence[Wanted]], Awaitable[Mapping[Wanted, bytes]]]
+Notice = tuple[bytes, str]  # and a version: a notice to many is rendered once
+
+
+async def rendered(notices: Sequence[Told], find: Find) -> dict[int, bytes]:
+    """The bodies to send in place of those stored, by their places among `notices`.
+
+    `find` gives the coupons that older versions show in full: asked once, and only when there are any.
+    """
+    bodies: dict[int, bytes] = {}
+    older: dict[int, Notice] = {}
+    whose: dict[Notice, Any] = {}
+    for place, told in enumerate(notices):
+        named = rendering.version_of(told.body)
+        version = told.version or named
+        if rendering.differs(version):
+            older[place] = (told.body, version)
+            whose.setdefault(older[place], told.owner)
+        elif version != named:
+            bodies[place] = rendering.named_version(told.body, version)
+    if older:
+        done = await _render(whose, find)
+        bodies.update((place, done[notice]) for place, notice in older.items())
+    return bodies
+
+
+async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Sequence[Wanted]) -> dict[Wanted, bytes]:
+    """A `find` where the owners are accounts and modes; `fetch` gives the rows of a query."""
+    accounts, livemodes = zip(*(owner for owner, _ in wanted), strict=True)
+    kinds, ever = [COUPON] * len(wanted), [True] * len(wanted)
+    rows = await fetch(GET_RESOURCES, accounts, livemodes, kinds, [id for _, id in wanted], ever)
+    return {place: row["body"] for place, row in zip(wanted, rows, strict=True) if row["body"] is not None}
+
+
+async def _render(whose: Mapping[Notice, Any], find: Find) -> dict[Notice, bytes]:
+    shown = {(body, version): orjson.loads(body) for body, version in whose}
+    wanted = {notice: rendering.coupons_of_notice(told, notice[1]) for notice, told in shown.items()}
+    asked = {(owner, id): None for notice, owner in whose.items() for id in wanted[notice]}
+    found = {place: orjson.loads(body) for place, body in (await find(list(asked))).items()} if asked else {}
+    done = {}
+    for notice, owner in whose.items():
+        coupons = {id: found.get((owner, id)) for id in wanted[notice]}
+        done[notice] = rendering.dumps(rendering.notice(shown[notice], notice[1], coupons))
+    return done
