@@ -69,6 +69,7 @@ class Floor:
         *,
         account: str = ACCOUNT,
         livemode: bool = False,
+        api_version: str | None = None,
     ) -> str:
         """Register an endpoint; gives its id."""
         id = ids.new("we", secrets.token_bytes(14))
@@ -76,7 +77,7 @@ class Floor:
             id=id,
             secret=signature.new_secret(secrets.token_bytes(32)),
             created_at=1_700_000_000,
-            api_version=None,
+            api_version=api_version,
             patch=EndpointPatch(url=url, enabled_events=tuple(events)),
         )
         await self.executor.create(ENDPOINT, id, command, origin(account, livemode), reply=_nothing)
