@@ -9,7 +9,7 @@ from events import customer
 from events.customer import Customer, subscription
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
-from projections import discounts, subscriptions, test_clocks
+from projections import discounts, subscriptions, tax, tax_ids, test_clocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
@@ -154,16 +154,23 @@ def facts_of(change: Change[Customer]) -> list[tuple[Step, Facts]]:
 
 
 def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
-    """Of several rows for one object the last, in the place of the first."""
+    """Of several rows for one object the last, in the place of the first; or of the one that made it anew."""
     latest: dict[tuple[str, str], ResourceRow] = {}
     for row in rows:
         earlier = latest.get((row.kind, row.id))
-        latest[row.kind, row.id] = row if earlier is None else row._replace(event=earlier.event)
+        place = row.event if earlier is None or (earlier.deleted and not row.deleted) else earlier.event
+        latest[row.kind, row.id] = row._replace(event=place)
     return tuple(latest.values())
 
 
-PROJECTS: Mapping[type, Project] = {**discounts.PROJECTS, **subscriptions.PROJECTS, **test_clocks.PROJECTS}
-KINDS: tuple[str, ...] = (subscriptions.KIND,)  # of the objects that facets' projections write
+PROJECTS: Mapping[type, Project] = {
+    **discounts.PROJECTS,
+    **subscriptions.PROJECTS,
+    **tax.PROJECTS,
+    **tax_ids.PROJECTS,
+    **test_clocks.PROJECTS,
+}
+KINDS: tuple[str, ...] = (subscriptions.KIND, tax.KIND, tax_ids.KIND)  # of the objects that facets' projections write
 
 
 def _address(address: Address | None) -> dict[str, str | None] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from events import api_key, coupon, customer, promotion_code, test_clock
+from events import account_tax_id, api_key, coupon, customer, promotion_code, test_clock
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
@@ -14,7 +14,7 @@ from events.database import create_pool
 from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
-from projections import api_keys
+from projections import api_keys, tax_ids
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
 from projections.promotion_codes import PromotionCodeProjection
@@ -28,7 +28,7 @@ from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.
-EVENT_MODULES = (customer, api_key, coupon, endpoint, promotion_code, test_clock)
+EVENT_MODULES = (customer, account_tax_id, api_key, coupon, endpoint, promotion_code, test_clock)
 
 
 def codec() -> Codec:
@@ -91,6 +91,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         {
             "customer": CustomerProjection(settings.api_version).rows,
             "api_key": api_keys.rows,
+            account_tax_id.KIND: tax_ids.own_rows,
             "coupon": CouponProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
             test_clock.KIND: TestClockProjection(settings.api_version).rows,

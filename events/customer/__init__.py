@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
-from events.customer import discount, profile, subscription, test_clock
+from events.customer import discount, profile, subscription, tax, tax_id, test_clock
 from events.customer.discount import Discounts
 from events.customer.profile import Attributes, Profile, ProfilePatch
 from events.customer.subscription import Subscriptions
+from events.customer.tax import Tax
+from events.customer.tax_id import TaxIds
 from events.errors import Missing
 
 KIND = "customer"
@@ -79,6 +81,8 @@ class Facet(NamedTuple):
 
 FACETS = (
     Facet("discounts", discount.Command, discount.EVENT_TYPES, discount.decide, discount.evolve, discount.end),
+    Facet("tax_ids", tax_id.Command, tax_id.EVENT_TYPES, tax_id.decide, tax_id.evolve, tax_id.end),
+    Facet("tax", tax.Command, tax.EVENT_TYPES, tax.decide, tax.evolve, tax.end),
     Facet(
         "subscriptions",
         subscription.Command,
@@ -110,6 +114,8 @@ class Customer:
     discounts: Discounts = discount.NONE
     profile: Profile = profile.BLANK
     subscriptions: Subscriptions = subscription.NONE
+    tax: Tax = tax.NONE
+    tax_ids: TaxIds = tax_id.NONE
     test_clock: str | None = None
 
     @property
