@@ -1,5 +1,8 @@
 """Arbitrary values, patches, events and histories, as the door lets them in."""
 
+from collections.abc import Mapping
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from events.api_key import KeyIssued
@@ -71,6 +74,7 @@ _endpoint_attributes: st.SearchStrategy[endpoint.Attributes] = st.fixed_dictiona
 
 st.register_type_strategy(int, st.integers(min_value=-(2**53), max_value=2**53))
 st.register_type_strategy(str, texts)
+st.register_type_strategy(Mapping, lambda mapping: st.dictionaries(*map(st.from_type, get_args(mapping)), max_size=3))
 
 EVENTS: dict[str, st.SearchStrategy[object]] = {
     name: st.from_type(known.cls) for name, known in codec().types.items()
