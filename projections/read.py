@@ -138,10 +138,17 @@ class Reader:
         return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, held, parent)
 
     async def firsts(
-        self, account: str, livemode: bool, kind: str, parents: Sequence[str], limit: int
+        self,
+        account: str,
+        livemode: bool,
+        kind: str,
+        parents: Sequence[str],
+        limit: int,
+        facts: Mapping[str, object] = NO_FACTS,
     ) -> dict[str, list[bytes]]:
-        """The newest living objects of one kind for each of many parents, by parent; a parent of none is absent."""
-        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit)
+        """The newest living objects of one kind that hold `facts`, for each of many parents; one of none is absent."""
+        held = orjson.dumps(dict(facts)).decode()
+        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, held)
         bodies: dict[str, list[bytes]] = {}
         for row in rows:
             bodies.setdefault(row["parent"], []).append(row["body"])

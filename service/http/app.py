@@ -12,10 +12,19 @@ from events.errors import Refusal
 from service.http import refusals
 from service.http.door import Door
 from service.http.operation import Operation
-from service.http.routes import coupons, customers, discounts, events, promotion_codes, test_clocks, webhook_endpoints
+from service.http.routes import (
+    coupons,
+    customers,
+    discounts,
+    events,
+    promotion_codes,
+    subscriptions,
+    test_clocks,
+    webhook_endpoints,
+)
 
 # A path that is spelled out stands before one with an id in the same place.
-MODULES = (coupons, customers, discounts, events, promotion_codes, test_clocks, webhook_endpoints)
+MODULES = (coupons, customers, discounts, events, promotion_codes, subscriptions, test_clocks, webhook_endpoints)
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 

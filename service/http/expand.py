@@ -115,10 +115,10 @@ class Expander:
                     hashes = [
                         (inner, object.get("id", "")) for object in objects for inner in _hashes(object.get(name))
                     ]
-                    owners = [inner.get("id", owner) for inner, owner in hashes]
+                    owners: list[str] = [inner.get("id", owner) for inner, owner in hashes]
                     await self._expand([inner for inner, _ in hashes], node.within, deeper, owners)
                 case Items():
-                    await self._add_items(objects, name, node.kind)
+                    await self._add_items(objects, name, node)
                     items = [item for object in objects for item in object[name]["data"]]
                     await self._expand(items, OF_KIND.get(node.kind, {}), deeper.get("data", {}))
                 case Part():
@@ -145,12 +145,13 @@ class Expander:
         row = self._resources.get((kind, id))
         return row.body if row is not None else await self._reader.resource(*self._who, kind, id, ever=True)
 
-    async def _add_items(self, objects: list[Shown], name: str, kind: str) -> None:
+    async def _add_items(self, objects: list[Shown], name: str, node: Items) -> None:
         parents = [object["id"] for object in objects]
-        stored = await self._reader.firsts(*self._who, kind, parents, ITEMS_SHOWN + 1 + len(self._resources))
+        limit = ITEMS_SHOWN + 1 + len(self._resources)
+        stored = await self._reader.firsts(*self._who, node.kind, parents, limit, node.facts)
         for object in objects:
             items = self._with_pending(
-                [orjson.loads(body) for body in stored.get(object["id"], ())], kind, object["id"]
+                [orjson.loads(body) for body in stored.get(object["id"], ())], node, object["id"]
             )
             object[name] = {
                 "object": "list",
@@ -159,18 +160,18 @@ class Expander:
                 "url": f"/v1/{object['object']}s/{object['id']}/{name}",
             }
 
-    def _with_pending(self, items: list[Shown], kind: str, parent: str) -> list[Shown]:
+    def _with_pending(self, items: list[Shown], node: Items, parent: str) -> list[Shown]:
         """Stored items of a list as they will be: what is new comes first, what is deleted is gone."""
-        changed = {row.id: row for row in self._resources.values() if row.kind == kind and row.parent == parent}
+        changed = {row.id: row for row in self._resources.values() if row.kind == node.kind and row.parent == parent}
         if not changed:
             return items
         known = {item["id"] for item in items}
-        new = [row for row in changed.values() if row.id not in known and not row.deleted]
+        new = [row for row in changed.values() if row.id not in known and _listed(row, node)]
         new.sort(key=lambda row: (row.created, row.event), reverse=True)
         kept = [
             orjson.loads(changed[item["id"]].body) if item["id"] in changed else item
             for item in items
-            if item["id"] not in changed or not changed[item["id"]].deleted
+            if item["id"] not in changed or _listed(changed[item["id"]], node)
         ]
         return [*(orjson.loads(row.body) for row in new), *kept]
 
@@ -178,6 +179,11 @@ class Expander:
         bodies = await asyncio.gather(*(self._one(part.kind, id) for id in ids))
         for object, body in zip(objects, bodies, strict=True):
             object[name] = part.show(object, None if body is None else orjson.loads(body))
+
+
+def _listed(row: ResourceRow, node: Items) -> bool:
+    """Whether a list shows the object."""
+    return not row.deleted and node.facts.items() <= orjson.loads(row.facts).items()
 
 
 def _hashes(value: Any) -> list[Shown]:

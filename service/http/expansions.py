@@ -1,7 +1,7 @@
 """What may be expanded in objects of each kind (API reference, expanding responses)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -22,9 +22,10 @@ class Hash:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The property is added: a list object of what belongs to the object, its newest first."""
+    """The property is added: a list object of what belongs to the object and holds `facts`, its newest first."""
 
     kind: str
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
         "invoice_credit_balance": Part("invoice_credit_balance", _or_empty),
         "invoice_settings": Hash({"default_payment_method": Reference("payment_method")}),
         "sources": Items("source"),
-        "subscriptions": Items("subscription"),
+        "subscriptions": Items("subscription", {"canceled": False}),
         "tax_ids": Items("tax_id"),
         "test_clock": Reference("test_helpers.test_clock"),
     },

@@ -4,7 +4,8 @@
 -- that were not accepted are left out. The event of a resource_row or notice_row is the 0-based place, within its item,
 -- of the event it comes of. A due_row without a time takes that work away; of several for one piece of work the last
 -- counts. One of the task test_clock.follow has all work of its stream follow the test clock.
--- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use.
+-- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use, and on resource_parent
+-- when an object that belongs to one parent is claimed by another.
 CREATE OR REPLACE FUNCTION projections.commit(
     items events.item[], drafts events.draft[], customers projections.customer_row[],
     resources projections.resource_row[], notices projections.notice_row[], dues projections.due_row[],
@@ -13,6 +14,7 @@ CREATE OR REPLACE FUNCTION projections.commit(
 #variable_conflict use_column
 DECLARE
     head projections.notice_head;
+    written integer;
     noticed integer;
     at timestamptz;
 BEGIN
@@ -37,7 +39,14 @@ BEGIN
         FROM unnest(resources) WHERE first_position[item] IS NOT NULL
         ON CONFLICT (account, livemode, kind, id) DO UPDATE
             SET parent = excluded.parent, created = excluded.created, version = excluded.version,
-                deleted = excluded.deleted, lookup = excluded.lookup, body = excluded.body, facts = excluded.facts;
+                deleted = excluded.deleted, lookup = excluded.lookup, body = excluded.body, facts = excluded.facts,
+                position = CASE WHEN projections.resource.deleted AND NOT excluded.deleted -- made anew under its id
+                    THEN excluded.position ELSE projections.resource.position END
+            WHERE projections.resource.parent IN (excluded.parent, '') OR excluded.parent = '';
+        GET DIAGNOSTICS written = ROW_COUNT;
+        IF written < (SELECT count(*) FROM unnest(resources) WHERE first_position[item] IS NOT NULL) THEN
+            RAISE integrity_constraint_violation USING CONSTRAINT = 'resource_parent';
+        END IF;
     END IF;
 
     IF cardinality(notices) > 0 THEN

@@ -21,7 +21,13 @@ from service.http.params.kinds import (
 from service.http.params.listing import Listing
 from webhooks.endpoint import EndpointPatch
 
-EVENT_TYPES = frozenset(resources.files("service.http.params").joinpath("event_types.txt").read_text().split())
+
+def _names(file: str) -> frozenset[str]:
+    return frozenset(resources.files("service.http.params").joinpath(file).read_text().split())
+
+
+OWN_EVENT_TYPES = _names("own_event_types.txt")  # that the API reference does not know
+EVENT_TYPES = _names("event_types.txt") | OWN_EVENT_TYPES
 
 
 def _event_type(given: str) -> str:

@@ -1,0 +1,110 @@
+"""`/v1/customers/{customer}/subscriptions`: list, retrieve; and what a billing service reports of them.
+
+Rollbook does not bill. The reports come to routes of our own, beside those of the API reference.
+"""
+
+from events.customer import Customer
+from events.customer.subscription import RemoveSubscription, ReportSubscription
+from events.decider import Reply
+from events.errors import ConstraintBroken, Refusal
+from events.unit_of_work import UnitOfWork
+from projections import subscriptions
+from projections.customers import CUSTOMER, dumps
+from projections.subscriptions import KIND
+from service.http import clocks, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import subscription as parameters_of
+
+LIST = "/v1/customers/{customer}/subscriptions"
+ONE = f"{LIST}/{{subscription}}"
+REPORTED = "/v1/rollbook/customers/{customer}/subscriptions/{subscription}"
+CLAIMED = "resource_parent"  # the constraint that an object stays with one parent
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of a customer's subscriptions, newest first; canceled ones only when they are asked for."""
+    parameters = call.parse(parameters_of.ListSubscriptions)
+    id = await resources.of_customer(call)
+    url = LIST.format(customer=id)
+    return await resources.page(call, KIND, parameters, url, parent=id, facts=parameters.facts())
+
+
+async def retrieve(call: Call) -> Reply:
+    """One subscription of a customer, a canceled one too."""
+    asked = call.parse(parameters_of.RetrieveSubscription).expand
+    customer = await resources.of_customer(call)
+    return await resources.retrieve(call, KIND, call.match["subscription"], asked, parent=customer)
+
+
+async def report(call: Call) -> Reply:
+    """Take down how a subscription stands; whatever is not said of it is as it is by default."""
+    attributes = call.parse(parameters_of.ReportSubscription).attributes()
+    customer, id = call.match["customer"], call.match["subscription"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        at = await clocks.moment(unit, state)
+        unit.do(CUSTOMER, customer, ReportSubscription(id=id, at=at, attributes=attributes))
+
+    try:
+        return await resources.change_customer(
+            call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, {})
+        )
+    except ConstraintBroken as broken:
+        if broken.constraint != CLAIMED:
+            raise
+        raise Refusal(f"The subscription '{id}' belongs to another customer.", param="subscription") from None
+
+
+async def remove(call: Call) -> Reply:
+    """Forget a subscription that is no more, or never should have been reported."""
+    call.parse(parameters_of.RemoveSubscription)
+    customer, id = call.match["customer"], call.match["subscription"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        unit.do(CUSTOMER, customer, RemoveSubscription(id=id, at=await clocks.moment(unit, state)))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        return Reply(status=200, body=dumps(subscriptions.render_deleted(id)))
+
+    return await resources.change_customer(call, customer, act, answer)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=LIST,
+        name="customers.subscriptions.list",
+        right="subscriptions:read",
+        route=list_all,
+        parameters=parameters_of.ListSubscriptions,
+        answers="list.subscription",
+    ),
+    Operation(
+        method="GET",
+        path=ONE,
+        name="customers.subscriptions.retrieve",
+        right="subscriptions:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveSubscription,
+        answers="subscription",
+    ),
+    Operation(
+        method="PUT",
+        path=REPORTED,
+        name="rollbook.subscriptions.report",
+        right="subscriptions:write",
+        route=report,
+        parameters=parameters_of.ReportSubscription,
+        answers="subscription",
+    ),
+    Operation(
+        method="DELETE",
+        path=REPORTED,
+        name="rollbook.subscriptions.remove",
+        right="subscriptions:write",
+        route=remove,
+        parameters=parameters_of.RemoveSubscription,
+        answers="deleted_subscription",
+    ),
+)
