@@ -24,8 +24,8 @@ OVERDUE = frozenset({"past_due", "unpaid"})
 class Price:
     """What one unit of an item costs, and how often; amounts in minor units of the subscription's currency."""
 
-    id: str
     created: int | None = None
+    id: str
     interval: str = "month"
     interval_count: int = 1
     nickname: str | None = None
@@ -37,9 +37,9 @@ class Price:
 class Item:
     """One thing subscribed to."""
 
+    created: int | None = None
     id: str
     price: Price
-    created: int | None = None
     quantity: int = 1
 
 
@@ -47,8 +47,8 @@ class Item:
 class Invoice:
     """The latest invoice; `auto_advance` says whether its collection is automatic."""
 
-    id: str
     auto_advance: bool
+    id: str
     status: str
 
 
