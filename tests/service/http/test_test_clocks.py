@@ -3,11 +3,13 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service import timekeeper
+from tests.service.http import test_node_client as by_node
 from tests.service.http.test_python_client import told
 from tests.service.serving import Answer, Api
 from tests.waiting import until
@@ -314,3 +316,8 @@ async def test_clocks_serve_the_client_for_python(kept: Api) -> None:
     id, customer = await told(kept, begin)
     await ready(kept, id)
     await told(kept, finish)
+
+
+@pytest.mark.node
+async def test_clocks_and_subscriptions_serve_the_client_for_node(kept: Api, node: Path) -> None:
+    await by_node.told(node, "test_clocks.mjs", str(kept.port), kept.key)
