@@ -1,15 +1,22 @@
 """Subscriptions over the wire: what a billing service reports of them, and what customers' readers see."""
 
 import asyncio
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 import pytest
 import stripe
 
+from events.customer.subscription import RequestRetries
+from events.decider import Reply
+from events.record import Origin
+from events.unit_of_work import UnitOfWork
 from projections import rebuild
+from projections.customers import CUSTOMER
 from tests.service.http.test_python_client import told
-from tests.service.serving import Answer, Api
+from tests.service.serving import ACCOUNT, Answer, Api
 
 OURS = "/v1/rollbook/customers/{}/subscriptions/{}"
 PERIOD = "current_period_start=1700000000&current_period_end=1702592000"
@@ -374,6 +381,44 @@ async def test_reports_take_a_key_that_may_make_them(api: Api, customer: str) ->
     assert (await api.get(f"/v1/customers/{customer}/subscriptions", key=reader)).status == 200
     live = await api.issue(livemode=True)
     assert (await put(api, customer, "sub_1", ACTIVE, key=live)).status == 404
+
+
+async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(api: Api, customer: str) -> None:
+    await past_due(api, customer, "sub_1")
+    await past_due(api, customer, "sub_2", latest_invoice={**INVOICE, "id": "in_2"})
+    await past_due(api, customer, "sub_3", latest_invoice={**INVOICE, "id": "in_3", "auto_advance": False})
+    await past_due(api, customer, "sub_4", latest_invoice={**INVOICE, "id": "in_4"}, collection_method="send_invoice")
+    before = len(await events_of(api, "customer.updated"))
+
+    async def request(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await unit.load(CUSTOMER, customer)
+        unit.do(CUSTOMER, customer, RequestRetries(at=1_700_000_000))
+        return answer
+
+    async def answer() -> Reply:
+        return Reply(200, b"")
+
+    origin = Origin(account=ACCOUNT, livemode=False, at=api.core.clock.now(), actor="key_1", request_id="req_1")
+    await api.core.executor.transact(request, origin)
+    told = await events_of(api, "invoice.payment_retry_requested")
+    assert [
+        (event["data"]["object"]["subscription"], event["data"]["object"]["invoice"], event["request"]["id"])
+        for event in told
+    ] == [("sub_1", "in_1", "req_1"), ("sub_2", "in_2", "req_1")]
+    shown = told[0]["data"]["object"]
+    assert re.fullmatch(r"prr_[0-9A-Za-z]{24}", shown.pop("id"))
+    assert shown == {
+        "object": "payment_retry_request",
+        "automatic": False,
+        "created": 1_700_000_000,
+        "customer": customer,
+        "invoice": "in_1",
+        "livemode": False,
+        "subscription": "sub_1",
+    }
+    assert len(await events_of(api, "customer.updated")) == before, "nothing of the customer changed"
+    await api.core.executor.transact(request, origin)
+    assert len(await events_of(api, "invoice.payment_retry_requested")) == 4, "each new way to pay asks once"
 
 
 async def test_webhooks_may_ask_for_requests_to_try_again(api: Api) -> None:
