@@ -28,5 +28,9 @@ async def test_customers_live_their_lives_through_the_client_for_node(api: Api, 
     await told(node, "customers.mjs", str(api.port), api.key)
 
 
+async def test_coupons_and_promotion_codes_give_discounts_through_the_client_for_node(api: Api, node: Path) -> None:
+    await told(node, "discounts.mjs", str(api.port), api.key)
+
+
 async def test_webhook_endpoints_and_events_serve_the_client_for_node(api: Api, node: Path) -> None:
     await told(node, "webhook_endpoints.mjs", str(api.port), api.key)

@@ -10,38 +10,12 @@ from pydantic import BaseModel
 
 from events.errors import Refusal
 from service.http import form, params
+from service.http.app import OPERATIONS
 from service.http.params import Parameters
-from service.http.params.customer import (
-    CreateCustomer,
-    DeleteCustomer,
-    ListCustomers,
-    RetrieveCustomer,
-    UpdateCustomer,
-)
-from service.http.params.event import ListEvents, RetrieveEvent
+from service.http.params.customer import ListCustomers
 from service.http.params.listing import Listing
-from service.http.params.webhook_endpoint import (
-    CreateWebhookEndpoint,
-    DeleteWebhookEndpoint,
-    ListWebhookEndpoints,
-    RetrieveWebhookEndpoint,
-    UpdateWebhookEndpoint,
-)
 
-MODELS: list[type[Parameters]] = [
-    CreateCustomer,
-    CreateWebhookEndpoint,
-    DeleteCustomer,
-    DeleteWebhookEndpoint,
-    ListCustomers,
-    ListEvents,
-    ListWebhookEndpoints,
-    RetrieveCustomer,
-    RetrieveEvent,
-    RetrieveWebhookEndpoint,
-    UpdateCustomer,
-    UpdateWebhookEndpoint,
-]
+MODELS = list(dict.fromkeys(operation.parameters for operation in OPERATIONS))
 
 
 def schemas(model: type[BaseModel]) -> list[dict[str, Any]]:
