@@ -192,7 +192,7 @@ UNKNOWN_ROUTES = [
     ("GET", "/v1/customers/"),
     ("POST", "/v1/customers/"),
     ("GET", "/v1/customers/cus_x/"),
-    ("GET", "/v1/customers/cus_x/subscriptions/sub_x"),
+    ("DELETE", "/v1/customers/cus_x/subscriptions/sub_x"),
     ("GET", "//v1/customers"),
     ("GET", "/V1/customers"),
     ("PUT", "/v1/customers"),
