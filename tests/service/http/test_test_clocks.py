@@ -321,3 +321,28 @@ async def test_clocks_serve_the_client_for_python(kept: Api) -> None:
 @pytest.mark.node
 async def test_clocks_and_subscriptions_serve_the_client_for_node(kept: Api, node: Path) -> None:
     await by_node.told(node, "test_clocks.mjs", str(kept.port), kept.key)
+
+
+async def test_what_is_due_of_a_customer_is_done_as_its_clock_passes_by(kept: Api) -> None:
+    await kept.post("/v1/coupons", "id=MONTH&percent_off=10&duration=repeating&duration_in_months=1")
+    id = (await clock(kept))["id"]
+    customer = await kept.customer(f"test_clock={id}&coupon=MONTH")
+    assert (customer["discount"]["start"], customer["discount"]["end"]) == (FROZEN, FROZEN + 31 * DAY)
+    for day, left in ((30, True), (31, False)):
+        await kept.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + day * DAY}")
+        await ready(kept, id)
+        shown = (await kept.get(f"/v1/customers/{customer['id']}")).json
+        assert (shown["discount"] is not None) is left, day
+    [event] = await events_of(kept, "customer.discount.deleted")
+    assert event["request"] is None
+    assert event["data"]["object"]["id"] == customer["discount"]["id"]
+
+
+async def test_what_was_due_of_a_customer_follows_it_under_a_clock(kept: Api) -> None:
+    await kept.post("/v1/coupons", "id=MONTH&percent_off=10&duration=repeating&duration_in_months=1")
+    customer = await kept.customer("coupon=MONTH")
+    end = customer["discount"]["end"]
+    id = (await clock(kept, f"frozen_time={end - DAY}&customer={customer['id']}"))["id"]
+    await kept.post(f"{PATH}/{id}/advance", f"frozen_time={end}")
+    await ready(kept, id)
+    assert (await kept.get(f"/v1/customers/{customer['id']}")).json["discount"] is None
