@@ -43,11 +43,6 @@ def render(state: PromotionCode, livemode: bool) -> dict[str, Any]:
     }
 
 
-def facts(*, active: bool, code: str, coupon: str, customer: str | None) -> dict[str, object]:
-    """What promotion codes are listed by; capitals and small letters are the same in a code."""
-    return {"active": active, "code": code.upper(), "coupon": coupon, "customer": customer}
-
-
 class PromotionCodeProjection:
     """Turns changes of promotion codes into their rows and notices, told in `api_version`."""
 
@@ -65,15 +60,13 @@ class PromotionCodeProjection:
             livemode=origin.livemode,
             id=state.id,
             kind=promotion_code.KIND,
-            parent="",
+            parent=state.code.upper(),  # what customers type is looked up as what belongs to an object is
             created=state.created,
             version=change.version,
             deleted=False,
             lookup=f"{origin.account}/{mode}/{state.code.upper()}" if state.open else None,
             body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
-            facts=orjson.dumps(
-                facts(active=state.open, code=state.code, coupon=state.coupon, customer=state.customer)
-            ).decode(),
+            facts=orjson.dumps({"active": state.open, "coupon": state.coupon, "customer": state.customer}).decode(),
         )
         part = row._replace(kind=CURRENCY_OPTIONS, lookup=None, body=orjson.dumps(options), facts="{}")
         return Rows(resources=(row, part), notices=self._told(change, shown), due=_due(change))

@@ -14,6 +14,7 @@ from events.errors import LogUnavailable
 from events.follow import Wakeup
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.test_versions import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
 from webhooks.amqp import Topology
 from webhooks.consumer import Consumer
 from webhooks.relay import Relay
@@ -118,6 +119,17 @@ async def test_a_message_says_what_it_is_about_before_it_is_read(
     assert headers["cloudEvents:specversion"] == "1.0"
     assert headers["cloudEvents:type"] == "customer.updated"
     assert headers["cloudEvents:source"] == f"/rollbook/{ACCOUNT}"
+
+
+async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        await tell(house, version=BASIL)
+        await tell(house)
+        old, new = await take(queue, 2)
+    assert orjson.loads(old.body)["data"]["object"] == {**OLD_DISCOUNT, "coupon": {**COUPON, "account": ACCOUNT}}
+    assert orjson.loads(new.body)["data"]["object"] == DISCOUNT
 
 
 async def test_of_two_relays_one_is_active_and_the_other_takes_over(

@@ -6,13 +6,16 @@ from typing import Any
 import orjson
 
 from events import ids
+from events.database import load_sql
 from events.record import Append, Draft
 from projections.notices import notice, with_pending
 from projections.rows import NoticeRow, ResourceRow, Rows
+from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor, origin
 from webhooks import signature
+from webhooks.lanes import LOOKUPS_ONLY
 
 NEWEST, DECEMBER, BASIL = "2026-10-28.endive", "2025-12-15.clover", "2025-08-27.basil"
 COUPON = {"id": "SALE", "object": "coupon", "name": "Sälé", "percent_off": 25.5}
@@ -148,3 +151,16 @@ async def test_an_endpoint_keeps_its_version_when_it_is_changed(house: Floor, re
     async with house.working():
         [sent] = await receiver.wait_for(1)
     assert orjson.loads(sent.body)["api_version"] == BASIL
+
+
+async def test_coupons_are_found_by_the_index_of_ids(house: Floor) -> None:
+    for number in range(50):
+        await house.endpoint(account=f"acct_{number}")
+        await tell(house, account=f"acct_{number}")
+    rows = await house.owner.fetch("SELECT id FROM webhooks.endpoint")
+    for setting, value in LOOKUPS_ONLY.items():
+        await house.owner.execute(f"SELECT set_config('{setting}', '{value}', false)")
+    ids = [row["id"] for row in rows]
+    plan = await explain(house.owner, load_sql("webhooks", "get_coupons"), ids, ["SALE"] * len(ids))
+    assert plan.indexes == {"endpoint_pkey", "resource_pkey"}
+    assert plan.touched <= 3 * len(ids), plan

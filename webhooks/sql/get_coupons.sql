@@ -1,7 +1,10 @@
 -- get_coupons: coupons as they are shown now, deleted ones as they last were.
 -- $1 ids of endpoints, $2 ids of coupons: one of each for every coupon of an endpoint's account and mode
-SELECT asked.endpoint_id, r.id, r.body
+-- Each LIMIT keeps the order of lookups: whose it is comes first, for many accounts may have a coupon of one id.
+SELECT asked.endpoint_id, asked.id, r.body
 FROM unnest($1::text[], $2::text[]) AS asked(endpoint_id, id)
-JOIN webhooks.endpoint e ON e.id = asked.endpoint_id
-JOIN projections.resource r
-    ON r.account = e.account AND r.livemode = e.livemode AND r.kind = 'coupon' AND r.id = asked.id;
+CROSS JOIN LATERAL (SELECT account, livemode FROM webhooks.endpoint WHERE id = asked.endpoint_id LIMIT 1) AS e
+CROSS JOIN LATERAL (
+    SELECT body FROM projections.resource
+    WHERE account = e.account AND livemode = e.livemode AND kind = 'coupon' AND id = asked.id LIMIT 1
+) AS r;

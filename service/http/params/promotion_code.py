@@ -174,10 +174,9 @@ class ListPromotionCodes(DatedListing):
     """Only codes for the customer with this id."""
 
     def facts(self) -> dict[str, object]:
-        """What the codes asked for have in common."""
+        """What the codes asked for have in common, beside their spelling."""
         given: dict[str, object | None] = {
             "active": self.active,
-            "code": self.code.upper() if self.code is not None else None,
             "coupon": self.coupon,
             "customer": self.customer,
         }

@@ -95,7 +95,8 @@ async def retrieve(call: Call) -> Reply:
 async def list_all(call: Call) -> Reply:
     """A page of promotion codes, newest first."""
     parameters = call.parse(parameters_of.ListPromotionCodes)
-    return await resources.page(call, promotion_code.KIND, parameters, URL, facts=parameters.facts())
+    spelled = parameters.code.upper() if parameters.code is not None else None
+    return await resources.page(call, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())
 
 
 async def _coupon(unit: UnitOfWork, call: Call, named: parameters_of.Named) -> Coupon:
