@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from events import ids
-from events.database import load_sql
+from events.database import load_sql, sql_files
 from events.record import Append, Draft
 from projections.notices import notice, with_pending
 from projections.rows import NoticeRow, ResourceRow, Rows
@@ -164,3 +164,13 @@ async def test_coupons_are_found_by_the_index_of_ids(house: Floor) -> None:
     plan = await explain(house.owner, load_sql("webhooks", "get_coupons"), ids, ["SALE"] * len(ids))
     assert plan.indexes == {"endpoint_pkey", "resource_pkey"}
     assert plan.touched <= 3 * len(ids), plan
+
+
+async def test_endpoints_of_an_older_database_keep_their_versions(house: Floor) -> None:
+    old, none = await house.endpoint(api_version=BASIL), await house.endpoint()
+    await house.owner.execute("ALTER TABLE webhooks.endpoint DROP COLUMN api_version")
+    await house.owner.execute("ALTER TYPE webhooks.head DROP ATTRIBUTE api_version")
+    [migration] = [text for name, text in sql_files("webhooks", "migrations") if name.endswith("0002_versions.sql")]
+    await house.owner.execute(migration)
+    rows = await house.owner.fetch("SELECT id, api_version FROM webhooks.endpoint")
+    assert {row["id"]: row["api_version"] for row in rows} == {old: BASIL, none: None}
