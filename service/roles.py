@@ -103,6 +103,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             metrics=core.metrics,
             default_version=settings.api_version,
             request_timeout_s=settings.request_timeout_s,
+            tax_countries=settings.collecting,
         )
         if not settings.production:
             inbox = Inbox()

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
 from service.http import versions
@@ -52,6 +53,11 @@ class Settings(BaseSettings):
     api_version: str = Field(
         "2026-10-28.endive", description="version of answers and notices when nothing else is asked"
     )
+    tax_countries: str | None = Field(
+        None,
+        description="countries that tax is collected in, two letters each, separated by commas; unset: none, so "
+        "customers' tax is shown as not_collecting wherever they are",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     body_bytes_max: int = Field(1024 * 1024, gt=0, description="largest request body")
@@ -85,10 +91,27 @@ class Settings(BaseSettings):
         except Refusal as refusal:
             raise ValueError(refusal.message) from None
 
+    @field_validator("tax_countries")
+    @classmethod
+    def _are_countries(cls, given: str | None) -> str | None:
+        unknown = sorted(_letters(given) - COUNTRIES)
+        if unknown:
+            raise ValueError(f"no country has these two letters of ISO 3166-1: {', '.join(unknown)}")
+        return given
+
     @property
     def production(self) -> bool:
         """Whether unsafe conveniences are refused."""
         return self.env == "production"
+
+    @property
+    def collecting(self) -> frozenset[str]:
+        """The countries that tax is collected in."""
+        return _letters(self.tax_countries)
+
+
+def _letters(countries: str | None) -> frozenset[str]:
+    return frozenset(country.strip().upper() for country in (countries or "").split(",") if country.strip())
 
 
 def read() -> Settings:

@@ -13,6 +13,7 @@ from events.countries import COUNTRIES
 from events.personal import PERSONAL
 from events.values import Address
 
+UNRECOGNIZED = "unrecognized_location"
 US_ZIP = re.compile(r"\d{5}(-\d{4})?", re.ASCII)
 CA_POSTAL_CODE = re.compile(r"[A-Z]\d[A-Z] ?\d[A-Z]\d", re.ASCII)
 CA_PROVINCES = frozenset(["AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"])
@@ -82,7 +83,7 @@ def location(shipping: Address | None, billing: Address | None, payment: Address
 def automatic_tax(where: Location | None, collecting: AbstractSet[str]) -> str:
     """Whether tax is reckoned there: in the countries that tax is collected in."""
     if where is None:
-        return "unrecognized_location"
+        return UNRECOGNIZED
     return "supported" if where.country in collecting else "not_collecting"
 
 

@@ -19,12 +19,23 @@ from service.http.routes import (
     events,
     promotion_codes,
     subscriptions,
+    tax_ids,
     test_clocks,
     webhook_endpoints,
 )
 
 # A path that is spelled out stands before one with an id in the same place.
-MODULES = (coupons, customers, discounts, events, promotion_codes, subscriptions, test_clocks, webhook_endpoints)
+MODULES = (
+    coupons,
+    customers,
+    discounts,
+    events,
+    promotion_codes,
+    subscriptions,
+    tax_ids,
+    test_clocks,
+    webhook_endpoints,
+)
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 

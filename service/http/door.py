@@ -99,6 +99,7 @@ class Door:
     metrics: Metrics
     default_version: str
     request_timeout_s: float
+    tax_countries: frozenset[str] = frozenset()  # that tax is collected in
     running: Running = field(default_factory=Running)
 
     def opens(self, name: str, right: str, route: Route | None) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -6,6 +6,7 @@ a request has changed and not stored yet is seen as it will be. A path through n
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ import orjson
 from events.errors import Refusal
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows
-from service.http.expansions import OF_KIND, Hash, Items, Node, Part, Reference
+from service.http import tax
+from service.http.expansions import OF_KIND, Hash, Items, Node, Part, Reference, Tax
 
 LEVELS_MAX = 4
 ITEMS_SHOWN = 10
@@ -70,7 +72,7 @@ def _within(node: Node) -> Mapping[str, Node]:
             return node.within
         case Items():
             return {"data": Hash(OF_KIND.get(node.kind, {}), stands=True)}
-        case Part():
+        case Part() | Tax():
             return {}
 
 
@@ -79,10 +81,21 @@ def _cannot(name: str, hint: str = "") -> Refusal:
 
 
 class Expander:
-    """Expands objects of one account and mode; `pending` are rows that will be stored with the answer."""
+    """Expands objects of one account and mode; `pending` are rows that will be stored with the answer.
 
-    def __init__(self, reader: Reader, account: str, livemode: bool, pending: Iterable[Rows] = ()) -> None:
+    `tax_countries` are those that tax is collected in.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        account: str,
+        livemode: bool,
+        pending: Iterable[Rows] = (),
+        tax_countries: AbstractSet[str] = frozenset(),
+    ) -> None:
         self._reader = reader
+        self._tax_countries = tax_countries
         self._who = (account, livemode)
         self._resources: dict[tuple[str, str], ResourceRow] = {}
         self._customers: dict[str, bytes] = {}
@@ -112,10 +125,10 @@ class Expander:
                     found = await self._refer(objects, name, node.kind)
                     await self._expand(found, _within(node), deeper)
                 case Hash():
-                    hashes = [
+                    hashes: list[tuple[Shown, str]] = [
                         (inner, object.get("id", "")) for object in objects for inner in _hashes(object.get(name))
                     ]
-                    owners: list[str] = [inner.get("id", owner) for inner, owner in hashes]
+                    owners = [str(inner.get("id", owner)) for inner, owner in hashes]
                     await self._expand([inner for inner, _ in hashes], node.within, deeper, owners)
                 case Items():
                     await self._add_items(objects, name, node)
@@ -123,6 +136,8 @@ class Expander:
                     await self._expand(items, OF_KIND.get(node.kind, {}), deeper.get("data", {}))
                 case Part():
                     await self._add_part(objects, name, node, ids or [object["id"] for object in objects])
+                case Tax():
+                    await self._add_tax(objects, name)
         for object in objects:
             _put_in_order(object)
 
@@ -179,6 +194,21 @@ class Expander:
         bodies = await asyncio.gather(*(self._one(part.kind, id) for id in ids))
         for object, body in zip(objects, bodies, strict=True):
             object[name] = part.show(object, None if body is None else orjson.loads(body))
+
+    async def _add_tax(self, customers: list[Shown], name: str) -> None:
+        known = await asyncio.gather(*(self._one("tax", customer["id"]) for customer in customers))
+        payments = await asyncio.gather(*(self._payment(customer) for customer in customers))
+        for customer, body, payment in zip(customers, known, payments, strict=True):
+            stored = None if body is None else orjson.loads(body)
+            customer[name] = tax.render(customer, stored, payment, self._tax_countries)
+
+    async def _payment(self, customer: Shown) -> Shown | None:
+        """What the customer pays with."""
+        kind, way = tax.way_to_pay(customer) or ("", None)
+        if not isinstance(way, str):
+            return way
+        body = await self._one(kind, way)
+        return None if body is None else orjson.loads(body)
 
 
 def _listed(row: ResourceRow, node: Items) -> bool:

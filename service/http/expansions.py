@@ -39,7 +39,12 @@ class Part:
     show: Callable[[dict[str, Any], Any], Any]
 
 
-Node = Reference | Hash | Items | Part
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """The property is added: where the customer is for tax; see service/http/tax.py."""
+
+
+Node = Reference | Hash | Items | Part | Tax
 
 
 def _or_null(_: dict[str, Any], part: Any) -> Any:
@@ -66,6 +71,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
         "invoice_settings": Hash({"default_payment_method": Reference("payment_method")}),
         "sources": Items("source"),
         "subscriptions": Items("subscription", {"canceled": False}),
+        "tax": Tax(),
         "tax_ids": Items("tax_id"),
         "test_clock": Reference("test_helpers.test_clock"),
     },

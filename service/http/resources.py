@@ -130,4 +130,5 @@ async def _answer(call: Call, unit: UnitOfWork, kind: str, body: bytes, tree: Tr
 def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:
     """Expands for the caller, seeing what a unit of work will store."""
     pending: Sequence[Any] = unit.rows() if unit is not None else ()
-    return Expander(call.door.reader, call.caller.account, call.caller.livemode, pending)
+    caller, door = call.caller, call.door
+    return Expander(door.reader, caller.account, caller.livemode, pending, door.tax_countries)

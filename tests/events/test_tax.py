@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
+from events.countries import COUNTRIES
 from events.customer import CustomerCreated, CustomerDeleted, DeleteCustomer, tax
 from events.customer.tax import Location, SetTax, TaxSet, automatic_tax, location
 from events.decider import Decider
@@ -95,4 +96,4 @@ def test_any_addresses_tell_a_country_or_nothing(
     shipping: Address | None, billing: Address | None, payment: Address | None
 ) -> None:
     where = location(shipping, billing, payment)
-    assert where is None or (where.country in tax.COUNTRIES and where.state != "")
+    assert where is None or (where.country in COUNTRIES and where.state != "")

@@ -108,7 +108,11 @@ def test_whatever_is_asked_the_tax_ids_are_those_added_and_not_removed(steps: li
     for what, id in steps:
         if what == "add" and id in expected:
             continue  # ids of new tax ids are fresh
-        commands = {"add": add(id), "remove": RemoveTaxId(id=id), "verify": VerifyTaxId(id=id, status="verified")}
+        commands: dict[str, tax_id.Command] = {
+            "add": add(id),
+            "remove": RemoveTaxId(id=id),
+            "verify": VerifyTaxId(id=id, status="verified"),
+        }
         try:
             events = tax_id.decide(state, commands[what])
         except Missing:

@@ -36,6 +36,14 @@ def test_with_nothing_set_everything_has_a_default() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("given", "countries"), [("de, FR,", {"DE", "FR"}), ("", set()), (" ", set())])
+def test_countries_that_tax_is_collected_in_are_named_by_two_letters(
+    environ: pytest.MonkeyPatch, given: str, countries: set[str]
+) -> None:
+    environ.setenv("ROLLBOOK_TAX_COUNTRIES", given)
+    assert settings.read().collecting == countries
+
+
 def test_production_refuses_each_convenience_of_development_in_a_line_of_its_own(environ: pytest.MonkeyPatch) -> None:
     lines = faults_of(environ, ROLLBOOK_ENV="production")
     assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "ROLLBOOK_MASTER_KEY"]
@@ -56,6 +64,7 @@ def test_production_refuses_each_convenience_of_development_in_a_line_of_its_own
         ("ROLLBOOK_KEY_CACHE_S", "-1"),
         ("ROLLBOOK_LOG_LEVEL", "loud"),
         ("ROLLBOOK_API_VERSION", "latest"),
+        ("ROLLBOOK_TAX_COUNTRIES", "DE,Germany"),
         ("ROLLBOOK_MASTER_KEY", "not base64"),
         ("ROLLBOOK_MASTER_KEY", base64.b64encode(bytes(31)).decode()),
         ("ROLLBOOK_MASTER_KEY", f"{MASTER_KEY},short"),

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
 from service.http.door import Call
-from service.http.extras import discount, test_clock
+from service.http.extras import discount, tax, tax_ids, test_clock
+
 
 class Extra(Protocol):
     """A module of this package."""
@@ -34,7 +35,7 @@ class Extra(Protocol):
         ...
 
 
-EXTRAS: tuple[Extra, ...] = (test_clock, discount)  # in the order in which they are applied
+EXTRAS: tuple[Extra, ...] = (test_clock, discount, tax_ids, tax)  # in the order in which they are applied
 _ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
 
 

@@ -1,5 +1,6 @@
 """Parameters of `/v1/customers`."""
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal, cast
 
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from events import values
 from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
+from events.customer.tax_id import COUNT_MAX
 from service.http.params import Parameters
 from service.http.params.kinds import (
     Array,
@@ -22,8 +24,10 @@ from service.http.params.kinds import (
     RequiredText,
     Text,
     refused,
+    shortened,
 )
 from service.http.params.listing import DatedListing
+from service.http.params.tax_id import TaxId
 
 
 class Address(Parameters):
@@ -140,6 +144,38 @@ def _alone(given: str, info: ValidationInfo) -> str:
 PromotionCode = Annotated[Text, AfterValidator(_alone), NotEmpty]
 
 
+def _ip_address(given: str | None) -> str | None:
+    if given is not None:
+        try:
+            scoped = "%" in str(ipaddress.ip_address(given))
+        except ValueError:
+            scoped = True
+        if scoped:
+            raise refused(f"Invalid IP address: {shortened(given)}")
+    return given
+
+
+class _Tax(Parameters):
+    """What create and update share."""
+
+    ip_address: Annotated[Text | None, AfterValidator(_ip_address), Cleared] = None
+    """The IP address the customer comes from, of either version."""
+
+
+class CreateTax(_Tax):
+    """What is known for tax alone."""
+
+    validate_location: Annotated[Literal["deferred", "immediately"], NotEmpty] = "deferred"
+    """Whether the customer's location must be recognised now, or may be later."""
+
+
+class UpdateTax(_Tax):
+    """What is known for tax alone."""
+
+    validate_location: Annotated[Literal["auto", "deferred", "immediately"], NotEmpty] = "auto"
+    """Whether the customer's location must be recognised now, or may be later; `auto` defers it like `deferred`."""
+
+
 class _Profile(Parameters):
     """What create and update share."""
 
@@ -204,6 +240,10 @@ class CreateCustomer(_Profile):
     """Id of a coupon to redeem for a discount."""
     promotion_code: PromotionCode | None = None
     """Id of a promotion code to redeem for a discount."""
+    tax: Annotated[CreateTax, NotEmpty] | None = None
+    """What is known for tax alone."""
+    tax_id_data: Annotated[tuple[TaxId, ...], Field(max_length=COUNT_MAX), Array, NotEmpty] = ()
+    """Tax ids that the customer has from the beginning."""
     test_clock: Annotated[Text, NotEmpty] | None = None
     """Id of the test clock on whose time the customer lives."""
 
@@ -215,6 +255,8 @@ class UpdateCustomer(_Profile):
     """Id of a coupon to redeem for a discount in place of any other; empty to remove the discount."""
     promotion_code: PromotionCode | None = None
     """Id of a promotion code to redeem for a discount in place of any other."""
+    tax: Annotated[UpdateTax, NotEmpty] | None = None
+    """What is known for tax alone; merged by sub-key."""
 
 
 class RetrieveCustomer(Parameters):

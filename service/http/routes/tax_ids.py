@@ -1,0 +1,218 @@
+"""`/v1/customers/{customer}/tax_ids` and `/v1/tax_ids`: create, retrieve, list, delete.
+
+The second has the account's own tax ids beside those of customers, whose `owner` says which.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from events import customer, ids
+from events.account_tax_id import CreateTaxId
+from events.account_tax_id import DeleteTaxId as DeleteOwn
+from events.customer import Customer
+from events.customer.tax_id import RemoveTaxId
+from events.decider import Reply
+from events.errors import Missing, Refusal
+from events.unit_of_work import UnitOfWork
+from projections import tax_ids
+from projections.customers import CUSTOMER, dumps
+from projections.tax_ids import ACCOUNT_TAX_ID, KIND
+from service.http import clocks, expand, resources
+from service.http.door import Call
+from service.http.expand import Tree
+from service.http.extras import tax_ids as extra
+from service.http.operation import Operation
+from service.http.params import tax_id as parameters_of
+
+URL = "/v1/tax_ids"
+OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
+
+
+async def create_of_customer(call: Call) -> Reply:
+    """Note down a number of the customer's."""
+    parameters = call.parse(parameters_of.CreateTaxId)
+    return await _create(call, call.match["customer"], parameters, expand.paths(parameters.expand, KIND))
+
+
+async def retrieve_of_customer(call: Call) -> Reply:
+    """A number of the customer's."""
+    asked = call.parse(parameters_of.RetrieveTaxId).expand
+    parent = await resources.of_customer(call)
+    return await resources.retrieve(call, KIND, call.match["tax_id"], asked, parent=parent)
+
+
+async def list_of_customer(call: Call) -> Reply:
+    """A page of the customer's numbers, newest first."""
+    parameters = call.parse(parameters_of.ListTaxIds)
+    parent = await resources.of_customer(call)
+    return await resources.page(call, KIND, parameters, OF_CUSTOMER.format(customer=parent), parent=parent)
+
+
+async def delete_of_customer(call: Call) -> Reply:
+    """Strike a number of the customer's out."""
+    expand.paths(call.parse(parameters_of.DeleteTaxId).expand, KIND)
+    return await _delete(call, call.match["customer"], call.match["tax_id"])
+
+
+async def create(call: Call) -> Reply:
+    """Note down a number of the account's own, or of a customer's."""
+    parameters = call.parse(parameters_of.CreateOwnedTaxId)
+    owner = parameters.customer_id()
+    tree = expand.paths(parameters.expand, KIND)
+    if owner is not None:
+        try:
+            return await _create(call, owner, parameters, tree)
+        except Missing as missing:
+            raise _no_such_owner(missing.message) from None
+    id, number = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        command = CreateTaxId(
+            id=id,
+            country=number.country,
+            created=int(unit.origin.at.timestamp()),
+            type=parameters.type,
+            value=number.value,
+        )
+        unit.begin(ACCOUNT_TAX_ID, id)
+        unit.do(ACCOUNT_TAX_ID, id, command)
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    return await call.door.executor.transact(act, call.begin(), key_use=call.key_use)
+
+
+async def retrieve(call: Call) -> Reply:
+    """A number, the account's own or a customer's."""
+    asked = call.parse(parameters_of.RetrieveTaxId).expand
+    return await resources.retrieve(call, KIND, call.match["tax_id"], asked)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of the account's own numbers, or of a customer's, newest first."""
+    parameters = call.parse(parameters_of.ListOwnedTaxIds)
+    owner = parameters.customer_id()
+    if owner is not None:
+        body = await call.door.reader.customer(call.caller.account, call.caller.livemode, owner)
+        if body is None or orjson.loads(body).get("deleted"):
+            raise _no_such_owner(f"No such {customer.KIND}: '{owner}'")
+    return await resources.page(call, KIND, parameters, URL, parent=owner or "")
+
+
+async def delete(call: Call) -> Reply:
+    """Strike a number out, the account's own or a customer's."""
+    expand.paths(call.parse(parameters_of.DeleteTaxId).expand, KIND)
+    id = call.match["tax_id"]
+    owner: str | None = orjson.loads(await resources.find(call, KIND, id))["customer"]
+    if owner is not None:
+        return await _delete(call, owner, id)
+    return await call.door.executor.update(
+        ACCOUNT_TAX_ID, id, DeleteOwn(id=id), call.begin(), reply=lambda *_: _deleted(id)
+    )
+
+
+async def _create(call: Call, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
+    id = ids.new("txi", os.urandom(ids.ID_BYTES))
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        unit.do(CUSTOMER, owner, extra.added(id, parameters, await clocks.moment(unit, state)))
+
+    return await resources.change_customer(
+        call, owner, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
+    )
+
+
+async def _delete(call: Call, owner: str, id: str) -> Reply:
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await clocks.moment(unit, state)  # not while its clock moves
+        unit.do(CUSTOMER, owner, RemoveTaxId(id=id))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        return _deleted(id)
+
+    return await resources.change_customer(call, owner, act, answer)
+
+
+def _deleted(id: str) -> Reply:
+    return Reply(status=200, body=dumps(tax_ids.render_deleted(id)))
+
+
+def _no_such_owner(message: str) -> Refusal:
+    return Refusal(message, code="resource_missing", param="owner[customer]")
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=OF_CUSTOMER,
+        name="customers.tax_ids.create",
+        right="customers:write",
+        route=create_of_customer,
+        parameters=parameters_of.CreateTaxId,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=OF_CUSTOMER,
+        name="customers.tax_ids.list",
+        right="customers:read",
+        route=list_of_customer,
+        parameters=parameters_of.ListTaxIds,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{OF_CUSTOMER}/{{tax_id}}",
+        name="customers.tax_ids.retrieve",
+        right="customers:read",
+        route=retrieve_of_customer,
+        parameters=parameters_of.RetrieveTaxId,
+        answers=KIND,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{OF_CUSTOMER}/{{tax_id}}",
+        name="customers.tax_ids.delete",
+        right="customers:write",
+        route=delete_of_customer,
+        parameters=parameters_of.DeleteTaxId,
+        answers=f"deleted_{KIND}",
+    ),
+    Operation(
+        method="POST",
+        path=URL,
+        name="tax_ids.create",
+        right="tax_ids:write",
+        route=create,
+        parameters=parameters_of.CreateOwnedTaxId,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="tax_ids.list",
+        right="tax_ids:read",
+        route=list_all,
+        parameters=parameters_of.ListOwnedTaxIds,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{tax_id}}",
+        name="tax_ids.retrieve",
+        right="tax_ids:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveTaxId,
+        answers=KIND,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{URL}/{{tax_id}}",
+        name="tax_ids.delete",
+        right="tax_ids:write",
+        route=delete,
+        parameters=parameters_of.DeleteTaxId,
+        answers=f"deleted_{KIND}",
+    ),
+)

@@ -1,0 +1,56 @@
+"""The verification of tax ids, when it is due: never while a request waits.
+
+In test mode the numbers that the API reference keeps for it (all digits 0, 1 or 2) are verified, become unverified or
+stay pending. Of every other number the verification is unavailable: no registry is asked.
+"""
+
+from typing import NamedTuple
+
+from events.customer.tax_id import PENDING, UNAVAILABLE, VerifyTaxId
+from events.errors import Missing
+from events.unit_of_work import UnitOfWork
+from projections.customers import CUSTOMER
+from projections.due import Due
+from service import system
+from service.http.resources import load_customer
+from service.wiring import Core
+
+DIGITS = 9  # of the numbers for tests; where a type has fewer, all of them count
+
+
+class Outcome(NamedTuple):
+    """What is known of a number."""
+
+    status: str
+    verified_name: str | None = None
+    verified_address: str | None = None
+
+
+FOR_TESTS = {
+    "0": Outcome("verified", "Test Company", "1 Test Street, Test Town"),
+    "1": Outcome("unverified"),
+    "2": Outcome(PENDING),
+}
+
+
+def outcome(value: str, *, livemode: bool) -> Outcome:
+    """What the verification of a number comes to."""
+    if not livemode:
+        digits = "".join(character for character in value if character.isdigit())
+        for digit, found in FOR_TESTS.items():
+            if digit * DIGITS in digits or set(digits) == {digit}:
+                return found
+    return Outcome(UNAVAILABLE)
+
+
+async def verify(core: Core, due: Due) -> None:
+    """Verify one tax id of a customer. Raises Missing when one of them is gone."""
+
+    async def act(unit: UnitOfWork) -> None:
+        tax_id = (await load_customer(unit, due.id)).tax_ids.by_id.get(due.subject)
+        if tax_id is None:
+            raise Missing("tax id", due.subject)
+        found = outcome(tax_id.value, livemode=due.livemode)
+        unit.do(CUSTOMER, due.id, VerifyTaxId(id=tax_id.id, **found._asdict()))
+
+    await system.carry_out(core, due, act, alone=(CUSTOMER.stream(due.id),))
