@@ -17,7 +17,7 @@ from service import timekeeper, verification
 from tests.service.http import test_node_client as by_node
 from tests.service.http.test_python_client import told
 from tests.service.http.test_tax_id_formats import SAMPLES
-from tests.service.serving import ACCOUNT, Api, Serve
+from tests.service.serving import ACCOUNT, Api
 from tests.waiting import until
 
 KEYS = [
@@ -288,6 +288,14 @@ async def test_a_customer_has_fifty_at_most(api: Api) -> None:
     assert (await api.refused("POST", "/v1/customers", data(COUNT_MAX + 1)))[:2] == (None, "tax_id_data")
 
 
+async def test_however_many_come_at_once_there_are_fifty_at_most(api: Api) -> None:
+    path = f"/v1/customers/{(await api.customer())['id']}/tax_ids"
+    answers = await asyncio.gather(*(api.post(path, EU) for _ in range(COUNT_MAX + 5)))
+    assert sorted(answer.status for answer in answers) == [200] * COUNT_MAX + [400] * 5
+    listed = (await api.get(f"{path}?limit=100")).json["data"]
+    assert {one["id"] for one in listed} == {answer.json["id"] for answer in answers if answer.status == 200}
+
+
 async def test_a_customer_comes_with_its_tax_ids_and_they_are_told_of_after_it(api: Api) -> None:
     data = "tax_id_data[0][type]=eu_vat&tax_id_data[0][value]=de123456789"
     more = "tax_id_data[1][type]=us_ein&tax_id_data[1][value]=12-3456789"
@@ -438,103 +446,6 @@ async def due_rows(api: Api) -> set[tuple[str, str, str]]:
 
 async def nothing_due(api: Api) -> bool:
     return not await due_rows(api)
-
-
-# Where the customer is for tax
-
-
-async def tax(api: Api, id: str) -> Any:
-    return (await api.get(f"/v1/customers/{id}?expand[]=tax")).json["tax"]
-
-
-async def test_tax_is_shown_when_asked_for(api: Api) -> None:
-    customer = await api.customer("tax[ip_address]=203.0.113.7&address[country]=DE&expand[]=tax")
-    assert customer["tax"] == {
-        "automatic_tax": "not_collecting",
-        "ip_address": "203.0.113.7",
-        "location": {"country": "DE", "source": "billing_address", "state": None},
-        "provider": "stripe",
-    }
-    assert list(customer) == ["id", "object", *sorted(customer.keys() - {"id", "object"})]
-    assert await tax(api, customer["id"]) == customer["tax"]
-    assert "tax" not in (await api.get(f"/v1/customers/{customer['id']}")).json
-    [listed] = (await api.get("/v1/customers?expand[]=data.tax")).json["data"]
-    assert listed["tax"] == customer["tax"]
-    nowhere = await api.customer("expand[]=tax")
-    assert nowhere["tax"] == {
-        "automatic_tax": "unrecognized_location",
-        "ip_address": None,
-        "location": None,
-        "provider": "stripe",
-    }
-
-
-async def test_the_shipping_address_comes_first(api: Api) -> None:
-    shipping = "shipping[name]=Ada&shipping[address][country]=US&shipping[address][postal_code]=94107"
-    customer = await api.customer(f"{shipping}&shipping[address][state]=CA&address[country]=DE&expand[]=tax")
-    assert customer["tax"]["location"] == {"country": "US", "source": "shipping_destination", "state": "CA"}
-
-
-async def test_tax_is_supported_in_the_countries_that_collect(serve: Serve) -> None:
-    api = await serve(tax_countries="de, FR")
-    for country, expected in (("DE", "supported"), ("FR", "supported"), ("ES", "not_collecting")):
-        customer = await api.customer(f"address[country]={country}&expand[]=tax")
-        assert customer["tax"]["automatic_tax"] == expected
-
-
-async def test_the_ip_address_is_changed_and_cleared_and_tells_nobody(api: Api) -> None:
-    id = (await api.customer("tax[ip_address]=203.0.113.7"))["id"]
-    assert (await api.update(id, "tax[ip_address]=2001:db8::1&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
-    assert (await api.update(id, "tax[validate_location]=auto&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
-    assert (await api.update(id, "tax[ip_address]=&expand[]=tax"))["tax"]["ip_address"] is None
-    assert [event["type"] for event in await events(api)] == ["customer.created"]
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "param"),
-    [
-        ("tax[ip_address]=1.2.3", None, "tax[ip_address]"),
-        ("tax[ip_address]=1.2.3.256", None, "tax[ip_address]"),
-        ("tax[ip_address]=fe80::1%25eth0", None, "tax[ip_address]"),
-        ("tax[ip_address]=here", None, "tax[ip_address]"),
-        ("tax[validate_location]=never", None, "tax[validate_location]"),
-        ("tax[validate_location]=", "parameter_invalid_empty", "tax[validate_location]"),
-        ("tax[country]=DE", "parameter_unknown", "tax[country]"),
-        ("tax=DE", None, "tax"),
-        ("tax=", "parameter_invalid_empty", "tax"),
-        ("tax[validate_location]=immediately", "customer_tax_location_invalid", "tax[validate_location]"),
-    ],
-)
-async def test_what_is_nothing_for_tax_is_refused(api: Api, body: str, code: str | None, param: str) -> None:
-    assert (await api.refused("POST", "/v1/customers", body))[:2] == (code, param)
-    assert (await api.get("/v1/customers")).json["data"] == []
-    id = (await api.customer())["id"]
-    assert (await api.refused("POST", f"/v1/customers/{id}", body))[:2] == (code, param)
-
-
-async def test_validating_by_itself_is_for_updates(api: Api) -> None:
-    refused = await api.refused("POST", "/v1/customers", "tax[validate_location]=auto")
-    assert refused[:2] == (None, "tax[validate_location]")
-    id = (await api.customer())["id"]
-    assert (await api.post(f"/v1/customers/{id}", "tax[validate_location]=auto")).status == 200
-
-
-async def test_a_location_is_recognised_immediately_with_all_that_the_request_brings_or_nothing_is_stored(
-    api: Api,
-) -> None:
-    now = "tax[validate_location]=immediately"
-    id = (await api.customer(f"{now}&address[country]=DE"))["id"]
-    for address in ("address[country]=Germany", "address=", "address[country]=US"):
-        refused = await api.refused("POST", f"/v1/customers/{id}", f"{address}&{now}&tax[ip_address]=203.0.113.7")
-        assert refused[:2] == ("customer_tax_location_invalid", "tax[validate_location]")
-    assert (await tax(api, id))["location"]["country"] == "DE"
-    assert (await tax(api, id))["ip_address"] is None
-    await api.update(id, "address=")
-    shown = await api.update(id, f"{now}&address[country]=US&address[postal_code]=94107-1234&expand[]=tax")
-    assert shown["tax"]["location"]["country"] == "US"
-    refused = await api.refused("POST", f"/v1/customers/{id}", f"{now}&address[country]=CA")
-    assert refused[0] == "customer_tax_location_invalid"
-    await api.update(id, f"{now}&address[country]=CA&address[state]=QC")
 
 
 async def test_replaying_the_log_gives_the_same_rows(kept: Api, database: str) -> None:
