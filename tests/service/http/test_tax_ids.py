@@ -417,6 +417,17 @@ async def test_a_customer_on_a_clocks_time_is_verified_too(kept: Api) -> None:
     assert (await kept.get(f"/v1/tax_ids/{shown['id']}")).json["verification"]["status"] == "verified"
 
 
+async def test_while_its_clock_moves_a_customers_tax_ids_stay_as_they_are(api: Api) -> None:
+    clock = (await api.post("/v1/test_helpers/test_clocks", "frozen_time=1577836800")).json["id"]
+    customer = (await api.customer(f"test_clock={clock}"))["id"]
+    path = f"/v1/customers/{customer}/tax_ids"
+    shown = await made(api, customer)
+    await api.post(f"/v1/test_helpers/test_clocks/{clock}/advance", "frozen_time=1577923200")
+    for method, rest, body in (("POST", "", EU), ("DELETE", f"/{shown['id']}", "")):
+        assert (await api.refused(method, path + rest, body, status=429))[:2] == ("lock_timeout", None)
+    assert (await api.get(path)).json["data"] == [shown]
+
+
 async def test_what_is_deleted_before_it_is_verified_is_left_alone(api: Api) -> None:
     first, second = (await api.customer())["id"], (await api.customer())["id"]
     one, other = await made(api, first), await made(api, second)
