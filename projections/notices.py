@@ -52,7 +52,7 @@ def notice(
         created=created,
         stream=stream,
         version=version,
-        object_id=shown["id"],
+        object_id=shown.get("id") or shown["customer"],  # a cash balance has no id of its own
         body=orjson.dumps(told, option=orjson.OPT_INDENT_2),
     )
 

@@ -1,0 +1,179 @@
+"""What the customer owes or is owed: a ledger for each currency, made of transactions that never change.
+
+A negative balance is credit for the customer, a positive one is owed (API reference, customer balance transactions).
+Of a transaction only its description and its metadata may be edited.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, NamedTuple, assert_never, cast
+
+from typing_extensions import TypedDict
+
+from events import metadata
+from events.errors import Missing, Refusal
+from events.personal import PERSONAL
+
+AMOUNT_MAX = 999_999_999_999  # minor units, either way, of one transaction and of a ledger; the reference names none
+KIND = "customer_balance_transaction"
+
+
+class TransactionPatch(TypedDict, total=False):
+    """What a caller sent, parsed; a key not sent is absent."""
+
+    description: str | None
+    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+
+
+class Attributes(TypedDict, total=False):
+    """What an edit sets, each whole; what it does not set is absent."""
+
+    description: Annotated[str | None, PERSONAL]
+    metadata: Annotated[dict[str, str], PERSONAL]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustBalance:
+    """Add `amount` to the ledger of a currency; `at` is Unix seconds."""
+
+    id: str
+    amount: int  # minor units
+    at: int
+    currency: str
+    patch: TransactionPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBalance:
+    """Bring the ledger of a currency to `balance`, by one transaction of the difference."""
+
+    id: str
+    at: int
+    balance: int  # minor units
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditTransaction:
+    """Change what may be changed of a transaction."""
+
+    id: str
+    patch: TransactionPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceAdjusted:
+    """`amount` was added to the ledger of a currency, which then stood at `ending_balance`."""
+
+    amount: int
+    at: int
+    attributes: Attributes
+    currency: str
+    ending_balance: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceTransactionEdited:
+    """These attributes changed, each to this whole new value."""
+
+    attributes: Attributes
+    id: str
+
+
+Command = AdjustBalance | SetBalance | EditTransaction
+Event = BalanceAdjusted | BalanceTransactionEdited
+EVENT_TYPES: dict[str, type] = {
+    "customer.balance_adjusted": BalanceAdjusted,
+    "customer.balance_transaction_edited": BalanceTransactionEdited,
+}
+
+
+class Transaction(NamedTuple):
+    """A transaction as it stands."""
+
+    amount: int
+    created: int
+    currency: str
+    description: str | None
+    ending_balance: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Where the ledger of each currency stands, and every transaction, by id."""
+
+    ledgers: Mapping[str, int] = field(default_factory=dict)
+    transactions: Mapping[str, Transaction] = field(default_factory=dict)
+
+
+NONE = Balance()
+
+
+def decide(state: Balance, command: Command) -> list[Event]:
+    """Say what `command` would make happen; nothing when all is so already.
+
+    Raises Missing for a transaction that is not there, Refusal when an amount is nothing or too much.
+    """
+    match command:
+        case AdjustBalance():
+            if command.amount == 0:
+                raise Refusal("The amount of a transaction cannot be 0.", param="amount")
+            return [_adjusted(state, command.id, command.amount, command.at, command.currency, command.patch)]
+        case SetBalance():
+            amount = command.balance - state.ledgers.get(command.currency, 0)
+            return [_adjusted(state, command.id, amount, command.at, command.currency, {})] if amount else []
+        case EditTransaction():
+            transaction = state.transactions.get(command.id)
+            if transaction is None:
+                raise Missing("customer balance transaction", command.id)
+            attributes = _changes(transaction.description, transaction.metadata, command.patch)
+            return [BalanceTransactionEdited(attributes=attributes, id=command.id)] if attributes else []
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Balance, event: Event) -> Balance:
+    """Fold one event in."""
+    match event:
+        case BalanceAdjusted():
+            transaction = Transaction(
+                amount=event.amount,
+                created=event.at,
+                currency=event.currency,
+                description=event.attributes.get("description"),
+                ending_balance=event.ending_balance,
+                metadata=event.attributes.get("metadata", {}),
+            )
+            return Balance(
+                ledgers={**state.ledgers, event.currency: event.ending_balance},
+                transactions={**state.transactions, event.id: transaction},
+            )
+        case BalanceTransactionEdited():
+            edited = state.transactions[event.id]._replace(**event.attributes)
+            return replace(state, transactions={**state.transactions, event.id: edited})
+        case _:
+            assert_never(event)
+
+
+def _adjusted(state: Balance, id: str, amount: int, at: int, currency: str, patch: TransactionPatch) -> BalanceAdjusted:
+    ending_balance = state.ledgers.get(currency, 0) + amount
+    if not -AMOUNT_MAX <= ending_balance <= AMOUNT_MAX:
+        raise Refusal(f"A customer's balance can be at most {AMOUNT_MAX} either way.", param="amount")
+    return BalanceAdjusted(
+        amount=amount,
+        at=at,
+        attributes=_changes(None, {}, patch),
+        currency=currency,
+        ending_balance=ending_balance,
+        id=id,
+    )
+
+
+def _changes(description: str | None, current: Mapping[str, str], patch: TransactionPatch) -> Attributes:
+    sent: dict[str, Any] = dict(patch)
+    if "metadata" in patch:
+        sent["metadata"] = metadata.merged(current, patch["metadata"])
+    before = {"description": description, "metadata": current}
+    return cast(Attributes, {name: new for name, new in sent.items() if new != before[name]})

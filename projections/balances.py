@@ -1,0 +1,51 @@
+"""Balances as the API shows them: the transactions of a customer's ledgers, and the credit they leave."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events.customer import balance
+from events.customer.balance import BalanceAdjusted, BalanceTransactionEdited, Transaction
+from projections.facets import Facts, Project, Step
+
+KIND = balance.KIND
+CREDIT = "invoice_credit_balance"
+
+
+def render(id: str, transaction: Transaction, customer: str, livemode: bool) -> dict[str, Any]:
+    """A transaction (API reference, the customer balance transaction object)."""
+    return {
+        "id": id,
+        "object": KIND,
+        "amount": transaction.amount,
+        "checkout_session": None,
+        "created": transaction.created,
+        "credit_note": None,
+        "currency": transaction.currency,
+        "customer": customer,
+        "customer_account": None,
+        "description": transaction.description,
+        "ending_balance": transaction.ending_balance,
+        "invoice": None,
+        "livemode": livemode,
+        "metadata": dict(transaction.metadata),
+        "type": "adjustment",
+    }
+
+
+def credit(ledgers: Mapping[str, int]) -> dict[str, int]:
+    """What the customer has to its credit, by currency: positive where its balance is negative."""
+    return {currency: -amount for currency, amount in sorted(ledgers.items())}
+
+
+def _transaction(step: Step) -> Facts:
+    event: BalanceAdjusted | BalanceTransactionEdited = step.event
+    transaction = step.after.balance.transactions[event.id]
+    shown = render(event.id, transaction, step.after.id, step.origin.livemode)
+    rows = [step.resource(kind=KIND, id=event.id, created=transaction.created, shown=shown)]
+    if isinstance(event, BalanceAdjusted):
+        left = credit(step.after.balance.ledgers)
+        rows.append(step.resource(kind=CREDIT, id=step.after.id, created=step.after.created, shown=left))
+    return Facts(resources=tuple(rows))
+
+
+PROJECTS: Mapping[type, Project] = {BalanceAdjusted: _transaction, BalanceTransactionEdited: _transaction}

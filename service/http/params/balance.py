@@ -1,0 +1,112 @@
+"""Parameters of balances: `/v1/customers/{customer}/balance_transactions`, `cash_balance` and what goes with them."""
+
+from typing import Annotated, Literal, cast
+
+from pydantic import Field
+
+from events.customer.balance import AMOUNT_MAX, TransactionPatch
+from events.customer.cash_balance import Mode
+from service.http.params import Parameters
+from service.http.params.kinds import Cleared, Currency, Expand, Integer, Metadata, NotEmpty, Text
+from service.http.params.listing import DatedListing, Listing
+
+Amount = Annotated[Integer, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+
+
+class _Attributes(Parameters):
+    """What may be said of a transaction, now and later."""
+
+    description: Annotated[str | None, Field(max_length=350), Cleared] = None
+    """What the transaction is about."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+
+    def patch(self) -> TransactionPatch:
+        """What was sent, as the events have it."""
+        names = self.model_fields_set & TransactionPatch.__annotations__.keys()
+        return cast(TransactionPatch, {name: getattr(self, name) for name in names})
+
+
+class CreateBalanceTransaction(_Attributes):
+    """Parameters of `POST /v1/customers/{customer}/balance_transactions`."""
+
+    amount: Amount
+    """What is added to the balance, in minor units: negative for credit, positive for what is owed."""
+    currency: Currency
+    """Currency of the amount; the first one becomes the customer's own."""
+
+
+class UpdateBalanceTransaction(_Attributes):
+    """Parameters of `POST /v1/customers/{customer}/balance_transactions/{transaction}`."""
+
+
+class RetrieveBalanceTransaction(Parameters):
+    """Parameters of `GET /v1/customers/{customer}/balance_transactions/{transaction}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListBalanceTransactions(DatedListing):
+    """Parameters of `GET /v1/customers/{customer}/balance_transactions`."""
+
+    invoice: Annotated[Text, NotEmpty] | None = None
+    """Only transactions that this invoice caused; invoices are not kept here, so there are none."""
+
+
+class CashBalanceSettings(Parameters):
+    """How cash is matched to what is owed."""
+
+    reconciliation_mode: Annotated[Literal["automatic", "manual", "merchant_default"], NotEmpty] | None = None
+    """By itself, by hand, or as the account does."""
+
+    def mode(self) -> Mode | None:
+        """As the events have it: None for as the account does."""
+        return None if self.reconciliation_mode == "merchant_default" else self.reconciliation_mode
+
+
+class CashBalance(Parameters):
+    """The cash balance of a new or changed customer."""
+
+    settings: CashBalanceSettings | None = None
+    """How cash is matched to what is owed."""
+
+
+class UpdateCashBalance(CashBalance):
+    """Parameters of `POST /v1/customers/{customer}/cash_balance`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class RetrieveCashBalance(Parameters):
+    """Parameters of `GET /v1/customers/{customer}/cash_balance`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class RetrieveCashBalanceTransaction(Parameters):
+    """Parameters of `GET /v1/customers/{customer}/cash_balance_transactions/{transaction}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListCashBalanceTransactions(Listing):
+    """Parameters of `GET /v1/customers/{customer}/cash_balance_transactions`."""
+
+
+class FundCashBalance(Parameters):
+    """Parameters of `POST /v1/test_helpers/customers/{customer}/fund_cash_balance`."""
+
+    amount: Annotated[Integer, Field(ge=1, le=AMOUNT_MAX)]
+    """What arrives, in minor units."""
+    currency: Currency
+    """Currency of the amount, one that bank transfers are made in."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    reference: Annotated[Text, NotEmpty] | None = None
+    """What the sender wrote on the transfer."""

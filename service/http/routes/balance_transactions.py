@@ -1,0 +1,112 @@
+"""`/v1/customers/{customer}/balance_transactions`: create, retrieve, update, list."""
+
+import os
+
+from events import ids
+from events.customer import Customer
+from events.customer.balance import KIND, AdjustBalance, EditTransaction
+from events.decider import Reply
+from events.unit_of_work import UnitOfWork
+from projections.customers import CUSTOMER
+from service.http import clocks, expand, pagination, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import balance as parameters_of
+
+URL = "/v1/customers/{customer}/balance_transactions"
+
+
+async def create(call: Call) -> Reply:
+    """Add an amount to the customer's balance."""
+    parameters = call.parse(parameters_of.CreateBalanceTransaction)
+    tree = expand.paths(parameters.expand, KIND)
+    customer, id = call.match["customer"], ids.new("cbtxn", os.urandom(ids.ID_BYTES))
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        command = AdjustBalance(
+            id=id,
+            amount=parameters.amount,
+            at=await clocks.moment(unit, state),
+            currency=parameters.currency,
+            patch=parameters.patch(),
+        )
+        unit.do(CUSTOMER, customer, command)
+
+    return await resources.change_customer(
+        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
+    )
+
+
+async def update(call: Call) -> Reply:
+    """Change what a transaction is said to be about, or its metadata; the rest of it stays as it is."""
+    parameters = call.parse(parameters_of.UpdateBalanceTransaction)
+    tree = expand.paths(parameters.expand, KIND)
+    customer, id = call.match["customer"], call.match["transaction"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await clocks.moment(unit, state)
+        unit.do(CUSTOMER, customer, EditTransaction(id=id, patch=parameters.patch()))
+
+    return await resources.change_customer(
+        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
+    )
+
+
+async def retrieve(call: Call) -> Reply:
+    """A transaction of the customer's balance."""
+    asked = call.parse(parameters_of.RetrieveBalanceTransaction).expand
+    parent = await resources.of_customer(call)
+    return await resources.retrieve(call, KIND, call.match["transaction"], asked, parent=parent)
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of the transactions of the customer's balance, newest first."""
+    parameters = call.parse(parameters_of.ListBalanceTransactions)
+    parent = await resources.of_customer(call)
+    url = URL.format(customer=parent)
+    if parameters.invoice is not None:
+        parameters.page()
+        expand.paths(parameters.expand, KIND, in_list=True)
+        total = 0 if expand.counted(parameters.expand) else None
+        return Reply(200, pagination.list_body(url, (), False, total))
+    return await resources.page(call, KIND, parameters, url, parent=parent)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="customers.balance_transactions.create",
+        right="customers:write",
+        route=create,
+        parameters=parameters_of.CreateBalanceTransaction,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="customers.balance_transactions.list",
+        right="customers:read",
+        route=list_all,
+        parameters=parameters_of.ListBalanceTransactions,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{transaction}}",
+        name="customers.balance_transactions.retrieve",
+        right="customers:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveBalanceTransaction,
+        answers=KIND,
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{transaction}}",
+        name="customers.balance_transactions.update",
+        right="customers:write",
+        route=update,
+        parameters=parameters_of.UpdateBalanceTransaction,
+        answers=KIND,
+    ),
+)

@@ -1,0 +1,139 @@
+"""`/v1/customers/{customer}/cash_balance`, its transactions, and the transfers that tests bring about."""
+
+import os
+
+import orjson
+
+from events import ids
+from events.customer import Customer
+from events.customer.cash_balance import KIND, FundCashBalance, SetReconciliation
+from events.decider import Reply
+from events.errors import Refusal
+from events.unit_of_work import UnitOfWork
+from projections import cash_balances
+from projections.cash_balances import TRANSACTION
+from projections.customers import CUSTOMER
+from service.http import clocks, expand, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import balance as parameters_of
+
+URL = "/v1/customers/{customer}/cash_balance"
+TRANSACTIONS = "/v1/customers/{customer}/cash_balance_transactions"
+FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
+
+
+async def retrieve(call: Call) -> Reply:
+    """The customer's cash; of who never used it, the settings it would have."""
+    expand.paths(call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
+    id, caller = await resources.of_customer(call), call.caller
+    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    return Reply(200, body or _dumps(cash_balances.unused(id, caller.livemode)))
+
+
+async def update(call: Call) -> Reply:
+    """Settle how the customer's cash is matched to what it owes."""
+    parameters = call.parse(parameters_of.UpdateCashBalance)
+    expand.paths(parameters.expand, KIND)
+    id = call.match["customer"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await clocks.moment(unit, state)
+        if parameters.settings is not None and parameters.settings.reconciliation_mode is not None:
+            unit.do(CUSTOMER, id, SetReconciliation(mode=parameters.settings.mode()))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        shown = cash_balances.render(unit.state(CUSTOMER, id).cash_balance, id, call.caller.livemode)
+        return Reply(200, _dumps(shown))
+
+    return await resources.change_customer(call, id, act, answer)
+
+
+async def retrieve_transaction(call: Call) -> Reply:
+    """A transfer that changed the customer's cash."""
+    asked = call.parse(parameters_of.RetrieveCashBalanceTransaction).expand
+    parent = await resources.of_customer(call)
+    return await resources.retrieve(call, TRANSACTION, call.match["transaction"], asked, parent=parent)
+
+
+async def list_transactions(call: Call) -> Reply:
+    """A page of the transfers that changed the customer's cash, newest first."""
+    parameters = call.parse(parameters_of.ListCashBalanceTransactions)
+    parent = await resources.of_customer(call)
+    return await resources.page(call, TRANSACTION, parameters, TRANSACTIONS.format(customer=parent), parent=parent)
+
+
+async def fund(call: Call) -> Reply:
+    """Have a bank transfer arrive, in test mode."""
+    parameters = call.parse(parameters_of.FundCashBalance)
+    tree = expand.paths(parameters.expand, TRANSACTION)
+    if call.caller.livemode:
+        raise Refusal("Cash balances are funded by this route in test mode alone.", code="livemode_mismatch")
+    customer, id = call.match["customer"], ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        command = FundCashBalance(
+            id=id,
+            amount=parameters.amount,
+            at=await clocks.moment(unit, state),
+            currency=parameters.currency,
+            reference=parameters.reference,
+        )
+        unit.do(CUSTOMER, customer, command)
+
+    return await resources.change_customer(
+        call, customer, act, lambda unit: resources.object_reply(call, unit, TRANSACTION, id, tree)
+    )
+
+
+def _dumps(shown: object) -> bytes:
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=URL,
+        name="customers.cash_balance.retrieve",
+        right="customers:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveCashBalance,
+        answers=KIND,
+    ),
+    Operation(
+        method="POST",
+        path=URL,
+        name="customers.cash_balance.update",
+        right="customers:write",
+        route=update,
+        parameters=parameters_of.UpdateCashBalance,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=TRANSACTIONS,
+        name="customers.cash_balance_transactions.list",
+        right="customers:read",
+        route=list_transactions,
+        parameters=parameters_of.ListCashBalanceTransactions,
+        answers=f"list.{TRANSACTION}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{TRANSACTIONS}/{{transaction}}",
+        name="customers.cash_balance_transactions.retrieve",
+        right="customers:read",
+        route=retrieve_transaction,
+        parameters=parameters_of.RetrieveCashBalanceTransaction,
+        answers=TRANSACTION,
+    ),
+    Operation(
+        method="POST",
+        path=FUND,
+        name="test_helpers.customers.fund_cash_balance",
+        right="customers:write",
+        route=fund,
+        parameters=parameters_of.FundCashBalance,
+        answers=TRANSACTION,
+    ),
+)
