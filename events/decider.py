@@ -45,10 +45,14 @@ class RowsOf(Protocol):
 
 
 class Reply(NamedTuple):
-    """The status and body a command is answered with, and kept under its idempotency key."""
+    """The status and body a command is answered with, and kept under its idempotency key.
+
+    `headers`, which are not kept, go with it beside or instead of those of every answer.
+    """
 
     status: int
     body: bytes
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class KeyUse(NamedTuple):

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from events.database import LOST, migrate
 from events.errors import LogUnavailable
+from events.follow import Wakeup
 from service import keys, maintenance, telling, timekeeper
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
@@ -24,6 +25,7 @@ from service.http.auth import Authenticator
 from service.http.door import Door
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
+from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
 
@@ -88,6 +90,10 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     application = web.Application(client_max_size=settings.body_bytes_max)
     application.add_routes(health.routes())
     if api:
+        feed = Feed(core.pool, Wakeup(core.dsn, "rollbook_log"))
+        application.on_startup.append(feed.open)
+        application.on_shutdown.append(feed.close)
+        core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
         door = Door(
             executor=core.executor,
             log=core.log,
@@ -99,6 +105,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             ),
             clock=core.clock,
             notices=Notices(core.pool, core.clock),
+            feed=feed,
             policy=Policy(production=settings.production),
             metrics=core.metrics,
             default_version=settings.api_version,

@@ -32,6 +32,7 @@ from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
 from service.metrics import Metrics
+from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
 
@@ -95,6 +96,7 @@ class Door:
     authenticator: Authenticator
     clock: Clock
     notices: Notices
+    feed: Feed
     policy: Policy
     metrics: Metrics
     default_version: str
@@ -180,7 +182,8 @@ class Door:
                 reply = await self._answer_once(call, call.key_use, route, headers)
             finally:
                 self.running.end(running)
-        if differs(version) and reply.status == HTTPStatus.OK:
+        headers.update(reply.headers)
+        if differs(version) and reply.status == HTTPStatus.OK and headers["Content-Type"] == JSON:
             return reply._replace(body=await older.rendered(reply.body, version, self.reader, caller))
         return reply
 

@@ -284,7 +284,7 @@ async def test_a_command_under_a_key_that_was_answered_does_nothing() -> None:
         await house.update(key_use=KEY, email="other@example.com")
     kept = await log.receipt("acct_1", False, "again")
     assert kept is not None
-    assert (kept.status, kept.body, kept.request_id, kept.route) == (*told, "req_1", KEY.route)
+    assert (kept.status, kept.body, kept.request_id, kept.route) == (told.status, told.body, "req_1", KEY.route)
     assert len(await log.read(0, 10)) == 1
 
 

@@ -1,0 +1,98 @@
+"""`/v1/rollbook/feed`: the notices in order, to be followed from a position, a line each.
+
+A line is `{"position": 812, "notice": {...}}`: the notice as the API shows an event, and the position to go on from
+once it is dealt with. The header `Rollbook-Position` tells the position that the whole answer reaches, which may be
+beyond its last line: what lies between is for others.
+"""
+
+import re
+from collections.abc import Mapping
+
+from events.decider import Reply
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params.feed import ReadFeed
+from service.http.refusals import HttpRefusal
+from webhooks.feed import Crowded, Expired, NotReached
+
+NDJSON = "application/x-ndjson"
+POSITION = "Rollbook-Position"
+OLDEST = "Rollbook-Oldest-Position"
+LAYOUT = re.compile(rb"\n *")  # between members only: inside a string a line break is escaped
+
+
+class NoLongerKept(HttpRefusal):
+    """What came after the position is partly gone; a header tells the earliest position to go on from."""
+
+    headers: Mapping[str, str]
+
+    def __init__(self, after: int, oldest: int) -> None:
+        super().__init__(
+            f"Notices after position {after} are no longer kept. The oldest position to go on from is {oldest}; what "
+            "came before it can be read in the objects themselves.",
+            param="after",
+        )
+        self.headers = {OLDEST: str(oldest)}
+
+
+class NotThereYet(HttpRefusal):
+    """The feed is shorter: the position is of another database, or made up."""
+
+    def __init__(self, after: int, last: int) -> None:
+        super().__init__(f"There is no position {after} yet: the last one is {last}.", param="after")
+
+
+class TooManyWait(HttpRefusal):
+    """As many requests wait as this process holds."""
+
+    status = HttpRefusal.status.TOO_MANY_REQUESTS
+    headers = {"Stripe-Should-Retry": "true"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many requests are waiting for notices here. Ask again later, or without waiting.", code="rate_limit"
+        )
+
+
+async def read(call: Call) -> Reply:
+    """The next notices of the caller's account and mode."""
+    parameters, caller = call.parse(ReadFeed), call.caller
+    after = parameters.after
+    try:
+        portion = await call.door.feed.read(
+            caller.account,
+            caller.livemode,
+            after,
+            types=parameters.types,
+            limit=parameters.limit,
+            wait_s=parameters.wait,
+        )
+    except Expired as expired:
+        raise NoLongerKept(after or 0, expired.oldest) from None
+    except NotReached as beyond:
+        raise NotThereYet(after or 0, beyond.last) from None
+    except Crowded:
+        raise TooManyWait from None
+    return Reply(
+        status=200,
+        body=b"".join(line(position, notice) for position, notice in portion.notices),
+        headers=(("Content-Type", NDJSON), (POSITION, str(portion.position))),
+    )
+
+
+def line(position: int, notice: bytes) -> bytes:
+    """A notice as a line of the feed."""
+    return b'{"position": %d, "notice": %b}\n' % (position, LAYOUT.sub(b"", notice))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/v1/rollbook/feed",
+        name="feed.read",
+        right="events:read",
+        route=read,
+        parameters=ReadFeed,
+        answers="feed_line",
+    ),
+)

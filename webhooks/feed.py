@@ -1,0 +1,190 @@
+"""The feed: an account's notices in order, read on from a position, and waited for when there are none yet.
+
+A position is a notice's number in the whole feed, so each account sees numbers rise with gaps. All who wait share one
+listener and one look at what is new; only those whom something is for read again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+import structlog
+
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+from events.follow import Wakeup
+from webhooks import versions
+from webhooks.versions import Told
+
+log = structlog.get_logger("webhooks")
+
+BYTES_ENOUGH = 4 * 1024 * 1024  # a portion that has so many ends there
+WAITING_MAX = 1000
+POLL_S = 1.0
+
+
+class Portion(NamedTuple):
+    """Notices with their positions, in order; and the position to go on from, at or beyond the last of them."""
+
+    notices: Sequence[tuple[int, bytes]]
+    position: int
+
+
+class Expired(Exception):
+    """Notices after that position are no longer kept; `oldest` is the earliest position to go on from."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
+
+
+class NotReached(Exception):
+    """The feed has not come to that position; `last` is the last there is."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(last)
+        self.last = last
+
+
+class Crowded(Exception):
+    """As many wait in this process as may."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Waiter:
+    account: str
+    livemode: bool
+    types: Sequence[str] | None
+    position: int  # up to which there is nothing for it
+    reached_at: datetime
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Feed:
+    """Reads the feed, for as many as `waiting_max` that wait at once."""
+
+    def __init__(self, pool: asyncpg.Pool, wakeup: Wakeup, *, waiting_max: int = WAITING_MAX) -> None:
+        self._pool = pool
+        self._wakeup = wakeup
+        self._waiting_max = waiting_max
+        self._waiting: set[_Waiter] = set()
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._read_feed = load_sql("webhooks", "read_feed")
+        self._notices_since = load_sql("webhooks", "notices_since")
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    async def open(self, *_: object) -> None:
+        """Begin to listen for those who will wait."""
+        self._tasks = [asyncio.create_task(self._wakeup.run(self._stop)), asyncio.create_task(self._run())]
+
+    async def close(self, *_: object) -> None:
+        """Let go all who wait, and let nobody wait from now on."""
+        self._stop.set()
+        self._wakeup.poke()
+        for waiter in self._waiting:
+            waiter.woken.set()
+        await asyncio.gather(*self._tasks)
+
+    async def read(
+        self,
+        account: str,
+        livemode: bool,
+        after: int | None,
+        *,
+        types: Sequence[str] | None = None,
+        limit: int,
+        wait_s: float = 0,
+    ) -> Portion:
+        """The next notices after a position, None for the present; when there are none, the first to come in `wait_s`.
+
+        Raises Expired, NotReached, Crowded, LogUnavailable.
+        """
+        portion, reached_at = await self._read(account, livemode, after, None, types, limit)
+        if portion.notices or wait_s <= 0 or self._stop.is_set():
+            return portion
+        if len(self._waiting) >= self._waiting_max:
+            raise Crowded
+        waiter = _Waiter(
+            account=account, livemode=livemode, types=types, position=portion.position, reached_at=reached_at
+        )
+        self._waiting.add(waiter)
+        self._wakeup.poke()  # something may have come since it was read
+        try:
+            async with asyncio.timeout(wait_s):
+                await waiter.woken.wait()
+        except TimeoutError:
+            return Portion((), waiter.position)
+        finally:
+            self._waiting.discard(waiter)
+        portion, _ = await self._read(account, livemode, waiter.position, waiter.reached_at, types, limit)
+        return portion
+
+    async def _read(
+        self,
+        account: str,
+        livemode: bool,
+        after: int | None,
+        since: datetime | None,
+        types: Sequence[str] | None,
+        limit: int,
+    ) -> tuple[Portion, datetime]:
+        rows = await self._fetch(self._read_feed, account, livemode, after, since, types, limit, BYTES_ENOUGH)
+        head, oldest, reached_at = rows[0]["head"], rows[0]["oldest"], rows[0]["head_at"]
+        if after is None:
+            return Portion((), head), reached_at
+        if after < oldest:
+            raise Expired(oldest)
+        if after > head:
+            raise NotReached(head)
+        found = [row for row in rows if row["sequence"] is not None]
+        told = [Told(row["body"], None, (account, livemode)) for row in found]
+        older = await versions.rendered(told, lambda wanted: versions.find_coupons(self._fetch, wanted))
+        notices = [(row["sequence"], older.get(place, row["body"])) for place, row in enumerate(found)]
+        whole = len(found) < limit and sum(len(row["body"]) for row in found) < BYTES_ENOUGH
+        return Portion(notices, head if whole else found[-1]["sequence"]), reached_at
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            await self._wakeup.wait(POLL_S)
+            if self._waiting:
+                try:
+                    await self._look()
+                except LogUnavailable as error:
+                    log.warning("feed.unavailable", error=str(error))
+
+    async def _look(self) -> None:
+        """See what is new to those who wait now, and wake whom it is for."""
+        looking = list(self._waiting)
+        first = min(looking, key=lambda waiter: waiter.position)
+        rows = await self._fetch(self._notices_since, first.position, first.reached_at)
+        if not rows:
+            return
+        last = {(row["account"], row["livemode"], row["type"]): row["sequence"] for row in rows}
+        of: dict[tuple[str, bool], list[str]] = {}
+        for account, livemode, type in last:
+            of.setdefault((account, livemode), []).append(type)
+        position, reached_at = max(last.values()), max(row["appended_at"] for row in rows)
+        for waiter in looking:
+            whose = (waiter.account, waiter.livemode)
+            if any(
+                (waiter.types is None or type in waiter.types) and last[*whose, type] > waiter.position
+                for type in of.get(whose, ())
+            ):
+                waiter.woken.set()  # its position stays, for it is to read what it was woken for
+            elif position > waiter.position:
+                waiter.position, waiter.reached_at = position, reached_at
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows
