@@ -64,7 +64,7 @@ async def test_the_balance_follows_the_ledger_of_the_customers_own_currency(api:
         "eur",
         {"eur": 500, "usd": -70},
     )
-    updates = [event for event in (await api.get("/v1/events?type=customer.updated")).json["data"]]
+    updates = (await api.get("/v1/events?type=customer.updated")).json["data"]
     assert [event["data"]["previous_attributes"] for event in updates] == [{"balance": 0, "currency": None}]
 
 
