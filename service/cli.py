@@ -26,6 +26,12 @@ app.add_typer(rebuild_app, name="rebuild")
 console = Console()
 
 ALL_ROLES = frozenset({"api", "relay", "worker"})
+DEVELOPMENT_KEY = "sk_test_rollbook"  # as in service.keys, whose import takes a while
+
+ApiKey = Annotated[str, typer.Option(help="secret key to call the API with", envvar="ROLLBOOK_API_KEY")]
+ApiUrl = Annotated[
+    str, typer.Option(help="where the API is; unset: where `rollbook api` would listen", envvar="ROLLBOOK_URL")
+]
 
 
 def main() -> None:
@@ -44,6 +50,22 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
     uvloop.run(work)
+
+
+def _call(work: Coroutine[Any, Any, None]) -> None:
+    """Do what calls the API, and say what it declined."""
+    from service import client
+
+    try:
+        _run(work)
+    except (client.Refused, client.Away) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _api_url(given: str) -> str:
+    read = settings.read()
+    return given or f"http://{read.host}:{read.port}"
 
 
 def _play(roles: frozenset[str]) -> None:
@@ -76,6 +98,33 @@ def relay() -> None:
 def worker() -> None:
     """Deliver webhooks; any number of workers share the work."""
     _play(frozenset({"worker"}))
+
+
+@app.command()
+def listen(
+    forward_to: Annotated[str, typer.Option(help="URL to post notices to, such as http://127.0.0.1:4242/webhook")],
+    events: Annotated[
+        list[str] | None, typer.Option(help="only notices of this type, like 'customer.*'; may be repeated")
+    ] = None,
+    since: Annotated[
+        int | None, typer.Option(help="position to go on from; unset: what happens from now on", min=0)
+    ] = None,
+    api_key: ApiKey = DEVELOPMENT_KEY,
+    url: ApiUrl = "",
+) -> None:
+    """Forward notices, signed like webhooks, to a receiver that only this machine can reach."""
+    from service import listen as listening
+
+    _call(
+        listening.run(
+            url=_api_url(url),
+            key=api_key,
+            forward_to=forward_to,
+            types=tuple(events or ()),
+            since=since,
+            say=lambda line: print(line, flush=True),
+        )
+    )
 
 
 @app.command()

@@ -108,7 +108,7 @@ async def test_waiting_goes_on_over_a_cut_connection(house: Floor, feed: Feed) -
 async def test_the_feed_is_read_by_indexes_alone(house: Floor) -> None:
     await house.notices(1)  # makes the partition of today
     await house.owner.execute(
-        "INSERT INTO projections.notice SELECT n, now(), 'evt_' || n, 'acct_' || n % 10, false, 'type_' || n % 7, 0, "
+        "INSERT INTO projections.notice SELECT n, now(), 'evt_' || n, 'acct_' || n % 500, false, 'type_' || n % 7, 0, "
         "n, 's', 1, 'o', 'body' FROM generate_series(2, 20000) AS n"
     )
     await house.owner.execute("UPDATE projections.notice_head SET sequence = 20000, appended_at = now()")
@@ -116,8 +116,8 @@ async def test_the_feed_is_read_by_indexes_alone(house: Floor) -> None:
     for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):  # as in the service's own pool
         await house.owner.execute(f"SET {setting} = off")
     for types in (None, "{type_1}"):
-        arguments = ("acct_3", False, 10000, None, types, 10, 4_000_000)
+        arguments = ("acct_3", False, 10000, None, types, 5, 4_000_000)
         plan = await explain(house.owner, load_sql("webhooks", "read_feed"), *arguments)
         assert plan.touched <= 150, plan
     plan = await explain(house.owner, load_sql("webhooks", "notices_since"), 19990, "2020-01-01")
-    assert plan.touched <= 10, plan
+    assert plan.touched <= 20, plan

@@ -1,0 +1,78 @@
+"""A caller of the public HTTP API, as the commands that stand outside the service use it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import aiohttp
+import orjson
+
+USER_AGENT = "Rollbook/0.1 (+command line)"
+TIMEOUT_S = 30.0
+WORTH_A_RETRY = frozenset({429, 500, 502, 503, 504})
+
+
+class Answered(NamedTuple):
+    """An answer of 200, read whole."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Refused(Exception):
+    """The API declined what was asked; the message is its own."""
+
+
+class Away(Exception):
+    """The API cannot be reached, or cannot answer just now; asking again may help."""
+
+
+class Client:
+    """Calls the API at one address with one key."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def ask(
+        self, method: str, path: str, parameters: Sequence[tuple[str, str]] = (), *, timeout_s: float = TIMEOUT_S
+    ) -> Answered:
+        """The answer to a request; parameters go into the query of a GET and the form of a POST.
+
+        Raises Refused, Away.
+        """
+        sent = {"data" if method == "POST" else "params": list(parameters)}
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+                allow_redirects=False,
+                **sent,  # type: ignore[arg-type]  # of the two, the one that is named
+            ) as response:
+                body = await response.read()
+        except aiohttp.InvalidURL as error:
+            raise Refused(f"{self._url} is no URL of an API.") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Away(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from error
+        if response.status in WORTH_A_RETRY:
+            raise Away(f"{self._url} answers {response.status}")
+        if response.status != 200:
+            raise Refused(_message(response.status, body))
+        return Answered(response.headers, body)
+
+
+@asynccontextmanager
+async def calling(url: str, key: str) -> AsyncIterator[Client]:
+    """A client with a session of its own."""
+    async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
+        yield Client(session, url, key)
+
+
+def _message(status: int, body: bytes) -> str:
+    try:
+        return str(orjson.loads(body)["error"]["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"The answer was {status}, and no answer of this API's."

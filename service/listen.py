@@ -1,0 +1,155 @@
+"""`rollbook listen`: webhooks for a receiver that nobody else can reach, such as the one a developer is at work on.
+
+It follows the feed and posts each notice, signed as a webhook is. Nothing is registered with the service. Notices go
+one by one, in order: while the receiver cannot be reached they wait, and while the service cannot be, the position is
+kept. Whatever the receiver answers counts as its answer: nothing is sent twice for a status.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+import aiohttp
+import orjson
+
+from service.client import Away, Client, Refused, calling
+from service.http.routes.feed import POSITION
+from webhooks import signature
+
+FEED = "/v1/rollbook/feed"
+WAIT_S = 30
+TIMEOUT_S = 15.0  # to answer the feed beyond the wait; and for the receiver
+PAUSE_S_MIN, PAUSE_S_MAX = 0.2, 5.0
+HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Rollbook/0.1 (+webhooks)"}
+
+Say = Callable[[str], None]
+
+
+async def run(
+    *, url: str, key: str, forward_to: str, types: Sequence[str] = (), since: int | None = None, say: Say
+) -> None:
+    """Forward until interrupted; `types` as the feed takes them, none for all. Raises client.Refused."""
+    if not forward_to.startswith(("http://", "https://")):
+        raise Refused(f"{forward_to} is no http URL.")
+    task = asyncio.ensure_future(_run(url, key, forward_to, types, since, say))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+
+
+async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since: int | None, say: Say) -> None:
+    secret = signature.new_secret(os.urandom(signature.SECRET_BYTES))
+    async with calling(url, key) as client, aiohttp.ClientSession(headers=HEADERS) as session:
+        following = Following(client, types, since, say)
+        forwarding = Forwarding(session, forward_to, secret, say)
+        try:
+            await following.begin()
+            say(f"Forwarding to {forward_to} from position {following.position}, signed with {secret}")
+            async for position, notice in following:
+                await forwarding.send(position, notice)
+                following.position = position
+        finally:
+            if following.position is not None:
+                say(f"Stopped at position {following.position}: --since {following.position} goes on from there.")
+
+
+class Following:
+    """The feed, asked again and again, whatever becomes of the service meanwhile."""
+
+    def __init__(self, client: Client, types: Sequence[str], since: int | None, say: Say) -> None:
+        self._client = client
+        self._asked = [("types", ",".join(types))] if types else []
+        self._say = say
+        self.position = since  # what is at or before it is dealt with
+
+    async def begin(self) -> None:
+        """Have a position: that of the present, unless one was given. Raises Refused when it or the key is no good."""
+        self.position, _ = await self._portion(wait_s=0)
+
+    async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Each notice with its position."""
+        while True:
+            reached, lines = await self._portion(wait_s=WAIT_S)
+            for line in lines:
+                told = orjson.loads(line)
+                yield told["position"], orjson.dumps(told["notice"], option=orjson.OPT_INDENT_2)
+            self.position = reached
+
+    async def _portion(self, *, wait_s: int) -> tuple[int, list[bytes]]:
+        """The position that an answer reaches, and its lines; asked for until there is an answer. Raises Refused."""
+        after = [] if self.position is None else [("after", str(self.position))]
+        pauses = _Pauses()
+        while True:
+            try:
+                asked = [*self._asked, *after, ("wait", str(wait_s)), ("limit", "100" if wait_s else "1")]
+                answer = await self._client.ask("GET", FEED, asked, timeout_s=wait_s + TIMEOUT_S)
+            except Away as away:
+                if pauses.first:
+                    self._say(f"{_now()}  {away}; trying again")
+                await pauses.next()
+            else:
+                if not pauses.first:
+                    self._say(f"{_now()}  the service is back")
+                if wait_s == 0 and self.position is not None:
+                    return self.position, []  # it was asked whether the position is good
+                return int(answer.headers[POSITION]), answer.body.splitlines()
+
+
+class Forwarding:
+    """Posts notices to the receiver, each until it has an answer."""
+
+    def __init__(self, session: aiohttp.ClientSession, forward_to: str, secret: str, say: Say) -> None:
+        self._session = session
+        self._forward_to = forward_to
+        self._secret = secret
+        self._say = say
+
+    async def send(self, position: int, notice: bytes) -> None:
+        """Post one, and say what came of it."""
+        told = orjson.loads(notice)
+        what = f"{told['type']}  {told['id']}  position {position}"
+        pauses = _Pauses()
+        while True:
+            began = time.perf_counter()
+            try:
+                status = await self._post(told["id"], notice)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if pauses.first:
+                    self._say(f"{_now()}  {what}  -> {str(error) or type(error).__name__}; trying again")
+                await pauses.next()
+            else:
+                self._say(f"{_now()}  {what}  -> {status} in {(time.perf_counter() - began) * 1000:.0f} ms")
+                return
+
+    async def _post(self, id: str, body: bytes) -> int:
+        headers = signature.headers(body, [self._secret], id=id, timestamp=int(time.time()))
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        async with self._session.post(
+            self._forward_to, data=body, headers=headers, timeout=timeout, allow_redirects=False
+        ) as answer:
+            return answer.status
+
+
+class _Pauses:
+    """Waits that double from 0.2 s to 5 s, somewhat at random."""
+
+    def __init__(self) -> None:
+        self.first = True
+        self._pause_s = PAUSE_S_MIN
+
+    async def next(self) -> None:
+        self.first = False
+        await asyncio.sleep(self._pause_s * random.uniform(0.8, 1.2))
+        self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
+
+
+def _now() -> str:
+    return datetime.now().strftime("%H:%M:%S")  # noqa: DTZ005  # the time on the developer's own clock

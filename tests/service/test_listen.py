@@ -1,0 +1,167 @@
+"""`rollbook listen` as a process: what it forwards, and what becomes of it when either side is gone for a while."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+import pytest
+import stripe
+from aiohttp.test_utils import unused_port
+
+from service import cli
+from service.keys import DEVELOPMENT_KEY
+from tests.servers.receiver import Answer, Receiver
+from tests.service.serving import Api, Launch, command, environment
+from tests.waiting import until
+from webhooks import signature
+
+
+@dataclass
+class Listening:
+    """A running `rollbook listen`, and what it has said."""
+
+    process: asyncio.subprocess.Process
+    output: Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def secret(self) -> str:
+        return "whsec_" + self.said.partition("whsec_")[2].split()[0]
+
+    async def says(self, text: str) -> str:
+        def heard() -> bool:
+            assert text in self.said or self.process.returncode is None, self.said
+            return text in self.said
+
+        await until(heard, timeout_s=30)
+        return self.said
+
+    async def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+
+Listen = Callable[..., Awaitable[Listening]]
+
+
+@pytest.fixture
+async def listen(tmp_path: Path) -> AsyncIterator[Listen]:
+    """Starts `rollbook listen`, and kills what still runs at the end."""
+    started: list[Listening] = []
+
+    async def start(*words: str, ready: bool = True) -> Listening:
+        output = tmp_path / f"listen-{len(started)}.log"
+        with output.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                *command("listen", *words), env=environment("postgresql://nowhere", tmp_path), stdout=file, stderr=file
+            )
+        listening = Listening(process, output)
+        started.append(listening)
+        if ready:
+            await listening.says("Forwarding to")
+        return listening
+
+    yield start
+    for listening in started:
+        if listening.process.returncode is None:
+            listening.process.kill()
+            await listening.process.wait()
+
+
+def against(api: Api, receiver: Receiver, path: str = "/hook") -> tuple[str, ...]:
+    return ("--forward-to", receiver.url(path), "--url", api.url, "--api-key", api.key)
+
+
+async def test_what_happens_is_forwarded_signed_and_said(api: Api, receiver: Receiver, listen: Listen) -> None:
+    await api.customer("name=Earlier")
+    listening = await listen(*against(api, receiver))
+    customer = await api.customer("email=jenny.rosen@example.com")
+    (got,) = await receiver.wait_for(1, "/hook")
+    event = stripe.Webhook.construct_event(got.body, got.headers["Stripe-Signature"], listening.secret)
+    assert (event.type, event.data.object.id) == ("customer.created", customer["id"])
+    named = {name.lower(): value for name, value in got.headers.items()}
+    signature.verify_standard(got.body, named, listening.secret, now=int(time.time()))
+    assert got.body == (await api.get(f"/v1/events/{event.id}")).body, "to the byte what a webhook would be"
+    said = await listening.says(" -> 200 in ")
+    assert f"customer.created  {event.id}  position 2  -> 200 in " in said
+    assert await listening.interrupt() == 0
+    assert "Stopped at position 2: --since 2 goes on from there." in listening.said
+    assert "Traceback" not in listening.said
+
+
+async def test_it_goes_on_from_a_position_with_the_types_that_were_asked_for(
+    api: Api, receiver: Receiver, listen: Listen
+) -> None:
+    for _ in range(3):
+        customer = await api.customer()
+        await api.update(customer["id"], "name=Ada")
+    await api.post("/v1/coupons", "percent_off=10")
+    await listen(*against(api, receiver), "--since", "2", "--events", "customer.updated", "--events", "coupon.*")
+    got = await receiver.wait_for(3, "/hook")
+    assert [orjson.loads(one.body)["type"] for one in got] == ["customer.updated", "customer.updated", "coupon.created"]
+
+
+async def test_an_answer_that_is_no_success_is_said_and_not_asked_for_again(
+    api: Api, receiver: Receiver, listen: Listen
+) -> None:
+    receiver.behave("/hook", Answer(status=500), Answer())
+    listening = await listen(*against(api, receiver))
+    await api.customer()
+    await api.customer()
+    await receiver.wait_for(2, "/hook")
+    said = await listening.says(" -> 200 in ")
+    assert said.index(" -> 500 in ") < said.index(" -> 200 in ")
+
+
+async def test_nothing_is_lost_while_either_side_is_away(
+    api: Api, launch: Launch, receiver: Receiver, listen: Listen
+) -> None:
+    port = unused_port()
+    process = await launch("api", ROLLBOOK_PORT=str(port))
+    elsewhere = replace(api, port=port, key=DEVELOPMENT_KEY)
+    listening = await listen(*against(elsewhere, receiver))
+
+    await receiver.stop()
+    first = await elsewhere.customer()
+    await listening.says("Cannot connect to host")
+    await receiver.start()
+    await receiver.wait_for(1, "/hook")
+
+    await process.kill9()
+    await listening.says("cannot be reached")
+    await launch("api", ROLLBOOK_PORT=str(port))
+    second = await elsewhere.customer()
+    got = await receiver.wait_for(2, "/hook")
+    await listening.says("the service is back")
+    assert [orjson.loads(one.body)["data"]["object"]["id"] for one in got] == [first["id"], second["id"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--api-key", "sk_test_wrong"), "Invalid API Key provided"),
+        (("--events", "customer.cretaed"), "'customer.cretaed' is no event type"),
+        (("--since", "99"), "There is no position 99 yet"),
+        (("--forward-to", "localhost:4242"), "localhost:4242 is no http URL"),
+    ],
+)
+async def test_what_cannot_work_is_said_at_once(
+    api: Api, receiver: Receiver, listen: Listen, words: tuple[str, ...], message: str
+) -> None:
+    listening = await listen(*against(api, receiver), *words, ready=False)
+    async with asyncio.timeout(30):
+        assert await listening.process.wait() == 1
+    assert message in listening.said
+    assert "Traceback" not in listening.said
+
+
+def test_the_key_of_development_is_the_one_that_commands_call_with() -> None:
+    assert cli.DEVELOPMENT_KEY == DEVELOPMENT_KEY
