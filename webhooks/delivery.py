@@ -1,11 +1,14 @@
 """What an attempt came to, and what that means for its delivery: done, tried again, or given up.
 
-Pure. A 2xx is success and everything else is failure (API reference, webhooks). What went wrong on our own side is
-told apart: it postpones the delivery and takes none of the tries the receiver is owed.
+Pure. A 2xx is success and everything else is failure (API reference, webhooks). What the receiver says of itself
+counts: when it would hear from us again (Retry-After), that it has too much to do, that the address is no more. What
+went wrong on our own side is told apart: it postpones the delivery and takes none of the tries the receiver is owed.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Literal
 
 RETRY_WAITS = (
@@ -23,6 +26,16 @@ RETRY_WAITS = (
 ATTEMPTS_MAX = len(RETRY_WAITS) + 1
 JITTER_MAX = 0.2  # upward only: a wait is never shorter than the schedule says
 OWN_FAULT_WAIT = timedelta(minutes=1)
+OVERLOADED_WAIT_MIN = timedelta(minutes=1)
+ASKED_FURTHER_MAX = timedelta(hours=2)  # how much longer than the schedule a receiver may ask us to wait
+OVERLOADED = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 
 Fault = Literal[
     "dns",  # the name has no address
@@ -44,13 +57,14 @@ class Outcome:
     """What one attempt came to.
 
     `status` may stand beside a `fault`, when the answer began well and broke off. `excerpt` is how the answer's body
-    begins, as sent, at most 4 KiB.
+    begins, as sent, at most 4 KiB; `retry_after` the header of that name.
     """
 
     duration_ms: int
     status: int | None = None
     fault: Fault | None = None
     excerpt: bytes = b""
+    retry_after: str | None = None
 
     @property
     def delivered(self) -> bool:
@@ -66,6 +80,16 @@ class Outcome:
     def unreachable(self) -> bool:
         """Whether the receiver could not be reached, or kept us waiting to the end."""
         return self.fault in UNREACHABLE
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the receiver has more to do than it can, by its answer or by its silence."""
+        return self.fault == "timeout" or self.status in OVERLOADED
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver says that there is nothing at this address, for good (RFC 9110, 410)."""
+        return self.fault is None and self.status == HTTPStatus.GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +107,7 @@ class RetryAt:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """Its tries are used up."""
+    """Its tries are used up, or the receiver is no more."""
 
 
 Verdict = Delivered | RetryAt | GaveUp
@@ -95,20 +119,47 @@ def judge(outcome: Outcome, attempt: int, ended_at: datetime, jitter: float) -> 
         return Delivered()
     if outcome.own_fault:
         return RetryAt(at=ended_at + _jittered(OWN_FAULT_WAIT, jitter), attempts=attempt - 1)
-    at = retry_at(attempt, ended_at, jitter)
-    return GaveUp() if at is None else RetryAt(at=at, attempts=attempt)
+    at = None if outcome.gone else retry_at(attempt, ended_at, jitter, overloaded=outcome.overloaded)
+    if at is None:
+        return GaveUp()
+    return RetryAt(at=max(at, quiet_until(outcome, attempt, ended_at) or at), attempts=attempt)
 
 
-def retry_at(attempt: int, failed_at: datetime, jitter: float) -> datetime | None:
+def retry_at(attempt: int, failed_at: datetime, jitter: float, *, overloaded: bool = False) -> datetime | None:
     """When to try again after `attempt` tries (1-based), or None to give up; `jitter` is in [0, 1).
 
     Waits grow from five seconds, for a receiver being restarted, to a day, so that one mended over a weekend still
-    hears from us: the last try comes a good three days after the first.
+    hears from us: the last try comes a good three days after the first. One that has too much to do is given a minute.
     """
     assert attempt >= 1, "attempts count from 1"
     if attempt >= ATTEMPTS_MAX:
         return None
-    return failed_at + _jittered(RETRY_WAITS[attempt - 1], jitter)
+    wait = RETRY_WAITS[attempt - 1]
+    return failed_at + _jittered(max(wait, OVERLOADED_WAIT_MIN) if overloaded else wait, jitter)
+
+
+def quiet_until(outcome: Outcome, attempt: int, ended_at: datetime) -> datetime | None:
+    """Until when the receiver asks to be left alone, if it does: no longer than the schedule's own wait and two hours.
+
+    It says so in Retry-After, as seconds or as a date (RFC 9110); what is neither says nothing.
+    """
+    if outcome.retry_after is None or outcome.delivered:
+        return None
+    asked = _retry_after(outcome.retry_after.strip(), ended_at)
+    if asked is None or asked <= ended_at:
+        return None
+    own = RETRY_WAITS[attempt - 1] if attempt < ATTEMPTS_MAX else timedelta()
+    return min(asked, ended_at + own + ASKED_FURTHER_MAX)
+
+
+def _retry_after(text: str, now: datetime) -> datetime | None:
+    if text.isascii() and text.isdigit():
+        return now + timedelta(seconds=int(text[:9]))  # of more digits the first are more than enough
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _jittered(wait: timedelta, jitter: float) -> timedelta:

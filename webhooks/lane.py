@@ -1,12 +1,14 @@
 """The lane of an endpoint: how much may be on its way to it, and when it is left in peace.
 
-Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. A breaker opens when
+Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. Once the receiver had
+more to do than it could, it grows by one again for each round of successes as large as itself. A breaker opens when
 7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint; it stays open for 30 s,
 twice as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a
-dead endpoint costs one attempt a period and its deliveries keep the tries they are owed.
+dead endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
+the receiver asked to be left alone, nor once it said that it is gone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from webhooks.delivery import Outcome
@@ -35,26 +37,33 @@ class Lane:
     window_started_at: datetime | None = None
     window_attempts: int = 0
     window_failures: int = 0
+    step_in: int = 0  # successes until concurrency grows by one; 0 while each doubles it
+    quiet_until: datetime | None = None  # the receiver asked for it
+    failing_since: datetime | None = None  # the first failure since the last success
+    failures_in_a_row: int = 0
+    gone: bool = False  # so it said
 
 
 NEW = Lane()
 
 
 def capacity(lane: Lane, now: datetime) -> int:
-    """How many attempts may be on their way at once: none while the breaker is open, one while it is half-open."""
+    """How many attempts may be on their way at once: none while it is left in peace, one while it is half-open."""
+    if lane.gone or (lane.quiet_until is not None and now < lane.quiet_until):
+        return 0
     if lane.open_until is None:
         return lane.concurrency
     return 1 if now >= lane.open_until else 0
 
 
 def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime | None:
-    """When the lane wants a worker next; None while nothing is due at any time.
+    """When the lane wants a worker next; None while nothing is due at any time, or it is gone.
 
     Never in the past: a lane that was served and has more to do queues behind those that wait already.
     """
-    if next_due is None:
+    if next_due is None or lane.gone:
         return None
-    return max(next_due, now, lane.open_until or now)
+    return max(next_due, now, lane.open_until or now, lane.quiet_until or now)
 
 
 def proven(lane: Lane) -> bool:
@@ -62,28 +71,67 @@ def proven(lane: Lane) -> bool:
     return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
 
 
-def record(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
-    """The lane after one more attempt, which ended at `now`. Faults of our own leave it as it is."""
+def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | None = None) -> Lane:
+    """The lane after one more attempt, which ended at `now` with that wish of the receiver.
+
+    Faults of our own leave it as it is. What was on its way when the breaker opened leaves the breaker as it is: the
+    probe will say more.
+    """
     if outcome.own_fault:
         return lane
+    early = lane.open_until is not None and now < lane.open_until
+    if outcome.delivered:
+        if early:
+            return replace(lane, failing_since=None, failures_in_a_row=0)
+        return _succeeded(lane, now) if lane.open_until is None else NEW
+    lane = replace(
+        lane,
+        quiet_until=max(filter(None, (lane.quiet_until, quiet_until)), default=None),
+        failing_since=lane.failing_since or now,
+        failures_in_a_row=lane.failures_in_a_row + 1,
+        gone=lane.gone or outcome.gone,
+    )
+    if early:
+        return lane
     if lane.open_until is not None:
-        if now < lane.open_until:  # it was on its way when the breaker opened, and the probe will say more
-            return lane
-        return NEW if outcome.delivered else _opened(lane, now)
-    counted = _counted(lane, outcome, now)
-    return _opened(counted, now) if not outcome.delivered and _trips(counted) else counted
+        return _opened(lane, now)
+    counted = _failed(lane, outcome, now)
+    return _opened(counted, now) if _trips(counted) else counted
 
 
-def _counted(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
-    failures = 0 if outcome.delivered else 1
+def _succeeded(lane: Lane, now: datetime) -> Lane:
     fresh = lane.window_started_at is None or now - lane.window_started_at >= WINDOW
+    concurrency, step_in = lane.concurrency, lane.step_in
+    if step_in == 0:
+        concurrency = min(concurrency * 2, CONCURRENCY_MAX)
+    elif step_in > 1:
+        step_in -= 1
+    else:
+        concurrency += 1
+        step_in = concurrency if concurrency < CONCURRENCY_MAX else 0
     return Lane(  # of a closed breaker; said in full, for `replace` takes thrice as long
-        concurrency=min(lane.concurrency * 2, CONCURRENCY_MAX) if outcome.delivered else max(lane.concurrency // 2, 1),
+        concurrency=concurrency,
         open_s=lane.open_s,
+        window_started_at=now if fresh else lane.window_started_at,
+        window_attempts=1 if fresh else lane.window_attempts + 1,
+        window_failures=0 if fresh else lane.window_failures,
+        step_in=step_in,
+        quiet_until=lane.quiet_until if lane.quiet_until is not None and lane.quiet_until > now else None,
+        gone=lane.gone,
+    )
+
+
+def _failed(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
+    fresh = lane.window_started_at is None or now - lane.window_started_at >= WINDOW
+    concurrency = max(lane.concurrency // 2, 1)
+    return replace(
+        lane,
+        concurrency=concurrency,
         unreachable_in_a_row=lane.unreachable_in_a_row + 1 if outcome.unreachable else 0,
         window_started_at=now if fresh else lane.window_started_at,
         window_attempts=1 if fresh else lane.window_attempts + 1,
-        window_failures=failures if fresh else lane.window_failures + failures,
+        window_failures=1 if fresh else lane.window_failures + 1,
+        step_in=concurrency if outcome.overloaded or lane.step_in else 0,
     )
 
 
@@ -96,4 +144,11 @@ def _trips(lane: Lane) -> bool:
 
 def _opened(lane: Lane, now: datetime) -> Lane:
     open_s = min(max(lane.open_s * 2, OPEN_S_MIN), OPEN_S_MAX)
-    return Lane(open_until=now + timedelta(seconds=open_s), open_s=open_s)
+    return Lane(
+        open_until=now + timedelta(seconds=open_s),
+        open_s=open_s,
+        quiet_until=lane.quiet_until,
+        failing_since=lane.failing_since,
+        failures_in_a_row=lane.failures_in_a_row,
+        gone=lane.gone,
+    )

@@ -5,6 +5,7 @@ See webhooks/sql/functions/turn.sql, which does it all.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple, assert_never
 from uuid import UUID, uuid4
 
@@ -163,26 +164,8 @@ class Lanes:
         await self._connection.close()
 
 
-def _columns(lane: Lane) -> tuple[object, ...]:
-    return (
-        lane.concurrency,
-        lane.open_until,
-        lane.open_s,
-        lane.unreachable_in_a_row,
-        lane.window_started_at,
-        lane.window_attempts,
-        lane.window_failures,
-    )
+_columns = attrgetter(*Lane.__slots__)
 
 
 def _lane(row: Sequence[Any]) -> Lane:
-    concurrency, open_until, open_s, in_a_row, started_at, attempts, failures = row[5:12]
-    return Lane(
-        concurrency=concurrency,
-        open_until=open_until,
-        open_s=open_s,
-        unreachable_in_a_row=in_a_row,
-        window_started_at=started_at,
-        window_attempts=attempts,
-        window_failures=failures,
-    )
+    return Lane(**dict(zip(Lane.__slots__, row[5:], strict=True)))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from functools import lru_cache
+from http import HTTPStatus
 from socket import socket
 from time import monotonic
 from types import TracebackType
@@ -28,6 +29,7 @@ CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
 TOTAL_TIMEOUT_S = 15.0  # to the end of the answer
 ANSWER_BYTES_MAX = 16 * 1024
 EXCERPT_BYTES_MAX = 4 * 1024
+RETRY_AFTER_CHARACTERS_MAX = 64  # a date takes 29
 IN_FLIGHT_MAX = 512
 KEEPALIVE_S = 4.0  # shorter than the 5 s after which many servers hang up, so that they rarely do it to a new POST
 URLS_KEPT_MAX = 16_384
@@ -111,6 +113,7 @@ class Sender:
             fault=fault,
             duration_ms=round((monotonic() - began) * 1000),
             excerpt=bytes(attempt.excerpt),
+            retry_after=attempt.retry_after,
         )
 
     async def _exchange(self, attempt: "_Attempt", target: URL, body: bytes, headers: dict[str, str]) -> None:
@@ -127,6 +130,8 @@ class Sender:
         answer = await self._session.post(target, data=body, headers=headers, allow_redirects=False)
         try:
             attempt.status = answer.status
+            if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+                attempt.retry_after = answer.headers.get("Retry-After", "")[:RETRY_AFTER_CHARACTERS_MAX] or None
             read = 0
             while read <= ANSWER_BYTES_MAX and not answer.content.at_eof():
                 chunk = await answer.content.readany()
@@ -149,13 +154,14 @@ class Sender:
 class _Attempt:
     """What is known of an attempt while it is on its way."""
 
-    __slots__ = ("connected", "excerpt", "refused", "status")
+    __slots__ = ("connected", "excerpt", "refused", "retry_after", "status")
 
     def __init__(self) -> None:
         self.connected = False  # or tried to, to an address that policy allows; False on a kept connection too
         self.refused = False  # policy forbids an address of the host
         self.status: int | None = None
         self.excerpt = bytearray()
+        self.retry_after: str | None = None
 
 
 # The connector knows nothing of attempts; the tasks it connects in inherit the context of the one that posts.

@@ -22,7 +22,7 @@ from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
 from webhooks import endpoint, lane
-from webhooks.delivery import GaveUp, Outcome, RetryAt, judge
+from webhooks.delivery import GaveUp, Outcome, RetryAt, judge, quiet_until
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
@@ -334,7 +334,7 @@ class Worker:
         """Judge an attempt, and have it told."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter())
-        held.lane = lane.record(held.lane, outcome, now)
+        held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
         held.touched = True
         told = result(head, outcome, verdict, now)
         self._results.append(told)
@@ -350,7 +350,7 @@ class Worker:
             elapsed_ms=outcome.duration_ms,
             retry_in_s=told.wait_s,
         )
-        if held.lane.open_until is not None:
+        if held.lane.open_until is not None or self._capacity(held) == 0:
             held.waiting.clear()
         self._queue(held)
         self._tell(held)
@@ -374,7 +374,10 @@ class Worker:
                 self.measures.delivered += 1
 
     def _capacity(self, held: _Held) -> int:
-        return held.lane.concurrency if held.lane.open_until is None else lane.capacity(held.lane, self._now())
+        state = held.lane
+        if state.open_until is None and state.quiet_until is None and not state.gone:
+            return state.concurrency
+        return lane.capacity(state, self._now())
 
     def _now(self) -> datetime:
         """The database's time, which all workers share."""

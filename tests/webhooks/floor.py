@@ -129,7 +129,8 @@ class Floor:
         """Let the time of every retry and every breaker have come."""
         await self.owner.execute("UPDATE webhooks.delivery SET due_at = now() WHERE due_at > now()")
         await self.owner.execute(
-            "UPDATE webhooks.lane SET ready_at = now(), open_until = least(open_until, now()) "
+            "UPDATE webhooks.lane SET ready_at = now(), open_until = least(open_until, now()), "
+            "quiet_until = least(quiet_until, now()) "
             "WHERE ready_at > now() AND ready_at < 'infinity'"
         )
         self.bell.poke()

@@ -1,5 +1,6 @@
 """What a lane learns from its attempts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +39,59 @@ def test_each_success_doubles_what_may_be_on_its_way_up_to_32() -> None:
 
 def test_each_failure_halves_it_down_to_one() -> None:
     assert [after(*[ERROR] * n).concurrency for n in range(4)] == [4, 2, 1, 1]
+
+
+OVERLOAD = Outcome(status=503, duration_ms=5)
+
+
+@pytest.mark.parametrize("overload", [OVERLOAD, SILENCE, Outcome(status=429, duration_ms=5)])
+def test_after_an_overload_it_grows_step_by_step_a_round_of_successes_each(overload: Outcome) -> None:
+    halved = after(overload, start=after(*[OK] * 3))
+    assert halved.concurrency == 16
+    assert [after(*[OK] * n, start=halved).concurrency for n in (15, 16, 32, 33)] == [16, 17, 17, 18]
+    recovered = after(*[OK] * sum(range(16, 32)), start=halved)
+    assert (recovered.concurrency, recovered.step_in) == (CONCURRENCY_MAX, 0)
+
+
+def test_any_failure_halves_it_while_it_recovers() -> None:
+    recovering = after(OVERLOAD, ERROR, start=after(*[OK] * 3))
+    assert recovering.concurrency == 8
+    assert [after(*[OK] * n, start=recovering).concurrency for n in (7, 8)] == [8, 9]
+
+
+def test_a_lane_is_left_alone_as_long_as_its_receiver_asked() -> None:
+    quarter = NOON + timedelta(minutes=15)
+    quiet = lane.record(NEW, OVERLOAD, NOON, quarter)
+    assert lane.capacity(quiet, quarter - timedelta(seconds=1)) == 0
+    assert lane.capacity(quiet, quarter) == quiet.concurrency == 2
+    assert lane.ready_at(quiet, NOON, NOON) == quarter
+    shorter = lane.record(quiet, OVERLOAD, NOON, NOON + timedelta(minutes=1))
+    assert shorter.quiet_until == quarter, "the longest wish counts"
+    assert after(OK, start=quiet).quiet_until == quarter, "what was on its way ends nothing"
+    assert after(OK, start=quiet, at=quarter).quiet_until is None
+
+
+def test_a_breaker_that_opens_lets_its_probe_wait_for_what_was_asked() -> None:
+    opened = lane.record(after(*[SILENCE] * 4), SILENCE, NOON, NOON + timedelta(minutes=15))
+    assert lane.capacity(opened, NOON + timedelta(seconds=30)) == 0
+    assert lane.ready_at(opened, NOON, NOON) == NOON + timedelta(minutes=15)
+    assert lane.capacity(opened, NOON + timedelta(minutes=15)) == 1
+
+
+def test_a_lane_that_is_gone_is_never_ready_again() -> None:
+    gone = after(Outcome(status=410, duration_ms=5), OK, start=after(OK))
+    assert lane.capacity(gone, NOON) == 0
+    assert lane.ready_at(gone, NOON, NOON) is None
+    assert gone.gone
+
+
+def test_failures_are_counted_from_the_first_since_the_last_success() -> None:
+    later = NOON + timedelta(minutes=1)
+    failing = after(*[SILENCE] * 7, start=after(ERROR, start=after(OK)), at=later)
+    assert is_open(failing, later)
+    assert (failing.failing_since, failing.failures_in_a_row) == (NOON, 8)
+    for healed in (after(OK, start=failing, at=later), after(OK, start=failing, at=later + timedelta(minutes=1))):
+        assert (healed.failing_since, healed.failures_in_a_row) == (None, 0)
 
 
 def test_five_in_a_row_out_of_reach_open_the_breaker() -> None:
@@ -90,9 +144,10 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_fifteen_minutes() -> None:
     assert waits == [30, 60, 120, 240, 480, 900, 900]
 
 
-def test_what_was_on_its_way_at_the_opening_changes_nothing() -> None:
+def test_what_was_on_its_way_at_the_opening_leaves_the_breaker_as_it_is() -> None:
     opened = after(*[SILENCE] * 5)
-    assert after(OK, ERROR, SILENCE, start=opened, at=NOON + timedelta(seconds=15)) == opened
+    later = after(OK, ERROR, SILENCE, start=opened, at=NOON + timedelta(seconds=15))
+    assert replace(later, failing_since=NOON, failures_in_a_row=5) == opened
 
 
 @pytest.mark.parametrize("fault", sorted(OWN_FAULTS))
@@ -142,5 +197,5 @@ def test_no_history_takes_a_lane_out_of_bounds(history: list[tuple[Outcome, int]
 @given(st.lists(outcomes, max_size=60))
 def test_a_lane_always_heals_once_its_endpoint_answers(history: list[Outcome]) -> None:
     later = NOON + timedelta(seconds=OPEN_S_MAX)
-    healed = after(*[OK] * 6, start=after(*history), at=later)
+    healed = after(*[OK] * sum(range(CONCURRENCY_MAX)), start=after(*history), at=later)
     assert lane.capacity(healed, later) == CONCURRENCY_MAX

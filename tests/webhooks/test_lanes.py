@@ -152,6 +152,22 @@ async def test_a_new_url_is_a_fresh_start_for_its_lane(house: Floor) -> None:
     await lanes.close()
 
 
+async def test_what_a_lane_learnt_counts_though_its_endpoint_was_edited_meanwhile(house: Floor) -> None:
+    id = await house.endpoint()
+    await house.notices(2)
+    await house.catch_up()
+    lanes = Lanes(house.dsn)
+    turn = await lanes.turn([], [], claims=1)
+    one, other = turn.heads
+    await house.edit(id, description="edited")
+    gone = Lane(failing_since=turn.moment, failures_in_a_row=1, gone=True)
+    told = await lanes.turn([report(turn, known=(other.sequence,), lane=gone)], [failed(one)], claims=0)
+    assert [state for _, state in told.served] == [gone]
+    row = await house.lane(id)
+    assert Lane(**{name: row[name] for name in Lane.__slots__}) == gone
+    await lanes.close()
+
+
 async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_worker(house: Floor) -> None:
     known, unknown = await house.endpoint(), await house.endpoint()
     await house.notices(20)  # more than a lane is given at first

@@ -56,6 +56,16 @@ async def test_a_2xx_is_a_delivery(sender: Sender) -> None:
     assert 0 <= outcome.duration_ms < 1000
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "kept"), [(503, "120", "120"), (429, "x" * 100, "x" * 64), (404, "", None), (200, "120", None)]
+)
+async def test_a_failed_answer_may_say_when_it_would_be_asked_again(
+    sender: Sender, status: int, said: str, kept: str | None
+) -> None:
+    async with Receiver(answers(status, Retry_After=said)) as target:
+        assert (await post(sender, target.url)).retry_after == kept
+
+
 async def test_the_request_is_the_signed_bytes_and_says_who_sends_them(sender: Sender) -> None:
     async with Receiver(answers(200)) as target:
         await post(sender, target.url + "?token=1")

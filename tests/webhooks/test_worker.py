@@ -71,6 +71,48 @@ async def test_after_its_last_try_a_delivery_is_given_up(house: Floor, receiver:
     assert {row["fault"] for row in attempts} == {"reset"}
 
 
+async def test_a_receiver_that_asks_for_it_is_left_alone_until_then(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/hook"))
+    receiver.behave("/hook", Answer(status=503, headers={"Retry-After": "900"}), Answer())
+    await house.notices()
+    await house.catch_up()
+    async with house.working() as worker:
+        await until(lambda: _attempts(house, 1))
+        await house.notices(5)
+        await house.catch_up()
+        turns = worker.measures.turns
+        house.bell.poke()
+        await until(lambda: worker.measures.turns > turns + 1)
+        assert len(receiver.requests) == 1
+        [attempt], state = await house.attempts(), await house.lane(id)
+        assert 899 <= (attempt["next_at"] - attempt["at"]).total_seconds() <= 901
+        assert state["ready_at"] == state["quiet_until"]
+        await house.hurry()
+        await until(lambda: _all_done(house))
+    assert len(receiver.requests) == 7
+
+
+async def test_a_receiver_that_is_gone_hears_no_more_until_its_url_is_another(house: Floor, receiver: Receiver) -> None:
+    id = await house.endpoint(receiver.url("/gone"))
+    receiver.behave("/gone", Answer(status=410))
+    [first] = await house.notices()
+    await house.catch_up()
+    async with house.working() as worker:
+        await until(lambda: _attempts(house, 1))
+        await until(lambda: _is_gone(house, id))
+        await house.notices(2)
+        await house.catch_up()
+        await house.edit(id, description="edited, yet gone")
+        turns = worker.measures.turns
+        house.bell.poke()
+        await until(lambda: worker.measures.turns > turns + 1)
+        assert len(receiver.requests) == 1
+        [attempt] = await house.attempts()
+        assert (attempt["sequence"], attempt["outcome"], attempt["status"]) == (first, "gave_up", 410)
+        await house.edit(id, url=receiver.url("/new"))
+        await receiver.wait_for(2, "/new")
+
+
 async def test_two_workers_share_the_lanes_and_send_everything_once(house: Floor, receiver: Receiver) -> None:
     for n in range(5):
         await house.endpoint(receiver.url(f"/{n}"))
@@ -248,6 +290,11 @@ async def _left_to(house: Floor, endpoints: set[str]) -> bool:
 
 async def _attempts(house: Floor, count: int) -> bool:
     return len(await house.attempts()) == count
+
+
+async def _is_gone(house: Floor, id: str) -> bool:
+    state = await house.lane(id)
+    return bool(state["gone"] and state["lease"] is None)
 
 
 async def _is_open(house: Floor, id: str) -> bool:

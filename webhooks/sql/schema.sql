@@ -20,7 +20,8 @@ CREATE TABLE webhooks.endpoint (
     status text COLLATE "C" NOT NULL CHECK (status IN ('enabled', 'disabled', 'deleted')),
     url text NOT NULL,
     secrets bytea[] NOT NULL,                      -- sealed by a master key, newest first
-    api_version text COLLATE "C"                   -- it is told in; null for the account's own
+    api_version text COLLATE "C",                  -- it is told in; null for the account's own
+    lane_version bigint NOT NULL                   -- of its stream, when its lane last began anew
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -48,9 +49,15 @@ CREATE TABLE webhooks.lane (
     unreachable_in_a_row integer NOT NULL DEFAULT 0,
     window_started_at timestamptz,
     window_attempts integer NOT NULL DEFAULT 0,
-    window_failures integer NOT NULL DEFAULT 0
+    window_failures integer NOT NULL DEFAULT 0,
+    step_in integer NOT NULL DEFAULT 0,
+    quiet_until timestamptz,
+    failing_since timestamptz,
+    failures_in_a_row integer NOT NULL DEFAULT 0,
+    gone boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX lane_ready ON webhooks.lane (ready_at);
+CREATE INDEX lane_failing ON webhooks.lane (failing_since) WHERE failing_since IS NOT NULL;
 
 CREATE TABLE webhooks.floor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -105,12 +112,14 @@ CREATE TYPE webhooks.result AS (
 CREATE TYPE webhooks.report AS (
     endpoint_id text, version bigint, touched boolean, known bigint[], want integer, concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
-    window_attempts integer, window_failures integer
+    window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
+    failing_since timestamptz, failures_in_a_row integer, gone boolean
 );
 CREATE TYPE webhooks.served AS (
     endpoint_id text, version bigint, status text, url text, secrets bytea[], concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
-    window_attempts integer, window_failures integer
+    window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
+    failing_since timestamptz, failures_in_a_row integer, gone boolean
 );
 CREATE TYPE webhooks.head AS (
     endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text

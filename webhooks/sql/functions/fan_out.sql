@@ -32,8 +32,8 @@ BEGIN
         -- Locked before it is looked at: a worker that lets a lane go right now, not having seen these deliveries, is
         -- waited for or waits for us.
         PERFORM FROM webhooks.lane WHERE endpoint_id = ANY (lanes) ORDER BY endpoint_id FOR NO KEY UPDATE;
-        UPDATE webhooks.lane SET ready_at = greatest(moment, open_until)
-        WHERE endpoint_id = ANY (lanes) AND ready_at > greatest(moment, open_until);
+        UPDATE webhooks.lane SET ready_at = greatest(moment, open_until, quiet_until)
+        WHERE endpoint_id = ANY (lanes) AND ready_at > greatest(moment, open_until, quiet_until) AND NOT gone;
         PERFORM pg_notify('rollbook_lanes', '');
     END IF;
     RETURN made;

@@ -12,6 +12,7 @@ DECLARE
     said record;
     was webhooks.endpoint;
     wanted text[];
+    anew boolean;
 BEGIN
     FOR said IN
         SELECT id, account, livemode, version,
@@ -23,11 +24,13 @@ BEGIN
         FROM changed WHERE kind = 'webhook_endpoint' ORDER BY id
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
-        INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version)
+        anew := said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url);
+        INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version)
         VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets,
-            said.api_version)
+            said.api_version, said.version)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
-            secrets = excluded.secrets, api_version = excluded.api_version;
+            secrets = excluded.secrets, api_version = excluded.api_version,
+            lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
             SELECT count(*) FROM webhooks.endpoint
@@ -50,12 +53,13 @@ BEGIN
 
         IF was.id IS NULL THEN
             INSERT INTO webhooks.lane (endpoint_id) VALUES (said.id) ON CONFLICT DO NOTHING;
-        ELSIF said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url) THEN
+        ELSIF anew THEN
             -- What the lane learnt was of another URL, or of a time before its owner put things right.
             UPDATE webhooks.lane
             SET ready_at = clock_timestamp(), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
                 unreachable_in_a_row = DEFAULT, window_started_at = DEFAULT, window_attempts = DEFAULT,
-                window_failures = DEFAULT
+                window_failures = DEFAULT, step_in = DEFAULT, quiet_until = DEFAULT, failing_since = DEFAULT,
+                failures_in_a_row = DEFAULT, gone = DEFAULT
             WHERE endpoint_id = said.id;
             PERFORM pg_notify('rollbook_lanes', '');
         END IF;

@@ -5,7 +5,7 @@
 --             or a third less
 --   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
 --             .known    deliveries of the lane that it holds still, and .want how many more it would hold
---             .version  of the endpoint as it knows it; of an older one the lane's state is ignored
+--             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since
 --             the rest  the lane's state, see webhooks/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
 --             until the next of a `retry`
@@ -86,22 +86,24 @@ BEGIN
         RETURN;
     END IF;
     WITH lane AS (
-        SELECT r.endpoint_id, e.api_version, e.status = 'enabled' AS enabled, false AS told, r.known, r.want, l.leased_until,
-            r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts,
-            r.window_failures
-        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version = r.version
+        SELECT r.endpoint_id, e.api_version, e.status = 'enabled' AS enabled, e.version <> r.version AS told, r.known,
+            r.want, l.leased_until, r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at,
+            r.window_attempts, r.window_failures, r.step_in, r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone
+        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, r.known, r.want, l.leased_until, l.concurrency, l.open_until,
-            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
-        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.version <> r.version
+        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, r.known,
+            r.want, l.leased_until, l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at,
+            l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
+        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, '{}',
-            CASE WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END, '-infinity', l.concurrency, l.open_until,
-            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures
+            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END,
+            '-infinity', l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at,
+            l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), next AS (
         SELECT d.*, lane.api_version, d.place <= lane.want AND d.due_at <= moment AS handed
@@ -117,8 +119,8 @@ BEGIN
         FROM next GROUP BY endpoint_id
     ), outlook AS (
         -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
-        SELECT lane.*, CASE WHEN rest.due_at IS NULL THEN 'infinity'
-                ELSE greatest(rest.due_at, moment, lane.open_until) END AS ready_at,
+        SELECT lane.*, CASE WHEN rest.due_at IS NULL OR lane.gone THEN 'infinity'
+                ELSE greatest(rest.due_at, moment, lane.open_until, lane.quiet_until) END AS ready_at,
             CASE WHEN NOT coalesce(rest.handed, false) AND cardinality(lane.known) = 0 THEN NULL
                 ELSE greatest(lane.leased_until, CASE
                     WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
@@ -130,13 +132,15 @@ BEGIN
             leased_until = coalesce(o.held_until, '-infinity'), concurrency = o.concurrency,
             open_until = o.open_until, open_s = o.open_s, unreachable_in_a_row = o.unreachable_in_a_row,
             window_started_at = o.window_started_at, window_attempts = o.window_attempts,
-            window_failures = o.window_failures
+            window_failures = o.window_failures, step_in = o.step_in, quiet_until = o.quiet_until,
+            failing_since = o.failing_since, failures_in_a_row = o.failures_in_a_row, gone = o.gone
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
         (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, lane.concurrency, lane.open_until,
                 lane.open_s, lane.unreachable_in_a_row, lane.window_started_at, lane.window_attempts,
-                lane.window_failures)::webhooks.served)
+                lane.window_failures, lane.step_in, lane.quiet_until, lane.failing_since, lane.failures_in_a_row,
+                lane.gone)::webhooks.served)
          FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
         (SELECT array_agg((next.endpoint_id, next.sequence, n.id, next.attempts, (
                 SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
