@@ -128,6 +128,23 @@ def listen(
 
 
 @app.command()
+def trigger(
+    type: Annotated[str, typer.Argument(help="type of notice, like customer.created")] = "",
+    list_all: Annotated[bool, typer.Option("--list", help="list the types there are recipes for")] = False,
+    api_key: ApiKey = DEVELOPMENT_KEY,
+    url: ApiUrl = "",
+) -> None:
+    """Have something realistic happen in test mode, so that a notice of this type is told."""
+    from service import trigger as triggering
+
+    if list_all:
+        for known in sorted(triggering.RECIPES):
+            print(known)
+    else:
+        _call(triggering.run(url=_api_url(url), key=api_key, type=type, say=print))
+
+
+@app.command()
 def config() -> None:
     """Print every setting as it is in force, secrets hidden."""
     table = Table("variable", "value", "meaning")

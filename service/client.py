@@ -9,6 +9,7 @@ import orjson
 
 USER_AGENT = "Rollbook/0.1 (+command line)"
 TIMEOUT_S = 30.0
+WITH_BODY = ("POST", "PUT")
 WORTH_A_RETRY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -38,11 +39,11 @@ class Client:
     async def ask(
         self, method: str, path: str, parameters: Sequence[tuple[str, str]] = (), *, timeout_s: float = TIMEOUT_S
     ) -> Answered:
-        """The answer to a request; parameters go into the query of a GET and the form of a POST.
+        """The answer to a request; parameters go into the form of a POST or PUT, else into the query.
 
         Raises Refused, Away.
         """
-        sent = {"data" if method == "POST" else "params": list(parameters)}
+        sent = {"data" if method in WITH_BODY else "params": list(parameters)}
         try:
             async with self._session.request(
                 method,
