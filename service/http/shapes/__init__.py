@@ -1,0 +1,109 @@
+"""The shapes of answers as pydantic models, one file a resource: what the API promises to show.
+
+Answers are not made of them: they describe, in the document the service gives of itself, what the projections render,
+and tests hold every answer to them. Operations name them by `SHAPES`: `customer`, `deleted_customer`, `list.customer`,
+`search_result.customer`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from service.http.shapes import (
+    balance_transaction,
+    cash_balance,
+    coupon,
+    customer,
+    discount,
+    event,
+    payment_method,
+    promotion_code,
+    shape,
+    source,
+    subscription,
+    tax_id,
+    test_clock,
+    token,
+    webhook_endpoint,
+)
+from service.http.shapes.shape import ListOf, SearchResultOf, Shape
+
+MODULES = (
+    shape,
+    balance_transaction,
+    cash_balance,
+    coupon,
+    customer,
+    discount,
+    event,
+    payment_method,
+    promotion_code,
+    source,
+    subscription,
+    tax_id,
+    test_clock,
+    token,
+    webhook_endpoint,
+)
+
+# Shapes refer to each other in circles, so their names are looked up when all of them are there.
+_NAMES = {
+    name: value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, BaseModel)
+}
+
+
+def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for one in model.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+_MODELS: tuple[type[BaseModel], ...] = (*_below(Shape), source.Source)
+for _model in _MODELS:
+    _model.model_rebuild(_types_namespace=_NAMES)
+
+_OBJECTS: Mapping[str, type[BaseModel]] = {
+    "bank_account": source.BankAccount,
+    "card": source.Card,
+    "cash_balance": cash_balance.CashBalance,
+    "coupon": coupon.Coupon,
+    "customer": customer.Customer,
+    "customer_balance_transaction": balance_transaction.BalanceTransaction,
+    "customer_cash_balance_transaction": cash_balance.CashBalanceTransaction,
+    "discount": discount.Discount,
+    "event": event.Event,
+    "payment_method": payment_method.PaymentMethod,
+    "promotion_code": promotion_code.PromotionCode,
+    "source": source.Source,
+    "subscription": subscription.Subscription,
+    "tax_id": tax_id.TaxId,
+    "test_helpers.test_clock": test_clock.TestClock,
+    "token": token.Token,
+    "webhook_endpoint": webhook_endpoint.WebhookEndpoint,
+}
+_DELETED: Mapping[str, type[BaseModel]] = {
+    "bank_account": source.DeletedBankAccount,
+    "card": source.DeletedCard,
+    "coupon": coupon.DeletedCoupon,
+    "customer": customer.DeletedCustomer,
+    "discount": discount.DeletedDiscount,
+    "subscription": subscription.DeletedSubscription,
+    "tax_id": tax_id.DeletedTaxId,
+    "test_helpers.test_clock": test_clock.DeletedTestClock,
+    "webhook_endpoint": webhook_endpoint.DeletedWebhookEndpoint,
+}
+SHAPES: Mapping[str, type[BaseModel]] = {
+    **_OBJECTS,
+    "feed_line": event.FeedLine,
+    **{f"deleted_{name}": shape for name, shape in _DELETED.items()},
+    **{f"list.{name}": ListOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]
+    **{f"search_result.{name}": SearchResultOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]
+}
+
+
+def shapes(answers: str | tuple[str, ...]) -> tuple[type[BaseModel], ...]:
+    """The shapes that an operation answers in."""
+    return tuple(SHAPES[name] for name in ((answers,) if isinstance(answers, str) else answers))

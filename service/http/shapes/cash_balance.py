@@ -1,0 +1,127 @@
+"""The cash balance object, and that of its transactions."""
+
+from typing import TYPE_CHECKING, Literal
+
+from service.http.shapes.shape import ABSENT, Shape
+
+if TYPE_CHECKING:
+    from service.http.shapes.customer import Customer, DeletedCustomer
+
+
+class CashBalanceSettings(Shape):
+    """How cash is matched to what is owed."""
+
+    reconciliation_mode: Literal["automatic", "manual"]
+    """By itself, or by hand."""
+    using_merchant_default: bool
+    """Whether that is as the account does, or settled for the customer."""
+
+
+class CashBalance(Shape):
+    """Money that a customer sent ahead."""
+
+    object: Literal["cash_balance"]
+    """Says that this is a cash balance."""
+    available: dict[str, int] | None
+    """What is there, by currency, in minor units; null when there is none."""
+    customer: str
+    """Whose it is."""
+    customer_account: None
+    """No account represents a customer here."""
+    livemode: bool
+    """Whether it is of live mode, or of test mode."""
+    settings: CashBalanceSettings
+    """How cash is matched to what is owed."""
+
+
+class EuBankTransfer(Shape):
+    """A transfer in the European Union."""
+
+    bic: str | None
+    """BIC of the sender's bank."""
+    iban_last4: str | None
+    """Last four digits of the sender's IBAN."""
+    sender_name: str | None
+    """Who sent it."""
+
+
+class GbBankTransfer(Shape):
+    """A transfer in the United Kingdom."""
+
+    account_number_last4: str | None
+    """Last four digits of the sender's account."""
+    sender_name: str | None
+    """Who sent it."""
+    sort_code: str | None
+    """Sort code of the sender's bank."""
+
+
+class JpBankTransfer(Shape):
+    """A transfer in Japan."""
+
+    sender_bank: str | None
+    """Name of the sender's bank."""
+    sender_branch: str | None
+    """Name of the bank's branch."""
+    sender_name: str | None
+    """Who sent it."""
+
+
+class UsBankTransfer(Shape):
+    """A transfer in the United States."""
+
+    network: Literal["ach", "domestic_wire_us", "swift"]
+    """Network it came by."""
+    sender_name: str | None
+    """Who sent it."""
+
+
+class BankTransfer(Shape):
+    """A bank transfer; where it came from decides which hash there is."""
+
+    eu_bank_transfer: EuBankTransfer = ABSENT
+    """Details of a transfer in the European Union."""
+    gb_bank_transfer: GbBankTransfer = ABSENT
+    """Details of a transfer in the United Kingdom."""
+    jp_bank_transfer: JpBankTransfer = ABSENT
+    """Details of a transfer in Japan."""
+    reference: str | None
+    """What the sender wrote on it."""
+    type: Literal["eu_bank_transfer", "gb_bank_transfer", "jp_bank_transfer", "mx_bank_transfer", "us_bank_transfer"]
+    """Which kind of transfer it is."""
+    us_bank_transfer: UsBankTransfer = ABSENT
+    """Details of a transfer in the United States."""
+
+
+class Funded(Shape):
+    """How cash arrived."""
+
+    bank_transfer: BankTransfer
+    """The transfer it came by."""
+
+
+class CashBalanceTransaction(Shape):
+    """A change of a customer's cash."""
+
+    id: str
+    """What the transaction is called by."""
+    object: Literal["customer_cash_balance_transaction"]
+    """Says that this is a transaction of a cash balance."""
+    created: int
+    """When it was created, in Unix seconds."""
+    currency: str
+    """Currency of the amount."""
+    customer: "str | Customer | DeletedCustomer"
+    """Whose cash it is; may be expanded."""
+    customer_account: None
+    """No account represents a customer here."""
+    ending_balance: int
+    """What was there after it, in minor units."""
+    funded: Funded
+    """How it arrived."""
+    livemode: bool
+    """Whether it is of live mode, or of test mode."""
+    net_amount: int
+    """What was added, in minor units."""
+    type: Literal["funded"]
+    """What happened."""

@@ -1,0 +1,62 @@
+"""The discount object."""
+
+from typing import TYPE_CHECKING, Literal
+
+from service.http.shapes.shape import Shape
+
+if TYPE_CHECKING:
+    from service.http.shapes.coupon import Coupon
+    from service.http.shapes.customer import Customer, DeletedCustomer
+    from service.http.shapes.promotion_code import PromotionCode
+
+
+class DiscountSource(Shape):
+    """What a discount is of."""
+
+    coupon: "str | Coupon | None"
+    """The coupon that was redeemed; may be expanded."""
+    type: Literal["coupon"]
+    """What it is."""
+
+
+class _Discount(Shape):
+    """What a discount shows, there or gone."""
+
+    id: str
+    """What the discount is called by."""
+    object: Literal["discount"]
+    """Says that this is a discount."""
+    checkout_session: None
+    """No checkout leads to one here."""
+    customer: "str | Customer | DeletedCustomer"
+    """Who has it; may be expanded."""
+    customer_account: None
+    """No account represents a customer here."""
+    invoice: None
+    """It is the customer's, not an invoice's."""
+    invoice_item: None
+    """It is the customer's, not an invoice item's."""
+    promotion_code: "str | PromotionCode | None"
+    """The promotion code it was redeemed by, where it was by one; may be expanded."""
+    source: DiscountSource
+    """What it is of."""
+    start: int
+    """When it began, in Unix seconds."""
+    subscription: None
+    """It is the customer's, not a subscription's."""
+    subscription_item: None
+    """It is the customer's, not a subscription item's."""
+
+
+class Discount(_Discount):
+    """What a coupon takes off for one customer."""
+
+    end: int | None
+    """When it ends, in Unix seconds; null for never, or for the first time it is used."""
+
+
+class DeletedDiscount(_Discount):
+    """A discount that was just removed."""
+
+    deleted: Literal[True]
+    """Says that it is gone."""

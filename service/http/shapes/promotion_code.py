@@ -1,0 +1,71 @@
+"""The promotion code object."""
+
+from typing import TYPE_CHECKING, Literal
+
+from service.http.shapes.shape import ABSENT, Shape
+
+if TYPE_CHECKING:
+    from service.http.shapes.coupon import Coupon
+    from service.http.shapes.customer import Customer, DeletedCustomer
+
+
+class Promotion(Shape):
+    """What a code stands for."""
+
+    coupon: "str | Coupon | None"
+    """The coupon; may be expanded."""
+    type: Literal["coupon"]
+    """What it is."""
+
+
+class MinimumAmount(Shape):
+    """What a purchase in another currency must come to."""
+
+    minimum_amount: int
+    """Least amount, in the currency's smallest unit."""
+
+
+class Restrictions(Shape):
+    """For which purchases a code may be used."""
+
+    currency_options: dict[str, MinimumAmount] = ABSENT
+    """Least amounts in other currencies, by currency; there when they were expanded."""
+    first_time_transaction: bool
+    """Whether it is only for customers who never paid before."""
+    minimum_amount: int | None
+    """Least amount of a purchase, in the currency's smallest unit."""
+    minimum_amount_currency: str | None
+    """Currency of the least amount."""
+
+
+class PromotionCode(Shape):
+    """What customers type to redeem a coupon."""
+
+    id: str
+    """What the promotion code is called by among programs."""
+    object: Literal["promotion_code"]
+    """Says that this is a promotion code."""
+    active: bool
+    """Whether it may be redeemed."""
+    code: str
+    """What customers type."""
+    created: int
+    """When it was created, in Unix seconds."""
+    customer: "str | Customer | DeletedCustomer | None"
+    """The only customer who may redeem it; null for everybody. May be expanded."""
+    customer_account: None
+    """No account represents a customer here."""
+    expires_at: int | None
+    """Last moment to redeem it, in Unix seconds."""
+    livemode: bool
+    """Whether it is of live mode, or of test mode."""
+    max_redemptions: int | None
+    """How often it may be redeemed, by all customers together."""
+    metadata: dict[str, str]
+    """Keys and values of the caller's own."""
+    promotion: Promotion
+    """What it stands for."""
+    restrictions: Restrictions
+    """For which purchases it may be used."""
+    times_redeemed: int
+    """How often it was redeemed."""

@@ -1,0 +1,118 @@
+"""What the shapes of answers are made of: exactly these keys, and nothing read as what it is not."""
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ABSENT: Any = None  # the value of a property that an answer may leave out; where it is there, it is as its type says
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    """A property that may be left out has no default: it is not there."""
+    for property in schema.get("properties", {}).values():
+        property.pop("default", None)
+
+
+class Shape(BaseModel):
+    """An object of an answer, in the newest version of the API; what stands under a field is its public description."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, json_schema_extra=_optional
+    )
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class ListOf(Shape, Generic[Item]):
+    """A page of a list."""
+
+    object: Literal["list"]
+    """Says that this is a list."""
+    data: list[Item]
+    """What is on the page."""
+    has_more: bool
+    """Whether more follows in the direction that was asked for."""
+    total_count: int = ABSENT
+    """How many objects all pages have together; there when `total_count` was expanded."""
+    url: str
+    """Where the list is read."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Its name among the schemas."""
+        return f"{params[0].__name__}List"
+
+
+class SearchResultOf(Shape, Generic[Item]):
+    """A page of what a search found."""
+
+    object: Literal["search_result"]
+    """Says that this is what a search found."""
+    data: list[Item]
+    """What is on the page."""
+    has_more: bool
+    """Whether more follows."""
+    next_page: str | None
+    """What to send as `page` for the next page; null on the last."""
+    total_count: int = ABSENT
+    """How many objects were found on all pages together; there when `total_count` was expanded."""
+    url: str
+    """Where the search is made."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Its name among the schemas."""
+        return f"{params[0].__name__}SearchResult"
+
+
+class Deleted(Shape):
+    """What is left to show of an object that was deleted."""
+
+    id: str
+    """What it was called."""
+    deleted: Literal[True]
+    """Says that it is gone."""
+
+
+class Address(Shape):
+    """A postal address."""
+
+    city: str | None
+    """City, district, suburb, town or village."""
+    country: str | None
+    """Country, as it was given; tax needs the two letters of ISO 3166-1."""
+    line1: str | None
+    """Street and number, or post office box."""
+    line2: str | None
+    """Flat, suite, unit or building."""
+    postal_code: str | None
+    """ZIP or postal code."""
+    state: str | None
+    """State, county, province or region."""
+
+
+class Error(Shape):
+    """What went wrong, and what to do about it."""
+
+    code: str = ABSENT
+    """Which error it is, in a word for programs."""
+    decline_code: str = ABSENT
+    """Why a card was declined, in a word for programs."""
+    doc_url: str = ABSENT
+    """Where the code is explained."""
+    message: str
+    """What went wrong, in a sentence for people."""
+    param: str = ABSENT
+    """Which parameter is at fault."""
+    request_log_url: str = ABSENT
+    """Where the request would be shown in a dashboard."""
+    type: Literal["api_error", "card_error", "idempotency_error", "invalid_request_error"]
+    """What kind of error it is."""
+
+
+class Refused(Shape):
+    """The body of every answer that is no success."""
+
+    error: Error
+    """What went wrong."""

@@ -1,0 +1,125 @@
+"""The card and the bank account object, which are the sources of a customer."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, RootModel
+
+from service.http.shapes.shape import ABSENT, Deleted, Shape
+
+if TYPE_CHECKING:
+    from service.http.shapes.customer import Customer, DeletedCustomer
+
+Check = Literal["fail", "pass", "unavailable", "unchecked"]
+
+
+class CardNetworks(Shape):
+    """Which network a card of several is charged by."""
+
+    preferred: str | None
+    """The network that the customer prefers."""
+
+
+class Card(Shape):
+    """A card; of its number only the end is kept."""
+
+    id: str
+    """What the card is called by."""
+    object: Literal["card"]
+    """Says that this is a card."""
+    address_city: str | None
+    """City, district, suburb, town or village of the billing address."""
+    address_country: str | None
+    """Country of the billing address."""
+    address_line1: str | None
+    """Street and number, or post office box, of the billing address."""
+    address_line1_check: Check | None
+    """What became of checking that with the issuer."""
+    address_line2: str | None
+    """Flat, suite, unit or building of the billing address."""
+    address_state: str | None
+    """State, county, province or region of the billing address."""
+    address_zip: str | None
+    """ZIP or postal code of the billing address."""
+    address_zip_check: Check | None
+    """What became of checking that with the issuer."""
+    brand: str
+    """Brand of the card, as people call it."""
+    country: str | None
+    """Country of the issuer, in two letters of ISO 3166-1."""
+    customer: "str | Customer | DeletedCustomer | None" = ABSENT
+    """Whose it is; may be expanded. A card of a token is nobody's yet."""
+    cvc_check: Check | None
+    """What became of checking the security code with the issuer."""
+    dynamic_last4: None
+    """There are no cards of wallets here."""
+    exp_month: int
+    """The month it expires in."""
+    exp_year: int
+    """The year it expires in."""
+    fingerprint: str | None
+    """The same for every card of the same number in the account."""
+    funding: Literal["credit", "debit", "prepaid", "unknown"]
+    """What is behind it."""
+    last4: str
+    """The last four digits of its number."""
+    metadata: dict[str, str]
+    """Keys and values of the caller's own."""
+    name: str | None
+    """Full name of the holder."""
+    networks: CardNetworks = ABSENT
+    """Which network it is charged by; there in a token."""
+    regulated_status: None
+    """Not known here."""
+    tokenization_method: None
+    """There are no cards of wallets here."""
+
+
+class BankAccount(Shape):
+    """A bank account; of its number only the end is kept."""
+
+    id: str
+    """What the bank account is called by."""
+    object: Literal["bank_account"]
+    """Says that this is a bank account."""
+    account_holder_name: str | None
+    """Full name of the holder."""
+    account_holder_type: Literal["company", "individual"] | None
+    """Whether the holder is a company or an individual."""
+    account_type: Literal["checking", "futsu", "savings", "toza"] | None
+    """What kind of account it is."""
+    bank_name: str | None
+    """Name of the bank."""
+    country: str
+    """Country of the bank, in two letters of ISO 3166-1."""
+    currency: str
+    """Currency of the account."""
+    customer: "str | Customer | DeletedCustomer | None" = ABSENT
+    """Whose it is; may be expanded. A bank account of a token is nobody's yet."""
+    fingerprint: str | None
+    """The same for every account of the same number in the account."""
+    last4: str
+    """The last four digits of its number."""
+    metadata: dict[str, str] = ABSENT
+    """Keys and values of the caller's own; not there in a token."""
+    routing_number: str | None
+    """What the bank is called by."""
+    status: Literal["errored", "new", "validated", "verification_failed", "verified"]
+    """How far it is checked."""
+
+
+class Source(RootModel[Annotated[Card | BankAccount, Field(discriminator="object")]]):
+    """A card or a bank account of a customer."""
+
+
+class DeletedCard(Deleted):
+    """What is left to show of a card that was removed."""
+
+    object: Literal["card"]
+    """Says that this was a card."""
+
+
+class DeletedBankAccount(Deleted):
+    """What is left to show of a bank account that was removed."""
+
+    object: Literal["bank_account"]
+    """Says that this was a bank account."""
