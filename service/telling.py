@@ -14,6 +14,7 @@ from webhooks.lanes import Lanes
 from webhooks.reconciler import Reconciler
 from webhooks.relay import Relay
 from webhooks.sender import Sender
+from webhooks.watch import Watch
 from webhooks.worker import Worker
 
 
@@ -43,6 +44,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     settings, readings = core.settings, core.metrics.readings
     appended = Wakeup(core.dsn, "rollbook_log")
     made = Wakeup(core.dsn, "rollbook_lanes")
+    gone = Wakeup(core.dsn, "")  # poked within this process alone
     fan_out = FanOut(core.dsn)
     reconciler = Reconciler(
         fan_out, appended, delay_s=settings.reconcile_after_s if settings.amqp_url else 0.0, made=made.poke
@@ -60,13 +62,18 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         made,
         in_flight_max=settings.webhook_in_flight_max,
         drain_s=settings.drain_s,
+        gone=gone.poke,
     )
+    watch = Watch(core.pool, core.executor, core.clock, gone)
     _tell(core, fan_out, delivering)
+    readings.add("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: watch.told)
+    readings.add("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: watch.disabled)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(made.run(stop))
         tasks.create_task(reconciler.run(stop))
         tasks.create_task(delivering.run(stop))
+        tasks.create_task(watch.run(stop))
         if settings.amqp_url is not None:
             from_queue = FanOut(core.dsn, fan_out.measures)
             consumer = Consumer(settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out)
@@ -84,6 +91,7 @@ def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings.add("webhooks_attempts_delivered", "Attempts that the receiver took.", lambda: delivered.delivered)
     readings.add("webhooks_attempts_failed", "Attempts that are due again.", lambda: delivered.retried)
     readings.add("webhooks_attempts_given_up", "Deliveries given up.", lambda: delivered.gave_up)
+    readings.add("webhooks_attempts_own_faults", "Attempts that failed on our side.", lambda: delivered.own_faults)
     readings.add("webhooks_attempt_seconds", "Seconds of all attempts together.", lambda: delivered.attempt_s)
     readings.add("webhooks_lanes", "Lanes this worker holds.", lambda: delivered.lanes)
     readings.add("webhooks_in_flight", "Attempts on their way.", lambda: delivered.in_flight)

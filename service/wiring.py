@@ -95,7 +95,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "coupon": CouponProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
             test_clock.KIND: TestClockProjection(settings.api_version).rows,
-            "webhook_endpoint": EndpointProjection(keys).rows,
+            "webhook_endpoint": EndpointProjection(keys, settings.api_version).rows,
         }
     )
     return Core(

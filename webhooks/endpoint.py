@@ -1,12 +1,13 @@
 """A webhook endpoint: its own stream, `webhook_endpoint-we_…`, decided and folded by pure functions.
 
 What is recorded of an update is its outcome: the whole new value of each attribute that truly changed. The secret and
-the caller's own words (an address may carry a token) are sealed in the log.
+the caller's own words (an address may carry a token) are sealed in the log. We disable an endpoint ourselves when it
+fails for days or says that it is gone, and tell its owner of that, and before.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, assert_never, cast
+from typing import Annotated, Any, Literal, assert_never, cast
 
 from typing_extensions import TypedDict
 
@@ -15,6 +16,7 @@ from events.errors import Missing
 from events.personal import PERSONAL
 
 KIND = "webhook_endpoint"
+Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/failing.py
 
 
 class EndpointPatch(TypedDict, total=False):
@@ -64,6 +66,26 @@ class DeleteEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellOfFailing:
+    """Tell that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
+
+    id: str
+    attempts: int
+    hours: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableFailing:
+    """Disable it, of our own accord: it has failed since that time (Unix seconds), so many attempts in a row."""
+
+    id: str
+    attempts: int
+    reason: Reason
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
     """The endpoint was registered with these attributes; what is not named has its default."""
 
@@ -88,12 +110,32 @@ class EndpointDeleted:
     id: str
 
 
-Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint
-Event = EndpointCreated | EndpointUpdated | EndpointDeleted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFailed:
+    """It had failed for so many hours, and its owner was told."""
+
+    attempts: int
+    hours: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointDisabled:
+    """It was disabled, not by its owner."""
+
+    attempts: int
+    reason: Reason
+    since: int
+
+
+Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing
+Event = EndpointCreated | EndpointUpdated | EndpointDeleted | EndpointFailed | EndpointDisabled
 EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.created": EndpointCreated,
     "webhook_endpoint.updated": EndpointUpdated,
     "webhook_endpoint.deleted": EndpointDeleted,
+    "webhook_endpoint.failed": EndpointFailed,
+    "webhook_endpoint.disabled": EndpointDisabled,
 }
 
 
@@ -110,6 +152,8 @@ class Endpoint:
     enabled_events: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     secret: str = ""
+    told_hours: int = 0  # of failing
+    told_since: int = 0  # which failing that was
     url: str = ""
 
     @property
@@ -141,6 +185,17 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case DeleteEndpoint():
             _must_exist(state, command.id)
             return [EndpointDeleted(id=command.id)]
+        case TellOfFailing():
+            _must_exist(state, command.id)
+            told = state.told_hours if state.told_since == command.since else 0
+            if state.disabled or command.hours <= told:
+                return []
+            return [EndpointFailed(attempts=command.attempts, hours=command.hours, since=command.since)]
+        case DisableFailing():
+            _must_exist(state, command.id)
+            if state.disabled:
+                return []
+            return [EndpointDisabled(attempts=command.attempts, reason=command.reason, since=command.since)]
         case _:
             assert_never(command)
 
@@ -160,6 +215,10 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, **event.attributes)
         case EndpointDeleted():
             return replace(state, deleted=True)
+        case EndpointFailed():
+            return replace(state, told_hours=event.hours, told_since=event.since)
+        case EndpointDisabled():
+            return replace(state, disabled=True)
         case _:
             assert_never(event)
 
@@ -188,14 +247,30 @@ def render(state: Endpoint, livemode: bool) -> dict[str, Any]:
 
 def render_created(state: Endpoint, livemode: bool) -> dict[str, Any]:
     """The answer to its creation: the one time that the secret is shown, in its alphabetical place."""
-    shown = render(state, livemode)
-    status, url = shown.pop("status"), shown.pop("url")
-    return {**shown, "secret": state.secret, "status": status, "url": url}
+    return _in_order({**render(state, livemode), "secret": state.secret})
+
+
+def render_failing(state: Endpoint, livemode: bool, event: EndpointFailed | EndpointDisabled) -> dict[str, Any]:
+    """What its owner is told of a failing endpoint: the endpoint, and how it fails, in its alphabetical place."""
+    failing: dict[str, Any] = {"attempts": event.attempts, "since": event.since}
+    match event:
+        case EndpointFailed():
+            failing["hours"] = event.hours
+        case EndpointDisabled():
+            failing["reason"] = event.reason
+        case _:
+            assert_never(event)
+    return _in_order({**render(state, livemode), "failing": dict(sorted(failing.items()))})
 
 
 def render_deleted(id: str) -> dict[str, Any]:
     """What is left to show of a deleted endpoint."""
     return {"id": id, "object": "webhook_endpoint", "deleted": True}
+
+
+def _in_order(shown: dict[str, Any]) -> dict[str, Any]:
+    """The id and what it is first, the rest by name."""
+    return {"id": shown.pop("id"), "object": shown.pop("object"), **dict(sorted(shown.items()))}
 
 
 def _created(state: Endpoint, command: CreateEndpoint) -> EndpointCreated:

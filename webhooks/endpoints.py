@@ -1,32 +1,35 @@
 """Webhook endpoints as read models: what the API shows, and the facts that fan-out and senders need.
 
 The facts are read by `webhooks.keep_endpoints`, in the transaction that writes them.
-There is no notice of a change to an endpoint. Its secret leaves the log sealed, so it is sealed again here, by a master
-key and for this endpoint alone.
+There is no notice of a change that its owner makes to an endpoint; of what we find and do ourselves there is. Its
+secret leaves the log sealed, so it is sealed again here, by a master key and for this endpoint alone.
 """
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from events.decider import Change, Decider
 from events.keys import MasterKeys
-from projections.rows import ResourceRow, Rows
+from projections.notices import notice
+from projections.rows import NoticeRow, ResourceRow, Rows
 from webhooks import endpoint
-from webhooks.endpoint import Endpoint
+from webhooks.endpoint import Endpoint, EndpointDisabled, EndpointFailed
 
 ENDPOINT: Decider[Endpoint] = Decider(endpoint.KIND, endpoint.NOWHERE, endpoint.decide, endpoint.evolve)
 
 
 class EndpointProjection:
-    """Turns changes of endpoints into their row."""
+    """Turns changes of endpoints into their row and into notices, told in `api_version`."""
 
-    def __init__(self, master_keys: MasterKeys) -> None:
+    def __init__(self, master_keys: MasterKeys, api_version: str) -> None:
         self._master_keys = master_keys
+        self._api_version = api_version
 
     def rows(self, change: Change[Endpoint]) -> Rows:
-        """The row as the change left it."""
+        """The row as the change left it, and what is told of it."""
         state, origin = change.after, change.origin
         shown = endpoint.render_deleted(state.id) if state.deleted else endpoint.render(state, origin.livemode)
         status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
@@ -36,6 +39,8 @@ class EndpointProjection:
             "url": "",
             "enabled_events": (),
             "secrets": (),
+            "told_hours": state.told_hours,
+            "told_since": state.told_since,
         }
         if not state.deleted:
             sealed = self._master_keys.seal(state.secret.encode(), change.stream)
@@ -57,5 +62,26 @@ class EndpointProjection:
                     body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
                     facts=orjson.dumps(facts).decode(),
                 ),
-            )
+            ),
+            notices=tuple(self._notices(change)),
         )
+
+    def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
+        first = change.version - len(change.steps) + 1
+        for place, (event, after) in enumerate(change.steps):
+            match event:
+                case EndpointFailed():
+                    type = "rollbook.endpoint.failing"
+                case EndpointDisabled():
+                    type = "rollbook.endpoint.disabled"
+                case _:
+                    continue
+            yield notice(
+                type,
+                endpoint.render_failing(after, change.origin.livemode, event),
+                stream=change.stream,
+                version=first + place,
+                event=place,
+                origin=change.origin,
+                api_version=self._api_version,
+            )

@@ -14,6 +14,7 @@ class DeliveryMeasures:
     delivered: int = 0
     retried: int = 0
     gave_up: int = 0
+    own_faults: int = 0  # attempts that failed on our side, and are due again
     attempt_s: float = 0.0  # seconds of all attempts together
     lanes: int = 0  # held now
     in_flight: int = 0  # attempts on their way now

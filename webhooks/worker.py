@@ -62,7 +62,7 @@ class Worker:
     """Delivers, until told to stop; any number of workers share the lanes.
 
     `wakeup` tells that lanes may be ready. `in_flight_max` bounds the attempts on their way at once; `drain_s` how long
-    a stopping worker waits for them.
+    a stopping worker waits for them. `gone` is called when it is recorded that a receiver is.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Worker:
         drain_s: float = DRAIN_S,
         measures: DeliveryMeasures | None = None,
         jitter: Callable[[], float] = random.random,
+        gone: Callable[[], None] | None = None,
     ) -> None:
         self.measures = measures or DeliveryMeasures()
         self._lanes = lanes
@@ -87,6 +88,7 @@ class Worker:
         self._in_flight_max = in_flight_max
         self._drain_s = drain_s
         self._jitter = jitter
+        self._gone = gone
         self._held: dict[str, _Held] = {}
         self._line: deque[_Held] = deque()  # lanes with something to send, in line for a place
         self._results: list[Result] = []
@@ -181,6 +183,8 @@ class Worker:
         self.measures.turns += 1
         self.measures.turn_s += self._moment_at - now
         self._follow(turn, reports)
+        if self._gone is not None and any(report.lane.gone for report in reports):
+            self._gone()
         if claims and turn.claimed == claims:
             self._due.set()  # there may be more
 
@@ -365,6 +369,7 @@ class Worker:
 
     def _count(self, outcome: Outcome, verdict: object) -> None:
         self.measures.attempt_s += outcome.duration_ms / 1000
+        self.measures.own_faults += outcome.own_fault
         match verdict:
             case RetryAt():
                 self.measures.retried += 1

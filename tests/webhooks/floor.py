@@ -165,15 +165,11 @@ class Floor:
 async def floor(dsn: str) -> AsyncIterator[Floor]:
     """The floor over a migrated database."""
     codec = Codec()
-    for name, cls in (
-        ("webhook_endpoint.created", endpoint.EndpointCreated),
-        ("webhook_endpoint.updated", endpoint.EndpointUpdated),
-        ("webhook_endpoint.deleted", endpoint.EndpointDeleted),
-    ):
+    for name, cls in endpoint.EVENT_TYPES.items():
         codec.register(name, cls)
     pool = await create_pool(dsn, application="tests", size_max=8)
     commit = GroupCommit(dsn, InlineReadModels())
-    rows_of = RowsOfKinds({endpoint.KIND: EndpointProjection(MASTER_KEYS).rows})
+    rows_of = RowsOfKinds({endpoint.KIND: EndpointProjection(MASTER_KEYS, "2026-10-28.endive").rows})
     owner = await asyncpg.connect(dsn)
     try:
         yield Floor(dsn, pool, owner, commit, Executor(PostgresLog(commit, pool), codec, MASTER_KEYS, rows_of))

@@ -16,12 +16,16 @@ from webhooks.endpoint import (
     Command,
     CreateEndpoint,
     DeleteEndpoint,
+    DisableFailing,
     Endpoint,
     EndpointCreated,
     EndpointDeleted,
+    EndpointDisabled,
+    EndpointFailed,
     EndpointPatch,
     EndpointUpdated,
     Event,
+    TellOfFailing,
     UpdateEndpoint,
     decide,
     evolve,
@@ -137,6 +141,47 @@ def test_what_is_missing_is_named_as_the_api_names_it() -> None:
         decide(NOWHERE, DeleteEndpoint(id=ID))
 
 
+def tell(hours: int, since: int = 5) -> TellOfFailing:
+    return TellOfFailing(id=ID, attempts=9, hours=hours, since=since)
+
+
+def failed(hours: int, since: int = 5) -> EndpointFailed:
+    return EndpointFailed(attempts=9, hours=hours, since=since)
+
+
+DISABLE = DisableFailing(id=ID, attempts=21, reason="failing", since=5)
+DISABLED = EndpointDisabled(attempts=21, reason="failing", since=5)
+
+
+def test_of_each_stretch_of_failing_its_owner_is_told_once() -> None:
+    given(created()).when(tell(1)).then(failed(1))
+    given(created(), failed(1)).when(tell(1)).then()
+    given(created(), failed(1)).when(tell(24)).then(failed(24))
+    given(created(), failed(24)).when(tell(1)).then()
+    given(created(), failed(72)).when(tell(1, since=6)).then(failed(1, since=6))
+
+
+def test_an_endpoint_that_fails_for_days_is_disabled_once_and_its_owner_may_enable_it_again() -> None:
+    given(created(), failed(72)).when(DISABLE).then(DISABLED)
+    given(created(), DISABLED).when(DISABLE).then()
+    given(created(), DISABLED).when(tell(72)).then()
+    given(created(), DISABLED).when(update({"disabled": True})).then()
+    given(created(), DISABLED).when(update({"disabled": False})).then(EndpointUpdated(attributes={"disabled": False}))
+    given(created(), EndpointDeleted(id=ID)).when(DISABLE).refused(Missing, param="id")
+
+
+def test_what_its_owner_is_told_of_it_is_the_endpoint_and_how_it_fails() -> None:
+    state = fold((created(), DISABLED))
+    shown = endpoint.render_failing(state, False, DISABLED)
+    assert shown == {
+        **endpoint.render(state, False),
+        "failing": {"attempts": 21, "reason": "failing", "since": 5},
+        "status": "disabled",
+    }
+    assert list(shown)[2:] == sorted(list(shown)[2:])
+    assert endpoint.render_failing(state, False, failed(1))["failing"] == {"attempts": 9, "hours": 1, "since": 5}
+
+
 patches = st.fixed_dictionaries(
     {},
     optional={
@@ -188,9 +233,8 @@ def test_the_deleted_shape() -> None:
 
 def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> None:
     codec = Codec()
-    codec.register("webhook_endpoint.created", EndpointCreated)
-    codec.register("webhook_endpoint.updated", EndpointUpdated)
-    codec.register("webhook_endpoint.deleted", EndpointDeleted)
+    for name, cls in endpoint.EVENT_TYPES.items():
+        codec.register(name, cls)
     event = created(description="Orders", metadata={"owner": "Jenny"})
     stored = codec.encode(event, key=SubjectKey(bytes(32)), stream=endpoint.stream(ID), version=1)
     for hidden in (SECRET, URL, "Orders", "Jenny"):

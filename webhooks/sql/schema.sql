@@ -21,7 +21,9 @@ CREATE TABLE webhooks.endpoint (
     url text NOT NULL,
     secrets bytea[] NOT NULL,                      -- sealed by a master key, newest first
     api_version text COLLATE "C",                  -- it is told in; null for the account's own
-    lane_version bigint NOT NULL                   -- of its stream, when its lane last began anew
+    lane_version bigint NOT NULL,                  -- of its stream, when its lane last began anew
+    told_since bigint NOT NULL DEFAULT 0,          -- its owner was told that it fails since then (Unix seconds)
+    told_hours integer NOT NULL DEFAULT 0          -- and for how long by then
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';

@@ -1,7 +1,7 @@
 """Events of webhook endpoints."""
 
 from webhooks import endpoint
-from webhooks.endpoint import EndpointCreated, EndpointDeleted, EndpointUpdated
+from webhooks.endpoint import EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointFailed, EndpointUpdated
 
 ATTRIBUTES = endpoint.Attributes(
     description="Ledger",
@@ -20,4 +20,6 @@ SAMPLES = (
     ),
     EndpointUpdated(attributes=ATTRIBUTES),
     EndpointDeleted(id="we_1Mr5jULkdIwHu7"),
+    EndpointFailed(attempts=8, hours=24, since=1_700_000_000),
+    EndpointDisabled(attempts=21, reason="failing", since=1_700_000_000),
 )
