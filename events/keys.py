@@ -5,6 +5,7 @@ so a master key is rotated by putting a new one in front.
 """
 
 import base64
+import hmac
 import os
 from hashlib import sha256
 
@@ -25,6 +26,8 @@ class MasterKeys:
         assert all(len(secret) == KEY_BYTES for secret in secrets), "a master key is 32 bytes"
         self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
         self._first = next(iter(self._ciphers))
+        self._oldest = secrets[-1]
+        self._purposes: dict[str, bytes] = {}
 
     @classmethod
     def parse(cls, text: str) -> "MasterKeys":
@@ -52,6 +55,16 @@ class MasterKeys:
     def unwrap(self, wrapped: bytes, stream: str) -> SubjectKey:
         """The key of `stream`. Raises BrokenHistory as `unseal` does."""
         return SubjectKey(self.unseal(wrapped, stream))
+
+    def digest(self, purpose: str, data: bytes) -> bytes:
+        """32 bytes that are the same for the same data and purpose, and tell nothing of it to who lacks the keys.
+
+        They are made with the oldest master key, and so stay the same while a newer one is put in front.
+        """
+        secret = self._purposes.get(purpose)
+        if secret is None:
+            secret = self._purposes[purpose] = hmac.digest(self._oldest, purpose.encode(), "sha256")
+        return hmac.digest(secret, data, "sha256")
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """`plain` sealed by the newest master key, for one place alone: master's name, nonce, ciphertext, tag."""

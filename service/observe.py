@@ -1,6 +1,6 @@
 """Logging: one line for each unit of work, at its end; JSON in production, readable in development.
 
-Lines carry ids, never personal data. The logger of a package bears its name.
+Lines carry ids, never personal data, and no values of variables. The logger of a package bears its name.
 """
 
 import asyncio
@@ -31,7 +31,10 @@ def configure(*, level: str, production: bool) -> None:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()),
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stdout.isatty(),
+                    exception_formatter=structlog.dev.plain_traceback,  # others show what variables hold
+                ),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
             logger_factory=structlog.PrintLoggerFactory(sys.stdout),

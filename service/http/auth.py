@@ -44,11 +44,13 @@ class Authenticator:
         return holder
 
     @staticmethod
-    def permit(caller: KeyHolder, right: str) -> None:
+    def permit(caller: KeyHolder, right: str, *, publishable: bool = False) -> None:
         """Raises a refusal when the caller's key may not do that; `right` reads `customers:write`."""
         if caller.power == "secret":
             return
         if caller.power == "publishable":
+            if publishable:
+                return
             raise SecretKeyRequired
         resource, _, _ = right.partition(":")
         if right not in caller.rights and not (right.endswith(":read") and f"{resource}:write" in caller.rights):

@@ -23,6 +23,7 @@ from events.clock import Clock
 from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
 from events.execute import Executor
+from events.keys import MasterKeys
 from events.log import Log
 from events.record import Origin, Receipt
 from projections.read import KeyHolder, Reader
@@ -32,6 +33,7 @@ from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
 from service.metrics import Metrics
+from service.http.masking import masked
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
@@ -100,14 +102,18 @@ class Door:
     policy: Policy
     metrics: Metrics
     default_version: str
+    master_keys: MasterKeys
     request_timeout_s: float
     tax_countries: frozenset[str] = frozenset()  # that tax is collected in
     running: Running = field(default_factory=Running)
 
-    def opens(self, name: str, right: str, route: Route | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def opens(
+        self, name: str, right: str, route: Route | None, *, publishable: bool = False
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it.
 
-        Without a `route` it answers every caller that there is none.
+        Without a `route` it answers every caller that there is none. Where a publishable key will do, the key may come
+        as the parameter `key` too.
         """
         answered = self.metrics.requests.of(name)
 
@@ -119,11 +125,15 @@ class Door:
             )
             actor, livemode = None, False
             try:
-                caller = await self.authenticator.caller(request.headers.get("Authorization"))
+                authorization, sent = request.headers.get("Authorization"), None
+                if publishable:
+                    sent = await self._parameters(request)
+                    authorization = _bearer(sent.pop("key", "")) if authorization is None else authorization
+                caller = await self.authenticator.caller(authorization)
                 actor, livemode = caller.key_id, caller.livemode
                 if route is not None:
-                    self.authenticator.permit(caller, right)
-                reply = await self._answer(request, request_id, caller, route, headers)
+                    self.authenticator.permit(caller, right, publishable=publishable)
+                reply = await self._answer(request, request_id, caller, route, headers, sent)
                 status, body = reply.status, reply.body
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)
@@ -142,10 +152,17 @@ class Door:
         return handle
 
     async def _answer(
-        self, request: web.Request, request_id: str, caller: KeyHolder, route: Route | None, headers: CIMultiDict[str]
+        self,
+        request: web.Request,
+        request_id: str,
+        caller: KeyHolder,
+        route: Route | None,
+        headers: CIMultiDict[str],
+        sent: dict[str, FormValue] | None = None,
     ) -> Reply:
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
+        """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
         account = request.headers.get("Stripe-Account")
         if account is not None:
             self.authenticator.permit_account(caller, account)
@@ -163,7 +180,7 @@ class Door:
             request_id=request_id,
             caller=caller,
             version=version,
-            raw=await self._parameters(request),
+            raw=await self._parameters(request) if sent is None else sent,
             match=dict(request.match_info),
         )
         _check_ids(call.match)
@@ -173,8 +190,8 @@ class Door:
             call.idempotency_key = key
             call.key_use = KeyUse(
                 key=key,
-                route=f"{call.method} {call.path}",
-                fingerprint=fingerprint.of(call.method, call.path, call.raw, version, account),
+                route=masked(f"{call.method} {call.path}"),
+                fingerprint=fingerprint.of(self.master_keys, call.method, call.path, call.raw, version, account),
             )
             running = (caller.account, caller.livemode, key)
             self.running.begin(running)
@@ -261,6 +278,11 @@ class Door:
 
 def _check_ids(match: dict[str, str]) -> None:
     """What cannot be an id is not looked up."""
+def _bearer(key: FormValue) -> str | None:
+    """The header that would have said what the parameter `key` says."""
+    return f"Bearer {key}" if isinstance(key, str) and key else None
+
+
     for kind, id in match.items():
         if len(id) > ID_CHARACTERS_MAX or not id.isprintable():
             raise Missing(kind.replace("_", " "), id.encode("ascii", "backslashreplace").decode()[:ID_CHARACTERS_MAX])

@@ -1,12 +1,21 @@
-"""What an answer under an idempotency key depended on, in 32 bytes."""
+"""What an answer under an idempotency key depended on, in 32 bytes.
 
-from hashlib import sha256
+Parameters may hold a card number or a security code, which a plain digest would give away to whoever tries them all:
+this one is keyed.
+"""
+
 from typing import Any
 
 import orjson
 
+from events.keys import MasterKeys
 
-def of(method: str, path: str, parameters: dict[str, Any], version: str, account: str | None) -> bytes:
+PURPOSE = "idempotent request"
+
+
+def of(
+    keys: MasterKeys, method: str, path: str, parameters: dict[str, Any], version: str, account: str | None
+) -> bytes:
     """A digest that two requests share when they asked the same, however their parameters were ordered or escaped."""
     asked = orjson.dumps([method, path, version, account, parameters], option=orjson.OPT_SORT_KEYS)
-    return sha256(asked).digest()
+    return keys.digest(PURPOSE, asked)

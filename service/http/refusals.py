@@ -10,6 +10,7 @@ import orjson
 
 from events.decider import Reply
 from events.errors import Declined, LockTimeout, LogUnavailable, Missing, Refusal
+from service.http.masking import masked
 
 
 class HttpRefusal(Refusal):
@@ -202,9 +203,9 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
         error["doc_url"] = f"https://stripe.com/docs/error-codes/{refusal.code.replace('_', '-')}"
     if isinstance(refusal, Declined) and refusal.decline_code is not None:
         error["decline_code"] = refusal.decline_code
-    error["message"] = _sendable(refusal.message)
+    error["message"] = masked(_sendable(refusal.message))
     if refusal.param is not None:
-        error["param"] = refusal.param
+        error["param"] = masked(refusal.param)
     if request_id:
         mode = "" if livemode else "test/"
         error["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}?t={int(time.time())}"

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from events.errors import Refusal
+from service.http import masking
 from service.http.params.kinds import shortened
 
 Model = TypeVar("Model", bound=BaseModel)
+HIDDEN = "****"
 
 
 class Parameters(BaseModel):
@@ -32,7 +34,7 @@ def parse(model: type[Model], raw: dict[str, Any]) -> Model:
 def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
     strangers = [_as_sent(raw, fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden"]
     if strangers:
-        unknown = [spelled(location) for location in sorted(strangers, key=lambda location: _place(raw, location))]
+        unknown = [_named(location) for location in sorted(strangers, key=lambda location: _place(raw, location))]
         plural = "s" if len(unknown) > 1 else ""
         return Refusal(
             f"Received unknown parameter{plural}: {', '.join(unknown)}", code="parameter_unknown", param=unknown[0]
@@ -41,11 +43,12 @@ def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
         if fault["type"] == "missing":
             param = spelled(_as_sent(raw, fault["loc"]))
             return Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
-    return _wrong(faults[0], spelled(_as_sent(raw, faults[0]["loc"])))
+    location = _as_sent(raw, faults[0]["loc"])
+    return _wrong(faults[0], _named(location), masking.secret(location))
 
 
-def _wrong(fault: ErrorDetails, param: str) -> Refusal:
-    given, context = fault["input"], fault.get("ctx", {})
+def _wrong(fault: ErrorDetails, param: str, secret: bool) -> Refusal:
+    given, context = HIDDEN if secret else fault["input"], fault.get("ctx", {})
     match fault["type"]:
         case "refused":
             return Refusal(context["message"], code=context.get("code"), param=context.get("param", param))
@@ -82,10 +85,20 @@ def spelled(location: tuple[int | str, ...]) -> str:
     return str(root) + "".join(f"[{key}]" for key in rest)
 
 
+def _named(location: tuple[int | str, ...]) -> str:
+    """A place as a message may name it: a number is hidden that stands where a card's or an account's would."""
+    return masking.hidden(spelled(location)) if masking.secret(location) else spelled(location)
+
+
 def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """A place within the parameters by the keys of the request: an array's elements may have come with any numbers."""
+    """A place within the parameters by the keys of the request: an array's elements may have come with any numbers.
+
+    A step like `<card>` is none: it says as which of several a hash was read.
+    """
     keys: list[int | str] = []
     for step in location:
+        if isinstance(step, str) and step.startswith("<") and _within(raw, step) is None:
+            continue
         key = sorted(raw, key=int)[step] if isinstance(step, int) and isinstance(raw, dict) else step
         keys.append(key)
         raw = _within(raw, key)

@@ -4,8 +4,11 @@ import base64
 
 import pytest
 
+from events.keys import MasterKeys
 from service.http import credentials, fingerprint, form, versions
 from service.http.refusals import BadScheme, NoKey, starred
+
+KEYS = MasterKeys(bytes(32))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_a_version_is_one_of_the_reference_and_not_too_old() -> None:
 
 def test_a_fingerprint_is_of_what_was_asked_however_it_was_written() -> None:
     def of(body: str, *, path: str = "/v1/customers", version: str = "a", account: str | None = None) -> bytes:
-        return fingerprint.of("POST", path, form.decode(body), version, account)
+        return fingerprint.of(KEYS, "POST", path, form.decode(body), version, account)
 
     same = of("a=1&m[x]=1&m[y]=2")
     assert len(same) == 32
@@ -71,3 +74,12 @@ def test_a_fingerprint_is_of_what_was_asked_however_it_was_written() -> None:
         of("a=1&m[x]=1&m[y]=2", account="acct_1"),
     }
     assert len(others | {same}) == 6
+
+
+def test_a_fingerprint_is_nobodys_to_make_who_has_not_the_oldest_master_key() -> None:
+    def of(*secrets: bytes) -> bytes:
+        return fingerprint.of(MasterKeys(*secrets), "POST", "/v1/tokens", {"card": {"cvc": "123"}}, "a", None)
+
+    old, new = bytes(32), bytes([1]) * 32
+    assert of(old) == of(new, old), "a newer one may be put in front"
+    assert of(new) != of(old)

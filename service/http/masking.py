@@ -1,0 +1,71 @@
+"""Hiding numbers of cards and bank accounts in what is told of a request, wherever in it they were sent.
+
+Messages quote what was given, and answers under idempotency keys are kept: what looks like a card number is shown, and
+kept, by its last four digits alone.
+"""
+
+import re
+from collections.abc import Sequence
+
+from events.card import luhn
+
+DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){11,18}(?![0-9])")
+SEPARATORS = str.maketrans("", "", " .-")
+RUN = re.compile(r"[0-9](?:[ .-]?[0-9]){2,}")
+
+# Hashes and parameters whose values no message quotes.
+SECRET = frozenset(
+    (
+        "account_number",
+        "acss_debit",
+        "au_becs_debit",
+        "bacs_debit",
+        "bank_account",
+        "card",
+        "cvc",
+        "cvc_update",
+        "iban",
+        "number",
+        "nz_bank_account",
+        "payto",
+        "pii",
+        "sepa_debit",
+        "source",
+        "us_bank_account",
+    )
+)
+
+
+def masked(text: str) -> str:
+    """The text with all but the last four digits hidden of each number in it that may be a card's."""
+    return text if text.isalpha() else DIGITS.sub(_last4, text)
+
+
+def masked_id(text: str) -> str:
+    """What was sent as an id, with all but the last four digits hidden of any number long enough to be a card's."""
+    return DIGITS.sub(lambda match: f"****{match[0][-4:]}", text)
+
+
+def hidden(text: str) -> str:
+    """The text without any run of three digits or more: for names that stand where a number should."""
+    return RUN.sub("****", text)
+
+
+def is_card_number(text: str) -> bool:
+    """Whether the whole text may be the number of a card."""
+    match = DIGITS.fullmatch(text)
+    return match is not None and luhn(_digits(text))
+
+
+def secret(location: Sequence[int | str]) -> bool:
+    """Whether what stands at that place among the parameters is not to be quoted."""
+    return not SECRET.isdisjoint(location)
+
+
+def _last4(match: re.Match[str]) -> str:
+    digits = _digits(match[0])
+    return f"****{digits[-4:]}" if luhn(digits) else match[0]
+
+
+def _digits(text: str) -> str:
+    return text.translate(SEPARATORS)
