@@ -9,7 +9,7 @@ from events import customer
 from events.customer import Customer, subscription
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
-from projections import discounts, subscriptions, tax, tax_ids, test_clocks
+from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, test_clocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
@@ -24,11 +24,11 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
         "id": state.id,
         "object": "customer",
         "address": _address(profile.address),
-        "balance": 0,
+        "balance": state.balance.ledgers.get(state.currency or "", 0),
         "business_name": profile.business_name,
         "created": state.created,
         "currency": state.currency,
-        "default_source": None,
+        "default_source": state.sources.default,
         "delinquent": subscription.delinquent(state.subscriptions),
         "description": profile.description,
         "discount": discounts.render(state.discounts.current, state.id),
@@ -164,13 +164,26 @@ def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
 
 
 PROJECTS: Mapping[type, Project] = {
+    **balances.PROJECTS,
+    **cash_balances.PROJECTS,
     **discounts.PROJECTS,
+    **sources.PROJECTS,
     **subscriptions.PROJECTS,
     **tax.PROJECTS,
     **tax_ids.PROJECTS,
     **test_clocks.PROJECTS,
 }
-KINDS: tuple[str, ...] = (subscriptions.KIND, tax.KIND, tax_ids.KIND)  # of the objects that facets' projections write
+# Of the objects that facets' projections write.
+KINDS: tuple[str, ...] = (
+    balances.CREDIT,
+    balances.KIND,
+    cash_balances.KIND,
+    cash_balances.TRANSACTION,
+    sources.KIND,
+    subscriptions.KIND,
+    tax.KIND,
+    tax_ids.KIND,
+)
 
 
 def _address(address: Address | None) -> dict[str, str | None] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from events import account_tax_id, api_key, coupon, customer, promotion_code, test_clock
+from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, test_clock, token
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
@@ -14,9 +14,10 @@ from events.database import create_pool
 from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
-from projections import api_keys, tax_ids
+from projections import api_keys, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
+from projections.payment_methods import PaymentMethodProjection
 from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
@@ -107,7 +108,9 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         master_keys=keys,
         commit=commit,
         log=log,
+            "payment_method": PaymentMethodProjection(settings.api_version).rows,
         executor=Executor(log, known, keys, rows_of),
+            token.KIND: tokens.rows,
         reader=Reader(dsn, pool),
         metrics=metrics,
     )

@@ -8,13 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
-from events.customer import discount, profile, subscription, tax, tax_id, test_clock
+from events.customer import (
+    balance,
+    cash_balance,
+    discount,
+    payment_methods,
+    profile,
+    source,
+    subscription,
+    tax,
+    tax_id,
+    test_clock,
+)
+from events.customer.balance import Balance, BalanceAdjusted
+from events.customer.cash_balance import CashBalance
 from events.customer.discount import Discounts
+from events.customer.payment_methods import DetachPaymentMethod, PaymentMethods
 from events.customer.profile import Attributes, Profile, ProfilePatch
+from events.customer.source import Sources
 from events.customer.subscription import Subscriptions
 from events.customer.tax import Tax
 from events.customer.tax_id import TaxIds
-from events.errors import Missing
+from events.errors import Missing, Refusal
 
 KIND = "customer"
 
@@ -80,6 +95,24 @@ class Facet(NamedTuple):
 
 
 FACETS = (
+    Facet("balance", balance.Command, balance.EVENT_TYPES, balance.decide, balance.evolve),
+    Facet(
+        "cash_balance",
+        cash_balance.Command,
+        cash_balance.EVENT_TYPES,
+        cash_balance.decide,
+        cash_balance.evolve,
+        cash_balance.end,
+    ),
+    Facet("sources", source.Command, source.EVENT_TYPES, source.decide, source.evolve, source.end),
+    Facet(
+        "payment_methods",
+        payment_methods.Command,
+        payment_methods.EVENT_TYPES,
+        payment_methods.decide,
+        payment_methods.evolve,
+        payment_methods.end,
+    ),
     Facet("discounts", discount.Command, discount.EVENT_TYPES, discount.decide, discount.evolve, discount.end),
     Facet("tax_ids", tax_id.Command, tax_id.EVENT_TYPES, tax_id.decide, tax_id.evolve, tax_id.end),
     Facet("tax", tax.Command, tax.EVENT_TYPES, tax.decide, tax.evolve, tax.end),
@@ -108,11 +141,15 @@ class Customer:
     """A customer as the events so far have left it; `id` is empty before the first of them."""
 
     id: str = ""
+    balance: Balance = balance.NONE
+    cash_balance: CashBalance = cash_balance.NONE
     created: int = 0
     currency: str | None = None
     deleted: bool = False
     discounts: Discounts = discount.NONE
+    payment_methods: PaymentMethods = payment_methods.NONE
     profile: Profile = profile.BLANK
+    sources: Sources = source.NONE
     subscriptions: Subscriptions = subscription.NONE
     tax: Tax = tax.NONE
     tax_ids: TaxIds = tax_id.NONE
@@ -145,6 +182,7 @@ def decide(state: Customer, command: Any) -> list[Any]:
             return [CustomerCreated(id=command.id, created=command.created, attributes=attributes)]
         case UpdateCustomer():
             must_exist(state, command.id)
+            _must_be_attached(state, command.patch.get("default_payment_method"))
             attributes = profile.changes(state.profile, command.patch)
             return [CustomerUpdated(attributes=attributes)] if attributes else []
         case DeleteCustomer():
@@ -155,7 +193,10 @@ def decide(state: Customer, command: Any) -> list[Any]:
         case _:
             must_exist(state, state.id)
             facet = _BY_COMMAND[type(command)]
-            return list(facet.decide(getattr(state, facet.name), command))
+            events = list(facet.decide(getattr(state, facet.name), command))
+            if isinstance(command, DetachPaymentMethod) and command.id == state.profile.default_payment_method:
+                events.append(CustomerUpdated(attributes={"default_payment_method": None}))
+            return events
 
 
 def evolve(state: Customer, event: Any) -> Customer:
@@ -171,10 +212,26 @@ def evolve(state: Customer, event: Any) -> Customer:
             facet = _BY_EVENT[type(event)]
             changed: dict[str, Any] = {facet.name: facet.evolve(getattr(state, facet.name), event)}
             after = replace(state, **changed)
-            return after if after.currency else replace(after, currency=subscription.currency(after.subscriptions))
+            return after if after.currency else replace(after, currency=_currency(after, event))
+
+
+def _currency(state: Customer, event: Any) -> str | None:
+    """The customer's currency, once something settles it: its first balance transaction, or a subscription."""
+    return event.currency if isinstance(event, BalanceAdjusted) else subscription.currency(state.subscriptions)
 
 
 def must_exist(state: Customer, id: str) -> None:
     """Raises Missing when the customer never was or is no more."""
     if not state.exists:
         raise Missing(KIND, id)
+
+
+def _must_be_attached(state: Customer, payment_method: str | None) -> None:
+    """Raises Refusal when a payment method that is to be the default is not the customer's."""
+    if payment_method is not None and payment_method not in state.payment_methods.attached:
+        raise Refusal(
+            f"The customer does not have a payment method with the ID {payment_method}. The payment method must be "
+            "attached to the customer.",
+            code="resource_missing",
+            param="invoice_settings[default_payment_method]",
+        )

@@ -1,0 +1,258 @@
+"""A payment method: its own stream, `payment_method-pm_…`, decided and folded by pure functions.
+
+It is made on its own, attached to one customer, and detached for good: after that nobody may use it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, assert_never, cast
+
+from typing_extensions import TypedDict
+
+from events import metadata
+from events.card import Card, attached
+from events.errors import Missing, Refusal
+from events.personal import PERSONAL
+from events.values import Address
+
+KIND = "payment_method"
+UNEXPECTED = "payment_method_unexpected_state"
+NOWHERE = Address()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingDetails:
+    """Whom and where bills go to."""
+
+    address: Address = NOWHERE
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    tax_id: str | None = None
+
+
+class PaymentMethodPatch(TypedDict, total=False):
+    """What a caller sent, parsed; a key not sent is absent, one of a hash that merges too."""
+
+    allow_redisplay: str
+    billing_details: dict[str, Any]  # name -> what it is now
+    card: dict[str, Any]
+    details: dict[str, str | None]
+    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+
+
+class Attributes(TypedDict, total=False):
+    """What an event sets, each whole; what it does not set is absent."""
+
+    allow_redisplay: str
+    billing_details: Annotated[BillingDetails, PERSONAL]
+    card: Annotated[Card | None, PERSONAL]
+    details: Annotated[dict[str, str | None], PERSONAL]
+    metadata: Annotated[dict[str, str], PERSONAL]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePaymentMethod:
+    """Make one, of a type of the API; `created` is Unix seconds, `token` names the token it came by."""
+
+    id: str
+    card: Card | None = None
+    created: int
+    details: Mapping[str, str | None] = field(default_factory=dict)
+    patch: PaymentMethodPatch
+    token: str | None = None
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachToCustomer:
+    """Let this customer pay with it."""
+
+    id: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPaymentMethod:
+    """Change what is known of it."""
+
+    id: str
+    patch: PaymentMethodPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachFromCustomer:
+    """Let nobody pay with it any more."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodCreated:
+    """It was made, with these attributes; what is not named has its default."""
+
+    attributes: Attributes
+    created: int
+    id: str
+    token: str | None
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedToCustomer:
+    """This customer may pay with it; `checks` are what its issuer said of a card."""
+
+    checks: dict[str, str | None]
+    customer: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodEdited:
+    """These attributes changed, each to this whole new value."""
+
+    attributes: Attributes
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachedFromCustomer:
+    """Nobody may pay with it any more; this customer did."""
+
+    customer: str
+    id: str
+
+
+Command = CreatePaymentMethod | AttachToCustomer | EditPaymentMethod | DetachFromCustomer
+Event = PaymentMethodCreated | AttachedToCustomer | PaymentMethodEdited | DetachedFromCustomer
+EVENT_TYPES: dict[str, type] = {
+    "payment_method.created": PaymentMethodCreated,
+    "payment_method.attached": AttachedToCustomer,
+    "payment_method.edited": PaymentMethodEdited,
+    "payment_method.detached": DetachedFromCustomer,
+}
+CHECKS = ("address_line1_check", "address_zip_check", "cvc_check")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethod:
+    """A payment method as the events so far have left it; `id` is empty before the first of them.
+
+    `card` is there for cards, `details` hold what is kept of other types, never a whole number.
+    """
+
+    id: str = ""
+    allow_redisplay: str = "unspecified"
+    billing_details: BillingDetails = field(default_factory=BillingDetails)
+    card: Card | None = None
+    created: int = 0
+    customer: str | None = None
+    details: Mapping[str, str | None] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    spent: bool = False  # was detached
+    type: str = ""
+
+
+NO_METHOD = PaymentMethod()
+
+
+def decide(state: PaymentMethod, command: Command) -> list[Event]:
+    """Say what `command` would make happen; nothing when all is so already.
+
+    Raises Missing for one that never was, Declined for a card that is no good, Refusal when it is attached elsewhere,
+    was detached before, or is not attached at all.
+    """
+    match command:
+        case CreatePaymentMethod():
+            assert not state.id, "ids of new payment methods are fresh"
+            made = replace(state, card=command.card, details=command.details)
+            attributes = _changes(made, command.patch)
+            if command.card is not None:
+                attributes.setdefault("card", command.card)
+            if command.details:
+                attributes.setdefault("details", dict(command.details))
+            return [
+                PaymentMethodCreated(
+                    attributes=attributes,
+                    created=command.created,
+                    id=command.id,
+                    token=command.token,
+                    type=command.type,
+                )
+            ]
+        case AttachToCustomer():
+            return _attach(_known(state, command.id), command.customer)
+        case EditPaymentMethod():
+            known = _known(state, command.id)
+            if known.customer is None:
+                raise Refusal(
+                    "You must attach this PaymentMethod to a customer before you can update it.", code=UNEXPECTED
+                )
+            attributes = _changes(known, command.patch)
+            return [PaymentMethodEdited(attributes=attributes, id=known.id)] if attributes else []
+        case DetachFromCustomer():
+            known = _known(state, command.id)
+            if known.customer is None:
+                raise Refusal(
+                    "The payment method you provided is not attached to a customer so detachment is impossible.",
+                    code=UNEXPECTED,
+                )
+            return [DetachedFromCustomer(customer=known.customer, id=known.id)]
+        case _:
+            assert_never(command)
+
+
+def evolve(state: PaymentMethod, event: Event) -> PaymentMethod:
+    """Fold one event in."""
+    match event:
+        case PaymentMethodCreated():
+            return PaymentMethod(id=event.id, created=event.created, type=event.type, **event.attributes)
+        case AttachedToCustomer():
+            checks: dict[str, Any] = dict(event.checks)
+            card = replace(state.card, **checks) if state.card is not None else None
+            return replace(state, card=card, customer=event.customer)
+        case PaymentMethodEdited():
+            return replace(state, **event.attributes)
+        case DetachedFromCustomer():
+            return replace(state, customer=None, spent=True)
+        case _:
+            assert_never(event)
+
+
+def _attach(state: PaymentMethod, customer: str) -> list[Event]:
+    if state.customer == customer:
+        return []
+    if state.customer is not None:
+        raise Refusal("The payment method you provided has already been attached to a customer.", code=UNEXPECTED)
+    if state.spent:
+        raise Refusal(
+            "This PaymentMethod was previously used with a customer and was detached from it, and may not be used "
+            "again. To use a PaymentMethod multiple times, it must stay attached to a customer.",
+            code=UNEXPECTED,
+        )
+    card = None if state.card is None else attached(state.card)
+    checks = {name: getattr(card, name) for name in CHECKS} if card is not None else {}
+    return [AttachedToCustomer(checks=checks, customer=customer, id=state.id)]
+
+
+def _changes(state: PaymentMethod, patch: PaymentMethodPatch) -> Attributes:
+    """What `patch` would truly change, each attribute whole."""
+    sent: dict[str, Any] = dict(patch)
+    for name in ("card", "details"):
+        if name in patch and (state.card is not None) != (name == "card"):
+            raise Refusal(f"This PaymentMethod is of type {state.type}, and has no such details.", param=name)
+    if "billing_details" in patch:
+        sent["billing_details"] = replace(state.billing_details, **patch["billing_details"])
+    if "card" in patch:
+        sent["card"] = replace(cast(Card, state.card), **patch["card"])
+    if "details" in patch:
+        sent["details"] = {**state.details, **patch["details"]}
+    if "metadata" in patch:
+        sent["metadata"] = metadata.merged(state.metadata, patch["metadata"])
+    return cast(Attributes, {name: new for name, new in sorted(sent.items()) if new != getattr(state, name)})
+
+
+def _known(state: PaymentMethod, id: str) -> PaymentMethod:
+    if not state.id:
+        raise Missing("payment method", id)
+    return state

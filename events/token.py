@@ -1,0 +1,116 @@
+"""A token: its own stream, `token-tok_…`; it stands for a card or a bank account and is good for one use.
+
+One of personal details or of a security code stands for what is not kept at all: that it was sent is all there is.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, assert_never
+
+from events.card import BankAccount, Card
+from events.errors import Refusal
+from events.personal import PERSONAL
+
+KIND = "token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateToken:
+    """Let a token stand for this; `created` is Unix seconds, `type` the API's word for what it stands for."""
+
+    id: str
+    bank_account: BankAccount | None = None
+    card: Card | None = None
+    created: int
+    holds: str = ""  # id of the card or bank account, as the token shows it
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseToken:
+    """Use it up, for the card, bank account or payment method of this id."""
+
+    id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated:
+    """The token stands for this."""
+
+    bank_account: Annotated[BankAccount | None, PERSONAL] = None
+    card: Annotated[Card | None, PERSONAL] = None
+    created: int
+    holds: str
+    id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsed:
+    """It was used, for this, and is good for nothing more."""
+
+    by: str
+    id: str
+
+
+Command = CreateToken | UseToken
+Event = TokenCreated | TokenUsed
+EVENT_TYPES: dict[str, type] = {"token.created": TokenCreated, "token.used": TokenUsed}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token as the events so far have left it; `id` is empty before the first of them."""
+
+    id: str = ""
+    bank_account: BankAccount | None = None
+    card: Card | None = None
+    created: int = 0
+    holds: str = ""
+    type: str = ""
+    used: bool = False
+
+
+NO_TOKEN = Token()
+
+
+def decide(state: Token, command: Command) -> list[Event]:
+    """Say what `command` would make happen. Raises Refusal for a token that never was, or was used before."""
+    match command:
+        case CreateToken():
+            assert not state.id, "ids of new tokens are fresh"
+            created = TokenCreated(
+                bank_account=command.bank_account,
+                card=command.card,
+                created=command.created,
+                holds=command.holds,
+                id=command.id,
+                type=command.type,
+            )
+            return [created]
+        case UseToken():
+            if not state.id:
+                raise Refusal(f"No such token: '{command.id}'", code="resource_missing")
+            if state.used:
+                raise Refusal(f"You cannot use a Stripe token more than once: {command.id}.", code="token_already_used")
+            return [TokenUsed(by=command.by, id=command.id)]
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Token, event: Event) -> Token:
+    """Fold one event in."""
+    match event:
+        case TokenCreated():
+            return Token(
+                id=event.id,
+                bank_account=event.bank_account,
+                card=event.card,
+                created=event.created,
+                holds=event.holds,
+                type=event.type,
+            )
+        case TokenUsed():
+            return replace(state, used=True)
+        case _:
+            assert_never(event)

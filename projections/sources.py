@@ -1,0 +1,156 @@
+"""Customers' cards and bank accounts as the API shows them, and what is told of them."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from events.card import BankAccount, Card
+from events.customer.source import (
+    BankAccountAttached,
+    BankAccountVerified,
+    CardAttached,
+    CardExpiring,
+    Source,
+    SourceEdited,
+    SourceRemoved,
+)
+from projections.facets import Facts, Project, Step, Telling
+from projections.rows import DueRow
+
+KIND = "source"
+EXPIRING = "source.expiring"  # the task that is due when a card is about to expire
+
+# What this part of the API calls a card's brand.
+BRANDS: Mapping[str, str] = {
+    "amex": "American Express",
+    "diners": "Diners Club",
+    "discover": "Discover",
+    "eftpos_au": "Eftpos Australia",
+    "jcb": "JCB",
+    "mastercard": "MasterCard",
+    "unionpay": "UnionPay",
+    "visa": "Visa",
+}
+
+
+def render(source: Source, customer: str) -> dict[str, Any]:
+    """A card or bank account of a customer (API reference, the card object, the bank account object)."""
+    match source.kept:
+        case Card():
+            shown = render_card(source.kept, source.id)
+        case BankAccount():
+            shown = render_bank_account(source.kept, source.id)
+        case _:
+            assert_never(source.kept)
+    return in_order(shown | {"customer": customer, "metadata": dict(source.metadata)})
+
+
+def render_card(card: Card, id: str) -> dict[str, Any]:
+    """What is shown of a card wherever it stands."""
+    address = card.address
+    return {
+        "id": id,
+        "object": "card",
+        "address_city": address.city,
+        "address_country": address.country,
+        "address_line1": address.line1,
+        "address_line1_check": card.address_line1_check,
+        "address_line2": address.line2,
+        "address_state": address.state,
+        "address_zip": address.postal_code,
+        "address_zip_check": card.address_zip_check,
+        "brand": BRANDS.get(card.brand, "Unknown"),
+        "country": card.country,
+        "cvc_check": card.cvc_check,
+        "dynamic_last4": None,
+        "exp_month": card.exp_month,
+        "exp_year": card.exp_year,
+        "fingerprint": card.fingerprint,
+        "funding": card.funding,
+        "last4": card.last4,
+        "name": card.name,
+        "regulated_status": None,
+        "tokenization_method": None,
+    }
+
+
+def render_bank_account(account: BankAccount, id: str) -> dict[str, Any]:
+    """What is shown of a bank account wherever it stands."""
+    return {
+        "id": id,
+        "object": "bank_account",
+        "account_holder_name": account.account_holder_name,
+        "account_holder_type": account.account_holder_type,
+        "account_type": account.account_type,
+        "bank_name": account.bank_name,
+        "country": account.country,
+        "currency": account.currency,
+        "fingerprint": account.fingerprint,
+        "last4": account.last4,
+        "routing_number": account.routing_number,
+        "status": account.status,
+    }
+
+
+def render_deleted(source: Source) -> dict[str, Any]:
+    """What is left to show of one that was removed."""
+    return {"id": source.id, "object": source.object, "deleted": True}
+
+
+def in_order(shown: dict[str, Any]) -> dict[str, Any]:
+    """The keys in the API's order: `id` and `object` first, the rest alphabetical."""
+    first = {key: shown[key] for key in ("id", "object")}
+    return first | {key: shown[key] for key in sorted(shown.keys() - first.keys())}
+
+
+def _attached(step: Step) -> Facts:
+    source = step.after.sources.by_id[step.event.id]
+    return _facts(step, source, "customer.source.created", due=_due(step, source))
+
+
+def _edited(step: Step) -> Facts:
+    before, after = (state.sources.by_id[step.event.id] for state in (step.before, step.after))
+    due = () if before.expiring_at == after.expiring_at else _due(step, after)
+    return _facts(step, after, "customer.source.updated", before=before, due=due)
+
+
+def _removed(step: Step) -> Facts:
+    source = step.before.sources.by_id[step.event.id]
+    due = (step.due(EXPIRING, source.id, None),) if source.expiring_at is not None else ()
+    return _facts(step, source, "customer.source.deleted", deleted=True, due=due)
+
+
+def _expiring(step: Step) -> Facts:
+    source = step.after.sources.by_id[step.event.id]
+    return _facts(step, source, "customer.source.expiring", due=(step.due(EXPIRING, source.id, None),))
+
+
+def _facts(
+    step: Step,
+    source: Source,
+    type: str,
+    *,
+    before: Source | None = None,
+    deleted: bool = False,
+    due: tuple[DueRow, ...] = (),
+) -> Facts:
+    customer = step.after.id
+    shown = render(source, customer)
+    row = step.resource(
+        kind=KIND, id=source.id, created=source.created, shown=shown, deleted=deleted, facts={"object": source.object}
+    )
+    told = Telling(type, shown, before=None if before is None else render(before, customer))
+    return Facts(resources=(row,), notices=(told,), due=due)
+
+
+def _due(step: Step, source: Source) -> tuple[DueRow, ...]:
+    return () if source.expiring_at is None else (step.due(EXPIRING, source.id, source.expiring_at),)
+
+
+PROJECTS: Mapping[type, Project] = {
+    CardAttached: _attached,
+    BankAccountAttached: _attached,
+    SourceEdited: _edited,
+    SourceRemoved: _removed,
+    BankAccountVerified: _edited,
+    CardExpiring: _expiring,
+}
