@@ -1,9 +1,12 @@
-"""What is over by itself: discounts after their months, coupons and promotion codes after their last moment."""
+"""What is over by itself: discounts after their months, coupons and promotion codes after their last moment, and cards,
+which are told of on the last day of theirs.
+"""
 
 from typing import Any
 
 from events.coupon import ExpireCoupon
 from events.customer.discount import EndDiscount
+from events.customer.source import NoteExpiry
 from events.decider import Decider
 from events.promotion_code import ExpirePromotionCode
 from events.unit_of_work import UnitOfWork
@@ -18,6 +21,11 @@ from service.wiring import Core
 async def end_discount(core: Core, due: Due) -> None:
     """Let a customer's discount be over."""
     await _tell(core, due, CUSTOMER, EndDiscount(id=due.subject, at=due.due_at))
+
+
+async def note_expiry(core: Core, due: Due) -> None:
+    """Tell that a customer's card is about to expire."""
+    await _tell(core, due, CUSTOMER, NoteExpiry(id=due.subject, at=due.due_at))
 
 
 async def expire_coupon(core: Core, due: Due) -> None:

@@ -18,7 +18,15 @@ PREFIXES: dict[Power, str] = {"secret": "sk", "restricted": "rk", "publishable":
 KEY_LETTERS = 32
 RIGHTS = tuple(
     f"{resource}:{may}"
-    for resource in ("coupons", "customers", "events", "promotion_codes", "webhook_endpoints")
+    for resource in (
+        "coupons",
+        "customers",
+        "events",
+        "payment_methods",
+        "promotion_codes",
+        "tokens",
+        "webhook_endpoints",
+    )
     for may in ("read", "write")
 )
 DONE = Reply(status=200, body=b"")

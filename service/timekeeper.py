@@ -16,7 +16,7 @@ from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
 from events.test_clock import Arrive
 from events.unit_of_work import UnitOfWork
-from projections import coupons, discounts, promotion_codes, tax_ids
+from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due, DueWork
 from projections.test_clocks import ADVANCE, DELETE, TEST_CLOCK
 from service import expiries, system, test_clocks, verification
@@ -33,6 +33,7 @@ HANDLERS: Mapping[str, Handler] = {
     coupons.EXPIRE: expiries.expire_coupon,
     discounts.END: expiries.end_discount,
     promotion_codes.EXPIRE: expiries.expire_promotion_code,
+    sources.EXPIRING: expiries.note_expiry,
     tax_ids.VERIFY: verification.verify,
 }
 

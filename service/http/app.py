@@ -13,31 +13,41 @@ from service.http import refusals
 from service.http.door import Door
 from service.http.operation import Operation
 from service.http.routes import (
+    balance_transactions,
+    cash_balances,
     coupons,
     customers,
     discounts,
     events,
     feed,
+    payment_methods,
     promotion_codes,
+    sources,
     subscriptions,
     tax_ids,
     test_clocks,
     webhook_endpoints,
+    tokens,
 )
 
 # A path that is spelled out stands before one with an id in the same place.
 MODULES = (
     coupons,
+    balance_transactions,
+    cash_balances,
     customers,
     discounts,
     events,
     feed,
     promotion_codes,
+    payment_methods,
     subscriptions,
+    sources,
     tax_ids,
     test_clocks,
     webhook_endpoints,
 )
+    tokens,
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
@@ -47,7 +57,7 @@ def routes(door: Door) -> list[web.RouteDef]:
         web.route(
             operation.method,
             operation.path,
-            door.opens(operation.name, operation.right, operation.route),
+            door.opens(operation.name, operation.right, operation.route, publishable=operation.publishable),
             expect_handler=_expect,
         )
         for operation in OPERATIONS

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
 from service.http.door import Call
-from service.http.extras import discount, tax, tax_ids, test_clock
+from service.http.extras import balance, cash_balance, discount, payment_method, source, tax, tax_ids, test_clock
 
 
 class Extra(Protocol):
@@ -35,7 +35,16 @@ class Extra(Protocol):
         ...
 
 
-EXTRAS: tuple[Extra, ...] = (test_clock, discount, tax_ids, tax)  # in the order in which they are applied
+EXTRAS: tuple[Extra, ...] = (
+    test_clock,
+    balance,
+    cash_balance,
+    source,
+    payment_method,
+    discount,
+    tax_ids,
+    tax,
+)  # in the order in which they are applied
 _ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
 
 

@@ -10,6 +10,7 @@ from events import values
 from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
 from events.customer.tax_id import COUNT_MAX
 from service.http.params import Parameters
+from service.http.params.balance import Amount, CashBalance
 from service.http.params.kinds import (
     Array,
     Boolean,
@@ -27,6 +28,7 @@ from service.http.params.kinds import (
     shortened,
 )
 from service.http.params.listing import DatedListing
+from service.http.params.source import GivenByAnyName, GivenSource
 from service.http.params.tax_id import TaxId
 
 
@@ -123,14 +125,21 @@ class InvoiceSettings(Parameters):
         return patch
 
 
+PREFIX = re.compile(r"[A-Z0-9]{1,12}")
+_PREFIX = Field(json_schema_extra={"pattern": f"^{PREFIX.pattern}$"})
+
+
 def _prefix(given: str) -> str:
-    if not re.fullmatch(r"[A-Z0-9]{1,12}", given):
+    if not PREFIX.fullmatch(given):
         raise refused("Invalid invoice prefix: it must be 1 to 12 uppercase letters or numbers.")
     return given
 
 
 def _none_when_empty(given: Any) -> Any:
     return "none" if given == "" else given
+
+
+_EMPTIED = BeforeValidator(_none_when_empty, json_schema_input_type=Literal["", "none", "exempt", "reverse"])
 
 
 def _alone(given: str, info: ValidationInfo) -> str:
@@ -181,8 +190,12 @@ class _Profile(Parameters):
 
     address: Annotated[Address | None, Cleared] = None
     """Postal address; replaced as a whole."""
+    balance: Annotated[Amount | None, NotEmpty] = None
+    """Where the customer's balance is to stand, in minor units of its currency: negative for credit."""
     business_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     """Name of the customer's business."""
+    cash_balance: Annotated[CashBalance | None, NotEmpty] = None
+    """How the customer's cash is matched to what it owes."""
     description: ClearableText = None
     """Any text, shown beside the customer to those who look after customers."""
     email: Email = None
@@ -191,7 +204,7 @@ class _Profile(Parameters):
     """Paths of what the answer shows in full."""
     individual_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     """Name of the customer in person."""
-    invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty] = None
+    invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty, _PREFIX] = None
     """What the customer's invoice numbers begin with: 1 to 12 uppercase letters or digits, unique in the account."""
     invoice_settings: Annotated[InvoiceSettings | None, NotEmpty] = None
     """Defaults for invoices; merged by sub-key."""
@@ -207,7 +220,7 @@ class _Profile(Parameters):
     """Languages the customer reads, the dearest first; replaced as a whole."""
     shipping: Annotated[Shipping | None, Cleared] = None
     """Where, and to whom, things are sent; replaced as a whole."""
-    tax_exempt: Annotated[Literal["none", "exempt", "reverse"], BeforeValidator(_none_when_empty)] = "none"
+    tax_exempt: Annotated[Literal["none", "exempt", "reverse"], _EMPTIED] = "none"
     """Whether the customer is exempt from tax, or accounts for it instead of the seller."""
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
     """Whether a payment source is to be validated; accepted, and without effect."""
@@ -233,11 +246,13 @@ class _Profile(Parameters):
 ATTRIBUTES = frozenset(ProfilePatch.__annotations__)
 
 
-class CreateCustomer(_Profile):
+class CreateCustomer(_Profile, GivenSource):
     """Parameters of `POST /v1/customers`."""
 
     coupon: Annotated[Text, NotEmpty] | None = None
     """Id of a coupon to redeem for a discount."""
+    payment_method: Annotated[Text, NotEmpty] | None = None
+    """Id of a payment method to attach."""
     promotion_code: PromotionCode | None = None
     """Id of a promotion code to redeem for a discount."""
     tax: Annotated[CreateTax, NotEmpty] | None = None
@@ -248,11 +263,13 @@ class CreateCustomer(_Profile):
     """Id of the test clock on whose time the customer lives."""
 
 
-class UpdateCustomer(_Profile):
+class UpdateCustomer(_Profile, GivenByAnyName):
     """Parameters of `POST /v1/customers/{customer}`."""
 
     coupon: Text | None = None
     """Id of a coupon to redeem for a discount in place of any other; empty to remove the discount."""
+    default_source: Annotated[str, Field(max_length=500), NotEmpty] | None = None
+    """Id of the card or bank account, one of the customer's own, that is charged by default."""
     promotion_code: PromotionCode | None = None
     """Id of a promotion code to redeem for a discount in place of any other."""
     tax: Annotated[UpdateTax, NotEmpty] | None = None

@@ -13,11 +13,13 @@ from events.customer.profile import ProfilePatch
 from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
 from events.execute import other_mode_hint
+from events.payment_method import DetachFromCustomer
 from events.record import Origin
 from events.test_clock import LetGo
 from events.unit_of_work import UnitOfWork
 from projections import customers, rendering
 from projections.customers import CUSTOMER
+from projections.payment_methods import PAYMENT_METHOD
 from projections.read import UnknownCursor
 from projections.rows import Rows
 from projections.test_clocks import TEST_CLOCK
@@ -126,6 +128,9 @@ async def end(unit: UnitOfWork, id: str, at: int) -> None:
     """Delete a customer and whatever it has, within a unit of work. Raises Missing, Refusal."""
     state = await resources.load_customer(unit, id)
     unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at))
+    for payment_method in state.payment_methods.attached:
+        await unit.load(PAYMENT_METHOD, payment_method)
+        unit.do(PAYMENT_METHOD, payment_method, DetachFromCustomer(id=payment_method))
     if state.test_clock is not None:
         await unit.load(TEST_CLOCK, state.test_clock)
         unit.do(TEST_CLOCK, state.test_clock, LetGo(id=state.test_clock, customer=id))

@@ -1,0 +1,299 @@
+"""Reading cards and bank accounts out of their numbers, which go no further than here.
+
+In test mode the well-known numbers for tests behave as the API reference says, and each has names (`visa` in `tok_visa`
+and `pm_card_visa`) that stand for a fresh card of it at every use.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from importlib import resources
+from typing import NamedTuple
+
+from events import card, ids
+from events.card import UNCHECKED, luhn
+from events.countries import COUNTRIES
+from events.errors import Declined, Refusal
+from events.values import Address
+from service.http.door import Call
+from service.http.params import card as parameters_of
+
+NUMBER = re.compile(r"[0-9]{12,19}")
+SEPARATORS = str.maketrans("", "", " -")
+YEARS_AHEAD_MAX = 50
+FINGERPRINT_LETTERS = 16
+TEST_BANK = "STRIPE TEST BANK"
+
+# Brands by the ranges that numbers of so many digits begin in (ISO/IEC 7812-1 assigns them).
+RANGES = (
+    ("amex", ((34, 34), (37, 37))),
+    ("diners", ((300, 305), (36, 36), (38, 39))),
+    ("jcb", ((3528, 3589),)),
+    ("visa", ((4, 4),)),
+    ("mastercard", ((51, 55), (2221, 2720))),
+    ("discover", ((6011, 6011), (644, 649), (65, 65))),
+    ("unionpay", ((62, 62), (81, 81))),
+)
+
+# The currency of bank accounts where none is given.
+CURRENCIES: Mapping[str, str] = dict.fromkeys(
+    ("AT", "BE", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI",
+     "SK"), "eur",
+) | {
+    "AU": "aud", "BR": "brl", "CA": "cad", "CH": "chf", "CZ": "czk", "DK": "dkk", "GB": "gbp", "HK": "hkd", "HU": "huf",
+    "IN": "inr", "JP": "jpy", "MX": "mxn", "MY": "myr", "NO": "nok", "NZ": "nzd", "PL": "pln", "RO": "ron", "SE": "sek",
+    "SG": "sgd", "TH": "thb", "US": "usd",
+}  # fmt: skip
+
+
+class ForTests(NamedTuple):
+    """A well-known number: what its card is, and does."""
+
+    number: str
+    funding: str
+    country: str
+    trait: str | None
+
+
+class BankForTests(NamedTuple):
+    """A well-known account of a bank of the United States."""
+
+    account_number: str
+    status: str
+
+
+def _cards_for_tests() -> tuple[Mapping[str, ForTests], Mapping[str, ForTests]]:
+    by_number: dict[str, ForTests] = {}
+    by_name: dict[str, ForTests] = {}
+    for line in resources.files("service.http").joinpath("cards_for_tests.txt").read_text("ascii").splitlines():
+        number, names, funding, country, trait = line.split()
+        known = ForTests(number, funding, country, None if trait == "-" else trait)
+        by_number[number] = known
+        by_name.update((name, known) for name in names.split(",") if name != "-")
+    return by_number, by_name
+
+
+BY_NUMBER, BY_NAME = _cards_for_tests()
+BANKS: Mapping[str, BankForTests] = {
+    "us": BankForTests("000123456789", "new"),
+    "us_verified": BankForTests("000123456789", "verified"),
+    "us_verified_accountClosed": BankForTests("000111111113", "verified"),
+    "us_verified_debitNotAuthorized": BankForTests("000333333335", "verified"),
+    "us_verified_insufficientFunds": BankForTests("000222222227", "verified"),
+    "us_verified_invalidCurrency": BankForTests("000444444440", "verified"),
+    "us_verified_noAccount": BankForTests("000111111116", "verified"),
+}
+ROUTING_FOR_TESTS = "110000000"
+
+
+def read_card(call: Call, given: parameters_of.Card) -> card.Card:
+    """What is kept of a card. Raises Declined for one that cannot be, Refusal where its number may not be sent."""
+    return _card(
+        call,
+        given.number,
+        given.cvc,
+        (given.exp_month, given.exp_year),
+        address=Address(**given.address()),
+        name=given.name,
+        preferred_network=given.networks.preferred if given.networks is not None else None,
+    )
+
+
+def read_numbers(
+    call: Call, number: str, cvc: str | None, exp_month: str, exp_year: str, preferred_network: str | None = None
+) -> card.Card:
+    """What is kept of a card of which no more is said than stands on it. Raises as `read_card` does."""
+    return _card(call, number, cvc, (exp_month, exp_year), preferred_network=preferred_network)
+
+
+def of_name(call: Call, name: str) -> card.Card | None:
+    """A fresh card of those for tests, which expires in a year; None in live mode, and for a name that none has."""
+    known = BY_NAME.get(name)
+    if known is None or call.caller.livemode:
+        return None
+    now = call.door.clock.now()
+    cvc = "123" if known.trait == "cvc_fails" else None
+    fresh = _card(call, known.number, cvc, (str(now.month), str(now.year + 1)))
+    if known.trait is not None and known.trait.endswith(("_fails", "_unavailable")) and cvc is None:
+        address = Address(line1="510 Townsend St", postal_code="94103")
+        fresh = _checked(fresh, address)
+    return fresh
+
+
+def read_bank_account(call: Call, given: parameters_of.BankAccount, param: str) -> card.BankAccount:
+    """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
+    country = given.country.upper()
+    if country not in COUNTRIES:
+        raise Refusal("This is no country by the two letters of ISO 3166-1.", param=f"{param}[country]")
+    number = account_number(given.account_number, country, f"{param}[account_number]")
+    routing = routing_number(given.routing_number, country, f"{param}[routing_number]")
+    currency = (given.currency or CURRENCIES.get(country, "")).lower()
+    if not re.fullmatch("[a-z]{3}", currency):
+        name = f"{param}[currency]"
+        if given.currency is not None:
+            raise Refusal("Invalid currency: it must be three letters of ISO 4217.", param=name)
+        raise Refusal(f"Missing required param: {name}.", code="parameter_missing", param=name)
+    return card.BankAccount(
+        account_holder_name=given.account_holder_name,
+        account_holder_type=given.account_holder_type,
+        account_type=given.account_type,
+        bank_name=bank_name(call),
+        country=country,
+        currency=currency,
+        fingerprint=fingerprint(call, "bank account", country, routing or "", number),
+        last4=number[-4:],
+        routing_number=routing,
+    )
+
+
+def bank_of_name(call: Call, name: str) -> card.BankAccount | None:
+    """A fresh bank account of those for tests; None in live mode, and for a name that none has."""
+    known = BANKS.get(name)
+    if known is None or call.caller.livemode:
+        return None
+    return card.BankAccount(
+        account_holder_name="Jane Austen",
+        account_holder_type="individual",
+        bank_name=TEST_BANK,
+        country="US",
+        currency="usd",
+        fingerprint=fingerprint(call, "bank account", "US", ROUTING_FOR_TESTS, known.account_number),
+        last4=known.account_number[-4:],
+        routing_number=ROUTING_FOR_TESTS,
+        status=known.status,
+    )
+
+
+def bank_name(call: Call) -> str | None:
+    """What the bank is called: all of test mode have accounts at one bank, and no register is asked for others."""
+    return None if call.caller.livemode else TEST_BANK
+
+
+def fingerprint(call: Call, kind: str, *number: str) -> str:
+    """What a number is known by within the caller's account and mode: sixteen letters and digits."""
+    caller = call.caller
+    mode = "live" if caller.livemode else "test"
+    digest = call.door.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
+    return digest[:FINGERPRINT_LETTERS].translate(ids.LETTERS).decode()
+
+
+def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
+    """The month and year a card expires in, the last of which is not over. Raises Declined."""
+    number = int(year) if re.fullmatch("[0-9]{2}|[0-9]{4}", year) else 0
+    if len(year) == 2:
+        number += now.year // 100 * 100
+    if not now.year <= number <= now.year + YEARS_AHEAD_MAX:
+        raise Declined(
+            "Your card's expiration year is invalid.",
+            code="invalid_expiry_year",
+            param="exp_year",
+        )
+    if not re.fullmatch("0?[1-9]|1[0-2]", month) or (number, int(month)) < (now.year, now.month):
+        raise Declined(
+            "Your card's expiration month is invalid.",
+            code="invalid_expiry_month",
+            param="exp_month",
+        )
+    return int(month), number
+
+
+def new_expiry(call: Call, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
+    """The month and year a card expires in when one of them or both are changed. Raises Declined."""
+    return expiry(month or str(known.exp_month), year or str(known.exp_year), call.door.clock.now())
+
+
+def account_number(given: str, country: str, param: str) -> str:
+    """A bank account's number without its separators, of more characters than are kept. Raises Refusal."""
+    number = given.translate(SEPARATORS)
+    if not re.fullmatch("[0-9]{5,17}" if country == "US" else "[0-9A-Za-z]{5,34}", number):
+        raise Refusal("The bank account number is invalid.", code="account_number_invalid", param=param)
+    return number.upper()
+
+
+def routing_number(given: str | None, country: str, param: str) -> str | None:
+    """What a bank is found by. Raises Refusal when it is none of the United States, which it must be there."""
+    if country != "US":
+        return given
+    digits = [int(digit) for digit in given or "" if digit in "0123456789"]
+    if len(digits) != 9 or len(given or "") != 9:
+        raise Refusal("Routing number must have 9 digits.", code="routing_number_invalid", param=param)
+    if sum(digit * weight for digit, weight in zip(digits, (3, 7, 1) * 3, strict=True)) % 10:
+        raise Refusal("Invalid routing number.", code="routing_number_invalid", param=param)
+    return given
+
+
+def cvc_ok(cvc: str, brand: str | None = None) -> str:
+    """A security code that may be one. Raises Declined."""
+    digits = {"amex": "[0-9]{4}", None: "[0-9]{3,4}"}.get(brand, "[0-9]{3}")
+    if not re.fullmatch(digits, cvc):
+        raise Declined("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
+    return cvc
+
+
+def brand_of(number: str) -> str:
+    """The brand of a card, by what its number begins with."""
+    for brand, ranges in RANGES:
+        if any(low <= int(number[: len(str(low))]) <= high for low, high in ranges):
+            return brand
+    return "unknown"
+
+
+def _card(
+    call: Call,
+    given: str,
+    cvc: str | None,
+    expires: tuple[str, str],
+    *,
+    address: Address = card.NOWHERE,
+    name: str | None = None,
+    preferred_network: str | None = None,
+) -> card.Card:
+    livemode = call.caller.livemode
+    if livemode and call.caller.power != "publishable":
+        raise Refusal(
+            "Sending credit card numbers directly to the API with a secret key is generally unsafe. Make a token of "
+            "them with a publishable key, where they are typed, and send that."
+        )
+    number = given.translate(SEPARATORS)
+    if not NUMBER.fullmatch(number) or not luhn(number):
+        raise Declined("Your card number is incorrect.", code="incorrect_number", param="number")
+    brand, known = brand_of(number), BY_NUMBER.get(number)
+    if livemode and known is not None:
+        raise Declined(
+            "Your card was declined. Your request was in live mode, but used a known test card.",
+            code="card_declined",
+            decline_code="live_mode_test_card",
+        )
+    if cvc is not None:
+        cvc_ok(cvc, brand)
+    month, year = expiry(*expires, call.door.clock.now())
+    read = card.Card(
+        brand=brand,
+        country=known.country if known is not None else None,
+        cvc_check=None if cvc is None else _unchecked(livemode),
+        exp_month=month,
+        exp_year=year,
+        fingerprint=fingerprint(call, "card", number),
+        funding=known.funding if known is not None else "unknown",
+        last4=number[-4:],
+        name=name,
+        preferred_network=preferred_network,
+        trait=known.trait if known is not None else None,
+    )
+    return _checked(read, address, livemode=livemode)
+
+
+def _checked(read: card.Card, address: Address, *, livemode: bool = False) -> card.Card:
+    """The card with an address whose checks are still to come."""
+    return replace(
+        read,
+        address=address,
+        address_line1_check=None if not address.line1 else _unchecked(livemode),
+        address_zip_check=None if not address.postal_code else _unchecked(livemode),
+    )
+
+
+def _unchecked(livemode: bool) -> str:
+    """How a check stands that its issuer was not asked for yet: in live mode no issuer is ever asked."""
+    return "unavailable" if livemode else UNCHECKED

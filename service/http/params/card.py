@@ -1,0 +1,136 @@
+"""Cards and bank accounts as they are sent: in full, or by the token that stands for one.
+
+No message quotes anything of them, and nothing shows what the fields hold.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from service.http.params import Parameters
+from service.http.params.kinds import ClearableText, Cleared, Metadata, NotEmpty, Text, refused
+
+Hidden = Annotated[Text, NotEmpty]
+HolderType = Annotated[Literal["company", "individual"] | None, Cleared]
+
+
+class Unshown(Parameters):
+    """A hash of which nothing is shown where it is printed."""
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return ()
+
+
+class Networks(Parameters):
+    """Which network a card of several is to be charged by."""
+
+    preferred: Annotated[Literal["cartes_bancaires", "mastercard", "visa"] | None, Cleared] = None
+    """The network that the customer prefers."""
+
+
+class CardAddress(Unshown):
+    """Who a card belongs to, and where bills for it go."""
+
+    address_city: ClearableText = None
+    """City, district, suburb, town or village of the billing address."""
+    address_country: ClearableText = None
+    """Country of the billing address."""
+    address_line1: ClearableText = None
+    """Street and number, or post office box, of the billing address."""
+    address_line2: ClearableText = None
+    """Flat, suite, unit or building of the billing address."""
+    address_state: ClearableText = None
+    """State, county, province or region of the billing address."""
+    address_zip: ClearableText = None
+    """ZIP or postal code of the billing address."""
+    name: ClearableText = None
+    """Full name of the holder."""
+
+    def address(self) -> dict[str, str | None]:
+        """The parts of the address that were sent, as the events call them."""
+        sent = self.model_fields_set
+        return {part: getattr(self, name) for name, part in ADDRESS.items() if name in sent}
+
+
+ADDRESS = {
+    "address_city": "city",
+    "address_country": "country",
+    "address_line1": "line1",
+    "address_line2": "line2",
+    "address_state": "state",
+    "address_zip": "postal_code",
+}
+
+
+class Card(CardAddress):
+    """A card in full; its number and security code are read and not kept."""
+
+    number: Hidden
+    """The number on the card; not kept."""
+    exp_month: Hidden
+    """The month it expires in."""
+    exp_year: Hidden
+    """The year it expires in, of two or four digits."""
+    currency: ClearableText = None
+    """Currency the card is debited in, where it is one that money is paid out to; without effect here."""
+    cvc: ClearableText = None
+    """The security code; not kept."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    networks: Annotated[Networks, NotEmpty] | None = None
+    """Which network a card of several is to be charged by."""
+    object: Literal["card"] = "card"
+    """Says that this is a card."""
+
+
+class BankAccount(Unshown):
+    """A bank account in full; its number is read and not kept."""
+
+    account_number: Hidden
+    """The account's number; not kept."""
+    country: Hidden
+    """Country of the bank, by the two letters of ISO 3166-1."""
+    account_holder_name: ClearableText = None
+    """Full name of the holder."""
+    account_holder_type: HolderType = None
+    """Whether the holder is a company or an individual."""
+    account_type: Annotated[Literal["checking", "futsu", "savings", "toza"] | None, Cleared] = None
+    """What kind of account it is."""
+    currency: Annotated[str | None, Field(max_length=3), Cleared] = None
+    """Currency of the account; that of its country unless given."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    object: Literal["bank_account"] = "bank_account"
+    """Says that this is a bank account."""
+    routing_number: ClearableText = None
+    """What the bank is called by, where accounts are found by that."""
+
+
+def _typed(given: Any) -> Any:
+    if isinstance(given, dict) and given.get("object") not in ("bank_account", "card"):
+        if "object" not in given:
+            raise refused("You must supply the `object` of a source that is sent as a hash: what type it is of.")
+        raise refused("Invalid object: must be one of bank_account, card")
+    return given
+
+
+def _source(given: Any) -> str:
+    return f"<{given['object']}>" if isinstance(given, dict) else "<token>"
+
+
+def _card(given: Any) -> str:
+    return "<card>" if isinstance(given, dict) else "<token>"
+
+
+def _bank_account(given: Any) -> str:
+    return "<bank_account>" if isinstance(given, dict) else "<token>"
+
+
+_Token = Annotated[Text, NotEmpty, Tag("<token>")]
+_Card = Annotated[Card, Tag("<card>")]
+_BankAccount = Annotated[BankAccount, Tag("<bank_account>")]
+SourceOrToken = Annotated[_Token | _Card | _BankAccount, Discriminator(_source), BeforeValidator(_typed)]
+CardOrToken = Annotated[_Token | _Card, Discriminator(_card)]
+BankAccountOrToken = Annotated[_Token | _BankAccount, Discriminator(_bank_account)]
+Given = str | Card | BankAccount

@@ -1,0 +1,409 @@
+"""Parameters of `/v1/payment_methods` and `/v1/customers/{customer}/payment_methods`."""
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, create_model
+
+from events.errors import Refusal
+from events.payment_method import BillingDetails, PaymentMethodPatch
+from service.http.params import Parameters
+from service.http.params.card import Hidden, Networks, Unshown
+from service.http.params.customer import Address
+from service.http.params.kinds import (
+    ClearableText,
+    Cleared,
+    Email,
+    Expand,
+    Metadata,
+    NotEmpty,
+    RequiredText,
+    Text,
+    refused,
+)
+from service.http.params.listing import Listing
+
+TYPES = (
+    "acss_debit", "affirm", "afterpay_clearpay", "alipay", "alma", "amazon_pay", "au_becs_debit", "bacs_debit",
+    "bancontact", "billie", "bizum", "blik", "boleto", "card", "cashapp", "crypto", "custom", "customer_balance", "eps",
+    "fpx", "giropay", "grabpay", "ideal", "kakao_pay", "klarna", "konbini", "kr_card", "link", "mb_way", "mobilepay",
+    "multibanco", "naver_pay", "nz_bank_account", "oxxo", "p24", "pay_by_bank", "payco", "paynow", "paypal", "paypay",
+    "payto", "pix", "promptpay", "revolut_pay", "samsung_pay", "satispay", "scalapay", "sepa_debit", "sequra", "sofort",
+    "sunbit", "swish", "twint", "upi", "us_bank_account", "wechat_pay", "zip",
+)  # fmt: skip
+BANKS: Mapping[str, frozenset[str]] = {
+    type: frozenset(banks)
+    for type, *banks in map(
+        str.split,
+        resources.files("service.http.params").joinpath("payment_method_banks.txt").read_text("ascii").splitlines(),
+    )
+}
+Type = Annotated[
+    str, AfterValidator(lambda given: _one_of(given, TYPES)), Field(json_schema_extra={"enum": list(TYPES)})
+]
+Redisplay = Literal["always", "limited", "unspecified"]
+
+
+def _one_of(given: str, allowed: Any) -> str:
+    if given not in allowed:
+        raise refused(f"Invalid value: must be one of {', '.join(sorted(allowed))}")
+    return given
+
+
+def _bank(type: str) -> Any:
+    banks: list[Any] = sorted(BANKS[type])
+    return Annotated[
+        str | None,
+        AfterValidator(lambda given: given if given is None else _one_of(given, BANKS[type])),
+        Field(default=None, json_schema_extra={"enum": banks}, description="The bank that the customer has chosen."),
+        Cleared,
+    ]
+
+
+class Billing(Parameters):
+    """Whom and where bills go to; merged by sub-key."""
+
+    address: Annotated[Address | None, Cleared] = None
+    """Postal address; replaced as a whole."""
+    email: Email = None
+    """Where bills are sent to."""
+    name: ClearableText = None
+    """Full name."""
+    phone: ClearableText = None
+    """Telephone number, extension included."""
+    tax_id: ClearableText = None
+    """Tax id of the person who pays, where the type asks for one."""
+
+    def patch(self) -> dict[str, Any]:
+        """What was sent, as the events have it."""
+        sent: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        if "address" in sent:
+            sent["address"] = self.address.value() if self.address is not None else BillingDetails().address
+        return sent
+
+
+class Empty(Parameters):
+    """Of this type nothing is asked."""
+
+
+class NewCard(Unshown):
+    """A card in full, or the token that stands for one."""
+
+    cvc: ClearableText = None
+    """The security code; not kept."""
+    exp_month: Hidden | None = None
+    """The month it expires in."""
+    exp_year: Hidden | None = None
+    """The year it expires in, of two or four digits."""
+    networks: Annotated[Networks, NotEmpty] | None = None
+    """Which network a card of several is to be charged by."""
+    number: Hidden | None = None
+    """The number on the card; not kept."""
+    token: Annotated[Text, NotEmpty] | None = None
+    """Token that stands for the card, in place of all the rest."""
+
+    def check(self) -> None:
+        """Raises Refusal when neither a token nor all of a card was sent."""
+        if self.token is not None:
+            return
+        for name in ("number", "exp_month", "exp_year"):
+            if getattr(self, name) is None:
+                param = f"card[{name}]"
+                raise Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
+
+
+class AcssDebit(Unshown):
+    """A bank account in Canada."""
+
+    account_number: Hidden
+    """The account's number; not kept."""
+    institution_number: Hidden
+    """Number of the bank, of three digits."""
+    transit_number: Hidden
+    """Number of the branch, of five digits."""
+
+
+class AuBecsDebit(Unshown):
+    """A bank account in Australia."""
+
+    account_number: Hidden
+    """The account's number; not kept."""
+    bsb_number: Hidden
+    """Number of the branch, of six digits."""
+
+
+class BacsDebit(Unshown):
+    """A bank account in the United Kingdom."""
+
+    account_number: Hidden | None = None
+    """The account's number; not kept."""
+    sort_code: Hidden | None = None
+    """Sort code of the branch."""
+
+
+class Boleto(Parameters):
+    """A person in Brazil who pays by voucher."""
+
+    tax_id: RequiredText
+    """CPF or CNPJ of who pays."""
+
+
+class Custom(Parameters):
+    """A type of the account's own."""
+
+    type: RequiredText
+    """Id of the type."""
+
+
+class Fpx(Parameters):
+    """A person in Malaysia who pays through their bank."""
+
+    account_holder_type: Annotated[Literal["company", "individual"] | None, Cleared] = None
+    """Whether the holder is a company or an individual."""
+    bank: _bank("fpx")  # type: ignore[valid-type]  # made for each type
+
+
+class Eps(Parameters):
+    """A person in Austria who pays through their bank."""
+
+    bank: _bank("eps")  # type: ignore[valid-type]  # made for each type
+
+
+class Ideal(Parameters):
+    """A person in the Netherlands who pays through their bank."""
+
+    bank: _bank("ideal")  # type: ignore[valid-type]  # made for each type
+
+
+class P24(Parameters):
+    """A person in Poland who pays through their bank."""
+
+    bank: _bank("p24")  # type: ignore[valid-type]  # made for each type
+
+
+class NaverPay(Parameters):
+    """A person in Korea who pays through Naver."""
+
+    funding: Annotated[Literal["card", "points"] | None, Cleared] = None
+    """What is paid with; a card unless given."""
+
+
+class NzBankAccount(Unshown):
+    """A bank account in New Zealand."""
+
+    account_number: Hidden
+    """The account's number; not kept."""
+    bank_code: Hidden
+    """Number of the bank."""
+    branch_code: Hidden
+    """Number of the branch."""
+    suffix: Hidden
+    """The suffix of the account's number."""
+    account_holder_name: ClearableText = None
+    """Full name of the holder."""
+    reference: ClearableText = None
+    """What the account's statement shows; without effect here."""
+
+
+class Payto(Unshown):
+    """A bank account in Australia, or an alias of one."""
+
+    account_number: Hidden | None = None
+    """The account's number; not kept."""
+    bsb_number: Hidden | None = None
+    """Number of the branch, of six digits."""
+    pay_id: Hidden | None = None
+    """The alias."""
+
+
+class SepaDebit(Unshown):
+    """A bank account in Europe."""
+
+    iban: Hidden
+    """The account's IBAN; not kept."""
+
+
+class Sofort(Parameters):
+    """A person who pays through their bank."""
+
+    country: Literal["AT", "BE", "DE", "ES", "IT", "NL"]
+    """Country of the bank."""
+
+
+class UsBankAccount(Unshown):
+    """A bank account in the United States."""
+
+    account_holder_type: Annotated[Literal["company", "individual"] | None, Cleared] = None
+    """Whether the holder is a company or an individual."""
+    account_number: Hidden | None = None
+    """The account's number; not kept."""
+    account_type: Annotated[Literal["checking", "savings"] | None, Cleared] = None
+    """What kind of account it is; a checking account unless given."""
+    routing_number: Hidden | None = None
+    """What the bank is called by."""
+
+
+HASHES: Mapping[str, type[Parameters]] = {
+    "acss_debit": AcssDebit,
+    "au_becs_debit": AuBecsDebit,
+    "bacs_debit": BacsDebit,
+    "boleto": Boleto,
+    "card": NewCard,
+    "custom": Custom,
+    "eps": Eps,
+    "fpx": Fpx,
+    "ideal": Ideal,
+    "naver_pay": NaverPay,
+    "nz_bank_account": NzBankAccount,
+    "p24": P24,
+    "payto": Payto,
+    "sepa_debit": SepaDebit,
+    "sofort": Sofort,
+    "us_bank_account": UsBankAccount,
+}
+NEEDED = frozenset(HASHES) - {"custom", "eps", "ideal", "naver_pay", "p24", "payto"}  # without these there is nothing
+
+
+class RadarOptions(Parameters):
+    """What tells frauds apart; without effect here."""
+
+    session: ClearableText = None
+    """Id of the session in a browser."""
+
+
+class _Create(Parameters):
+    """What every payment method may have."""
+
+    type: Type
+    """What the customer pays with; there is a hash of the same name for what belongs to it."""
+    allow_redisplay: Redisplay = "unspecified"
+    """Whether it may be shown to the customer again."""
+    billing_details: Annotated[Billing, NotEmpty] | None = None
+    """Whom and where bills go to."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    radar_options: Annotated[RadarOptions, NotEmpty] | None = None
+    """What tells frauds apart; without effect here."""
+
+    @property
+    def details(self) -> Parameters | None:
+        """The hash of its type, where one was sent."""
+        given: Parameters | None = getattr(self, self.type)
+        return given
+
+    def check(self) -> None:
+        """Raises Refusal when the hash of the type is missing, or one of another type was sent."""
+        for name in sorted(self.model_fields_set & set(TYPES)):
+            if name != self.type:
+                raise Refusal(f"If you specify the '{name}' parameter, the type must be '{name}'.", param=name)
+        if self.details is None and self.type in NEEDED:
+            raise Refusal(f"Missing required param: {self.type}.", code="parameter_missing", param=self.type)
+        if isinstance(self.details, NewCard):
+            self.details.check()
+
+    def patch(self) -> PaymentMethodPatch:
+        """What was sent of the attributes, as the events have it."""
+        patch: PaymentMethodPatch = {"allow_redisplay": self.allow_redisplay}
+        if self.billing_details is not None:
+            patch["billing_details"] = self.billing_details.patch()
+        if "metadata" in self.model_fields_set:
+            patch["metadata"] = self.metadata
+        return patch
+
+
+_hashes: dict[str, Any] = {
+    type: (
+        Annotated[HASHES.get(type, Empty), NotEmpty if type in NEEDED else Cleared] | None
+        if type in NEEDED
+        else Annotated[HASHES.get(type, Empty) | None, Cleared],
+        Field(default=None, description=f"What belongs to a payment method of the type {type}."),
+    )
+    for type in TYPES
+}
+CreatePaymentMethod = create_model(
+    "CreatePaymentMethod", __base__=_Create, __doc__="Parameters of `POST /v1/payment_methods`.", **_hashes
+)
+
+
+class CardEdit(Unshown):
+    """What of a card may change."""
+
+    exp_month: Hidden | None = None
+    """The month it expires in."""
+    exp_year: Hidden | None = None
+    """The year it expires in."""
+    networks: Annotated[Networks, NotEmpty] | None = None
+    """Which network a card of several is to be charged by."""
+
+
+class UsBankAccountEdit(Parameters):
+    """What of a bank account in the United States may change."""
+
+    account_holder_type: Literal["company", "individual"] | None = None
+    """Whether the holder is a company or an individual."""
+    account_type: Literal["checking", "savings"] | None = None
+    """What kind of account it is."""
+
+
+class UpdatePaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}`."""
+
+    allow_redisplay: Redisplay | None = None
+    """Whether it may be shown to the customer again."""
+    billing_details: Annotated[Billing, NotEmpty] | None = None
+    """Whom and where bills go to; merged by sub-key."""
+    card: Annotated[CardEdit, NotEmpty] | None = None
+    """What of a card may change."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    us_bank_account: Annotated[UsBankAccountEdit, NotEmpty] | None = None
+    """What of a bank account in the United States may change."""
+
+
+class RetrievePaymentMethod(Parameters):
+    """Parameters of `GET /v1/payment_methods/{payment_method}` and of the same below a customer."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class AttachPaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}/attach`."""
+
+    customer: Annotated[Text, NotEmpty]
+    """Id of the customer who is to pay with it."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DetachPaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}/detach`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListOfCustomer(Listing):
+    """Parameters of `GET /v1/customers/{customer}/payment_methods`."""
+
+    allow_redisplay: Redisplay | None = None
+    """Only those that may be shown to the customer again in this way."""
+    type: Type | None = None
+    """Only those of this type."""
+
+    def facts(self) -> dict[str, object]:
+        """What those to list have in common."""
+        wanted = {"allow_redisplay": self.allow_redisplay, "type": self.type}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+class ListPaymentMethods(ListOfCustomer):
+    """Parameters of `GET /v1/payment_methods`."""
+
+    customer: Annotated[Text, NotEmpty] | None = None
+    """Only those of the customer of this id."""

@@ -1,0 +1,121 @@
+"""Parameters of `/v1/customers/{customer}/sources`, and of `cards` and `bank_accounts` in its place."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from events.errors import Refusal
+from service.http.params import Parameters
+from service.http.params.card import (
+    BankAccountOrToken,
+    CardAddress,
+    CardOrToken,
+    Given,
+    Hidden,
+    HolderType,
+    SourceOrToken,
+)
+from service.http.params.kinds import Array, Boolean, ClearableText, Expand, Integer, Metadata, NotEmpty, refused
+from service.http.params.listing import Listing
+
+NAMES = ("bank_account", "card", "source")
+
+
+class GivenSource(Parameters):
+    """A card or bank account."""
+
+    source: SourceOrToken | None = None
+    """A card or bank account in full, whose `object` says which; or the token that stands for one."""
+
+    def given(self) -> tuple[str, Given] | None:
+        """What was sent, and as which parameter."""
+        return next(((name, getattr(self, name)) for name in NAMES if name in self.model_fields_set), None)
+
+
+class GivenByAnyName(GivenSource):
+    """A card or bank account, by any of its three names; by one at most."""
+
+    card: CardOrToken | None = None
+    """A card in full, or the token that stands for one."""
+    bank_account: BankAccountOrToken | None = None
+    """A bank account in full, or the token that stands for one."""
+
+    @field_validator("card", "bank_account")
+    @classmethod
+    def _alone(cls, given: Given, info: ValidationInfo) -> Given:
+        others = [name for name in NAMES if info.data.get(name) is not None]
+        if others:
+            raise refused(
+                f"You may only specify one of these parameters: {', '.join((*others, str(info.field_name)))}.",
+                code="parameters_exclusive",
+            )
+        return given
+
+
+class CreateSource(GivenByAnyName):
+    """Parameters of `POST /v1/customers/{customer}/sources`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    validate_: Annotated[Boolean | None, Field(alias="validate")] = None
+    """Whether it is to be validated; accepted, and without effect."""
+
+    def required(self) -> tuple[str, Given]:
+        """What was sent, and as which parameter. Raises Refusal unless it is exactly one."""
+        given = self.given()
+        if given is None:
+            raise Refusal("Missing required param: source.", code="parameter_missing", param="source")
+        return given
+
+
+class UpdateSource(CardAddress):
+    """Parameters of `POST /v1/customers/{customer}/sources/{id}`."""
+
+    account_holder_name: ClearableText = None
+    """Full name of the holder of a bank account."""
+    account_holder_type: HolderType = None
+    """Whether the holder of a bank account is a company or an individual."""
+    exp_month: Hidden | None = None
+    """The month a card expires in."""
+    exp_year: Hidden | None = None
+    """The year a card expires in, of two or four digits."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+
+
+class RetrieveSource(Parameters):
+    """Parameters of `GET /v1/customers/{customer}/sources/{id}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DeleteSource(Parameters):
+    """Parameters of `DELETE /v1/customers/{customer}/sources/{id}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class VerifySource(Parameters):
+    """Parameters of `POST /v1/customers/{customer}/sources/{id}/verify`."""
+
+    amounts: Annotated[tuple[Integer, ...], Field(min_length=1), Array, NotEmpty]
+    """The amounts of the two deposits, in minor units."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListCards(Listing):
+    """Parameters of `GET /v1/customers/{customer}/cards` and `.../bank_accounts`."""
+
+
+class ListSources(Listing):
+    """Parameters of `GET /v1/customers/{customer}/sources`."""
+
+    object: Annotated[Literal["bank_account", "card", "source"], NotEmpty] | None = None
+    """Only those of this type."""

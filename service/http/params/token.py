@@ -1,0 +1,79 @@
+"""Parameters of `/v1/tokens`."""
+
+from typing import Annotated
+
+from events.errors import Refusal
+from service.http.params import Parameters
+from service.http.params.card import BankAccountOrToken, CardOrToken, Hidden, Unshown
+from service.http.params.kinds import ClearableText, Expand, NotEmpty
+
+KINDS = ("account", "bank_account", "card", "cvc_update", "person", "pii")
+
+
+class CvcUpdate(Unshown):
+    """A security code, sent anew."""
+
+    cvc: Hidden
+    """The security code; not kept."""
+
+
+class Pii(Unshown):
+    """Details of a person that are to be verified."""
+
+    id_number: ClearableText = None
+    """Number of a document; not kept."""
+
+
+class CreateToken(Parameters):
+    """Parameters of `POST /v1/tokens`: exactly one of what a token may stand for."""
+
+    account: dict[str, object] | None = None
+    """Details of a connected account, which there are none of here: refused."""
+    bank_account: BankAccountOrToken | None = None
+    """A bank account in full."""
+    card: CardOrToken | None = None
+    """A card in full."""
+    customer: ClearableText = None
+    """Id of a customer whose card or bank account is to be shared, which is refused: there is nobody to share with."""
+    cvc_update: Annotated[CvcUpdate, NotEmpty] | None = None
+    """A security code, sent anew; nothing of it is kept."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    person: dict[str, object] | None = None
+    """Details of a person of a connected account, which there are none of here: refused."""
+    pii: Annotated[Pii, NotEmpty] | None = None
+    """Details of a person that are to be verified; nothing of them is kept."""
+
+    def kind(self) -> str:
+        """What the token is to stand for. Raises Refusal when it is not exactly one thing, or one nobody has here."""
+        sent = [name for name in KINDS if name in self.model_fields_set]
+        if not sent:
+            raise Refusal(
+                "You must supply exactly one of these parameters: bank_account, card, cvc_update, pii.",
+                code="parameter_missing",
+                param="card",
+            )
+        if len(sent) > 1:
+            raise Refusal(
+                f"You may only specify one of these parameters: {', '.join(sent)}.",
+                code="parameters_exclusive",
+                param=sent[1],
+            )
+        kind = sent[0]
+        if kind in ("account", "person"):
+            raise Refusal(
+                f"There are no connected accounts here, so no token can stand for {kind} details.", param=kind
+            )
+        if self.customer is not None or isinstance(getattr(self, kind), str):
+            raise Refusal(
+                "There are no connected accounts here to share what a customer has with.",
+                param="customer" if self.customer is not None else kind,
+            )
+        return kind
+
+
+class RetrieveToken(Parameters):
+    """Parameters of `GET /v1/tokens/{token}`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""

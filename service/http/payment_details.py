@@ -1,0 +1,89 @@
+"""Reading what is kept of a payment method of each type out of what was sent; whole numbers go no further than here."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from stdnum import iban
+
+from events.errors import Refusal
+from projections.payment_methods import SHOWN
+from service.http import cards
+from service.http.door import Call
+from service.http.params import Parameters
+
+# Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are not told.
+BANKS: Mapping[str, tuple[slice, slice | None]] = {
+    "AT": (slice(4, 9), None),
+    "BE": (slice(4, 7), None),
+    "CH": (slice(4, 9), None),
+    "DE": (slice(4, 12), None),
+    "ES": (slice(4, 8), slice(8, 12)),
+    "FR": (slice(4, 9), slice(9, 14)),
+    "GB": (slice(4, 8), slice(8, 14)),
+    "IT": (slice(5, 10), slice(10, 15)),
+    "NL": (slice(4, 8), None),
+    "PT": (slice(4, 8), slice(8, 12)),
+}
+# The country of types whose accounts are in one, and what of their numbers tells one account from another.
+ACCOUNTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "acss_debit": ("CA", ("institution_number", "transit_number")),
+    "au_becs_debit": ("AU", ("bsb_number",)),
+    "bacs_debit": ("GB", ("sort_code",)),
+    "nz_bank_account": ("NZ", ("bank_code", "branch_code", "suffix")),
+    "payto": ("AU", ("bsb_number",)),
+    "us_bank_account": ("US", ("routing_number",)),
+}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "bacs_debit": ("account_number", "sort_code"),
+    "us_bank_account": ("account_number", "routing_number"),
+}
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "naver_pay": {"funding": "card"},
+    "us_bank_account": {"account_type": "checking"},
+}
+
+
+def read(call: Call, type: str, given: Parameters | None) -> dict[str, str | None]:
+    """What is kept of a payment method of any type but a card. Raises Refusal."""
+    sent: dict[str, Any] = {} if given is None else given.model_dump(exclude_none=True)
+    for name in REQUIRED.get(type, ()):
+        if name not in sent:
+            param = f"{type}[{name}]"
+            raise Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
+    details = {**DEFAULTS.get(type, {}), **{name: sent[name] for name in SHOWN.get(type, ()) if name in sent}}
+    if type == "sepa_debit":
+        return {**details, **_iban(call, sent["iban"])}
+    if "account_number" in sent:
+        details |= _account(call, type, sent)
+    return details
+
+
+def _account(call: Call, type: str, sent: Mapping[str, str]) -> dict[str, str]:
+    country, parts = ACCOUNTS[type]
+    number = cards.account_number(sent["account_number"], country, f"{type}[account_number]")
+    if country == "US":
+        cards.routing_number(sent["routing_number"], country, f"{type}[routing_number]")
+    for part in parts:
+        if part in sent and not re.fullmatch("[0-9 -]{2,9}", sent[part]):
+            raise Refusal("A bank or branch is called by digits alone.", param=f"{type}[{part}]")
+    place = "-".join(sent.get(part, "") for part in parts)
+    kept = {"fingerprint": cards.fingerprint(call, "bank account", country, place, number), "last4": number[-4:]}
+    if (name := cards.bank_name(call)) is not None:
+        kept["bank_name"] = name
+    return {name: value for name, value in kept.items() if name in SHOWN[type]}
+
+
+def _iban(call: Call, given: str) -> dict[str, str | None]:
+    if not iban.is_valid(given, check_country=False):
+        raise Refusal("The IBAN you provided is invalid.", code="account_number_invalid", param="sepa_debit[iban]")
+    number = iban.compact(given)
+    country = number[:2]
+    bank, branch = BANKS.get(country, (None, None))
+    return {
+        "bank_code": number[bank] if bank is not None else None,
+        "branch_code": number[branch] if branch is not None else None,
+        "country": country,
+        "fingerprint": cards.fingerprint(call, "bank account", country, "", number),
+        "last4": number[-4:],
+    }

@@ -1,0 +1,281 @@
+"""`/v1/payment_methods`: create, retrieve, update, list, attach, detach; and those of one customer."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from events import customer, ids
+from events.card import Card
+from events.customer import Customer
+from events.customer.payment_methods import DetachPaymentMethod
+from events.decider import Reply
+from events.errors import Missing, Refusal
+from events.payment_method import (
+    CreatePaymentMethod,
+    DetachFromCustomer,
+    EditPaymentMethod,
+    PaymentMethod,
+    PaymentMethodPatch,
+)
+from events.unit_of_work import UnitOfWork
+from projections.customers import CUSTOMER
+from projections.payment_methods import KIND, PAYMENT_METHOD
+from service.http import cards, clocks, expand, payment_details, resources, tokens
+from service.http.door import Call
+from service.http.extras import payment_method as extra
+from service.http.operation import Operation
+from service.http.params import payment_method as parameters_of
+from service.http.params.payment_method import NewCard
+
+URL = "/v1/payment_methods"
+OF_CUSTOMER = "/v1/customers/{customer}/payment_methods"
+ONE = f"{URL}/{{payment_method}}"
+Answer = Callable[[], Awaitable[Reply]]
+
+
+async def create(call: Call) -> Reply:
+    """Make a payment method, which is nobody's yet."""
+    parameters = call.parse(parameters_of.CreatePaymentMethod)
+    parameters.check()
+    tree = expand.paths(parameters.expand, KIND)
+    given = parameters.details
+    token = given.token if isinstance(given, NewCard) else None
+    id = ids.new("pm", os.urandom(ids.ID_BYTES))
+
+    async def act(unit: UnitOfWork) -> Answer:
+        card = await _card(unit, call, given, id) if isinstance(given, NewCard) else None
+        command = CreatePaymentMethod(
+            id=id,
+            card=card,
+            created=int(unit.origin.at.timestamp()),
+            details={} if card is not None else payment_details.read(call, parameters.type, given),
+            patch=parameters.patch(),
+            token=token if token is not None and tokens.named(call, token) is None else None,
+            type=parameters.type,
+        )
+        unit.begin(PAYMENT_METHOD, id)
+        unit.do(PAYMENT_METHOD, id, command)
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    alone = tuple(tokens.streams(call, token))
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+async def retrieve(call: Call) -> Reply:
+    """A payment method; a well-known name for tests is a fresh one each time."""
+    asked = call.parse(parameters_of.RetrievePaymentMethod).expand
+    given = call.match["payment_method"]
+    if not given.startswith((extra.CARD, extra.BANK_ACCOUNT)):
+        return await resources.retrieve(call, KIND, given, asked)
+    tree = expand.paths(asked, KIND)
+
+    async def act(unit: UnitOfWork) -> Answer:
+        id = await extra.found(unit, call, given)
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    return await call.door.executor.transact(act, call.begin())
+
+
+async def update(call: Call) -> Reply:
+    """Change what is known of one that is attached."""
+    parameters = call.parse(parameters_of.UpdatePaymentMethod)
+    tree = expand.paths(parameters.expand, KIND)
+    id = call.match["payment_method"]
+
+    async def act(unit: UnitOfWork) -> Answer:
+        state = await unit.load(PAYMENT_METHOD, id)
+        await _not_while_its_clock_moves(unit, state)
+        unit.do(PAYMENT_METHOD, id, EditPaymentMethod(id=id, patch=_patch(call, parameters, state)))
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    return await _transact(call, act, PAYMENT_METHOD.stream(id))
+
+
+async def attach(call: Call) -> Reply:
+    """Let a customer pay with it."""
+    parameters = call.parse(parameters_of.AttachPaymentMethod)
+    tree = expand.paths(parameters.expand, KIND)
+    given, owner = call.match["payment_method"], parameters.customer
+
+    async def act(unit: UnitOfWork) -> Answer:
+        id = await extra.found(unit, call, given)
+        state = await unit.load(CUSTOMER, owner)
+        if not state.exists:
+            raise _no_such_customer(owner)
+        await extra.attach(unit, id, owner, await clocks.moment(unit, state))
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    return await _transact(call, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
+
+
+async def detach(call: Call) -> Reply:
+    """Let nobody pay with it any more."""
+    tree = expand.paths(call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
+    id = call.match["payment_method"]
+
+    async def act(unit: UnitOfWork) -> Answer:
+        owner = (await unit.load(PAYMENT_METHOD, id)).customer
+        unit.do(PAYMENT_METHOD, id, DetachFromCustomer(id=id))
+        assert owner is not None, "one that is not attached was refused"
+        state = await resources.load_customer(unit, owner)
+        at = await clocks.moment(unit, state)
+        unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
+        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+
+    return await _transact(call, act, PAYMENT_METHOD.stream(id))
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of payment methods, newest first: of a customer's, or of all."""
+    parameters = call.parse(parameters_of.ListPaymentMethods)
+    owner = parameters.customer
+    if owner is not None:
+        body = await call.door.reader.customer(call.caller.account, call.caller.livemode, owner)
+        if body is None or orjson.loads(body).get("deleted"):
+            raise _no_such_customer(owner)
+    return await resources.page(call, KIND, parameters, URL, parent=owner, facts=parameters.facts())
+
+
+async def list_of_customer(call: Call) -> Reply:
+    """A page of the payment methods attached to the customer, newest first."""
+    parameters = call.parse(parameters_of.ListOfCustomer)
+    owner = await resources.of_customer(call)
+    url = OF_CUSTOMER.format(customer=owner)
+    return await resources.page(call, KIND, parameters, url, parent=owner, facts=parameters.facts())
+
+
+async def retrieve_of_customer(call: Call) -> Reply:
+    """A payment method attached to the customer."""
+    asked = call.parse(parameters_of.RetrievePaymentMethod).expand
+    owner = await resources.of_customer(call)
+    return await resources.retrieve(call, KIND, call.match["payment_method"], asked, parent=owner)
+
+
+async def _card(unit: UnitOfWork, call: Call, given: NewCard, id: str) -> Card:
+    """What is kept of a card that was sent in full, or by a token. Raises Declined, Refusal."""
+    preferred = given.networks.preferred if given.networks is not None else None
+    if given.token is None:
+        assert given.number is not None
+        assert given.exp_month is not None
+        assert given.exp_year is not None
+        return cards.read_numbers(call, given.number, given.cvc, given.exp_month, given.exp_year, preferred)
+    kept = await tokens.take(unit, call, given.token, by=id, param="card[token]")
+    if not isinstance(kept, Card):
+        raise Refusal("A payment method of the type card is made of a card's token.", param="card[token]")
+    return kept
+
+
+def _patch(call: Call, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod) -> PaymentMethodPatch:
+    """What was sent, as the events have it. Raises Declined for a month that is over."""
+    patch: PaymentMethodPatch = {}
+    if parameters.allow_redisplay is not None:
+        patch["allow_redisplay"] = parameters.allow_redisplay
+    if parameters.billing_details is not None:
+        patch["billing_details"] = parameters.billing_details.patch()
+    if "metadata" in parameters.model_fields_set:
+        patch["metadata"] = parameters.metadata
+    if parameters.us_bank_account is not None:
+        patch["details"] = parameters.us_bank_account.model_dump(exclude_none=True)
+    if parameters.card is not None:
+        patch["card"] = _card_patch(call, parameters.card, state.card)
+    return patch
+
+
+def _card_patch(call: Call, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
+    patch: dict[str, object] = {}
+    if known is not None and (given.exp_month, given.exp_year) != (None, None):
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, known, given.exp_month, given.exp_year)
+    if given.networks is not None:
+        patch["preferred_network"] = given.networks.preferred
+    return patch
+
+
+async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> None:
+    if state.customer is not None:
+        owner: Customer = await resources.load_customer(unit, state.customer)
+        await clocks.moment(unit, owner)
+
+
+async def _transact(call: Call, act: Callable[[UnitOfWork], Awaitable[Answer]], *alone: str) -> Reply:
+    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+
+
+def _no_such_customer(id: str) -> Refusal:
+    return Refusal(Missing(customer.KIND, id).message, code="resource_missing", param="customer")
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="payment_methods.create",
+        right="payment_methods:write",
+        route=create,
+        parameters=parameters_of.CreatePaymentMethod,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="payment_methods.list",
+        right="payment_methods:read",
+        route=list_all,
+        parameters=parameters_of.ListPaymentMethods,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=ONE,
+        name="payment_methods.retrieve",
+        right="payment_methods:read",
+        route=retrieve,
+        parameters=parameters_of.RetrievePaymentMethod,
+        answers=KIND,
+    ),
+    Operation(
+        method="POST",
+        path=ONE,
+        name="payment_methods.update",
+        right="payment_methods:write",
+        route=update,
+        parameters=parameters_of.UpdatePaymentMethod,
+        answers=KIND,
+    ),
+    Operation(
+        method="POST",
+        path=f"{ONE}/attach",
+        name="payment_methods.attach",
+        right="payment_methods:write",
+        route=attach,
+        parameters=parameters_of.AttachPaymentMethod,
+        answers=KIND,
+    ),
+    Operation(
+        method="POST",
+        path=f"{ONE}/detach",
+        name="payment_methods.detach",
+        right="payment_methods:write",
+        route=detach,
+        parameters=parameters_of.DetachPaymentMethod,
+        answers=KIND,
+    ),
+    Operation(
+        method="GET",
+        path=OF_CUSTOMER,
+        name="customers.payment_methods.list",
+        right="payment_methods:read",
+        route=list_of_customer,
+        parameters=parameters_of.ListOfCustomer,
+        answers=f"list.{KIND}",
+    ),
+    Operation(
+        method="GET",
+        path=f"{OF_CUSTOMER}/{{payment_method}}",
+        name="customers.payment_methods.retrieve",
+        right="payment_methods:read",
+        route=retrieve_of_customer,
+        parameters=parameters_of.RetrievePaymentMethod,
+        answers=KIND,
+    ),
+)

@@ -1,0 +1,233 @@
+"""`/v1/customers/{customer}/sources`: attach, list, retrieve, update, delete, verify.
+
+`cards` and `bank_accounts` in its place are the same, and show only what is of their type.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import orjson
+
+from events.card import Card
+from events.customer import Customer
+from events.customer.source import EditSource, NoSource, RemoveSource, Source, SourcePatch, VerifyBankAccount
+from events.decider import Reply
+from events.unit_of_work import UnitOfWork
+from projections import sources
+from projections.customers import CUSTOMER, dumps
+from projections.sources import KIND
+from service.http import cards, clocks, expand, resources, tokens
+from service.http.door import Call
+from service.http.expand import Tree
+from service.http.extras import source as extra
+from service.http.masking import masked_id
+from service.http.operation import Operation
+from service.http.params import source as parameters_of
+
+URL = "/v1/customers/{customer}"
+COLLECTIONS = {"sources": None, "cards": "card", "bank_accounts": "bank_account"}  # and the type they show
+
+
+async def attach(call: Call) -> Reply:
+    """Have the customer pay with a card or bank account."""
+    parameters = call.parse(parameters_of.CreateSource)
+    param, given = parameters.required()
+    tree = expand.paths(parameters.expand, KIND)
+    customer, id = call.match["customer"], ""
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        nonlocal id
+        at = await clocks.moment(unit, state)
+        id = await extra.attach(unit, call, customer, given, at, param=param, metadata=parameters.metadata)
+
+    return await resources.change_customer(
+        call,
+        customer,
+        act,
+        lambda unit: resources.object_reply(call, unit, KIND, id, tree),
+        alone=tuple(tokens.streams(call, given)),
+    )
+
+
+async def list_all(call: Call, collection: str) -> Reply:
+    """A page of what the customer pays with, newest first."""
+    object = COLLECTIONS[collection]
+    parameters: parameters_of.ListSources | parameters_of.ListCards
+    if object is None:
+        parameters = call.parse(parameters_of.ListSources)
+        object = parameters.object
+    else:
+        parameters = call.parse(parameters_of.ListCards)
+    customer = await resources.of_customer(call)
+    url = f"{URL.format(customer=customer)}/{collection}"
+    facts = {} if object is None else {"object": object}
+    return await resources.page(call, KIND, parameters, url, parent=customer, facts=facts)
+
+
+async def retrieve(call: Call, collection: str) -> Reply:
+    """One card or bank account of the customer's."""
+    tree = expand.paths(call.parse(parameters_of.RetrieveSource).expand, KIND)
+    customer = await resources.of_customer(call)
+    caller, id = call.caller, call.match["id"]
+    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    if body is None:
+        raise _no_such(customer, id, collection)
+    shown = orjson.loads(body)
+    if shown["customer"] != customer or COLLECTIONS[collection] not in (None, shown["object"]):
+        raise _no_such(customer, id, collection)
+    return Reply(200, (await resources.expander(call).expanded([body], KIND, tree))[0])
+
+
+async def update(call: Call, collection: str) -> Reply:
+    """Change what is known of one."""
+    parameters = call.parse(parameters_of.UpdateSource)
+
+    def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
+        unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(call, parameters, source)))
+
+    return await _change(call, collection, edit, expand.paths(parameters.expand, KIND))
+
+
+async def delete(call: Call, collection: str) -> Reply:
+    """Take one away from the customer."""
+    expand.paths(call.parse(parameters_of.DeleteSource).expand, KIND)
+    customer, removed = call.match["customer"], b""
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        nonlocal removed
+        source = _found(call, state, collection)
+        removed = dumps(sources.render_deleted(source))
+        unit.do(CUSTOMER, customer, RemoveSource(id=source.id, at=await clocks.moment(unit, state)))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        return Reply(200, removed)
+
+    return await resources.change_customer(call, customer, act, answer)
+
+
+async def verify(call: Call, collection: str) -> Reply:
+    """Show by the amounts of two deposits that a bank account is the customer's."""
+    parameters = call.parse(parameters_of.VerifySource)
+
+    def confirm(unit: UnitOfWork, customer: str, source: Source) -> None:
+        amounts = () if call.caller.livemode else parameters.amounts  # no money was sent to anybody's account
+        unit.do(CUSTOMER, customer, VerifyBankAccount(id=source.id, amounts=amounts))
+
+    return await _change(call, collection, confirm, expand.paths(parameters.expand, KIND))
+
+
+async def _change(call: Call, collection: str, change: Callable[[UnitOfWork, str, Source], None], tree: Tree) -> Reply:
+    """Do something to one card or bank account of the customer's."""
+    customer, id = call.match["customer"], call.match["id"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        source = _found(call, state, collection)
+        await clocks.moment(unit, state)  # not while its clock moves
+        change(unit, customer, source)
+
+    return await resources.change_customer(
+        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
+    )
+
+
+def _found(call: Call, state: Customer, collection: str) -> Source:
+    """The card or bank account in the path. Raises Missing when the customer has none such, or of another type."""
+    source = state.sources.by_id.get(call.match["id"])
+    if source is None or COLLECTIONS[collection] not in (None, source.object):
+        raise _no_such(state.id, call.match["id"], collection)
+    return source
+
+
+def _no_such(customer: str, id: str, collection: str) -> NoSource:
+    return NoSource(customer, masked_id(id), COLLECTIONS[collection] or _of_prefix(id))
+
+
+def _of_prefix(id: str) -> str:
+    """What a thing of that id would be."""
+    return {"card": "card", "ba": "bank_account"}.get(id.partition("_")[0], "source")
+
+
+def _patch(call: Call, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
+    """What was sent, as the events have it. Raises Declined for a month that is over."""
+    sent = parameters.model_fields_set
+    patch: SourcePatch = {}
+    if "account_holder_name" in sent:
+        patch["account_holder_name"] = parameters.account_holder_name
+    if "account_holder_type" in sent:
+        patch["account_holder_type"] = parameters.account_holder_type
+    if "metadata" in sent:
+        patch["metadata"] = parameters.metadata
+    if "name" in sent:
+        patch["name"] = parameters.name
+    if address := parameters.address():
+        patch["address"] = address
+    expires = (parameters.exp_month, parameters.exp_year)
+    if expires != (None, None) and isinstance(source.kept, Card):
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, source.kept, *expires)
+    return patch
+
+
+def _operations(collection: str) -> Iterator[Operation]:
+    list_url, one = f"{URL}/{collection}", f"{URL}/{collection}/{{id}}"
+    object = COLLECTIONS[collection]
+    shown = ("card", "bank_account") if object is None else object
+    deleted = ("deleted_card", "deleted_bank_account") if object is None else f"deleted_{object}"
+    listed = f"list.{object or KIND}"
+    yield Operation(
+        method="POST",
+        path=list_url,
+        name=f"customers.{collection}.create",
+        right="customers:write",
+        route=attach,
+        parameters=parameters_of.CreateSource,
+        answers=shown,
+    )
+    yield Operation(
+        method="GET",
+        path=list_url,
+        name=f"customers.{collection}.list",
+        right="customers:read",
+        route=partial(list_all, collection=collection),
+        parameters=parameters_of.ListSources if object is None else parameters_of.ListCards,
+        answers=listed,
+    )
+    yield Operation(
+        method="GET",
+        path=one,
+        name=f"customers.{collection}.retrieve",
+        right="customers:read",
+        route=partial(retrieve, collection=collection),
+        parameters=parameters_of.RetrieveSource,
+        answers=shown,
+    )
+    yield Operation(
+        method="POST",
+        path=one,
+        name=f"customers.{collection}.update",
+        right="customers:write",
+        route=partial(update, collection=collection),
+        parameters=parameters_of.UpdateSource,
+        answers=shown,
+    )
+    yield Operation(
+        method="DELETE",
+        path=one,
+        name=f"customers.{collection}.delete",
+        right="customers:write",
+        route=partial(delete, collection=collection),
+        parameters=parameters_of.DeleteSource,
+        answers=deleted,
+    )
+    if object != "card":
+        yield Operation(
+            method="POST",
+            path=f"{one}/verify",
+            name=f"customers.{collection}.verify",
+            right="customers:write",
+            route=partial(verify, collection=collection),
+            parameters=parameters_of.VerifySource,
+            answers="bank_account",
+        )
+
+
+OPERATIONS = tuple(operation for collection in COLLECTIONS for operation in _operations(collection))

@@ -1,0 +1,108 @@
+"""`/v1/tokens`: create, with a publishable key too, and retrieve."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+from events import card as kept_of
+from events import ids, token
+from events.decider import Reply
+from events.token import CreateToken
+from events.unit_of_work import UnitOfWork
+from projections.tokens import TOKEN
+from service.http import cards, expand, resources, tokens
+from service.http.door import Call
+from service.http.expand import Tree
+from service.http.operation import Operation
+from service.http.params import token as parameters_of
+from service.http.params.card import BankAccount, Card
+
+URL = "/v1/tokens"
+Answer = Callable[[], Awaitable[Reply]]
+
+
+async def create(call: Call) -> Reply:
+    """Let a token stand for a card or a bank account; of anything else nothing is kept."""
+    parameters = call.parse(parameters_of.CreateToken)
+    kind = parameters.kind()
+    tree = expand.paths(parameters.expand, token.KIND)
+    origin = call.begin()
+    holds, random = "", os.urandom(ids.ID_BYTES)
+    card, account = None, None
+    if isinstance(parameters.card, Card):
+        card, holds = cards.read_card(call, parameters.card), ids.new("card", random)
+    elif isinstance(parameters.bank_account, BankAccount):
+        account = cards.read_bank_account(call, parameters.bank_account, kind)
+        holds = ids.new("ba", random)
+    elif parameters.cvc_update is not None:
+        cards.cvc_ok(parameters.cvc_update.cvc)
+    command = CreateToken(
+        id=_new_id(kind),
+        bank_account=account,
+        card=card,
+        created=int(origin.at.timestamp()),
+        holds=holds,
+        type=kind,
+    )
+
+    async def act(unit: UnitOfWork) -> Answer:
+        return _made(call, unit, command, tree)
+
+    return await call.door.executor.transact(act, origin, key_use=call.key_use)
+
+
+async def retrieve(call: Call) -> Reply:
+    """A token; a well-known name for tests is a fresh one each time."""
+    asked = call.parse(parameters_of.RetrieveToken).expand
+    kept = tokens.named(call, call.match["token"])
+    if kept is None:
+        return await resources.retrieve(call, token.KIND, call.match["token"], asked)
+    tree = expand.paths(asked, token.KIND)
+    origin = call.begin()
+    kind, prefix = ("card", "card") if isinstance(kept, kept_of.Card) else ("bank_account", "ba")
+    command = CreateToken(
+        id=_new_id(kind),
+        bank_account=kept if isinstance(kept, kept_of.BankAccount) else None,
+        card=kept if isinstance(kept, kept_of.Card) else None,
+        created=int(origin.at.timestamp()),
+        holds=ids.new(prefix, os.urandom(ids.ID_BYTES)),
+        type=kind,
+    )
+
+    async def act(unit: UnitOfWork) -> Answer:
+        return _made(call, unit, command, tree)
+
+    return await call.door.executor.transact(act, origin)
+
+
+def _made(call: Call, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Answer:
+    unit.begin(TOKEN, command.id)
+    unit.do(TOKEN, command.id, command)
+    return lambda: resources.object_reply(call, unit, token.KIND, command.id, tree)
+
+
+def _new_id(kind: str) -> str:
+    prefix = {"bank_account": "btok", "cvc_update": "cvctok", "pii": "pii"}.get(kind, "tok")
+    return ids.new(prefix, os.urandom(ids.ID_BYTES))
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="tokens.create",
+        right="tokens:write",
+        route=create,
+        parameters=parameters_of.CreateToken,
+        answers="token",
+        publishable=True,
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{token}}",
+        name="tokens.retrieve",
+        right="tokens:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveToken,
+        answers="token",
+    ),
+)

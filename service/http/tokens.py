@@ -1,0 +1,52 @@
+"""Taking what a token stands for, which uses it up; one of the well-known names for tests may be taken at any time."""
+
+from collections.abc import Iterable
+
+from events import token
+from events.card import BankAccount, Card
+from events.errors import Refusal
+from events.execute import other_mode_hint
+from events.token import UseToken
+from events.unit_of_work import UnitOfWork
+from projections.tokens import TOKEN
+from service.http import cards
+from service.http.door import Call
+from service.http.masking import masked_id
+
+CARD, BANK_ACCOUNT = "tok_", "btok_"
+
+
+async def take(unit: UnitOfWork, call: Call, id: str, *, by: str, param: str) -> Card | BankAccount:
+    """What a token stands for, used up for the object called `by`; `param` names it. Raises Refusal."""
+    fresh = named(call, id)
+    if fresh is not None:
+        return fresh
+    state = await unit.load(TOKEN, id)
+    if not state.id:
+        caller = call.caller
+        there = await call.door.reader.resource(caller.account, not caller.livemode, token.KIND, id)
+        hint = other_mode_hint(caller.livemode) if there else ""
+        raise Refusal(f"No such token: '{masked_id(id)}'{hint}", code="resource_missing", param=param)
+    kept = state.card or state.bank_account
+    if kept is None:
+        raise Refusal(f"A token of the type {state.type} stands for nothing to pay with.", param=param)
+    try:
+        unit.do(TOKEN, id, UseToken(id=id, by=by))
+    except Refusal as refusal:
+        raise Refusal(refusal.message, code=refusal.code, param=param) from None
+    return kept
+
+
+def named(call: Call, id: str) -> Card | BankAccount | None:
+    """What a well-known name for tests stands for; None for anything else."""
+    if id.startswith(CARD):
+        return cards.of_name(call, id.removeprefix(CARD))
+    if id.startswith(BANK_ACCOUNT):
+        return cards.bank_of_name(call, id.removeprefix(BANK_ACCOUNT))
+    return None
+
+
+def streams(call: Call, id: object) -> Iterable[str]:
+    """The stream of a token, of which there is none where a name for tests was sent, or no token at all."""
+    if isinstance(id, str) and named(call, id) is None:
+        yield TOKEN.stream(id)
