@@ -29,7 +29,7 @@ from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.
-EVENT_MODULES = (customer, account_tax_id, api_key, coupon, endpoint, promotion_code, test_clock)
+EVENT_MODULES = (customer, account_tax_id, api_key, coupon, endpoint, payment_method, promotion_code, test_clock, token)
 
 
 def codec() -> Codec:

@@ -26,28 +26,28 @@ from service.http.routes import (
     subscriptions,
     tax_ids,
     test_clocks,
-    webhook_endpoints,
     tokens,
+    webhook_endpoints,
 )
 
 # A path that is spelled out stands before one with an id in the same place.
 MODULES = (
-    coupons,
     balance_transactions,
     cash_balances,
+    coupons,
     customers,
     discounts,
     events,
     feed,
-    promotion_codes,
     payment_methods,
-    subscriptions,
+    promotion_codes,
     sources,
+    subscriptions,
     tax_ids,
     test_clocks,
+    tokens,
     webhook_endpoints,
 )
-    tokens,
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
