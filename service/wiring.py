@@ -29,7 +29,17 @@ from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.
-EVENT_MODULES = (customer, account_tax_id, api_key, coupon, endpoint, payment_method, promotion_code, test_clock, token)
+EVENT_MODULES = (
+    customer,
+    account_tax_id,
+    api_key,
+    coupon,
+    endpoint,
+    payment_method,
+    promotion_code,
+    test_clock,
+    token,
+)
 
 
 def codec() -> Codec:
@@ -94,7 +104,9 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "api_key": api_keys.rows,
             account_tax_id.KIND: tax_ids.own_rows,
             "coupon": CouponProjection(settings.api_version).rows,
+            "payment_method": PaymentMethodProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
+            token.KIND: tokens.rows,
             test_clock.KIND: TestClockProjection(settings.api_version).rows,
             "webhook_endpoint": EndpointProjection(keys, settings.api_version).rows,
         }
@@ -108,9 +120,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         master_keys=keys,
         commit=commit,
         log=log,
-            "payment_method": PaymentMethodProjection(settings.api_version).rows,
         executor=Executor(log, known, keys, rows_of),
-            token.KIND: tokens.rows,
         reader=Reader(dsn, pool),
         metrics=metrics,
     )
