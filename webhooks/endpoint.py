@@ -7,15 +7,16 @@ fails for days or says that it is gone, and tell its owner of that, and before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, assert_never, cast
+from typing import Annotated, Any, Literal, NamedTuple, assert_never, cast
 
 from typing_extensions import TypedDict
 
 from events import metadata
-from events.errors import Missing
+from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 
 KIND = "webhook_endpoint"
+SECRETS_MAX = 5  # that sign at once
 Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/failing.py
 
 
@@ -86,6 +87,16 @@ class DisableFailing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollSecret:
+    """Sign with a new secret from `at` (Unix seconds), and with those before it for `overlap_s` more at most."""
+
+    id: str
+    at: int
+    overlap_s: int
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
     """The endpoint was registered with these attributes; what is not named has its default."""
 
@@ -128,15 +139,32 @@ class EndpointDisabled:
     since: int
 
 
-Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing
-Event = EndpointCreated | EndpointUpdated | EndpointDeleted | EndpointFailed | EndpointDisabled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRolled:
+    """A new secret signs from `at`; those before it sign until `expires_at`, or less long as was said before."""
+
+    at: int
+    expires_at: int
+    secret: Annotated[str, PERSONAL] = ""  # empty once the stream's key is destroyed
+
+
+Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing | RollSecret
+Event = EndpointCreated | EndpointUpdated | EndpointDeleted | EndpointFailed | EndpointDisabled | SecretRolled
 EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.created": EndpointCreated,
     "webhook_endpoint.updated": EndpointUpdated,
     "webhook_endpoint.deleted": EndpointDeleted,
     "webhook_endpoint.failed": EndpointFailed,
     "webhook_endpoint.disabled": EndpointDisabled,
+    "webhook_endpoint.secret_rolled": SecretRolled,
 }
+
+
+class OlderSecret(NamedTuple):
+    """A secret that was rolled, and until when it signs still (Unix seconds)."""
+
+    secret: str
+    until: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +179,7 @@ class Endpoint:
     disabled: bool = False
     enabled_events: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    older_secrets: tuple[OlderSecret, ...] = ()  # newest first
     secret: str = ""
     told_hours: int = 0  # of failing
     told_since: int = 0  # which failing that was
@@ -173,7 +202,8 @@ def stream(id: str) -> str:
 def decide(state: Endpoint, command: Command) -> list[Event]:
     """Say what `command` would make happen; nothing when all is so already.
 
-    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain.
+    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain or
+    more than 5 secrets would sign.
     """
     match command:
         case CreateEndpoint():
@@ -196,6 +226,9 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
             if state.disabled:
                 return []
             return [EndpointDisabled(attempts=command.attempts, reason=command.reason, since=command.since)]
+        case RollSecret():
+            _must_exist(state, command.id)
+            return [_rolled(state, command)]
         case _:
             assert_never(command)
 
@@ -219,6 +252,8 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, told_hours=event.hours, told_since=event.since)
         case EndpointDisabled():
             return replace(state, disabled=True)
+        case SecretRolled():
+            return replace(state, older_secrets=_older(state, event), secret=event.secret)
         case _:
             assert_never(event)
 
@@ -245,8 +280,8 @@ def render(state: Endpoint, livemode: bool) -> dict[str, Any]:
     }
 
 
-def render_created(state: Endpoint, livemode: bool) -> dict[str, Any]:
-    """The answer to its creation: the one time that the secret is shown, in its alphabetical place."""
+def render_with_secret(state: Endpoint, livemode: bool) -> dict[str, Any]:
+    """The answer to its creation or to a new secret: the one time that is shown, in its alphabetical place."""
     return _in_order({**render(state, livemode), "secret": state.secret})
 
 
@@ -285,6 +320,24 @@ def _created(state: Endpoint, command: CreateEndpoint) -> EndpointCreated:
         created_at=command.created_at,
         secret=command.secret,
     )
+
+
+def _rolled(state: Endpoint, command: RollSecret) -> SecretRolled:
+    assert command.secret, "an endpoint has a secret"
+    event = SecretRolled(at=command.at, expires_at=command.at + command.overlap_s, secret=command.secret)
+    if 1 + len(_older(state, event)) > SECRETS_MAX:
+        raise Refusal(
+            f"An endpoint can have up to {SECRETS_MAX} secrets at a time. With an overlap of 0 all others end at once.",
+            param="overlap",
+        )
+    return event
+
+
+def _older(state: Endpoint, event: SecretRolled) -> tuple[OlderSecret, ...]:
+    """The secrets that sign beside the new one, newest first."""
+    last = OlderSecret(state.secret, event.expires_at)
+    older = (last, *(each._replace(until=min(each.until, event.expires_at)) for each in state.older_secrets))
+    return tuple(each for each in older if each.until > event.at)
 
 
 def _changes(state: Endpoint, patch: EndpointPatch) -> Attributes:

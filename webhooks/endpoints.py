@@ -39,14 +39,16 @@ class EndpointProjection:
             "url": "",
             "enabled_events": (),
             "secrets": (),
+            "secrets_until": (),
             "told_hours": state.told_hours,
             "told_since": state.told_since,
         }
         if not state.deleted:
-            sealed = self._master_keys.seal(state.secret.encode(), change.stream)
+            secrets = (state.secret, *(older.secret for older in state.older_secrets))
             facts["url"] = state.url
             facts["enabled_events"] = state.enabled_events
-            facts["secrets"] = (base64.b64encode(sealed).decode(),)
+            facts["secrets"] = [self._sealed(secret, change.stream) for secret in secrets]
+            facts["secrets_until"] = (None, *(older.until for older in state.older_secrets))
         return Rows(
             resources=(
                 ResourceRow(
@@ -65,6 +67,9 @@ class EndpointProjection:
             ),
             notices=tuple(self._notices(change)),
         )
+
+    def _sealed(self, secret: str, stream: str) -> str:
+        return base64.b64encode(self._master_keys.seal(secret.encode(), stream)).decode()
 
     def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
         first = change.version - len(change.steps) + 1

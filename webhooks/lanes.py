@@ -39,7 +39,8 @@ class Endpoint(NamedTuple):
     version: int
     status: str  # enabled, disabled, deleted
     url: str
-    secrets: Sequence[bytes]  # sealed
+    secrets: Sequence[bytes]  # sealed, newest first
+    secrets_until: Sequence[int | None]  # Unix seconds; None, or absent, for good
 
 
 class Report(NamedTuple):
@@ -143,7 +144,7 @@ class Lanes:
         return Turn(
             moment,
             lost or (),
-            [(Endpoint(*row[:5]), _lane(row)) for row in served or ()],
+            [(Endpoint(*row[:5], row[-1]), _lane(row)) for row in served or ()],
             await self._in_their_versions([Head(*row) for row in heads or ()]),
             claimed,
         )
@@ -168,4 +169,4 @@ _columns = attrgetter(*Lane.__slots__)
 
 
 def _lane(row: Sequence[Any]) -> Lane:
-    return Lane(**dict(zip(Lane.__slots__, row[5:], strict=True)))
+    return Lane(**dict(zip(Lane.__slots__, row[5:-1], strict=True)))

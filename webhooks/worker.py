@@ -48,7 +48,7 @@ class _Held:
     endpoint: Endpoint
     lane: Lane
     reported_at: float
-    secrets: tuple[str, ...] | None = None  # None when they do not unseal
+    secrets: tuple[tuple[str, int | None], ...] | None = None  # with their ends; None when they do not unseal
     waiting: deque[Head] = field(default_factory=deque)
     taken_at: float = 0.0  # when `waiting` was filled
     in_flight: set[int] = field(default_factory=set)
@@ -256,7 +256,8 @@ class Worker:
                 held.waiting.clear()
         place = endpoint.stream(told.id)
         try:
-            held.secrets = tuple(self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets)
+            secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
+            held.secrets = tuple(zip(secrets, told.secrets_until or [None] * len(secrets), strict=True))
         except BrokenHistory as error:
             held.secrets = None
             log.error("endpoint.secret_unreadable", endpoint=told.id, error=str(error))
@@ -322,13 +323,14 @@ class Worker:
     async def _post(self, held: _Held, head: Head) -> Outcome:
         if held.secrets is None:
             return Outcome(fault="internal", duration_ms=0)
+        timestamp = int(self._clock.now().timestamp())
         try:
             return await self._sender.post(
                 held.endpoint.url,
                 with_pending(head.body, head.pending),
-                held.secrets,
+                [secret for secret, until in held.secrets if until is None or timestamp < until],
                 id=head.notice_id,
-                timestamp=int(self._clock.now().timestamp()),
+                timestamp=timestamp,
             )
         except Exception:
             log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)

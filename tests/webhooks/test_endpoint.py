@@ -25,6 +25,9 @@ from webhooks.endpoint import (
     EndpointPatch,
     EndpointUpdated,
     Event,
+    OlderSecret,
+    RollSecret,
+    SecretRolled,
     TellOfFailing,
     UpdateEndpoint,
     decide,
@@ -182,6 +185,44 @@ def test_what_its_owner_is_told_of_it_is_the_endpoint_and_how_it_fails() -> None
     assert endpoint.render_failing(state, False, failed(1))["failing"] == {"attempts": 9, "hours": 1, "since": 5}
 
 
+def roll(secret: str, at: int, overlap_s: int) -> RollSecret:
+    return RollSecret(id=ID, at=at, overlap_s=overlap_s, secret=secret)
+
+
+def rolled(secret: str, at: int, expires_at: int) -> SecretRolled:
+    return SecretRolled(at=at, expires_at=expires_at, secret=secret)
+
+
+def test_a_new_secret_signs_at_once_and_the_one_before_it_until_the_overlap_ends() -> None:
+    given(created()).when(roll("new", 100, 50)).then(rolled("new", 100, 150))
+    state = fold((created(), rolled("new", 100, 150)))
+    assert (state.secret, state.older_secrets) == ("new", (OlderSecret(SECRET, 150),))
+
+
+def test_no_older_secret_outlives_the_overlap_of_a_newer_one() -> None:
+    longer = fold((created(), rolled("b", 100, 900), rolled("c", 200, 300)))
+    assert longer.older_secrets == (OlderSecret("b", 300), OlderSecret(SECRET, 300))
+    shorter = fold((created(), rolled("b", 100, 250), rolled("c", 200, 300)))
+    assert shorter.older_secrets == (OlderSecret("b", 300), OlderSecret(SECRET, 250))
+    assert fold((created(), rolled("b", 100, 900), rolled("c", 200, 200))).older_secrets == ()
+
+
+def test_secrets_whose_time_is_over_are_forgotten_with_the_next() -> None:
+    state = fold((created(), rolled("b", 100, 150), rolled("c", 200, 300)))
+    assert state.older_secrets == (OlderSecret("b", 300),)
+
+
+def test_five_secrets_are_the_most_at_a_time() -> None:
+    four = [rolled(f"s{n}", 100, 900) for n in range(4)]
+    given(created(), *four).when(roll("one more", 100, 50)).refused(Refusal, param="overlap")
+    given(created(), *four).when(roll("only one", 100, 0)).then(rolled("only one", 100, 100))
+    given(created(), *four).when(roll("later", 900, 50)).then(rolled("later", 900, 950))
+
+
+def test_the_secret_of_a_deleted_endpoint_is_not_rolled() -> None:
+    given(created(), EndpointDeleted(id=ID)).when(roll("new", 100, 50)).refused(Missing, param="id")
+
+
 patches = st.fixed_dictionaries(
     {},
     optional={
@@ -222,7 +263,7 @@ def test_the_api_shows_these_keys_in_this_order() -> None:
 def test_the_secret_is_shown_at_creation_only() -> None:
     state = fold((created(),))
     assert SECRET not in str(endpoint.render(state, livemode=False))
-    shown = endpoint.render_created(state, livemode=False)
+    shown = endpoint.render_with_secret(state, livemode=False)
     assert shown["secret"] == SECRET
     assert list(shown)[2:] == sorted(list(shown)[2:])
 
@@ -237,5 +278,6 @@ def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> N
         codec.register(name, cls)
     event = created(description="Orders", metadata={"owner": "Jenny"})
     stored = codec.encode(event, key=SubjectKey(bytes(32)), stream=endpoint.stream(ID), version=1)
-    for hidden in (SECRET, URL, "Orders", "Jenny"):
+    stored += codec.encode(rolled("whsec_new", 1, 2), key=SubjectKey(bytes(32)), stream=endpoint.stream(ID), version=2)
+    for hidden in (SECRET, URL, "Orders", "Jenny", "whsec_new"):
         assert hidden.encode() not in stored

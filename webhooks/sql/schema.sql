@@ -23,7 +23,8 @@ CREATE TABLE webhooks.endpoint (
     api_version text COLLATE "C",                  -- it is told in; null for the account's own
     lane_version bigint NOT NULL,                  -- of its stream, when its lane last began anew
     told_since bigint NOT NULL DEFAULT 0,          -- its owner was told that it fails since then (Unix seconds)
-    told_hours integer NOT NULL DEFAULT 0          -- and for how long by then
+    told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
+    secrets_until bigint[] NOT NULL DEFAULT '{}'   -- Unix seconds, of each of the secrets; null or absent for good
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -121,7 +122,8 @@ CREATE TYPE webhooks.served AS (
     endpoint_id text, version bigint, status text, url text, secrets bytea[], concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
     window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
-    failing_since timestamptz, failures_in_a_row integer, gone boolean
+    failing_since timestamptz, failures_in_a_row integer, gone boolean,
+    secrets_until bigint[]
 );
 CREATE TYPE webhooks.head AS (
     endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text

@@ -40,7 +40,7 @@ async def create(call: Call) -> Reply:
     )
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        shown = endpoint.render_created(state, caller.livemode)
+        shown = endpoint.render_with_secret(state, caller.livemode)
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     try:

@@ -1,7 +1,14 @@
 """Events of webhook endpoints."""
 
 from webhooks import endpoint
-from webhooks.endpoint import EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointFailed, EndpointUpdated
+from webhooks.endpoint import (
+    EndpointCreated,
+    EndpointDeleted,
+    EndpointDisabled,
+    EndpointFailed,
+    EndpointUpdated,
+    SecretRolled,
+)
 
 ATTRIBUTES = endpoint.Attributes(
     description="Ledger",
@@ -22,4 +29,5 @@ SAMPLES = (
     EndpointDeleted(id="we_1Mr5jULkdIwHu7"),
     EndpointFailed(attempts=8, hours=24, since=1_700_000_000),
     EndpointDisabled(attempts=21, reason="failing", since=1_700_000_000),
+    SecretRolled(at=1_700_000_000, expires_at=1_700_086_400, secret="whsec_0123456789abcdefghijABCDEFGHIJ02"),
 )

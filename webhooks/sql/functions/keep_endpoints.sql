@@ -22,18 +22,19 @@ BEGIN
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
                coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
-               ARRAY(SELECT decode(jsonb_array_elements_text(facts -> 'secrets'), 'base64')) AS secrets
+               ARRAY(SELECT decode(jsonb_array_elements_text(facts -> 'secrets'), 'base64')) AS secrets,
+               ARRAY(SELECT jsonb_array_elements_text(facts -> 'secrets_until')::bigint) AS secrets_until
         FROM changed WHERE kind = 'webhook_endpoint' ORDER BY id
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
         anew := said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url);
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
-            told_since, told_hours)
+            told_since, told_hours, secrets_until)
         VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets,
-            said.api_version, said.version, said.told_since, said.told_hours)
+            said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
-            told_hours = excluded.told_hours,
+            told_hours = excluded.told_hours, secrets_until = excluded.secrets_until,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (

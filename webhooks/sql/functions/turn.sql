@@ -140,7 +140,7 @@ BEGIN
         (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, lane.concurrency, lane.open_until,
                 lane.open_s, lane.unreachable_in_a_row, lane.window_started_at, lane.window_attempts,
                 lane.window_failures, lane.step_in, lane.quiet_until, lane.failing_since, lane.failures_in_a_row,
-                lane.gone)::webhooks.served)
+                lane.gone, e.secrets_until)::webhooks.served)
          FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
         (SELECT array_agg((next.endpoint_id, next.sequence, n.id, next.attempts, (
                 SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts

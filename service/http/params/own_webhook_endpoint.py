@@ -1,0 +1,15 @@
+"""Parameters of `/v1/rollbook/webhook_endpoints`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.http.params import Parameters
+from service.http.params.kinds import Integer
+
+
+class RollSecret(Parameters):
+    """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/roll_secret`."""
+
+    overlap: Annotated[Integer, Field(ge=0, le=168)] = 24
+    """For how many hours the secrets before it go on signing too; with 0 they end at once."""

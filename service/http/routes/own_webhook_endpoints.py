@@ -1,0 +1,46 @@
+"""`/v1/rollbook/webhook_endpoints`: what an endpoint's owner can do that the API reference does not know of."""
+
+import os
+
+from events.decider import Reply
+from projections.rendering import dumps
+from projections.rows import Rows
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import own_webhook_endpoint as parameters_of
+from webhooks import endpoint, signature
+from webhooks.endpoint import Endpoint, RollSecret
+from webhooks.endpoints import ENDPOINT
+
+URL = "/v1/rollbook/webhook_endpoints/{webhook_endpoint}"
+HOUR_S = 3600
+
+
+async def roll_secret(call: Call) -> Reply:
+    """Give an endpoint a new secret; the only answer that shows it."""
+    parameters = call.parse(parameters_of.RollSecret)
+    id, origin = call.match["webhook_endpoint"], call.begin()
+    command = RollSecret(
+        id=id,
+        at=int(origin.at.timestamp()),
+        overlap_s=parameters.overlap * HOUR_S,
+        secret=signature.new_secret(os.urandom(signature.SECRET_BYTES)),
+    )
+
+    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+        return Reply(200, dumps(endpoint.render_with_secret(state, call.caller.livemode)))
+
+    return await call.door.executor.update(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{URL}/roll_secret",
+        name="rollbook.webhook_endpoints.roll_secret",
+        right="webhook_endpoints:write",
+        route=roll_secret,
+        parameters=parameters_of.RollSecret,
+        answers="webhook_endpoint",
+    ),
+)
