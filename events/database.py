@@ -70,11 +70,11 @@ async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConn
     return connection
 
 
-async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.Pool:
+async def create_pool(dsn: str, *, application: str, size_max: int, **settings: str) -> asyncpg.Pool:
     """A pool that connects when it is first used, so that it can be made while Postgres is away.
 
-    Its plans are pinned like the append's: else pages of a long list are planned anew each time, which costs more than
-    reading them.
+    Unless `settings` say otherwise its plans are pinned like the append's: else pages of a long list are planned anew
+    each time, which costs more than reading them.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -83,7 +83,7 @@ async def create_pool(dsn: str, *, application: str, size_max: int) -> asyncpg.P
         connection_class=ServiceConnection,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings=_server_settings(application, PINNED_PLANS),
+        server_settings=_server_settings(application, settings or PINNED_PLANS),
     )
 
 

@@ -23,11 +23,31 @@ from events.personal import SubjectKey
 from projections.customers import CUSTOMER, KINDS, CustomerProjection, facts_of, last_of_each
 from projections.progress import Meter, Progress
 from projections.rows import CustomerRow, ResourceRow
+from projections.runner import Runner
+from projections.search.rows import SearchProjection
 
 log = structlog.get_logger("projections")
 
 BATCH = 5_000
 STREAMS_BATCH = 1_000
+
+
+async def search(pool: asyncpg.Pool) -> AsyncIterator[Progress]:
+    """Empty what customers are found by and follow the log from its beginning, yielding how far it is.
+
+    Until it is done customers are missing from searches. Stopped half-way, it is gone on with by whoever follows.
+    """
+    name = SearchProjection.name
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("UPDATE projections.checkpoint SET position = 0 WHERE name = $1", name)
+        await connection.execute("TRUNCATE projections.search")
+        total = await connection.fetchval("SELECT position FROM events.head")
+    runner, meter, done = Runner(pool, SearchProjection()), Meter(total), 0
+    while done < total:
+        done = await pool.fetchval("SELECT position FROM projections.checkpoint WHERE name = $1", name)
+        yield meter.at(min(done, total))
+        await runner.advance()
+    log.info("search.rebuilt", events=done)
 
 
 async def customers(dsn: str, codec: Codec, master_keys: MasterKeys) -> AsyncIterator[Progress]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.table import Table
 from events.errors import LogUnavailable
 from service import observe, settings
 from service.dev.cluster import PostgresFailed
+
+if TYPE_CHECKING:  # its import takes a while
+    from service.wiring import Core
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +26,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
 app.add_typer(rebuild_app, name="rebuild")
+subscribers_app = typer.Typer(no_args_is_help=True, help="Services that have notices from a queue of their own.")
+app.add_typer(subscribers_app, name="subscribers")
 console = Console()
 
 ALL_ROLES = frozenset({"api", "relay", "worker"})
@@ -66,6 +71,23 @@ def _call(work: Coroutine[Any, Any, None]) -> None:
 def _api_url(given: str) -> str:
     read = settings.read()
     return given or f"http://{read.host}:{read.port}"
+
+
+def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
+    """Do what may be refused, or need a broker that is not there, and say so."""
+    from events.errors import Refusal
+    from service import commands
+    from webhooks.amqp import BROKER_ERRORS
+
+    try:
+        asyncio.run(commands.over_core(settings.read(), work))
+    except Refusal as refusal:
+        print(refusal.message, file=sys.stderr)
+    except BROKER_ERRORS as error:
+        print(f"RabbitMQ: {str(error) or type(error).__name__}", file=sys.stderr)
+    else:
+        return
+    raise typer.Exit(1)
 
 
 def _play(roles: frozenset[str]) -> None:
@@ -203,12 +225,62 @@ def keys_revoke(id: Annotated[str, typer.Argument(help="the key's id, key_…")]
     asyncio.run(commands.revoke_key(settings.read(), console, id))
 
 
+@subscribers_app.command("add")
+def subscribers_add(
+    name: Annotated[str, typer.Argument(help="what the subscriber is called; its queue is rollbook.NAME")],
+    types: Annotated[list[str], typer.Option(help="types of notices, like 'customer.*'; may be repeated")],
+    account: Annotated[str, typer.Option(help="only notices of this account")] = "*",
+    mode: Annotated[str, typer.Option(help="only notices of this mode, live or test")] = "*",
+) -> None:
+    """Declare a subscriber's queue, or change what it is bound to; again after the broker was lost."""
+    from service import subscribers
+
+    _over_core(lambda core: subscribers.add(core, console, name=name, types=tuple(types), account=account, mode=mode))
+
+
+@subscribers_app.command("list")
+def subscribers_list() -> None:
+    """List the subscribers, and how their queues are."""
+    from service import subscribers
+
+    _over_core(lambda core: subscribers.show(core, console))
+
+
+@subscribers_app.command("remove")
+def subscribers_remove(name: Annotated[str, typer.Argument(help="the subscriber's name")]) -> None:
+    """Remove a subscriber and its queues, with what is in them."""
+    from service import subscribers
+
+    _over_core(lambda core: subscribers.remove(core, console, name))
+
+
+@subscribers_app.command("replay")
+def subscribers_replay(
+    name: Annotated[str, typer.Argument(help="the subscriber's name")],
+    start: Annotated[
+        str, typer.Option("--from", help="position after which to begin, or a time such as 2026-11-23T12:00:00Z")
+    ],
+) -> None:
+    """Put notices that were told before on one subscriber's queue, in order, and on no other."""
+    from service import subscribers
+
+    _over_core(lambda core: subscribers.replay_to(core, console, name, start))
+
+
 @rebuild_app.command("customers")
 def rebuild_customers() -> None:
     """Empty the customers' read model and fill it from the log."""
     from service import commands
 
     asyncio.run(commands.rebuild_customers(settings.read(), console))
+
+
+@rebuild_app.command("search")
+def rebuild_search() -> None:
+    """Empty what customers are found by and fill it from the log."""
+    from service import commands
+
+    asyncio.run(commands.rebuild_search(settings.read(), console))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the command line does to a running or a resting system, beside playing roles."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -13,6 +13,7 @@ from rich.table import Table
 from events import database
 from events.errors import Missing
 from projections import rebuild
+from projections.progress import Progress as Done
 from service import keys, observe
 from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
@@ -42,6 +43,12 @@ async def _core(settings: Settings) -> AsyncIterator[Core]:
             yield core
         finally:
             await core.close()
+
+
+async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]]) -> None:
+    """Do some work over a core of its own."""
+    async with _core(settings) as core:
+        await work(core)
 
 
 async def migrate(settings: Settings, console: Console) -> None:
@@ -118,17 +125,29 @@ async def revoke_key(settings: Settings, console: Console, id: str) -> None:
 
 async def rebuild_customers(settings: Settings, console: Console) -> None:
     """Empty the customers' read model and fill it from the log, with a progress bar."""
+    async with _core(settings) as core:
+        await _show(console, "customers", rebuild.customers(core.dsn, core.codec, core.master_keys))
+    console.print("The customers' read model was rebuilt.")
+
+
+async def rebuild_search(settings: Settings, console: Console) -> None:
+    """Empty what customers are found by and fill it from the log, with a progress bar."""
+    async with _core(settings) as core:
+        await _show(console, "search", rebuild.search(core.pool))
+    console.print("What customers are found by was rebuilt.")
+
+
+async def _show(console: Console, what: str, work: AsyncIterator[Done]) -> None:
+    """Draw the progress of some work."""
     bar = Progress(
-        TextColumn("customers"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:,.0f} events/s"),
         TimeRemainingColumn(),
         console=console,
     )
-    async with _core(settings) as core:
-        with bar:
-            task = bar.add_task("rebuild", total=None, rate=0.0)
-            async for progress in rebuild.customers(core.dsn, core.codec, core.master_keys):
-                bar.update(task, completed=progress.done, total=progress.total, rate=progress.rate)
-    console.print("The customers' read model was rebuilt.")
+    with bar:
+        task = bar.add_task("rebuild", total=None, rate=0.0)
+        async for progress in work:
+            bar.update(task, completed=progress.done, total=progress.total, rate=progress.rate)

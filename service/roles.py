@@ -108,6 +108,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             feed=feed,
             policy=Policy(production=settings.production),
             metrics=core.metrics,
+            finder=core.finder,
             master_keys=core.master_keys,
             default_version=settings.api_version,
             request_timeout_s=settings.request_timeout_s,

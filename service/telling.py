@@ -3,9 +3,12 @@
 import asyncio
 
 from events.follow import Wakeup
+from projections.runner import Runner
+from projections.search.rows import SearchProjection
 from service.health import Health
 from service.settings import Misconfigured
 from service.wiring import Core
+from webhooks import subscribers
 from webhooks.amqp import Topology
 from webhooks.consumer import Consumer
 from webhooks.fanout import FanOut
@@ -14,6 +17,7 @@ from webhooks.lanes import Lanes
 from webhooks.reconciler import Reconciler
 from webhooks.relay import Relay
 from webhooks.sender import Sender
+from webhooks.subscribers import WithSubscribers
 from webhooks.watch import Watch
 from webhooks.worker import Worker
 
@@ -28,7 +32,14 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
     if core.settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
     wakeup = Wakeup(core.dsn, "rollbook_log")
-    playing = Relay(core.dsn, core.settings.amqp_url.get_secret_value(), topology(core), wakeup)
+    amqp_url = core.settings.amqp_url.get_secret_value()
+    declared = WithSubscribers(
+        exchange=core.settings.exchange,
+        fanout_queue=core.settings.fanout_queue,
+        amqp_url=amqp_url,
+        find=lambda: subscribers.known(core.pool),
+    )
+    playing = Relay(core.dsn, amqp_url, declared, wakeup)
     health.brokers["relay"] = lambda: playing.state
     readings = core.metrics.readings
     readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)
@@ -74,12 +85,22 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         tasks.create_task(reconciler.run(stop))
         tasks.create_task(delivering.run(stop))
         tasks.create_task(watch.run(stop))
+        tasks.create_task(_follow_for_search(core, stop))
         if settings.amqp_url is not None:
             from_queue = FanOut(core.dsn, fan_out.measures)
             consumer = Consumer(settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out)
             health.brokers["consumer"] = lambda: consumer.state
             readings.add("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
             tasks.create_task(consumer.run(stop))
+
+
+async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
+    """Keep what customers are found by up to date."""
+    runner, appended = Runner(core.pool, SearchProjection()), Wakeup(core.dsn, "rollbook_log")
+    core.metrics.readings.add("projections_search_lag", "Events that search is behind.", lambda: runner.lag)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(appended.run(stop))
+        tasks.create_task(runner.run(appended, stop))
 
 
 def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:

@@ -21,10 +21,11 @@ from projections.payment_methods import PaymentMethodProjection
 from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
+from projections.search.find import Finder, finder
 from projections.test_clocks import TestClockProjection
 from service.metrics import Metrics
 from service.settings import Settings
-from webhooks import endpoint
+from webhooks import endpoint, subscriber, subscribers
 from webhooks.endpoints import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
@@ -37,6 +38,7 @@ EVENT_MODULES = (
     endpoint,
     payment_method,
     promotion_code,
+    subscriber,
     test_clock,
     token,
 )
@@ -82,12 +84,14 @@ class Core:
     log: PostgresLog
     executor: Executor
     reader: Reader
+    finder: Finder
     metrics: Metrics
 
     async def close(self) -> None:
         """Store what is waiting, then let every connection go."""
         await self.commit.close()
         await self.reader.close()
+        await self.finder.close()
         await self.pool.close()
 
 
@@ -108,6 +112,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
             token.KIND: tokens.rows,
             test_clock.KIND: TestClockProjection(settings.api_version).rows,
+            subscriber.KIND: subscribers.rows,
             "webhook_endpoint": EndpointProjection(keys, settings.api_version).rows,
         }
     )
@@ -122,5 +127,6 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         log=log,
         executor=Executor(log, known, keys, rows_of),
         reader=Reader(dsn, pool),
+        finder=await finder(dsn),
         metrics=metrics,
     )

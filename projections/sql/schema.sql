@@ -3,6 +3,8 @@
 -- customer      the current customers and, for the deleted, where they stood in the list
 -- resource      everything else the API lists: one row an object, of any kind
 -- due           work that is due later, each piece found by its time
+-- checkpoint    how far each follower of the log is
+-- search        living customers under no test clock, by the terms they are found by; follows the log
 -- notice        the public feed: the API's `event` objects, numbered without gaps; partitioned by day, kept 30 days
 -- notice_head   the last notice's number, and a time that never runs backwards
 
@@ -67,6 +69,28 @@ CREATE TABLE projections.due (
 CREATE INDEX due_next ON projections.due (try_at);
 CREATE INDEX due_of_clock ON projections.due (test_clock, due_at) WHERE test_clock IS NOT NULL;
 
+CREATE TABLE projections.checkpoint (
+    name text COLLATE "C" CONSTRAINT checkpoint_pkey PRIMARY KEY,
+    position bigint NOT NULL DEFAULT 0             -- every event up to here is followed
+) WITH (fillfactor = 50);
+INSERT INTO projections.checkpoint (name) VALUES ('search');
+
+CREATE TABLE projections.search (
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    created bigint NOT NULL,
+    position bigint NOT NULL,
+    email text COLLATE "C",                        -- this and the next two without regard to case
+    name text COLLATE "C",
+    phone text COLLATE "C",
+    metadata jsonb NOT NULL,
+    terms bigint[] NOT NULL,                       -- see projections/search/terms.py
+    CONSTRAINT search_pkey PRIMARY KEY (account, livemode, id)
+) WITH (fillfactor = 90);
+CREATE INDEX search_newest ON projections.search (account, livemode, created DESC, position DESC);
+CREATE INDEX search_terms ON projections.search USING gin (terms);
+
 CREATE TABLE projections.notice (
     sequence bigint NOT NULL,                      -- gapless, in commit order
     appended_at timestamptz NOT NULL,              -- never runs backwards along the sequence
@@ -112,6 +136,8 @@ CREATE TYPE projections.due_row AS (
 );
 
 GRANT USAGE ON SCHEMA projections TO rollbook_service;
+GRANT SELECT, UPDATE ON projections.checkpoint TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.search TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.customer, projections.resource TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON projections.due TO rollbook_service;
 GRANT SELECT, INSERT ON projections.notice TO rollbook_service;

@@ -9,7 +9,7 @@ from aiohttp.web_server import Server
 
 from events import ids
 from events.errors import Refusal
-from service.http import refusals
+from service.http import docs, refusals
 from service.http.door import Door
 from service.http.operation import Operation
 from service.http.routes import (
@@ -23,6 +23,7 @@ from service.http.routes import (
     own_webhook_endpoints,
     payment_methods,
     promotion_codes,
+    search,
     sources,
     subscriptions,
     tax_ids,
@@ -43,6 +44,7 @@ MODULES = (
     own_webhook_endpoints,
     payment_methods,
     promotion_codes,
+    search,
     sources,
     subscriptions,
     tax_ids,
@@ -54,7 +56,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for op
 
 
 def routes(door: Door) -> list[web.RouteDef]:
-    """Every route of the API; whatever has none is answered by the last."""
+    """The API's description of itself, and every route of the API; whatever has none is answered by the last."""
     opened = [
         web.route(
             operation.method,
@@ -64,7 +66,8 @@ def routes(door: Door) -> list[web.RouteDef]:
         )
         for operation in OPERATIONS
     ]
-    return [*opened, web.route("*", "/{path:.*}", door.opens("unknown", "", None), expect_handler=_expect)]
+    unknown = web.route("*", "/{path:.*}", door.opens("unknown", "", None), expect_handler=_expect)
+    return [*docs.routes(OPERATIONS), *opened, unknown]
 
 
 async def _expect(request: web.Request) -> None:

@@ -28,12 +28,13 @@ from events.log import Log
 from events.record import Origin, Receipt
 from projections.read import KeyHolder, Reader
 from projections.rendering import differs
+from projections.search.find import Finder
 from service.http import fingerprint, form, json_body, older, params, refusals, versions
 from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
-from service.metrics import Metrics
 from service.http.masking import masked
+from service.metrics import Metrics
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
@@ -101,8 +102,9 @@ class Door:
     feed: Feed
     policy: Policy
     metrics: Metrics
-    default_version: str
+    finder: Finder
     master_keys: MasterKeys
+    default_version: str
     request_timeout_s: float
     tax_countries: frozenset[str] = frozenset()  # that tax is collected in
     running: Running = field(default_factory=Running)
@@ -160,9 +162,9 @@ class Door:
         headers: CIMultiDict[str],
         sent: dict[str, FormValue] | None = None,
     ) -> Reply:
+        """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
-        """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
         account = request.headers.get("Stripe-Account")
         if account is not None:
             self.authenticator.permit_account(caller, account)
@@ -276,13 +278,13 @@ class Door:
             self.metrics.broken_history.inc()
 
 
-def _check_ids(match: dict[str, str]) -> None:
-    """What cannot be an id is not looked up."""
 def _bearer(key: FormValue) -> str | None:
     """The header that would have said what the parameter `key` says."""
     return f"Bearer {key}" if isinstance(key, str) and key else None
 
 
+def _check_ids(match: dict[str, str]) -> None:
+    """What cannot be an id is not looked up."""
     for kind, id in match.items():
         if len(id) > ID_CHARACTERS_MAX or not id.isprintable():
             raise Missing(kind.replace("_", " "), id.encode("ascii", "backslashreplace").decode()[:ID_CHARACTERS_MAX])

@@ -7,18 +7,30 @@ import orjson
 from events.errors import Refusal
 from projections.read import PageOf
 
-START = b'{\n  "object": "list",\n  "data": ['
+LIST, SEARCH_RESULT = (b'{\n  "object": "%b",\n  "data": [' % object for object in (b"list", b"search_result"))
 
 
 def list_body(url: str, bodies: Sequence[bytes], has_more: bool, total_count: int | None = None) -> bytes:
     """A page as the API's list object; its items keep the margin they are stored with."""
-    total = b"" if total_count is None else b',\n  "total_count": %d' % total_count
-    has = b"true" if has_more else b"false"
-    end = b',\n  "has_more": %b%b,\n  "url": %b\n}' % (has, total, orjson.dumps(url))
+    return _joined(LIST, bodies, {"has_more": has_more, **_total(total_count), "url": url})
+
+
+def search_body(url: str, bodies: Sequence[bytes], next_page: str | None, total_count: int | None = None) -> bytes:
+    """A page as the API's search result; `next_page` names the page after it, None when there is none."""
+    rest = {"has_more": next_page is not None, "next_page": next_page, **_total(total_count), "url": url}
+    return _joined(SEARCH_RESULT, bodies, rest)
+
+
+def _total(count: int | None) -> dict[str, object]:
+    return {} if count is None else {"total_count": count}
+
+
+def _joined(start: bytes, bodies: Sequence[bytes], rest: dict[str, object]) -> bytes:
+    end = b"".join(b",\n  %b: %b" % (orjson.dumps(name), orjson.dumps(value)) for name, value in rest.items()) + b"\n}"
     if not bodies:
-        return START + b"]" + end
+        return start + b"]" + end
     items = list(bodies)
-    items[0] = START + b"\n" + items[0]
+    items[0] = start + b"\n" + items[0]
     items[-1] += b"\n  ]" + end
     return b",\n".join(items)  # the one copy of a page that may be large
 

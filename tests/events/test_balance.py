@@ -1,6 +1,6 @@
 """What becomes of balances and cash: ledgers of transactions, and settings."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given as arbitrary
@@ -28,12 +28,12 @@ ADA = given(CUSTOMER, created())
 
 
 def adjust(amount: int, currency: str = "usd", id: str = "cbtxn_1", **patch: Any) -> AdjustBalance:
-    return AdjustBalance(id=id, amount=amount, at=AT, currency=currency, patch=TransactionPatch(**patch))
+    return AdjustBalance(id=id, amount=amount, at=AT, currency=currency, patch=cast(TransactionPatch, patch))
 
 
 def adjusted(amount: int, ending: int, currency: str = "usd", id: str = "cbtxn_1", **set_: Any) -> BalanceAdjusted:
     return BalanceAdjusted(
-        amount=amount, at=AT, attributes=Attributes(**set_), currency=currency, ending_balance=ending, id=id
+        amount=amount, at=AT, attributes=cast(Attributes, set_), currency=currency, ending_balance=ending, id=id
     )
 
 
@@ -57,7 +57,7 @@ def test_other_currencies_have_ledgers_of_their_own() -> None:
 
 
 def test_what_is_said_of_a_transaction_is_kept_without_what_was_sent_empty() -> None:
-    said = {"description": "A gift", "metadata": {"a": "1", "b": ""}}
+    said: dict[str, Any] = {"description": "A gift", "metadata": {"a": "1", "b": ""}}
     ADA.when(adjust(1, **said)).then(adjusted(1, 1, description="A gift", metadata={"a": "1"}))
 
 

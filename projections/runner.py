@@ -1,0 +1,92 @@
+"""Following projections: the log read on from a checkpoint, rows and checkpoint moved in one transaction.
+
+Any number of processes may run the same one: who holds the checkpoint's row advances it, the others look again later. A
+kill at any instant leaves rows and checkpoint as they were or as they will be. The log tells what changed; the rows are
+made of how that stands now, so that going over the same events again leads to the same rows.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import asyncpg
+import structlog
+
+from events.database import LOST, load_sql
+
+log = structlog.get_logger("projections")
+
+BATCH = 1_000
+POLL_S = 1.0
+TIMEOUT_S = 60.0
+
+
+class Touched(NamedTuple):
+    """A stream that has new events, and whose."""
+
+    account: str
+    livemode: bool
+    stream: str
+
+
+class Projection(Protocol):
+    """A read model that follows the log; `name` is its checkpoint's."""
+
+    name: str
+
+    async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
+        """Bring the rows of these streams to how they stand now, each of them once."""
+        ...
+
+
+class Waits(Protocol):
+    """Tells that there may be something to do; a hint, never a promise."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when woken since the last wait, or after `timeout_s`."""
+        ...
+
+
+class Runner:
+    """Has one projection follow the log; `lag` is how many events it was behind at the last look."""
+
+    def __init__(self, pool: asyncpg.Pool, projection: Projection, *, batch: int = BATCH) -> None:
+        self._pool = pool
+        self._projection = projection
+        self._batch = batch
+        self._next = load_sql("projections", "next_events")
+        self.lag = 0
+
+    async def run(self, wakeup: Waits, stop: asyncio.Event) -> None:
+        """Follow until told to stop."""
+        while not stop.is_set():
+            try:
+                advanced = await self.advance()
+            except (*LOST, asyncpg.PostgresError) as error:
+                log.warning("projection.waits", projection=self._projection.name, error=type(error).__name__)
+                advanced = 0
+            if advanced < self._batch:
+                await wakeup.wait(POLL_S)
+
+    async def advance(self) -> int:
+        """Follow the next events, a batch at most; gives how many, 0 while another process is at it."""
+        async with asyncio.timeout(TIMEOUT_S), self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                "SELECT c.position, h.position AS head FROM projections.checkpoint c, events.head h "
+                "WHERE c.name = $1 FOR UPDATE OF c SKIP LOCKED",
+                self._projection.name,
+            )
+            if row is None:
+                return 0
+            events: list[Any] = await connection.fetch(self._next, row["position"], self._batch)
+            self.lag = max(row["head"] - row["position"] - len(events), 0)
+            if not events:
+                return 0
+            touched = dict.fromkeys(Touched(*event[1:]) for event in events)
+            await self._projection.apply(connection, list(touched))
+            await connection.execute(
+                "UPDATE projections.checkpoint SET position = $2 WHERE name = $1",
+                self._projection.name,
+                events[-1]["position"],
+            )
+            return len(events)

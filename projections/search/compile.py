@@ -1,0 +1,70 @@
+"""Tree -> (SQL, arguments): fixed fragments with numbered parameters; nothing a caller wrote is ever part of the text.
+
+Where a clause finds something, its terms narrow the search by index, and the texts themselves decide. What a clause
+rules out is looked for among the newest, one after the other.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, assert_never
+
+from projections.search import terms
+from projections.search.query import Clause, Created, Metadata, Query, Text
+
+
+class Condition(NamedTuple):
+    """A condition on rows `s` of projections.search, and the values of its parameters."""
+
+    sql: str
+    arguments: Sequence[Any]
+
+
+def condition(query: Query, account: str, livemode: bool, *, first: int) -> Condition:
+    """What the query asks of a row; its parameters are numbered from `first` on."""
+    fragments: list[str] = []
+    arguments: list[Any] = []
+    for clause in query.clauses:
+        sql, values = _clause(clause, account, livemode)
+        numbers = [f"${first + len(arguments) + place}" for place in range(len(values))]
+        fragments.append(f"({sql.format(*numbers)})")
+        arguments.extend(values)
+    return Condition(f" {query.joined_by} ".join(fragments), arguments)
+
+
+def _clause(clause: Clause, account: str, livemode: bool) -> Condition:
+    match clause:
+        case Text():
+            return _text(clause, account, livemode)
+        case Metadata():
+            return _metadata(clause, account, livemode)
+        case Created():
+            compared = f"s.created {clause.operator} {{}}::bigint"
+            return Condition(f"NOT {compared}" if clause.negated else compared, (clause.at,))
+        case _:
+            assert_never(clause)
+
+
+def _text(clause: Text, account: str, livemode: bool) -> Condition:
+    text, column = terms.folded(clause.text), f"s.{clause.field}"
+    holds = f"position({{}}::text in {column}) > 0" if clause.within else f"{column} = {{}}::text"
+    if clause.negated:
+        return Condition(f"({holds}) IS NOT TRUE", (text,))
+    wanted = (
+        terms.grams(account, livemode, clause.field, text)
+        if clause.within
+        else [terms.whole(account, livemode, clause.field, text)]
+    )
+    return Condition(f"s.terms @> {{}}::bigint[] AND {holds}", (wanted, text))
+
+
+def _metadata(clause: Metadata, account: str, livemode: bool) -> Condition:
+    if clause.value is None:
+        if clause.negated:
+            return Condition("NOT s.metadata ? {}::text", (clause.key,))
+        wanted = [terms.key(account, livemode, clause.key)]
+        return Condition("s.terms @> {}::bigint[] AND s.metadata ? {}::text", (wanted, clause.key))
+    if clause.negated:
+        return Condition("s.metadata ->> {}::text IS DISTINCT FROM {}::text", (clause.key, clause.value))
+    wanted = [terms.pair(account, livemode, clause.key, clause.value)]
+    return Condition(
+        "s.terms @> {}::bigint[] AND s.metadata ->> {}::text = {}::text", (wanted, clause.key, clause.value)
+    )

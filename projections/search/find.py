@@ -1,0 +1,102 @@
+"""Finding customers: a page of what a query asks for, newest first, and how many there are.
+
+How a search is best gone about depends on what is looked for, so its connections plan each query for its own values.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from events.database import LOST, create_pool
+from events.errors import LogUnavailable
+from projections.search import compile
+from projections.search.query import Query
+
+CONNECTIONS_MAX = 4
+COUNTED_MAX = 10_000
+PLANNED_ANEW = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
+
+# {0} is the query's condition, see compile.py. It is tried on the newest first, which fills a page when what is looked
+# for is common; only when it does not are the others asked, by the index of terms. Nothing the planner believes of how
+# common a term is can make either slow.
+FIND = """
+WITH recent AS MATERIALIZED (
+    SELECT * FROM projections.search
+    WHERE account = $1 AND livemode = $2 AND (created, position) < ($3, $4)
+    ORDER BY created DESC, position DESC LIMIT 1000
+), near AS MATERIALIZED (
+    SELECT s.id, s.created, s.position FROM recent s WHERE {0} ORDER BY s.created DESC, s.position DESC LIMIT $5
+), far AS (
+    SELECT s.id, s.created, s.position FROM projections.search s
+    WHERE s.account = $1 AND s.livemode = $2 AND (SELECT count(*) FROM near) < $5
+      AND (s.created, s.position) < (SELECT created, position FROM recent ORDER BY created, position LIMIT 1) AND ({0})
+    ORDER BY s.created DESC, s.position DESC LIMIT $5
+)
+SELECT CASE WHEN NOT c.deleted AND c.test_clock IS NULL THEN c.body END AS body, found.created, found.position
+FROM (SELECT * FROM near UNION ALL SELECT * FROM far) AS found
+JOIN projections.customer c ON c.account = $1 AND c.livemode = $2 AND c.id = found.id
+ORDER BY found.created DESC, found.position DESC
+LIMIT $5
+"""
+COUNT = """
+SELECT count(*) AS count FROM (
+    SELECT FROM projections.search s WHERE s.account = $1 AND s.livemode = $2 AND ({}) LIMIT $3
+) AS found
+"""
+
+
+class Place(NamedTuple):
+    """Where in the order of creation a page begins: after the customer of that time and position."""
+
+    created: int
+    position: int
+
+
+BEGINNING = Place(2**63 - 1, 2**63 - 1)
+
+
+class Found(NamedTuple):
+    """A page, and where the next one begins; None when there is none."""
+
+    bodies: Sequence[bytes]
+    next: Place | None
+
+
+class Finder:
+    """Finds customers of one account and mode."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Place = BEGINNING) -> Found:
+        """A page of what is asked for, newest first."""
+        where = compile.condition(query, account, livemode, first=6)
+        rows = await self._fetch(FIND.format(where.sql), account, livemode, *after, limit + 1, *where.arguments)
+        last = rows[limit - 1] if len(rows) > limit else None
+        # One that was deleted just now is left out, and search will follow.
+        bodies = [row["body"] for row in rows[:limit] if row["body"] is not None]
+        return Found(bodies, None if last is None else Place(last["created"], last["position"]))
+
+    async def count(self, account: str, livemode: bool, query: Query) -> int:
+        """How many are found in all; counted no further than 10,000 (API reference, search pagination)."""
+        where = compile.condition(query, account, livemode, first=4)
+        rows = await self._fetch(COUNT.format(where.sql), account, livemode, COUNTED_MAX, *where.arguments)
+        count: int = rows[0]["count"]
+        return count
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._pool.close()
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            rows: list[Any] = await self._pool.fetch(query, *arguments)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return rows
+
+
+async def finder(dsn: str) -> Finder:
+    """A finder over a database, which need not be there yet."""
+    return Finder(await create_pool(dsn, application="search", size_max=CONNECTIONS_MAX, **PLANNED_ANEW))

@@ -1,0 +1,65 @@
+"""Terms: what a customer is found by, as numbers that one index holds.
+
+A term says whose customer it is, which field, and what of it: its whole text, three characters of it in a row, or a key
+of the metadata with or without its value. So one GIN index over arrays of numbers answers every operator that finds
+something, for one account and mode alone; and it needs no extension, so a search is the same on every server. Terms are
+digests: who asks looks at the texts themselves again.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import blake2b
+
+GRAM_CHARACTERS = 3
+DIGEST_BYTES = 8
+REMEMBERED_MAX = 65_536
+
+
+def folded(text: str) -> str:
+    """A text without regard to case."""
+    return text.casefold()
+
+
+def whole(account: str, livemode: bool, field: str, text: str) -> int:
+    """The term of a whole text, folded."""
+    return term(account, livemode, f"{field}=", text)
+
+
+def grams(account: str, livemode: bool, field: str, text: str) -> list[int]:
+    """The terms of every three characters in a row of a folded text, in order."""
+    starts = range(len(text) - GRAM_CHARACTERS + 1)
+    return [gram(account, livemode, field, text[start : start + GRAM_CHARACTERS]) for start in starts]
+
+
+def key(account: str, livemode: bool, name: str) -> int:
+    """The term of a key of the metadata, whatever its value."""
+    return term(account, livemode, "metadata", name)
+
+
+def pair(account: str, livemode: bool, name: str, value: str) -> int:
+    """The term of a key of the metadata and its value."""
+    return term(account, livemode, "metadata=", f"{name}\x00{value}")
+
+
+def of_customer(
+    account: str, livemode: bool, texts: Mapping[str, str | None], metadata: Mapping[str, str]
+) -> list[int]:
+    """Every term of a customer, whose texts are folded."""
+    found: set[int] = set()
+    for field, text in texts.items():
+        if text is not None:
+            found.add(whole(account, livemode, field, text))
+            found.update(grams(account, livemode, field, text))
+    for name, value in metadata.items():
+        found.add(key(account, livemode, name))
+        found.add(pair(account, livemode, name, value))
+    return sorted(found)
+
+
+def term(*parts: object) -> int:
+    """A number of 64 bits, with its sign, that the parts always give."""
+    digest = blake2b("\x01".join(map(str, parts)).encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+gram = lru_cache(REMEMBERED_MAX)(lambda account, livemode, field, text: term(account, livemode, f"{field}~", text))

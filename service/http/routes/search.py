@@ -1,0 +1,75 @@
+"""`/v1/customers/search`: find customers by what is known of them.
+
+What is found follows the log: a change shows up some milliseconds after its answer. A page's token goes with its query,
+account and mode, and with no others.
+"""
+
+import base64
+import hmac
+import struct
+
+from events import customer
+from events.decider import Reply
+from events.errors import Refusal
+from projections.search import query as language
+from projections.search.find import BEGINNING, Place
+from service.http import expand, pagination, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import search as parameters_of
+
+URL = "/v1/customers/search"
+PLACE = struct.Struct(">qq")
+SEAL_BYTES = 16
+
+
+async def search(call: Call) -> Reply:
+    """A page of the customers that a query finds, newest first."""
+    parameters = call.parse(parameters_of.SearchCustomers)
+    query = language.parse(parameters.query)
+    tree = expand.paths(parameters.expand, customer.KIND, in_list=True)
+    after = BEGINNING if parameters.page is None else _place(call, parameters.query, parameters.page)
+    caller, finder = call.caller, call.door.finder
+    found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
+    total = None
+    if expand.counted(parameters.expand):
+        total = await finder.count(caller.account, caller.livemode, query)
+    bodies = await resources.expander(call).expanded(found.bodies, customer.KIND, tree)
+    token = None if found.next is None else _token(call, parameters.query, found.next)
+    return Reply(200, pagination.search_body(URL, bodies, token, total))
+
+
+def _token(call: Call, query: str, place: Place) -> str:
+    packed = PLACE.pack(*place)
+    return base64.urlsafe_b64encode(packed + _seal(call, query, packed)).decode().rstrip("=")
+
+
+def _place(call: Call, query: str, token: str) -> Place:
+    """Where the page that a token names begins. Raises Refusal for one that was not given for this query."""
+    try:
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:  # no base64, or not even ASCII
+        sealed = b""
+    packed = sealed[: PLACE.size]
+    if len(packed) < PLACE.size or not hmac.compare_digest(sealed[PLACE.size :], _seal(call, query, packed)):
+        raise Refusal("Invalid page: it is not the next page of this query.", param="page")
+    return Place(*PLACE.unpack(packed))
+
+
+def _seal(call: Call, query: str, packed: bytes) -> bytes:
+    caller = call.caller
+    said = f"{caller.account}\n{caller.livemode}\n{query}\n".encode() + packed
+    return call.door.master_keys.digest("search page", said)[:SEAL_BYTES]
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=URL,
+        name="customers.search",
+        right="customers:read",
+        route=search,
+        parameters=parameters_of.SearchCustomers,
+        answers="search_result.customer",
+    ),
+)
