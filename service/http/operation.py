@@ -26,3 +26,4 @@ class Operation:
     parameters: type[Parameters]
     answers: str | tuple[str, ...]
     publishable: bool = False  # whether a publishable key will do
+    declines: bool = False  # whether a card may be declined

@@ -69,6 +69,7 @@ class AppliesTo(Parameters):
 
 CurrencyOptions = Annotated[dict[str, AmountOff], BeforeValidator(by_currency), NotEmpty]
 Name = Annotated[str | None, Field(max_length=40), Cleared]
+Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class _Attributes(Parameters):
@@ -112,7 +113,7 @@ class CreateCoupon(_Attributes):
     """What the coupon is called by callers; made up unless given."""
     max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
     """How often it may be redeemed, by all customers together."""
-    percent_off: Annotated[str, BeforeValidator(_percent)] | None = None
+    percent_off: Annotated[str, BeforeValidator(_percent, json_schema_input_type=Percent)] | None = None
     """Percentage to take off, above 0 and up to 100, fractions too."""
     redeem_by: Integer | None = None
     """Last moment to redeem it, in Unix seconds."""

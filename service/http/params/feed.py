@@ -44,7 +44,7 @@ class ReadFeed(Parameters):
             tuple[Text, ...],
             Field(max_length=len(EVENT_TYPES)),
             AfterValidator(_spelled_out),
-            BeforeValidator(_listed),
+            BeforeValidator(_listed, json_schema_input_type=str | tuple[Text, ...]),
             NotEmpty,
         ]
         | None

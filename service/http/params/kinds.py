@@ -103,15 +103,24 @@ def _currency(given: str) -> str:
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
 RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
-Currency = Annotated[str, AfterValidator(_currency), BeforeValidator(_not_empty)]
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    BeforeValidator(_not_empty),
+    Field(json_schema_extra={"pattern": f"^{CURRENCY.pattern}$"}),
+]
 Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Array = BeforeValidator(array)
 ClearableArray = BeforeValidator(_cleared_array)
 Cleared = BeforeValidator(_cleared)  # the empty string unsets
 NotEmpty = BeforeValidator(_not_empty)  # the empty string is refused
-Metadata = Annotated[dict[str, str] | None, BeforeValidator(_metadata)]
+_Key = Annotated[str, Field(min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX)]
+_Value = Annotated[str, Field(max_length=METADATA_VALUE_CHARACTERS_MAX)]
+Metadata = Annotated[dict[str, str] | None, BeforeValidator(_metadata, json_schema_input_type=dict[_Key, _Value])]
 Expand = Annotated[tuple[Text, ...], ClearableArray]
+CLEARING = frozenset({_cleared, _cleared_array, _metadata})  # the validators that the empty string means something to
+REFUSING_EMPTY = frozenset({_not_empty})
 
 FULL_WIDTH_AT = "\uff20"
 EMAIL = re.compile(rf"[^\s@{FULL_WIDTH_AT}]+@[^\s@{FULL_WIDTH_AT}.]+(\.[^\s@{FULL_WIDTH_AT}.]+)+")

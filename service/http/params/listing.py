@@ -70,7 +70,7 @@ class Listing(Parameters):
 class DatedListing(Listing):
     """The parameters of a list that can be narrowed to a range of creation times."""
 
-    created: Annotated[Range, BeforeValidator(_exact)] = Range()
+    created: Annotated[Range, BeforeValidator(_exact, json_schema_input_type=int | Range)] = Range()
     """Only objects of this second of creation, in Unix seconds, or of a range of them."""
 
     def page(self) -> PageOf:

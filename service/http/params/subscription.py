@@ -78,7 +78,7 @@ class Item(Parameters):
 
     id: RequiredText
     """Id of the item."""
-    price: Annotated[Price, BeforeValidator(_price)]
+    price: Annotated[Price, BeforeValidator(_price, json_schema_input_type=RequiredText | Price)]
     """What one unit of it costs; its id alone will do."""
     created: Time = None
     """When it was added, in Unix seconds."""

@@ -1,0 +1,124 @@
+"""The API's description of itself: valid OpenAPI, whole, the same each time, and there for everybody."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from service.http import openapi
+from service.http.app import OPERATIONS
+from service.http.operation import Operation
+from service.http.shapes import SHAPES
+from tests.service.serving import Api
+
+DOCUMENT: dict[str, Any] = json.loads(openapi.dumps(OPERATIONS))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+
+
+def described(method: str, path: str) -> Any:
+    return DOCUMENT["paths"][path][method.lower()]
+
+
+def query(path: str, name: str) -> Any:
+    return next(one for one in described("GET", path)["parameters"] if one.get("name") == name)
+
+
+def test_it_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_is_the_same_each_time() -> None:
+    assert openapi.dumps(reversed(OPERATIONS)) == openapi.dumps(OPERATIONS)
+
+
+@each_operation
+def test_every_operation_is_described(operation: Operation) -> None:
+    one = described(operation.method, operation.path)
+    assert one["operationId"] == operation.name
+    assert one["summary"]
+    assert operation.right in one["description"]
+    assert {int(status) for status in one["responses"]} == set(openapi.statuses(operation))
+
+
+@each_operation
+def test_every_parameter_is_described(operation: Operation) -> None:
+    names = {field.alias or name for name, field in operation.parameters.model_fields.items()}
+    one = described(operation.method, operation.path)
+    if "requestBody" in one:
+        ref = one["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]["$ref"]
+        shown = SCHEMAS[ref.rpartition("/")[2]]["properties"]
+    else:
+        shown = {parameter["name"]: parameter for parameter in one["parameters"] if parameter.get("in") == "query"}
+    assert shown.keys() == names
+    for parameter in shown.values():
+        assert parameter.get("description") or "$ref" in parameter
+
+
+@each_operation
+def test_every_answers_shape_is_there(operation: Operation) -> None:
+    answers = (operation.answers,) if isinstance(operation.answers, str) else operation.answers
+    content = json.dumps(described(operation.method, operation.path)["responses"]["200"]["content"])
+    for answer in answers:
+        name = SHAPES[answer].__name__
+        assert f'"#/components/schemas/{name}"' in content
+        assert name in SCHEMAS
+
+
+def test_nothing_refers_to_what_is_not_there_and_nothing_is_there_for_nobody() -> None:
+    text = json.dumps(DOCUMENT)
+    for name in SCHEMAS:
+        assert f'"#/components/schemas/{name}"' in text
+    assert text.count("#/components/schemas/") == sum(text.count(f'"#/components/schemas/{name}"') for name in SCHEMAS)
+
+
+def test_parameters_have_the_types_that_their_text_stands_for() -> None:
+    limit = query("/v1/customers", "limit")["schema"]
+    assert limit == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    assert query("/v1/customers", "created")["style"] == "deepObject"
+    assert query("/v1/customers", "created")["schema"]["anyOf"][0] == {"type": "integer"}
+    assert query("/v1/events", "delivery_success")["schema"] == {"type": "boolean"}
+    coupon = SCHEMAS["coupon.CreateCoupon"]["properties"]
+    assert coupon["percent_off"] == {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 100,
+        "description": "Percentage to take off, above 0 and up to 100, fractions too.",
+    }
+
+
+def test_what_may_be_unset_takes_the_empty_string_and_nothing_takes_null() -> None:
+    update = SCHEMAS["customer.UpdateCustomer"]["properties"]
+    empty = {"type": "string", "enum": [""]}
+    assert update["address"]["anyOf"] == [{"$ref": "#/components/schemas/customer.Address"}, empty]
+    assert empty in update["metadata"]["anyOf"]
+    assert update["tax_exempt"]["enum"] == ["", "none", "exempt", "reverse"]
+    assert update["description"]["maxLength"] == 5000
+    assert "minLength" not in update["description"]
+    assert update["promotion_code"]["minLength"] == 1
+    parameters = [schema for name, schema in SCHEMAS.items() if "." in name]
+    assert '"null"' not in json.dumps(parameters)
+
+
+def test_only_what_acts_takes_an_idempotency_key() -> None:
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    assert key in described("POST", "/v1/customers")["parameters"]
+    assert key not in described("GET", "/v1/customers")["parameters"]
+    assert key not in described("DELETE", "/v1/customers/{customer}")["parameters"]
+
+
+def test_routes_of_our_own_take_json_too() -> None:
+    report = described("PUT", "/v1/rollbook/customers/{customer}/subscriptions/{subscription}")
+    assert set(report["requestBody"]["content"]) == {"application/x-www-form-urlencoded", "application/json"}
+    assert set(described("POST", "/v1/customers")["requestBody"]["content"]) == {"application/x-www-form-urlencoded"}
+
+
+async def test_it_is_served_to_whoever_asks(api: Api) -> None:
+    async with api.session.get(f"{api.url}/openapi.json") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+        assert await answer.json() == DOCUMENT
+        tag = answer.headers["ETag"]
+    async with api.session.get(f"{api.url}/openapi.json", headers={"If-None-Match": tag}) as answer:
+        assert answer.status == 304
