@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import machine, report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
-from tests.benchmarks.rows import append, isolation, latency, lists, requests, throughput
+from tests.benchmarks.rows import append, facets, isolation, latency, lists, requests, search, throughput
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
 Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
@@ -20,6 +20,8 @@ ROWS: dict[str, Row] = {
     "create": requests.creates,
     "read": requests.reads,
     "list": lists.lists,
+    "facets": facets.facets,
+    "search": search.search,
     "append": append.append,
     "latency": latency.without_broker,
     "latency-rabbitmq": latency.through_rabbitmq,

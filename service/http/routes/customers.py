@@ -4,6 +4,7 @@ A request that only sets attributes is one command on one stream. One that asks 
 of `service/http/extras` are applied in turn, and all of it is stored or none.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
@@ -128,8 +129,9 @@ async def end(unit: UnitOfWork, id: str, at: int) -> None:
     """Delete a customer and whatever it has, within a unit of work. Raises Missing, Refusal."""
     state = await resources.load_customer(unit, id)
     unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at))
-    for payment_method in state.payment_methods.attached:
-        await unit.load(PAYMENT_METHOD, payment_method)
+    attached = state.payment_methods.attached
+    await asyncio.gather(*(unit.load(PAYMENT_METHOD, payment_method) for payment_method in attached))
+    for payment_method in attached:
         unit.do(PAYMENT_METHOD, payment_method, DetachFromCustomer(id=payment_method))
     if state.test_clock is not None:
         await unit.load(TEST_CLOCK, state.test_clock)
@@ -206,6 +208,7 @@ OPERATIONS = (
         route=create,
         parameters=parameters_of.CreateCustomer,
         answers="customer",
+        declines=True,
     ),
     Operation(
         method="GET",
@@ -224,6 +227,7 @@ OPERATIONS = (
         route=update,
         parameters=parameters_of.UpdateCustomer,
         answers="customer",
+        declines=True,
     ),
     Operation(
         method="GET",
