@@ -1,0 +1,164 @@
+"""`rollbook subscribers`: services that have notices from a queue of their own on the broker."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import cast, get_args
+
+import typer
+from pydantic_core import PydanticCustomError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from events.decider import Reply
+from events.errors import Missing, Refusal
+from events.record import Origin
+from events.unit_of_work import UnitOfWork
+from service.http.params.feed import matching
+from service.settings import Misconfigured
+from service.wiring import Core
+from webhooks import amqp, replay, subscribers
+from webhooks.subscriber import AddSubscriber, Command, Mode, RemoveSubscriber, Subscriber
+from webhooks.subscribers import SUBSCRIBER
+
+DONE = Reply(status=200, body=b"")
+WIDTH_MIN = 160  # of the table, which is piped into scripts
+SNIPPET = """\
+import asyncio, json, os
+import aio_pika
+
+async def main() -> None:
+    connection = await aio_pika.connect(os.environ["AMQP_URL"])
+    async with connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=100)
+        queue = await channel.get_queue("{queue}")
+        async with queue.iterator() as messages:
+            async for message in messages:
+                async with message.process():  # what raises goes to {dead_letters}
+                    notice = json.loads(message.body)
+                    # The same notice may come again: keep its id with what you do, and skip it then.
+                    print(notice["id"], message.routing_key, notice["data"]["object"]["id"], flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def add(core: Core, console: Console, *, name: str, types: tuple[str, ...], account: str, mode: str) -> None:
+    """Have a subscriber with its queue, bound to these types, and say how to read it."""
+    if mode not in get_args(Mode):
+        raise typer.BadParameter(f"{mode} is no mode; there are {', '.join(get_args(Mode))}")
+    for word in types:
+        try:
+            matching(word)
+        except PydanticCustomError as fault:
+            raise typer.BadParameter(fault.message()) from None
+    url, at = _broker(core), int(core.clock.now().timestamp())
+    wanted = tuple(dict.fromkeys(types))
+    command = AddSubscriber(account=account, at=at, mode=cast(Mode, mode), name=name, types=wanted)
+    state = await _carry_out(core, name, command)
+    async with amqp.channel(url, "subscribers") as channel:
+        await subscribers.declare(channel, core.settings.exchange, state)
+    _say(console, f"queue         {state.queue}\ndead letters  {state.dead_letters}")
+    for key in state.bindings:
+        _say(console, f"bound by      {key}")
+    print("\nA consumer:\n\n" + SNIPPET.format(queue=state.queue, dead_letters=state.dead_letters))
+
+
+async def show(core: Core, console: Console) -> None:
+    """Print a table of the subscribers and how their queues are."""
+    url, known = _broker(core), await subscribers.known(core.pool)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "queue", "ready", "consumers", "dead", "bound by"):
+        table.add_column(heading, no_wrap=True, overflow="ignore")
+    for subscriber in known:
+        numbers = await subscribers.standing(url, subscriber)
+        shown = ["missing" if number is None else str(number) for number in numbers]
+        table.add_row(subscriber.name, subscriber.queue, *shown, " ".join(subscriber.bindings))
+    Console(file=console.file, width=max(console.width, WIDTH_MIN)).print(table)
+
+
+async def remove(core: Core, console: Console, name: str) -> None:
+    """Take a subscriber and its queues away, whatever is in them."""
+    url, state = _broker(core), await _state(core, name)
+    if state.exists:
+        await _carry_out(core, name, RemoveSubscriber(name=name))
+    elif not state.name:  # one that is removed may have left its queues, if the broker was away
+        raise Missing("subscriber", name)
+    async with amqp.channel(url, "subscribers") as channel:
+        await subscribers.delete(channel, state)
+    _say(console, f"{name} is removed, with {state.queue} and {state.dead_letters}.")
+
+
+async def replay_to(core: Core, console: Console, name: str, start: str) -> None:
+    """Put history on one subscriber's queue, with a progress bar, and say how far that came."""
+    url, stop = _broker(core), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    state = await _state(core, name)
+    if not state.exists:
+        raise Missing("subscriber", name)
+    running = await replay.begin(core.pool, state, _start(start))
+    _say(console, f"{running.total} notices after position {running.position}, to {state.queue}")
+    bar = Progress(TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console)
+    try:
+        with bar:
+            task = bar.add_task("replay", total=running.total)
+            async with aclosing(running.run(core.pool, url, stop)) as batches:
+                async for done in batches:
+                    bar.update(task, completed=done)
+    finally:
+        reached = running.position
+        _say(console, f"{running.done} are there now, up to position {reached}: --from {reached} goes on from there.")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+async def _carry_out(core: Core, name: str, command: Command) -> Subscriber:
+    """The subscriber after a command."""
+    after: list[Subscriber] = []
+
+    async def answer() -> Reply:
+        return DONE
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await unit.load(SUBSCRIBER, name)
+        after[:] = [unit.do(SUBSCRIBER, name, command)]
+        return answer
+
+    await core.executor.transact(act, _origin(core), alone=(SUBSCRIBER.stream(name),))
+    return after[0]
+
+
+async def _state(core: Core, name: str) -> Subscriber:
+    return await core.executor.state(SUBSCRIBER, name, _origin(core))
+
+
+def _origin(core: Core) -> Origin:
+    return Origin(account=subscribers.OWNER, livemode=subscribers.LIVEMODE, at=core.clock.now(), actor="system")
+
+
+def _broker(core: Core) -> str:
+    given = core.settings.amqp_url
+    if given is None:
+        raise Misconfigured("AMQP_URL: subscribers have their queues on RabbitMQ, and it is to be known where that is")
+    return given.get_secret_value()
+
+
+def _start(given: str) -> int | datetime:
+    """A position, or a time; in UTC unless it says otherwise."""
+    if given.isascii() and given.isdigit() and len(given) <= 18:
+        return int(given)
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise Refusal(
+            f"'{given}' is neither a position nor a time such as 2026-11-23T12:00:00Z.", param="from"
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
