@@ -130,7 +130,8 @@ class Door:
                 authorization, sent = request.headers.get("Authorization"), None
                 if publishable:
                     sent = await self._parameters(request)
-                    authorization = _bearer(sent.pop("key", "")) if authorization is None else authorization
+                    key = _bearer(sent.pop("key", ""))
+                    authorization = key if authorization is None else authorization
                 caller = await self.authenticator.caller(authorization)
                 actor, livemode = caller.key_id, caller.livemode
                 if route is not None:

@@ -180,7 +180,8 @@ def _operations(collection: str) -> Iterator[Operation]:
         right="customers:write",
         route=attach,
         parameters=parameters_of.CreateSource,
-        answers=shown,
+        answers=("card", "bank_account"),
+        declines=True,
     )
     yield Operation(
         method="GET",
@@ -208,6 +209,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         route=partial(update, collection=collection),
         parameters=parameters_of.UpdateSource,
         answers=shown,
+        declines=True,
     )
     yield Operation(
         method="DELETE",
