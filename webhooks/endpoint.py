@@ -18,6 +18,8 @@ from events.personal import PERSONAL
 KIND = "webhook_endpoint"
 SECRETS_MAX = 5  # that sign at once
 Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/failing.py
+# What of a pause is sent after it: everything, the newest notice of each object, nothing.
+Replay = Literal["all", "latest", "skip"]
 
 
 class EndpointPatch(TypedDict, total=False):
@@ -97,6 +99,14 @@ class RollSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeEndpoint:
+    """Go on sending where it was disabled, with so much of what happened meanwhile or was pending."""
+
+    id: str
+    replay: Replay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
     """The endpoint was registered with these attributes; what is not named has its default."""
 
@@ -148,8 +158,25 @@ class SecretRolled:
     secret: Annotated[str, PERSONAL] = ""  # empty once the stream's key is destroyed
 
 
-Command = CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing | RollSecret
-Event = EndpointCreated | EndpointUpdated | EndpointDeleted | EndpointFailed | EndpointDisabled | SecretRolled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointResumed:
+    """It is enabled again, and gets so much of what happened meanwhile or was pending."""
+
+    replay: Replay
+
+
+Command = (
+    CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing | RollSecret | ResumeEndpoint
+)
+Event = (
+    EndpointCreated
+    | EndpointUpdated
+    | EndpointDeleted
+    | EndpointFailed
+    | EndpointDisabled
+    | SecretRolled
+    | EndpointResumed
+)
 EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.created": EndpointCreated,
     "webhook_endpoint.updated": EndpointUpdated,
@@ -157,6 +184,7 @@ EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.failed": EndpointFailed,
     "webhook_endpoint.disabled": EndpointDisabled,
     "webhook_endpoint.secret_rolled": SecretRolled,
+    "webhook_endpoint.resumed": EndpointResumed,
 }
 
 
@@ -180,6 +208,7 @@ class Endpoint:
     enabled_events: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     older_secrets: tuple[OlderSecret, ...] = ()  # newest first
+    replay: Replay = "all"  # of the last pause
     secret: str = ""
     told_hours: int = 0  # of failing
     told_since: int = 0  # which failing that was
@@ -229,6 +258,9 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case RollSecret():
             _must_exist(state, command.id)
             return [_rolled(state, command)]
+        case ResumeEndpoint():
+            _must_exist(state, command.id)
+            return [EndpointResumed(replay=command.replay)] if state.disabled else []
         case _:
             assert_never(command)
 
@@ -245,7 +277,7 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
                 **event.attributes,
             )
         case EndpointUpdated():
-            return replace(state, **event.attributes)
+            return replace(replace(state, replay="all"), **event.attributes)
         case EndpointDeleted():
             return replace(state, deleted=True)
         case EndpointFailed():
@@ -254,6 +286,8 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, disabled=True)
         case SecretRolled():
             return replace(state, older_secrets=_older(state, event), secret=event.secret)
+        case EndpointResumed():
+            return replace(state, disabled=False, replay=event.replay)
         case _:
             assert_never(event)
 

@@ -38,6 +38,7 @@ class EndpointProjection:
             "status": status,
             "url": "",
             "enabled_events": (),
+            "replay": state.replay,
             "secrets": (),
             "secrets_until": (),
             "told_hours": state.told_hours,

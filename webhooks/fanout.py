@@ -21,6 +21,13 @@ class Progress(NamedTuple):
     made: int  # deliveries
 
 
+class Recovered(NamedTuple):
+    """What one step of recovering came to."""
+
+    done: int  # deliveries made or canceled
+    more: bool  # there is more to do
+
+
 class FanOut:
     """Fans out over a connection of its own. Calls do not overlap, and each raises LogUnavailable without it."""
 
@@ -49,6 +56,13 @@ class FanOut:
             self.measures.notices += progress.missed
             self.measures.deliveries += progress.made
         return progress
+
+    async def recover(self, batch: int, outstanding_max: int) -> Recovered:
+        """Bring a part of what endpoints missed; see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT * FROM webhooks.recover($1, $2)", batch, outstanding_max)
+        recovered = Recovered(*rows[0])
+        self.measures.recovered += recovered.done
+        return recovered
 
     async def sweep(self, batch: int) -> int:
         """Remove deliveries that nothing needs any more, at most `batch` of a sort. Raises LogUnavailable."""

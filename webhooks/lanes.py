@@ -30,6 +30,7 @@ class Head(NamedTuple):
     pending: int  # endpoints that still have to take the notice, this one included
     body: bytes
     api_version: str | None  # the endpoint's own
+    recovered: bool  # gives way to those that are not
 
 
 class Endpoint(NamedTuple):
@@ -52,6 +53,7 @@ class Report(NamedTuple):
     known: Sequence[int]  # deliveries of it that the worker holds, by sequence
     want: int  # how many more it would hold
     lane: Lane
+    spare: int = 0  # and how many more recovered ones
 
 
 class Result(NamedTuple):
@@ -134,7 +136,7 @@ class Lanes:
             "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7)",
             self._worker,
             self.lease_s,
-            [(*report[:5], *_columns(report.lane)) for report in reports],
+            [(*report[:5], *_columns(report.lane), report.spare) for report in reports],
             results,
             held,
             claims,
@@ -144,7 +146,7 @@ class Lanes:
         return Turn(
             moment,
             lost or (),
-            [(Endpoint(*row[:5], row[-1]), _lane(row)) for row in served or ()],
+            [(Endpoint._make((*row[:5], row[-1])), _lane(row)) for row in served or ()],
             await self._in_their_versions([Head(*row) for row in heads or ()]),
             claimed,
         )

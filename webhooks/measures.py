@@ -30,3 +30,4 @@ class FanOutMeasures:
     found: int = 0  # by the reconciler: nobody had fanned them out in time
     lag: int = 0  # notices above the floor at the last look
     swept: int = 0
+    recovered: int = 0  # deliveries made or canceled because of a pause, or as was asked

@@ -22,6 +22,9 @@ BATCH_MAX = 500
 POLL_S = 1.0
 SWEEP_EVERY_S = 60.0
 SWEPT_MAX = 1_000
+RECOVER_EVERY_S = 0.25
+RECOVERED_MAX = 1_000  # notices gone through at a time, for each endpoint
+OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
 
 
 class Wakeup(Protocol):
@@ -37,7 +40,7 @@ class Wakeup(Protocol):
 
 
 class Reconciler:
-    """Fans out what nobody has for `delay_s`, moves the floor, and sweeps up.
+    """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
 
     `wakeup` tells of new notices; `made` is called when there are deliveries to send.
     """
@@ -58,6 +61,7 @@ class Reconciler:
         self._poll_s = poll_s
         self._batch_max = batch_max
         self._made = made
+        self._recovering = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop. What is missing at the start is waited for."""
@@ -76,9 +80,12 @@ class Reconciler:
 
     async def _follow(self, stop: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
-        sweep_at = now()
+        sweep_at = recover_at = now()
         while not stop.is_set():
             await self.catch_up()
+            if now() >= recover_at:
+                self._recovering = await self.recover()
+                recover_at = now() + RECOVER_EVERY_S
             if now() >= sweep_at:
                 swept = await self._fan_out.sweep(SWEPT_MAX)
                 await self._fan_out.lag()
@@ -87,11 +94,19 @@ class Reconciler:
 
     async def _rest(self, stop: asyncio.Event) -> None:
         """Until there may be something to do: at once when woken, unless others are given time for it anyway."""
+        rest_s = min(self._poll_s, RECOVER_EVERY_S) if self._recovering else self._poll_s
         if self._delay:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._poll_s)
+                await asyncio.wait_for(stop.wait(), rest_s)
         else:
-            await self._wakeup.wait(self._poll_s)
+            await self._wakeup.wait(rest_s)
+
+    async def recover(self) -> bool:
+        """Bring a part of what endpoints missed; gives whether there is more."""
+        step = await self._fan_out.recover(RECOVERED_MAX, OUTSTANDING_MAX)
+        if step.done and self._made is not None:
+            self._made()
+        return step.more
 
     async def catch_up(self) -> int:
         """Go to the end of the log, or to the first notice that is given more time; gives the deliveries made."""

@@ -3,7 +3,8 @@
 Attempts and the database go their own pace. While one turn (webhooks/lanes.py) is on its way, attempts end and others
 start; the next turn tells of all of them at once, so a busy lane costs a fraction of a statement for each delivery.
 Each lane has its own concurrency, and lanes with something to send take turns at the places there are: one that
-answers slowly, or never, keeps no other waiting.
+answers slowly, or never, keeps no other waiting. Recovered deliveries have places of their own beside those, half as
+many, and go when no lane has a live one to send.
 """
 
 import asyncio
@@ -50,12 +51,22 @@ class _Held:
     reported_at: float
     secrets: tuple[tuple[str, int | None], ...] | None = None  # with their ends; None when they do not unseal
     waiting: deque[Head] = field(default_factory=deque)
-    taken_at: float = 0.0  # when `waiting` was filled
+    spare: deque[Head] = field(default_factory=deque)  # recovered ones
+    taken_at: float = 0.0  # when `waiting` and `spare` were filled
     in_flight: set[int] = field(default_factory=set)
+    spare_in_flight: set[int] = field(default_factory=set)
     more: bool = False  # the database has further ones that are due
+    more_spare: bool = False
     touched: bool = False  # something is to be written
     queued: bool = False  # stands in line for a place
+    queued_spare: bool = False
     ours: bool = True
+
+    @property
+    def known(self) -> list[int]:
+        """Every delivery of the lane that we hold."""
+        waiting = (head.sequence for head in (*self.waiting, *self.spare))
+        return [*self.in_flight, *self.spare_in_flight, *waiting]
 
 
 class Worker:
@@ -91,6 +102,7 @@ class Worker:
         self._gone = gone
         self._held: dict[str, _Held] = {}
         self._line: deque[_Held] = deque()  # lanes with something to send, in line for a place
+        self._spare_line: deque[_Held] = deque()  # and with something recovered
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -141,6 +153,7 @@ class Worker:
             log.warning("worker.abandons", in_flight=self._in_flight)
             for held in self._held.values():
                 held.in_flight.clear()
+                held.spare_in_flight.clear()
                 held.touched = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_S * 4):
@@ -156,7 +169,7 @@ class Worker:
         for held in self._held.values():
             report = self._report(held, now, room)
             if report is not None:
-                room -= report.want
+                room -= report.want + report.spare
                 reports.append(report)
         results, self._results = self._results, []
         if not reports and claims == 0:
@@ -190,26 +203,27 @@ class Worker:
 
     def _room(self) -> int:
         """How many more deliveries to hold: half as many again as may be on their way."""
-        waiting = sum(len(held.waiting) for held in self._held.values())
+        waiting = sum(len(held.waiting) + len(held.spare) for held in self._held.values())
         return max(0, self._in_flight_max * 3 // 2 - self._in_flight - waiting)
 
     def _report(self, held: _Held, now: float, room: int) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
-        if held.waiting and now - held.taken_at > FRESH_S:
+        if (held.waiting or held.spare) and now - held.taken_at > FRESH_S:
             self._put_back(held)
-        known = [*held.in_flight, *(head.sequence for head in held.waiting)]
-        capacity = self._capacity(held)
+        known = held.known
+        places, spare_places = self._places(held), self._spare_places(held)
+        busy = held.waiting or len(held.in_flight) >= places
         touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
-        if not touched and (self._stopping or held.waiting or len(held.in_flight) >= capacity):
+        if not touched and (self._stopping or busy):
             return None
-        if self._stopping:
-            want = 0
-        elif held.lane.open_until is not None:
-            want = max(0, min(capacity - len(known), room))
-        else:  # and some more to wait, so that a place that falls free is taken at once
-            want = max(0, min(AHEAD * capacity - len(known), room))
+        want = spare = 0
+        if not self._stopping:
+            # And some more to wait, so that a place that falls free is taken at once; of a breaker one probe.
+            ahead = AHEAD if held.lane.open_until is None else 1
+            want = max(0, min(ahead * places - len(held.in_flight) - len(held.waiting), room))
+            spare = max(0, min(ahead * spare_places - len(held.spare_in_flight) - len(held.spare), room - want))
         held.touched = False
-        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane)
+        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane, spare)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
         """Do as the answer to a turn says."""
@@ -217,12 +231,15 @@ class Worker:
             self._lose(self._held[id])
         for told, state in turn.served:
             self._serve(told, state)
-        taken = Counter(head.endpoint_id for head in turn.heads if self._take(head))
+        heads = [head for head in turn.heads if self._take(head)]
+        taken = Counter(head.endpoint_id for head in heads)
+        spare = Counter(head.endpoint_id for head in heads if head.recovered)
         for report in reports:
             held = self._held.get(report.endpoint_id)
             if held is None:
                 continue
-            held.more = taken[report.endpoint_id] == report.want
+            held.more_spare = spare[report.endpoint_id] == report.spare > 0
+            held.more = taken[report.endpoint_id] - spare[report.endpoint_id] == report.want
             if report.touched:
                 held.reported_at = self._moment_at
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
@@ -237,11 +254,11 @@ class Worker:
     def _take(self, head: Head) -> bool:
         """Have a delivery wait to be sent. One that we have already (its lease ran out, and was taken anew) is not."""
         held = self._held[head.endpoint_id]
-        if head.sequence in held.in_flight:
+        if head.sequence in held.in_flight or head.sequence in held.spare_in_flight:
             return False
-        if not held.waiting:
+        if not held.waiting and not held.spare:
             held.taken_at = self._moment_at
-        held.waiting.append(head)
+        (held.spare if head.recovered else held.waiting).append(head)
         return True
 
     def _serve(self, told: Endpoint, state: Lane) -> None:
@@ -253,7 +270,7 @@ class Worker:
         else:
             held.endpoint, held.lane = told, state
             if told.status != "enabled":
-                held.waiting.clear()
+                self._forget(held)
         place = endpoint.stream(told.id)
         try:
             secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
@@ -265,21 +282,30 @@ class Worker:
     def _lose(self, held: _Held) -> None:
         """Another worker has the lane: what is on its way there tells us nothing any more."""
         held.ours = False
-        held.waiting.clear()
+        self._forget(held)
         del self._held[held.endpoint.id]
         self.measures.lost += 1
         log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
 
     def _put_back(self, held: _Held) -> None:
+        """Send none of those that wait, and say so."""
+        self._forget(held)
+        held.touched = True
+
+    @staticmethod
+    def _forget(held: _Held) -> None:
         """Send none of those that wait: they are in the database still."""
         held.waiting.clear()
-        held.touched = True
+        held.spare.clear()
 
     def _queue(self, held: _Held) -> None:
         """Stand in line for a place, when there is something to send and the lane may."""
-        if held.waiting and not held.queued and len(held.in_flight) < self._capacity(held):
+        if held.waiting and not held.queued and len(held.in_flight) < self._places(held):
             held.queued = True
             self._line.append(held)
+        if held.spare and not held.queued_spare and len(held.spare_in_flight) < self._spare_places(held):
+            held.queued_spare = True
+            self._spare_line.append(held)
 
     def _next(self) -> tuple[_Held, Head] | None:
         """The delivery whose turn it is, now on its way; lanes in line are served one each in turn."""
@@ -289,6 +315,16 @@ class Worker:
             if held.waiting:
                 head = held.waiting.popleft()
                 held.in_flight.add(head.sequence)
+                self._in_flight += 1
+                self._queue(held)
+                return held, head
+        # Half of the places are enough, so that there is one for whatever live one comes next.
+        while self._spare_line and self._in_flight < max(self._in_flight_max // 2, 1):
+            held = self._spare_line.popleft()
+            held.queued_spare = False
+            if held.spare and len(held.spare_in_flight) < self._spare_places(held):
+                head = held.spare.popleft()
+                held.spare_in_flight.add(head.sequence)
                 self._in_flight += 1
                 self._queue(held)
                 return held, head
@@ -314,7 +350,7 @@ class Worker:
             finally:
                 self._in_flight -= 1
                 self._unproven -= unproven
-            held.in_flight.discard(head.sequence)
+            (held.spare_in_flight if head.recovered else held.in_flight).discard(head.sequence)
             if held.ours:
                 self._ended(held, head, outcome)
             further = self._next()
@@ -357,13 +393,14 @@ class Worker:
             retry_in_s=told.wait_s,
         )
         if held.lane.open_until is not None or self._capacity(held) == 0:
-            held.waiting.clear()
+            self._forget(held)
         self._queue(held)
         self._tell(held)
 
     def _tell(self, held: _Held) -> None:
         """See to it that a turn is taken: soon, or at once when somebody waits for it."""
-        dry = held.more and not held.waiting and not self._line
+        dry = not held.waiting and not self._line
+        dry = dry and (held.more or (held.more_spare and not held.spare and not self._spare_line))
         if dry or self._in_flight == 0 or len(self._results) >= RESULTS_MAX:
             self._due.set()
         elif len(self._results) == 1:
@@ -379,6 +416,18 @@ class Worker:
                 self.measures.gave_up += 1
             case _:
                 self.measures.delivered += 1
+
+    def _places(self, held: _Held) -> int:
+        """How many live attempts may be on their way; the probe of an open breaker may be a recovered one."""
+        capacity = self._capacity(held)
+        return capacity if held.lane.open_until is None else max(0, capacity - len(held.spare_in_flight))
+
+    def _spare_places(self, held: _Held) -> int:
+        """And how many recovered ones beside them."""
+        capacity = self._capacity(held)
+        if held.lane.open_until is None:
+            return (capacity + 1) // 2
+        return 0 if held.waiting or held.in_flight else capacity
 
     def _capacity(self, held: _Held) -> int:
         state = held.lane

@@ -22,7 +22,7 @@ from events.record import Append, Draft, Origin
 from projections.notices import notice
 from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
 from webhooks import endpoint, signature
-from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, EndpointPatch, UpdateEndpoint
+from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, EndpointPatch, Replay, ResumeEndpoint, UpdateEndpoint
 from webhooks.endpoints import ENDPOINT, EndpointProjection
 from webhooks.fanout import FanOut
 from webhooks.guard import Policy
@@ -88,6 +88,10 @@ class Floor:
         command = UpdateEndpoint(id=id, patch=cast(EndpointPatch, patch))
         await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
 
+    async def resume(self, id: str, replay: Replay = "all") -> None:
+        """Go on with an endpoint that was disabled."""
+        await self.executor.update(ENDPOINT, id, ResumeEndpoint(id=id, replay=replay), origin(), reply=_nothing)
+
     async def delete(self, id: str) -> None:
         """Delete an endpoint."""
         await self.executor.update(ENDPOINT, id, DeleteEndpoint(id=id), origin(), reply=_nothing)
@@ -98,11 +102,17 @@ class Floor:
         return state.secret
 
     async def notices(
-        self, count: int = 1, type: str = "customer.created", *, account: str = ACCOUNT, livemode: bool = False
+        self,
+        count: int = 1,
+        type: str = "customer.created",
+        *,
+        account: str = ACCOUNT,
+        livemode: bool = False,
+        object_id: str | None = None,
     ) -> list[int]:
         """Have `count` things happen; gives the sequences of their notices."""
         by = origin(account, livemode)
-        told = tuple(_notice(type, by) for _ in range(count))
+        told = tuple(_notice(type, by, object_id) for _ in range(count))
         happened = Draft("noted", 1, 1, b"{}", bytes(32))
         await self.commit.append(
             Append(stream=told[0].stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=told))
@@ -140,6 +150,19 @@ class Floor:
         fan_out = FanOut(self.dsn)
         try:
             return await Reconciler(fan_out, self.bell, delay_s=delay_s, made=self.bell.poke).catch_up()
+        finally:
+            await fan_out.close()
+
+    async def recover(self) -> int:
+        """Bring what endpoints missed, as the reconciler does, as far as that goes; gives what was done."""
+        fan_out, done = FanOut(self.dsn), 0
+        try:
+            step = await fan_out.recover(1000, 2000)
+            while step.done:
+                done += step.done
+                self.bell.poke()
+                step = await fan_out.recover(1000, 2000)
+            return done
         finally:
             await fan_out.close()
 
@@ -184,11 +207,10 @@ def origin(account: str = ACCOUNT, livemode: bool = False) -> Origin:
     return Origin(account=account, livemode=livemode, at=datetime.now(UTC), actor="key_1", request_id="req_1")
 
 
-def _notice(type: str, by: Origin) -> NoticeRow:
+def _notice(type: str, by: Origin, object_id: str | None) -> NoticeRow:
     id = ids.new("cus", secrets.token_bytes(14))
-    return notice(
-        type, {"id": id, "object": "customer"}, stream=f"customer-{id}", version=1, event=0, origin=by, api_version="v"
-    )
+    shown = {"id": object_id or id, "object": "customer"}
+    return notice(type, shown, stream=f"customer-{id}", version=1, event=0, origin=by, api_version="v")
 
 
 def _nothing(state: object, rows: Rows | None) -> Reply:

@@ -23,9 +23,12 @@ from webhooks.endpoint import (
     EndpointDisabled,
     EndpointFailed,
     EndpointPatch,
+    EndpointResumed,
     EndpointUpdated,
     Event,
     OlderSecret,
+    Replay,
+    ResumeEndpoint,
     RollSecret,
     SecretRolled,
     TellOfFailing,
@@ -221,6 +224,18 @@ def test_five_secrets_are_the_most_at_a_time() -> None:
 
 def test_the_secret_of_a_deleted_endpoint_is_not_rolled() -> None:
     given(created(), EndpointDeleted(id=ID)).when(roll("new", 100, 50)).refused(Missing, param="id")
+
+
+@pytest.mark.parametrize("replay", ["all", "latest", "skip"])
+def test_an_endpoint_that_is_stopped_is_resumed_as_was_asked(replay: Replay) -> None:
+    command = ResumeEndpoint(id=ID, replay=replay)
+    given(created()).when(command).then()
+    for stop in (DISABLED, EndpointUpdated(attributes={"disabled": True})):
+        given(created(), stop).when(command).then(EndpointResumed(replay=replay))
+        resumed = fold((created(), stop, EndpointResumed(replay=replay)))
+        assert (resumed.disabled, resumed.replay) == (False, replay)
+    again = fold((created(), EndpointResumed(replay="skip"), EndpointUpdated(attributes={"disabled": False})))
+    assert again.replay == "all"
 
 
 patches = st.fixed_dictionaries(

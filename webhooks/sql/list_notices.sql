@@ -10,6 +10,9 @@ SELECT * FROM (
       AND ($7::text[] IS NULL OR n.type = ANY ($7))
 ) AS told
 WHERE $8::boolean IS NULL OR $8 = (pending = 0 AND NOT EXISTS (
-    SELECT FROM webhooks.attempt a WHERE a.sequence = told.sequence AND a.outcome = 'gave_up'))
+    SELECT FROM webhooks.attempt a
+    WHERE a.sequence = told.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
+        SELECT FROM webhooks.attempt l
+        WHERE l.endpoint_id = a.endpoint_id AND l.sequence = a.sequence AND l.outcome = 'delivered')))
 ORDER BY sequence DESC
 LIMIT $6;

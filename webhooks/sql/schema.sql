@@ -3,6 +3,7 @@
 -- endpoint    the registered URLs as they are now; kept by a trigger of projections.resource, in the same transaction
 -- interest    which notices an endpoint wants, by stretches of the sequence: so who gets a notice does not depend on
 --             when it is fanned out
+-- recovery    what an endpoint has missed and is to get still, brought by and by; see webhooks/sql/functions/recover.sql
 -- lane        one row an endpoint: when it is ready for a worker, which worker leases it, its breaker
 -- floor       every notice up to here is fanned out
 -- fanned_out  marks of the notices above the floor that are
@@ -24,7 +25,8 @@ CREATE TABLE webhooks.endpoint (
     lane_version bigint NOT NULL,                  -- of its stream, when its lane last began anew
     told_since bigint NOT NULL DEFAULT 0,          -- its owner was told that it fails since then (Unix seconds)
     told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
-    secrets_until bigint[] NOT NULL DEFAULT '{}'   -- Unix seconds, of each of the secrets; null or absent for good
+    secrets_until bigint[] NOT NULL DEFAULT '{}',  -- Unix seconds, of each of the secrets; null or absent for good
+    stopped_at bigint                              -- notices above this are not for it yet; null while it is not stopped
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -40,6 +42,16 @@ CREATE TABLE webhooks.interest (
 );
 CREATE INDEX interest_account ON webhooks.interest (account, livemode, endpoint_id);
 CREATE INDEX interest_ended ON webhooks.interest (upto) WHERE upto IS NOT NULL;
+
+CREATE TABLE webhooks.recovery (
+    endpoint_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,                       -- of its stream, which asked for it
+    above bigint NOT NULL,                         -- notices with a higher sequence than this,
+    upto bigint NOT NULL,                          -- and up to this,
+    since timestamptz NOT NULL,                    -- and no earlier than this
+    replay text COLLATE "C" NOT NULL CHECK (replay IN ('all', 'latest', 'skip')),
+    CONSTRAINT recovery_pkey PRIMARY KEY (endpoint_id, version)
+);
 
 CREATE TABLE webhooks.lane (
     endpoint_id text COLLATE "C" CONSTRAINT lane_pkey PRIMARY KEY,
@@ -79,9 +91,10 @@ CREATE TABLE webhooks.delivery (
     appended_at timestamptz NOT NULL,              -- of the notice: where its body is
     attempts integer NOT NULL DEFAULT 0,           -- tries used up
     due_at timestamptz NOT NULL,
+    recovered boolean NOT NULL DEFAULT false,      -- gives way to those that are not
     CONSTRAINT delivery_pkey PRIMARY KEY (sequence, endpoint_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX delivery_head ON webhooks.delivery (endpoint_id, due_at, sequence);
+CREATE INDEX delivery_head ON webhooks.delivery (endpoint_id, recovered, due_at, sequence);
 
 CREATE TABLE webhooks.attempt (
     at timestamptz NOT NULL,                       -- when it was recorded, right after it ended
@@ -89,7 +102,7 @@ CREATE TABLE webhooks.attempt (
     sequence bigint NOT NULL,
     notice_id text COLLATE "C" NOT NULL,
     attempt integer NOT NULL,                      -- which of the delivery's tries, from 1
-    outcome text COLLATE "C" NOT NULL,            -- delivered, retry, gave_up
+    outcome text COLLATE "C" NOT NULL,            -- delivered, retry, gave_up; canceled is no attempt, but an end
     status integer,
     fault text COLLATE "C",
     duration_ms integer NOT NULL,
@@ -97,7 +110,7 @@ CREATE TABLE webhooks.attempt (
     excerpt bytea NOT NULL                         -- how the answer began, at most 4 KiB
 ) PARTITION BY RANGE (at);
 CREATE INDEX attempt_delivery ON webhooks.attempt (endpoint_id, sequence DESC);
-CREATE INDEX attempt_gave_up ON webhooks.attempt (sequence) WHERE outcome = 'gave_up';
+CREATE INDEX attempt_in_vain ON webhooks.attempt (sequence) WHERE outcome IN ('gave_up', 'canceled');
 
 CREATE TABLE webhooks.relay_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -116,7 +129,7 @@ CREATE TYPE webhooks.report AS (
     endpoint_id text, version bigint, touched boolean, known bigint[], want integer, concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
     window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
-    failing_since timestamptz, failures_in_a_row integer, gone boolean
+    failing_since timestamptz, failures_in_a_row integer, gone boolean, spare integer
 );
 CREATE TYPE webhooks.served AS (
     endpoint_id text, version bigint, status text, url text, secrets bytea[], concurrency integer,
@@ -126,12 +139,13 @@ CREATE TYPE webhooks.served AS (
     secrets_until bigint[]
 );
 CREATE TYPE webhooks.head AS (
-    endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text
+    endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text,
+    recovered boolean
 );
 
 GRANT USAGE ON SCHEMA webhooks TO rollbook_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, webhooks.lane, webhooks.delivery
-    TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, webhooks.recovery, webhooks.lane,
+    webhooks.delivery TO rollbook_service;
 GRANT SELECT, UPDATE ON webhooks.floor, webhooks.relay_cursor TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON webhooks.fanned_out TO rollbook_service;
 GRANT SELECT, INSERT ON webhooks.attempt TO rollbook_service;

@@ -9,7 +9,7 @@ from service.http.door import Call
 from service.http.operation import Operation
 from service.http.params import own_webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
-from webhooks.endpoint import Endpoint, RollSecret
+from webhooks.endpoint import Endpoint, ResumeEndpoint, RollSecret, UpdateEndpoint
 from webhooks.endpoints import ENDPOINT
 
 URL = "/v1/rollbook/webhook_endpoints/{webhook_endpoint}"
@@ -33,7 +33,46 @@ async def roll_secret(call: Call) -> Reply:
     return await call.door.executor.update(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
 
 
+async def pause(call: Call) -> Reply:
+    """Stop sending to an endpoint; it keeps its place."""
+    call.parse(parameters_of.PauseWebhookEndpoint)
+    return await _change(call, UpdateEndpoint(id=call.match["webhook_endpoint"], patch={"disabled": True}))
+
+
+async def resume(call: Call) -> Reply:
+    """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
+    parameters = call.parse(parameters_of.ResumeWebhookEndpoint)
+    return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=parameters.replay))
+
+
+async def _change(call: Call, command: UpdateEndpoint | ResumeEndpoint) -> Reply:
+    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+        return Reply(200, dumps(endpoint.render(state, call.caller.livemode)))
+
+    return await call.door.executor.update(
+        ENDPOINT, command.id, command, call.begin(), reply=reply, key_use=call.key_use
+    )
+
+
 OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{URL}/pause",
+        name="rollbook.webhook_endpoints.pause",
+        right="webhook_endpoints:write",
+        route=pause,
+        parameters=parameters_of.PauseWebhookEndpoint,
+        answers="webhook_endpoint",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/resume",
+        name="rollbook.webhook_endpoints.resume",
+        right="webhook_endpoints:write",
+        route=resume,
+        parameters=parameters_of.ResumeWebhookEndpoint,
+        answers="webhook_endpoint",
+    ),
     Operation(
         method="POST",
         path=f"{URL}/roll_secret",

@@ -6,6 +6,7 @@ from webhooks.endpoint import (
     EndpointDeleted,
     EndpointDisabled,
     EndpointFailed,
+    EndpointResumed,
     EndpointUpdated,
     SecretRolled,
 )
@@ -30,4 +31,5 @@ SAMPLES = (
     EndpointFailed(attempts=8, hours=24, since=1_700_000_000),
     EndpointDisabled(attempts=21, reason="failing", since=1_700_000_000),
     SecretRolled(at=1_700_000_000, expires_at=1_700_086_400, secret="whsec_0123456789abcdefghijABCDEFGHIJ02"),
+    EndpointResumed(replay="latest"),
 )

@@ -59,3 +59,20 @@ async def test_secrets_of_others_are_not_rolled(api: Api) -> None:
     assert (await api.post(own, key=writer)).status == 200
     await api.delete(f"{PATH}/{made['id']}")
     assert (await api.refused("POST", own, status=404))[:2] == ("resource_missing", "id")
+
+
+async def test_a_pause_shows_as_disabled_and_a_resumed_endpoint_as_enabled(api: Api) -> None:
+    made = await registered(api)
+    del made["secret"]
+    own = f"{OWN}/{made['id']}"
+    for _ in range(2):
+        assert (await api.post(f"{own}/pause")).json == {**made, "status": "disabled"}
+    for body in ("", "replay=skip", "replay=latest", "replay=all"):
+        assert (await api.post(f"{own}/resume", body)).json == made
+    assert (await api.post(f"{PATH}/{made['id']}", "disabled=true")).json["status"] == "disabled"
+    assert (await api.post(f"{own}/resume", "replay=skip")).json == made
+    assert (await api.refused("POST", f"{own}/resume", "replay=some"))[:2] == (None, "replay")
+    assert (await api.refused("POST", f"{own}/resume", "replay="))[:2] == ("parameter_invalid_empty", "replay")
+    for verb in ("pause", "resume"):
+        path = f"{OWN}/we_none/{verb}"
+        assert (await api.refused("POST", path, status=404))[:2] == ("resource_missing", "id")

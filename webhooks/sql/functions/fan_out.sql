@@ -113,6 +113,7 @@ DECLARE
 BEGIN
     SELECT * INTO low FROM webhooks.floor;
     DELETE FROM webhooks.interest WHERE upto <= low.sequence;
+    DELETE FROM webhooks.recovery r USING webhooks.endpoint e WHERE e.id = r.endpoint_id AND e.status = 'deleted';
     DELETE FROM webhooks.delivery WHERE (sequence, endpoint_id) IN (
         SELECT d.sequence, d.endpoint_id FROM webhooks.endpoint e JOIN webhooks.delivery d ON d.endpoint_id = e.id
         WHERE e.status = 'deleted' LIMIT batch FOR UPDATE OF d SKIP LOCKED

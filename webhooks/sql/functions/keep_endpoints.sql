@@ -1,7 +1,8 @@
 -- keep_endpoints: bring endpoints, their interests and their lanes to what rows of projections.resource now say.
 --
 -- It runs in the transaction that appended the change, which holds the log's head row: so no notice is being numbered
--- meanwhile, and the change takes effect exactly between two notices. Rows are gone through in order of id, as whoever
+-- meanwhile, and the change takes effect exactly between two notices. One that is disabled keeps its place, and goes on
+-- from there when it is enabled: see recover.sql. Rows are gone through in order of id, as whoever
 -- locks several lanes does. Saying the same again changes nothing, so the rows may be rebuilt.
 --
 -- Fails on webhook_endpoint_limit when an account would have more living endpoints in one mode than the 16 of the API
@@ -13,12 +14,14 @@ DECLARE
     was webhooks.endpoint;
     wanted text[];
     anew boolean;
+    settled boolean;
 BEGIN
     FOR said IN
         SELECT id, account, livemode, version,
                facts ->> 'status' AS status,
                facts ->> 'url' AS url,
                facts ->> 'api_version' AS api_version,
+               coalesce(facts ->> 'replay', 'all') AS replay,
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
                coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
@@ -28,13 +31,22 @@ BEGIN
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
         anew := said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url);
+        SELECT sequence INTO head FROM projections.notice_head;
+        IF said.status = 'enabled' AND was.stopped_at IS NOT NULL THEN
+            INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
+            VALUES (said.id, said.version, was.stopped_at, head, '-infinity', said.replay);
+        END IF;
+        -- Until it is settled what becomes of the deliveries that are pending, none of them is sent.
+        settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
-            told_since, told_hours, secrets_until)
-        VALUES (said.id, said.account, said.livemode, said.version, said.status, said.url, said.secrets,
-            said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until)
+            told_since, told_hours, secrets_until, stopped_at)
+        VALUES (said.id, said.account, said.livemode, said.version,
+            CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
+            said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
+            CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
-            told_hours = excluded.told_hours, secrets_until = excluded.secrets_until,
+            told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
@@ -47,7 +59,6 @@ BEGIN
 
         SELECT enabled_events INTO wanted FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL;
         IF wanted IS DISTINCT FROM (CASE WHEN said.status = 'enabled' THEN said.enabled_events END) THEN
-            SELECT sequence INTO head FROM projections.notice_head;
             DELETE FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL AND above = head;
             UPDATE webhooks.interest SET upto = head WHERE endpoint_id = said.id AND upto IS NULL;
             IF said.status = 'enabled' THEN

@@ -4,7 +4,8 @@
 --   worker    names the worker; it has a lane for `lease_s` from when it leased it or last reported it as touched,
 --             or a third less
 --   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
---             .known    deliveries of the lane that it holds still, and .want how many more it would hold
+--             .known    deliveries of the lane that it holds still, .want how many more it would hold, and .spare how
+--                       many more that are recovered: those have places of their own, so that live ones never wait
 --             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since
 --             the rest  the lane's state, see webhooks/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
@@ -87,32 +88,40 @@ BEGIN
     END IF;
     WITH lane AS (
         SELECT r.endpoint_id, e.api_version, e.status = 'enabled' AS enabled, e.version <> r.version AS told, r.known,
-            r.want, l.leased_until, r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at,
-            r.window_attempts, r.window_failures, r.step_in, r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone
+            r.want, r.spare, l.leased_until, r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row,
+            r.window_started_at, r.window_attempts, r.window_failures, r.step_in, r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, r.known,
-            r.want, l.leased_until, l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at,
-            l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
+            r.want, r.spare, l.leased_until, l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row,
+            l.window_started_at, l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, '{}',
             CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END,
+            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL THEN l.concurrency ELSE 1 END,
             '-infinity', l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at,
             l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), next AS (
-        SELECT d.*, lane.api_version, d.place <= lane.want AND d.due_at <= moment AS handed
+        SELECT d.*, lane.api_version,
+            d.place <= CASE WHEN d.recovered THEN lane.spare ELSE lane.want END AND d.due_at <= moment AS handed
         FROM lane CROSS JOIN LATERAL (
-            SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at,
+            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered,
                 row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
             FROM webhooks.delivery d
-            WHERE d.endpoint_id = lane.endpoint_id AND d.sequence <> ALL (lane.known)
-            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END
+            WHERE d.endpoint_id = lane.endpoint_id AND NOT d.recovered AND d.sequence <> ALL (lane.known)
+            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END)
+            UNION ALL
+            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered,
+                row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
+            FROM webhooks.delivery d
+            WHERE d.endpoint_id = lane.endpoint_id AND d.recovered AND d.sequence <> ALL (lane.known)
+            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.spare + 1 ELSE 0 END)
         ) AS d
     ), rest AS (
         SELECT endpoint_id, bool_or(handed) AS handed, min(due_at) FILTER (WHERE NOT handed) AS due_at
@@ -146,7 +155,7 @@ BEGIN
                 SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
                     SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence ORDER BY p.endpoint_id LIMIT 16
                 ) AS p
-            ), n.body, next.api_version)::webhooks.head ORDER BY next.due_at, next.sequence)
+            ), n.body, next.api_version, next.recovered)::webhooks.head ORDER BY next.due_at, next.sequence)
          FROM next JOIN projections.notice n ON n.sequence = next.sequence AND n.appended_at = next.appended_at
          WHERE next.handed)
     INTO served, heads;
