@@ -28,7 +28,7 @@ def render(id: str, transaction: Transaction, customer: str, livemode: bool) -> 
         "invoice": None,
         "livemode": livemode,
         "metadata": dict(transaction.metadata),
-        "type": "adjustment",
+        "type": transaction.type,
     }
 
 

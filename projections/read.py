@@ -104,6 +104,21 @@ class Reader:
         """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
         return await self._ask(self._resources, Named(account, livemode, kind, id, ever))
 
+    async def many(self, account: str, livemode: bool, kind: str, ids: Sequence[str]) -> list[bytes | None]:
+        """The bodies of many objects of one kind, deleted ones too as they last were; None for what never was."""
+        if len(ids) == 1:  # asked together with what other requests ask for
+            [id] = ids
+            if kind == "customer":
+                return [await self.customer(account, livemode, id)]
+            return [await self.resource(account, livemode, kind, id, ever=True)]
+        accounts, livemodes = [account] * len(ids), [livemode] * len(ids)
+        if kind == "customer":
+            rows = await self._fetch(self._sql["get_customers"], accounts, livemodes, ids)
+        else:
+            asked = (accounts, livemodes, [kind] * len(ids), ids, [True] * len(ids))
+            rows = await self._fetch(self._sql["get_resources"], *asked)
+        return [row["body"] for row in rows]
+
     async def customers(
         self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
     ) -> Page:

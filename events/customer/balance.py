@@ -6,7 +6,7 @@ Of a transaction only its description and its metadata may be edited.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple, assert_never, cast
+from typing import Annotated, Any, Literal, NamedTuple, assert_never, cast
 
 from typing_extensions import TypedDict
 
@@ -14,8 +14,10 @@ from events import metadata
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 
-AMOUNT_MAX = 999_999_999_999  # minor units, either way, of one transaction and of a ledger; the reference names none
+AMOUNT_MAX = 999_999_999_999  # minor units, either way, of a ledger and of what is sent; ours: the reference names none
 KIND = "customer_balance_transaction"
+
+Type = Literal["adjustment", "initial"]
 
 
 class TransactionPatch(TypedDict, total=False):
@@ -51,6 +53,7 @@ class SetBalance:
     at: int
     balance: int  # minor units
     currency: str
+    type: Type = "adjustment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class BalanceAdjusted:
     currency: str
     ending_balance: int
     id: str
+    type: Type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,7 @@ class Transaction(NamedTuple):
     description: str | None
     ending_balance: int
     metadata: Mapping[str, str]
+    type: Type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +125,32 @@ def decide(state: Balance, command: Command) -> list[Event]:
         case AdjustBalance():
             if command.amount == 0:
                 raise Refusal("The amount of a transaction cannot be 0.", param="amount")
-            return [_adjusted(state, command.id, command.amount, command.at, command.currency, command.patch)]
+            ending_balance = state.ledgers.get(command.currency, 0) + command.amount
+            if abs(ending_balance) > AMOUNT_MAX:
+                raise Refusal(f"A customer's balance can be at most {AMOUNT_MAX} either way.", param="amount")
+            adjusted = BalanceAdjusted(
+                amount=command.amount,
+                at=command.at,
+                attributes=_changes(None, {}, command.patch),
+                currency=command.currency,
+                ending_balance=ending_balance,
+                id=command.id,
+                type="adjustment",
+            )
+            return [adjusted]
         case SetBalance():
+            assert abs(command.balance) <= AMOUNT_MAX, "the door takes no other"
             amount = command.balance - state.ledgers.get(command.currency, 0)
-            return [_adjusted(state, command.id, amount, command.at, command.currency, {})] if amount else []
+            brought = BalanceAdjusted(
+                amount=amount,
+                at=command.at,
+                attributes={},
+                currency=command.currency,
+                ending_balance=command.balance,
+                id=command.id,
+                type=command.type,
+            )
+            return [brought] if amount else []
         case EditTransaction():
             transaction = state.transactions.get(command.id)
             if transaction is None:
@@ -145,6 +172,7 @@ def evolve(state: Balance, event: Event) -> Balance:
                 description=event.attributes.get("description"),
                 ending_balance=event.ending_balance,
                 metadata=event.attributes.get("metadata", {}),
+                type=event.type,
             )
             return Balance(
                 ledgers={**state.ledgers, event.currency: event.ending_balance},
@@ -155,20 +183,6 @@ def evolve(state: Balance, event: Event) -> Balance:
             return replace(state, transactions={**state.transactions, event.id: edited})
         case _:
             assert_never(event)
-
-
-def _adjusted(state: Balance, id: str, amount: int, at: int, currency: str, patch: TransactionPatch) -> BalanceAdjusted:
-    ending_balance = state.ledgers.get(currency, 0) + amount
-    if not -AMOUNT_MAX <= ending_balance <= AMOUNT_MAX:
-        raise Refusal(f"A customer's balance can be at most {AMOUNT_MAX} either way.", param="amount")
-    return BalanceAdjusted(
-        amount=amount,
-        at=at,
-        attributes=_changes(None, {}, patch),
-        currency=currency,
-        ending_balance=ending_balance,
-        id=id,
-    )
 
 
 def _changes(description: str | None, current: Mapping[str, str], patch: TransactionPatch) -> Attributes:

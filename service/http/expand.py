@@ -4,7 +4,6 @@ Objects are expanded level by level, all of a page together: one query a propert
 a request has changed and not stored yet is seen as it will be. A path through null stops there in silence.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -145,7 +144,7 @@ class Expander:
         """Replace the ids under `name` by what they name; gives what was put there."""
         holders = [object for object in objects if isinstance(object.get(name), str)]
         ids = list(dict.fromkeys(object[name] for object in holders))
-        bodies = dict(zip(ids, await asyncio.gather(*(self._one(kind, id) for id in ids)), strict=True))
+        bodies = await self._bodies(kind, ids)
         found: list[Shown] = []
         for object in holders:
             body = bodies[object[name]]
@@ -154,11 +153,19 @@ class Expander:
                 found.append(object[name])
         return [object for object in found if not object.get("deleted")]
 
-    async def _one(self, kind: str, id: str) -> bytes | None:
+    async def _bodies(self, kind: str, ids: Sequence[str]) -> dict[str, bytes | None]:
+        """The bodies of many objects of one kind by their ids, None for what never was: one query at most."""
+        bodies: dict[str, bytes | None] = {id: self._pending(kind, id) for id in ids}
+        missing = [id for id, body in bodies.items() if body is None]
+        if missing:
+            bodies.update(zip(missing, await self._reader.many(*self._who, kind, missing), strict=True))
+        return bodies
+
+    def _pending(self, kind: str, id: str) -> bytes | None:
         if kind == "customer":
-            return self._customers.get(id) or await self._reader.customer(*self._who, id)
+            return self._customers.get(id)
         row = self._resources.get((kind, id))
-        return row.body if row is not None else await self._reader.resource(*self._who, kind, id, ever=True)
+        return None if row is None else row.body
 
     async def _add_items(self, objects: list[Shown], name: str, node: Items) -> None:
         parents = [object["id"] for object in objects]
@@ -191,24 +198,31 @@ class Expander:
         return [*(orjson.loads(row.body) for row in new), *kept]
 
     async def _add_part(self, objects: list[Shown], name: str, part: Part, ids: Sequence[str]) -> None:
-        bodies = await asyncio.gather(*(self._one(part.kind, id) for id in ids))
-        for object, body in zip(objects, bodies, strict=True):
+        bodies = await self._bodies(part.kind, ids)
+        for object, id in zip(objects, ids, strict=True):
+            body = bodies[id]
             object[name] = part.show(object, None if body is None else orjson.loads(body))
 
     async def _add_tax(self, customers: list[Shown], name: str) -> None:
-        known = await asyncio.gather(*(self._one("tax", customer["id"]) for customer in customers))
-        payments = await asyncio.gather(*(self._payment(customer) for customer in customers))
-        for customer, body, payment in zip(customers, known, payments, strict=True):
+        known = await self._bodies("tax", [customer["id"] for customer in customers])
+        payments = await self._payments(customers)
+        for customer, payment in zip(customers, payments, strict=True):
+            body = known[customer["id"]]
             stored = None if body is None else orjson.loads(body)
             customer[name] = tax.render(customer, stored, payment, self._tax_countries)
 
-    async def _payment(self, customer: Shown) -> Shown | None:
-        """What the customer pays with."""
-        kind, way = tax.way_to_pay(customer) or ("", None)
-        if not isinstance(way, str):
-            return way
-        body = await self._one(kind, way)
-        return None if body is None else orjson.loads(body)
+    async def _payments(self, customers: list[Shown]) -> list[Shown | None]:
+        """What each customer pays with."""
+        ways = [tax.way_to_pay(customer) or ("", None) for customer in customers]
+        named = {(kind, way) for kind, way in ways if isinstance(way, str)}
+        bodies: dict[str, bytes | None] = {}
+        for kind in {kind for kind, _ in named}:
+            bodies |= await self._bodies(kind, [way for of, way in named if of == kind])
+        paid: list[Shown | None] = []
+        for _, way in ways:
+            body = bodies[way] if isinstance(way, str) else None
+            paid.append(way if isinstance(way, dict) else None if body is None else orjson.loads(body))
+        return paid
 
 
 def _listed(row: ResourceRow, node: Items) -> bool:

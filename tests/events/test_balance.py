@@ -1,5 +1,6 @@
 """What becomes of balances and cash: ledgers of transactions, and settings."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -33,7 +34,13 @@ def adjust(amount: int, currency: str = "usd", id: str = "cbtxn_1", **patch: Any
 
 def adjusted(amount: int, ending: int, currency: str = "usd", id: str = "cbtxn_1", **set_: Any) -> BalanceAdjusted:
     return BalanceAdjusted(
-        amount=amount, at=AT, attributes=cast(Attributes, set_), currency=currency, ending_balance=ending, id=id
+        amount=amount,
+        at=AT,
+        attributes=cast(Attributes, set_),
+        currency=currency,
+        ending_balance=ending,
+        id=id,
+        type="adjustment",
     )
 
 
@@ -76,6 +83,11 @@ def test_a_balance_is_set_by_a_transaction_of_the_difference() -> None:
     command = SetBalance(id="cbtxn_2", at=AT, balance=100, currency="usd")
     with_balance(adjusted(-500, -500)).when(command).then(adjusted(600, 100, id="cbtxn_2"))
     with_balance(adjusted(100, 100)).when(command).nothing_happens()
+
+
+def test_a_balance_that_a_customer_begins_with_is_called_so() -> None:
+    command = SetBalance(id="cbtxn_1", at=AT, balance=-AMOUNT_MAX, currency="usd", type="initial")
+    ADA.when(command).then(replace(adjusted(-AMOUNT_MAX, -AMOUNT_MAX), type="initial"))
 
 
 def test_only_what_is_said_of_a_transaction_changes() -> None:

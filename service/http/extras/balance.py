@@ -19,7 +19,14 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustome
     assert parameters.balance is not None
     currency = unit.state(CUSTOMER, id).currency or DEFAULT_CURRENCY
     transaction = ids.new("cbtxn", os.urandom(ids.ID_BYTES))
-    unit.do(CUSTOMER, id, SetBalance(id=transaction, at=at, balance=parameters.balance, currency=currency))
+    command = SetBalance(
+        id=transaction,
+        at=at,
+        balance=parameters.balance,
+        currency=currency,
+        type="initial" if isinstance(parameters, CreateCustomer) else "adjustment",
+    )
+    unit.do(CUSTOMER, id, command)
 
 
 def streams(call: Call, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:

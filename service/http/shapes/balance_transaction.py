@@ -39,5 +39,5 @@ class BalanceTransaction(Shape):
     """Whether it is of live mode, or of test mode."""
     metadata: dict[str, str]
     """Keys and values of the caller's own."""
-    type: Literal["adjustment"]
+    type: Literal["adjustment", "initial"]
     """What brought it about."""

@@ -12,6 +12,7 @@ SAMPLES = (
         currency="usd",
         ending_balance=-1500,
         id="cbtxn_1Mr5jULkdIwHu7",
+        type="initial",
     ),
     BalanceTransactionEdited(attributes=ATTRIBUTES, id="cbtxn_1Mr5jULkdIwHu7"),
     ReconciliationSet(mode="manual"),

@@ -74,7 +74,8 @@ async def test_a_customer_may_be_created_with_a_balance_and_brought_to_another(a
     assert (await api.update(made["id"], "balance=100"))["balance"] == 100
     assert (await api.update(made["id"], "balance=100"))["balance"] == 100
     listed = (await api.get(f"/v1/customers/{made['id']}/balance_transactions")).json["data"]
-    assert [(one["amount"], one["ending_balance"]) for one in listed] == [(400, 100), (-300, -300)]
+    shown = [(one["amount"], one["ending_balance"], one["type"]) for one in listed]
+    assert shown == [(400, 100, "adjustment"), (-300, -300, "initial")]
     assert await types(api) == ["customer.created", "customer.updated"]
 
 
