@@ -20,6 +20,7 @@ from service import keys, roles, wiring
 from service.health import Health
 from service.settings import Settings
 from service.wiring import Core
+from tests.service import described
 
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 ACCOUNT = "acct_tests"
@@ -64,7 +65,10 @@ class Api:
         key: str | None = None,
         **headers: str,
     ) -> Answer:
-        """Send a request, as a form unless told otherwise; underscores in the names of `headers` stand for hyphens."""
+        """Send a request, as a form unless told otherwise; underscores in the names of `headers` stand for hyphens.
+
+        The answer must be as the API describes it.
+        """
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent.setdefault("Authorization", f"Bearer {key or self.key}")
         if isinstance(body, str):
@@ -74,7 +78,9 @@ class Api:
         url = self.url + path
         data = io.BytesIO(body) if isinstance(body, bytes) else body
         async with self.session.request(method, url, data=data, headers=sent, allow_redirects=False) as response:
-            return Answer(response.status, response.headers, await response.read())
+            answer = Answer(response.status, response.headers, await response.read())
+        described.check(method, path, answer.status, answer.headers.get("Stripe-Version"), answer.body)
+        return answer
 
     async def get(self, path: str, **headers: Any) -> Answer:
         return await self.ask("GET", path, **headers)

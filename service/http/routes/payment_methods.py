@@ -214,6 +214,7 @@ OPERATIONS = (
         route=create,
         parameters=parameters_of.CreatePaymentMethod,
         answers=KIND,
+        declines=True,
     ),
     Operation(
         method="GET",
@@ -241,6 +242,7 @@ OPERATIONS = (
         route=update,
         parameters=parameters_of.UpdatePaymentMethod,
         answers=KIND,
+        declines=True,
     ),
     Operation(
         method="POST",
@@ -250,6 +252,7 @@ OPERATIONS = (
         route=attach,
         parameters=parameters_of.AttachPaymentMethod,
         answers=KIND,
+        declines=True,
     ),
     Operation(
         method="POST",

@@ -95,6 +95,7 @@ OPERATIONS = (
         parameters=parameters_of.CreateToken,
         answers="token",
         publishable=True,
+        declines=True,
     ),
     Operation(
         method="GET",

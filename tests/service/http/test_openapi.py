@@ -10,6 +10,7 @@ from service.http import openapi
 from service.http.app import OPERATIONS
 from service.http.operation import Operation
 from service.http.shapes import SHAPES
+from tests.service.described import Undescribed, check
 from tests.service.serving import Api
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.dumps(OPERATIONS))
@@ -122,3 +123,19 @@ async def test_it_is_served_to_whoever_asks(api: Api) -> None:
         tag = answer.headers["ETag"]
     async with api.session.get(f"{api.url}/openapi.json", headers={"If-None-Match": tag}) as answer:
         assert answer.status == 304
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/v1/customers/cus_1", 200, b'{"id": "cus_1", "object": "customer"}'),
+        ("GET", "/v1/customers/search?query=x", 200, b'{"object": "list"}'),
+        ("GET", "/v1/customers", 404, b'{"error": {"message": "No.", "type": "invalid_request_error"}}'),
+        ("GET", "/v1/customers", 400, b'{"error": {"message": "No.", "type": "of no type"}}'),
+        ("GET", "/v1/rollbook/feed", 200, b'{"position": 1}\n'),
+    ],
+    ids=["shape", "shape of another operation", "status", "shape of an error", "line"],
+)
+def test_tests_hold_every_answer_to_it(method: str, path: str, status: int, body: bytes) -> None:
+    with pytest.raises(Undescribed):
+        check(method, path, status, "2026-06-24.dahlia", body)
