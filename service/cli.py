@@ -167,6 +167,14 @@ def trigger(
 
 
 @app.command()
+def asyncapi() -> None:
+    """Print what services that listen on the broker find there, as an AsyncAPI document."""
+    from service import asyncapi as described
+
+    print(described.dumps(settings.read().exchange).decode())
+
+
+@app.command()
 def config() -> None:
     """Print every setting as it is in force, secrets hidden."""
     table = Table("variable", "value", "meaning")

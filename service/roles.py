@@ -20,6 +20,7 @@ from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
 from service.health import Health
+from service.http import docs
 from service.http.app import ApiRunner, routes
 from service.http.auth import Authenticator
 from service.http.door import Door
@@ -118,6 +119,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             inbox = Inbox()
             application.add_routes(inbox.routes())
             application.on_shutdown.append(inbox.close)
+        application.add_routes([docs.asyncapi(settings.exchange)])
         application.add_routes(routes(door))
     runner = ApiRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=settings.drain_s)
     await runner.setup()

@@ -77,7 +77,17 @@ A_REPORT = Step(
 CANCELED = Step("PUT", SUBSCRIPTION, {**A_REPORT.form, "status": "canceled"})
 OVERDUE = Step("PUT", SUBSCRIPTION, {**A_REPORT.form, "status": "past_due"})
 
+A_CARD = Step("POST", CUSTOMER + "/sources", {"source": "tok_visa"})
+A_METHOD = Step("POST", "/v1/payment_methods/pm_card_visa/attach", {"customer": "{customer}"})
+METHOD = "/v1/payment_methods/{payment_method}"
+A_TRANSFER = Step(
+    "POST",
+    "/v1/test_helpers/customers/{customer}/fund_cash_balance",
+    {"amount": "5000", "currency": "eur", "reference": "Invoice 4242"},
+)
+
 RECIPES: Mapping[str, tuple[Step, ...]] = {
+    "cash_balance.funds_available": (A_CUSTOMER, A_TRANSFER),
     "coupon.created": (A_COUPON,),
     "coupon.deleted": (A_COUPON, Step("DELETE", COUPONS + "/{coupon}")),
     "coupon.updated": (A_COUPON, Step("POST", COUPONS + "/{coupon}", {"name": "Summer sale"})),
@@ -86,6 +96,9 @@ RECIPES: Mapping[str, tuple[Step, ...]] = {
     "customer.discount.created": (A_CUSTOMER, A_COUPON, A_DISCOUNT),
     "customer.discount.deleted": (A_CUSTOMER, A_COUPON, A_DISCOUNT, Step("DELETE", CUSTOMER + "/discount")),
     "customer.discount.updated": (A_CUSTOMER, A_COUPON, A_DISCOUNT, ANOTHER_COUPON, A_DISCOUNT),
+    "customer.source.created": (A_CUSTOMER, A_CARD),
+    "customer.source.deleted": (A_CUSTOMER, A_CARD, Step("DELETE", CUSTOMER + "/sources/{card}")),
+    "customer.source.updated": (A_CUSTOMER, A_CARD, Step("POST", CUSTOMER + "/sources/{card}", {"name": "J. Rosen"})),
     "customer.subscription.created": (A_CUSTOMER, A_REPORT),
     "customer.subscription.deleted": (A_CUSTOMER, A_REPORT, CANCELED),
     "customer.subscription.updated": (A_CUSTOMER, A_REPORT, OVERDUE),
@@ -96,6 +109,10 @@ RECIPES: Mapping[str, tuple[Step, ...]] = {
         A_CUSTOMER,
         Step("POST", CUSTOMER, {"email": "jenny@example.com", "metadata[order_id]": "", "metadata[tier]": "gold"}),
     ),
+    "customer_cash_balance_transaction.created": (A_CUSTOMER, A_TRANSFER),
+    "payment_method.attached": (A_CUSTOMER, A_METHOD),
+    "payment_method.detached": (A_CUSTOMER, A_METHOD, Step("POST", METHOD + "/detach")),
+    "payment_method.updated": (A_CUSTOMER, A_METHOD, Step("POST", METHOD, {"billing_details[name]": "J. Rosen"})),
     "promotion_code.created": (A_COUPON, A_CODE),
     "promotion_code.updated": (A_COUPON, A_CODE, Step("POST", CODES + "/{promotion_code}", {"active": "false"})),
     "test_helpers.test_clock.advancing": (A_CLOCK, AN_ADVANCE),

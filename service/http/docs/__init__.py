@@ -1,11 +1,12 @@
-"""`/openapi.json`, the API's description of itself, and `/docs`, a page to read it with. Neither asks for a key.
+"""`/openapi.json`, the API's description of itself, and `/docs`, a page to read it with; `/asyncapi.json`, what comes
+out of the broker. None asks for a key.
 
 The page is three files of our own, and its policy lets it load nothing else from anywhere.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 from aiohttp import web
@@ -24,10 +25,10 @@ FILES = {
 
 
 class Document:
-    """The description of some operations, made when it is first asked for."""
+    """A description, made when it is first asked for."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        self._operations = operations
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
         self._made: asyncio.Future[bytes] | None = None
 
     async def serve(self, request: web.Request) -> web.Response:
@@ -39,17 +40,29 @@ class Document:
         answer.headers["Access-Control-Allow-Origin"] = "*"
         return answer
 
-    def _make(self) -> bytes:
-        from service.http import openapi  # takes a second to load, which a service need not that nobody asks
 
-        return openapi.dumps(self._operations)
+def asyncapi(exchange: str) -> web.RouteDef:
+    """The document of the notices of `exchange`."""
+
+    def make() -> bytes:
+        from service import asyncapi
+
+        return asyncapi.dumps(exchange)
+
+    return web.get("/asyncapi.json", Document(make).serve)
 
 
 def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
     """The document of `operations`, and the page."""
     directory = resources.files("service.http.docs")
+
+    def make() -> bytes:
+        from service.http import openapi  # takes a second to load, which a service need not that nobody asks
+
+        return openapi.dumps(operations)
+
     return [
-        web.get("/openapi.json", Document(operations).serve),
+        web.get("/openapi.json", Document(make).serve),
         *(
             web.get(path, _Served(directory.joinpath(name).read_bytes(), type).serve)
             for path, (name, type) in FILES.items()

@@ -1,0 +1,265 @@
+"""What services that listen on the broker find there, as a document: AsyncAPI 3.0.
+
+It is made of the table of what is told of which object, the shapes of those objects, and the headers below; a test
+holds real messages to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from service.http.shapes import SHAPES, event
+from service.http.shapes.shape import ABSENT, Shape
+from service.http.shapes.webhook_endpoint import WebhookEndpoint
+from webhooks.replay import REPLAYED
+
+SCHEMAS = "#/components/schemas/"
+DESCRIPTION = """\
+Every notice is published once to a durable topic exchange, in the order in which things happened, and confirmed by the
+broker. A notice may come more than once: after a crash, and when history is replayed. It is the same notice when the
+header `rollbook-notice-id` is the same, so keep that with what is done for it.
+
+A service binds a queue of its own: `rollbook subscribers add NAME --types 'customer.*'` declares `rollbook.NAME`, a
+quorum queue, with `rollbook.NAME.dead` for what the service rejects. In the routing key `*` stands for one word and `#`
+for any rest. `rollbook subscribers replay` puts notices that were told before on one queue.
+
+Objects are rendered in the version of the API that the notice names; described here is the newest.
+"""
+
+
+class Failing(Shape):
+    """How a webhook endpoint fails."""
+
+    attempts: int
+    """How many attempts have failed since it last took one."""
+    hours: int = ABSENT
+    """For how many hours it has been failing; there while it is told of."""
+    reason: str = ABSENT
+    """Why it was disabled; there when it was."""
+    since: int
+    """Since when, in Unix seconds."""
+
+
+class FailingEndpoint(WebhookEndpoint):
+    """A webhook endpoint that fails."""
+
+    failing: Failing
+    """How it fails."""
+
+
+class PaymentRetryRequest(Shape):
+    """What a billing service is asked: to try once more to have an invoice paid."""
+
+    id: str
+    """What the request is called by."""
+    object: Literal["payment_retry_request"]
+    """Says that this is such a request."""
+    automatic: Literal[False]
+    """It is not one of the billing service's own schedule."""
+    created: int
+    """When it was made, in Unix seconds."""
+    customer: str
+    """Id of the customer."""
+    invoice: str
+    """Id of the invoice."""
+    livemode: bool
+    """Whether it is of live mode, or of test mode."""
+    subscription: str
+    """Id of the subscription."""
+
+
+class Headers(Shape):
+    """What is known of a message before it is read."""
+
+    notice_id: str = Field(alias="rollbook-notice-id")
+    """What the notice is called by; the same each time it comes."""
+    sequence: int = Field(alias="rollbook-sequence")
+    """Its position in the feed, to replay from; rises in the order in which things happened."""
+    position: int = Field(alias="rollbook-position")
+    """Position of its event in the log."""
+    version: int = Field(alias="rollbook-version")
+    """How many events the object's stream had with it."""
+    replayed: Literal[True] = Field(default=ABSENT, alias=REPLAYED)
+    """There when it was told before and is replayed."""
+    specversion: Literal["1.0"] = Field(alias="cloudEvents:specversion")
+    """Version of CloudEvents that the headers beside it follow."""
+    id: str = Field(alias="cloudEvents:id")
+    """The notice's id again."""
+    source: str = Field(alias="cloudEvents:source")
+    """The account: `/rollbook/` and its id."""
+    subject: str = Field(alias="cloudEvents:subject")
+    """Id of the object that the notice is about."""
+    type: str = Field(alias="cloudEvents:type")
+    """The notice's type."""
+    time: str = Field(alias="cloudEvents:time")
+    """When it happened, to the second (RFC 3339)."""
+
+
+# What is told, and the shape of the object it is about.
+TELLS: Mapping[str, type[BaseModel]] = {
+    "cash_balance.funds_available": SHAPES["cash_balance"],
+    **dict.fromkeys(("coupon.created", "coupon.deleted", "coupon.updated"), SHAPES["coupon"]),
+    **dict.fromkeys(("customer.created", "customer.deleted", "customer.updated"), SHAPES["customer"]),
+    **dict.fromkeys(
+        ("customer.discount.created", "customer.discount.deleted", "customer.discount.updated"), SHAPES["discount"]
+    ),
+    **dict.fromkeys(
+        (
+            "customer.source.created",
+            "customer.source.deleted",
+            "customer.source.expiring",
+            "customer.source.updated",
+        ),
+        SHAPES["source"],
+    ),
+    **dict.fromkeys(
+        ("customer.subscription.created", "customer.subscription.deleted", "customer.subscription.updated"),
+        SHAPES["subscription"],
+    ),
+    **dict.fromkeys(
+        ("customer.tax_id.created", "customer.tax_id.deleted", "customer.tax_id.updated"), SHAPES["tax_id"]
+    ),
+    "customer_cash_balance_transaction.created": SHAPES["customer_cash_balance_transaction"],
+    "invoice.payment_retry_requested": PaymentRetryRequest,
+    **dict.fromkeys(
+        ("payment_method.attached", "payment_method.detached", "payment_method.updated"), SHAPES["payment_method"]
+    ),
+    **dict.fromkeys(("promotion_code.created", "promotion_code.updated"), SHAPES["promotion_code"]),
+    **dict.fromkeys(("rollbook.endpoint.disabled", "rollbook.endpoint.failing"), FailingEndpoint),
+    **dict.fromkeys(
+        (
+            "test_helpers.test_clock.advancing",
+            "test_helpers.test_clock.created",
+            "test_helpers.test_clock.deleted",
+            "test_helpers.test_clock.ready",
+        ),
+        SHAPES["test_helpers.test_clock"],
+    ),
+}
+
+
+class _Schemas(GenerateJsonSchema):
+    """JSON schemas as AsyncAPI takes them, and without the titles that repeat the names of fields."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """One of several; AsyncAPI's discriminator is another than OpenAPI's, and they tell themselves apart."""
+        shown = super().tagged_union_schema(schema)
+        shown.pop("discriminator", None)
+        return shown
+
+
+def dumps(exchange: str) -> bytes:
+    """The document for the notices of `exchange`, as the bytes that are served."""
+    return orjson.dumps(document(exchange), option=orjson.OPT_INDENT_2)
+
+
+def document(exchange: str) -> dict[str, Any]:
+    """The document for the notices of `exchange`."""
+    refs, schemas = _schemas([event.Event, Headers, *TELLS.values()])
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Rollbook",
+            "version": metadata.version("rollbook"),
+            "description": DESCRIPTION,
+            "license": {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {"notices": _exchange(exchange), "subscriber": _queue()},
+        "operations": {
+            "publish": _operation("notices", "Tell what happened, to whoever is bound."),
+            "replay": _operation("subscriber", "Tell one subscriber what happened before."),
+        },
+        "components": {
+            "messages": {type: _message(type, refs[shape], refs) for type, shape in TELLS.items()},
+            "schemas": schemas,
+        },
+    }
+
+
+def _schemas(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], dict[str, str]], dict[str, Any]]:
+    """References to models, and all the schemas there are to refer to."""
+    once = dict.fromkeys(models)
+    refs, defined = models_json_schema(
+        [(model, "serialization") for model in once], ref_template=f"{SCHEMAS}{{model}}", schema_generator=_Schemas
+    )
+    return {model: refs[model, "serialization"] for model in once}, dict(sorted(defined["$defs"].items()))
+
+
+def _message(type: str, shape: dict[str, str], refs: Mapping[Any, dict[str, str]]) -> dict[str, Any]:
+    told = {"type": {"const": type}, "data": {"properties": {"object": shape}}}
+    return {
+        "name": type,
+        "title": type,
+        "contentType": "application/json",
+        "headers": refs[Headers],
+        "payload": {"allOf": [refs[event.Event], {"type": "object", "properties": told}]},
+        "correlationId": {"location": "$message.header#/rollbook-notice-id", "description": "The notice's id."},
+        "bindings": {"amqp": {"messageType": type, "bindingVersion": "0.3.0"}},
+    }
+
+
+def _exchange(exchange: str) -> dict[str, Any]:
+    return {
+        "address": "{account}.{mode}.{type}",
+        "title": "The notices of all accounts",
+        "description": "The address is the routing key.",
+        "parameters": {
+            "account": {"description": "Id of the account."},
+            "mode": {"description": "Whether it is of live mode or of test mode.", "enum": ["live", "test"]},
+            "type": {"description": "What happened; of several words.", "enum": list(TELLS)},
+        },
+        "messages": _messages(),
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": exchange, "type": "topic", "durable": True, "autoDelete": False, "vhost": "/"},
+                "bindingVersion": "0.3.0",
+            }
+        },
+    }
+
+
+def _queue() -> dict[str, Any]:
+    return {
+        "address": "rollbook.{name}",
+        "title": "The queue of one subscriber",
+        "description": "Notices come through the bindings of the exchange, and replayed ones directly.",
+        "parameters": {"name": {"description": "Name of the subscriber."}},
+        "messages": _messages(),
+        "bindings": {
+            "amqp": {
+                "is": "queue",
+                "queue": {
+                    "name": "rollbook.{name}",
+                    "durable": True,
+                    "exclusive": False,
+                    "autoDelete": False,
+                    "vhost": "/",
+                },
+                "bindingVersion": "0.3.0",
+            }
+        },
+    }
+
+
+def _messages() -> dict[str, Any]:
+    return {type: {"$ref": f"#/components/messages/{type}"} for type in TELLS}
+
+
+def _operation(channel: str, summary: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{type}"} for type in TELLS],
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "timestamp": True, "bindingVersion": "0.3.0"}},
+    }
