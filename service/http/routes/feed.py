@@ -55,7 +55,12 @@ class TooManyWait(HttpRefusal):
 
 
 async def read(call: Call) -> Reply:
-    """The next notices of the caller's account and mode."""
+    """The next notices of the caller's account and mode.
+
+    Each line is a notice and the position to go on from; the header `Rollbook-Position` tells the position that the
+    whole answer reaches. Notices are kept for 30 days: a position before them is refused, and the header
+    `Rollbook-Oldest-Position` tells the oldest to go on from.
+    """
     parameters, caller = call.parse(ReadFeed), call.caller
     after = parameters.after
     try:
