@@ -85,7 +85,7 @@ def render(one: Subscription, customer: str, test_clock: str | None, livemode: b
         "test_clock": test_clock,
         "transfer_data": None,
         "trial_end": one.trial_end,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": None,
         "trial_start": one.trial_start,
     }
 

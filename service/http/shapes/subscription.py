@@ -79,20 +79,6 @@ class PaymentSettings(Shape):
     """Whether what they were paid with becomes the default."""
 
 
-class EndBehavior(Shape):
-    """What happens when a trial ends."""
-
-    missing_payment_method: Literal["create_invoice"]
-    """What happens when there is nothing to pay with."""
-
-
-class TrialSettings(Shape):
-    """What its trial is like."""
-
-    end_behavior: EndBehavior
-    """What happens when it ends."""
-
-
 class Recurring(Shape):
     """How often a price is charged."""
 
@@ -322,7 +308,7 @@ class Subscription(Shape):
     """There are no connected accounts here."""
     trial_end: int | None
     """When the trial ends, in Unix seconds."""
-    trial_settings: TrialSettings
+    trial_settings: None
     """What its trial is like."""
     trial_start: int | None
     """When the trial began, in Unix seconds."""
