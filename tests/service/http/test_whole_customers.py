@@ -40,6 +40,7 @@ EXPANDED = (
     "tax",
     "tax_ids.data.customer.default_source",
 )
+RETRY = "invoice.payment_retry_requested"
 DEFAULT = "invoice_settings[default_payment_method]"
 STATE = """
 SELECT (SELECT position FROM events.head), (SELECT count(*) FROM projections.customer),
@@ -254,3 +255,35 @@ def counting(api: Api) -> Iterator[list[str]]:
             name = "_fetch" if place is reader else "fetch"
             patch.setattr(place, name, noted(getattr(place, name)))
         yield asked
+
+
+async def test_a_new_source_asks_for_what_is_past_due_to_be_tried_again_and_another_default_alone_does_not(
+    api: Api,
+) -> None:
+    id = (await api.customer("source=tok_visa"))["id"]
+    second = (await api.post(f"/v1/customers/{id}/sources", "source=tok_mastercard")).json["id"]
+    report = {
+        "collection_method": "charge_automatically",
+        "currency": "usd",
+        "current_period_end": "2",
+        "current_period_start": "1",
+        "latest_invoice[auto_advance]": "true",
+        "latest_invoice[id]": "in_1",
+        "latest_invoice[status]": "open",
+        "status": "past_due",
+    }
+    path = f"/v1/rollbook/customers/{id}/subscriptions"
+    assert (await api.ask("PUT", f"{path}/sub_1", urlencode(report))).status == 200
+    active = urlencode(report | {"status": "active", "latest_invoice[id]": "in_2", "latest_invoice[status]": "paid"})
+    assert (await api.ask("PUT", f"{path}/sub_2", active)).status == 200
+
+    async def asked() -> list[tuple[str, str, str]]:
+        shown = [event["data"]["object"] for event in await told(api) if event["type"] == RETRY]
+        return [(one["customer"], one["subscription"], one["invoice"]) for one in shown]
+
+    await api.update(id, f"default_source={second}")
+    assert (await api.post(f"/v1/customers/{id}", "source=tok_chargeDeclined")).status == 402
+    assert await asked() == []
+    await api.update(id, "source=tok_amex", Idempotency_Key="again")
+    await api.update(id, "source=tok_amex", Idempotency_Key="again")
+    assert await asked() == [(id, "sub_1", "in_1")]
