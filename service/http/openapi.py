@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from service.http import versions
+from service.http.docs.examples import EXAMPLES
 from service.http.door import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.operation import Operation
 from service.http.params import Parameters, kinds
@@ -270,7 +271,8 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
         described["requestBody"] = _body(operation, schemas)
     else:
         parameters += [
-            _in_query(name, field, required, schemas) for name, field, required in schemas.fields(operation.parameters)
+            _in_query(name, field, required, schemas) | _example(operation, name)
+            for name, field, required in schemas.fields(operation.parameters)
         ]
     headers = ["StripeVersion", "StripeAccount"]
     if operation.method == "POST":
@@ -311,15 +313,23 @@ def _in_query(name: str, field: dict[str, Any], required: bool, schemas: _Compon
     return parameter
 
 
+def _example(operation: Operation, name: str) -> dict[str, Any]:
+    examples = EXAMPLES.get(operation.name, {})
+    return {"example": examples[name]} if name in examples else {}
+
+
 def _body(operation: Operation, schemas: _Components) -> dict[str, Any]:
     fields = list(schemas.fields(operation.parameters))
     ref = schemas.ref(operation.parameters)
     nested = {
         name: {"style": "deepObject", "explode": True} for name, field, _ in fields if schemas.shape_of(field) != "text"
     }
-    content: dict[str, Any] = {FORM: {"schema": ref, **({"encoding": nested} if nested else {})}}
+    media: dict[str, Any] = {"schema": ref}
+    if operation.name in EXAMPLES:
+        media["example"] = EXAMPLES[operation.name]
+    content = {FORM: media | ({"encoding": nested} if nested else {})}
     if operation.path.startswith(OUR_OWN):
-        content[JSON] = {"schema": ref}
+        content[JSON] = media
     return {"required": any(required for _, _, required in fields), "content": content}
 
 

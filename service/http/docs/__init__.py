@@ -19,6 +19,7 @@ POLICY = (
 )
 FILES = {
     "/docs": ("index.html", "text/html"),
+    "/docs/": ("index.html", "text/html"),
     "/docs/docs.css": ("docs.css", "text/css"),
     "/docs/docs.js": ("docs.js", "text/javascript"),
 }

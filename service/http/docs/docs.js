@@ -1,0 +1,386 @@
+// The page of /docs: reads /openapi.json and shows one operation or object at a time, named by the address's fragment.
+// Text from the document only ever becomes text, never markup.
+"use strict";
+
+const METHODS = ["get", "post", "put", "delete"];
+const FORM = "application/x-www-form-urlencoded";
+const VALUES_SHOWN_MAX = 12;
+
+const content = document.getElementById("content");
+const sidebar = document.getElementById("sidebar");
+const filter = document.getElementById("filter");
+const menu = document.getElementById("menu");
+let api;
+let operations = [];
+
+// An element with attributes and children; children that are text stay text.
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== ""));
+  return made;
+}
+
+// Text with `code` and **strong** words marked.
+function words(text) {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
+    if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+    if (part.startsWith("**")) return element("strong", {}, part.slice(2, -2));
+    return part;
+  });
+}
+
+function paragraphs(text) {
+  return text.split(/\n{2,}/).filter(Boolean).map((part) => element("p", {}, words(part.replaceAll("\n", " "))));
+}
+
+function resolve(schema) {
+  return schema.$ref ? schema.$ref.slice(2).split("/").reduce((place, step) => place[step], api) : schema;
+}
+
+function nameOf(ref) {
+  return ref.slice(ref.lastIndexOf("/") + 1);
+}
+
+const isEmpty = (schema) => schema.enum?.length === 1 && schema.enum[0] === "";
+const isNull = (schema) => schema.type === "null";
+
+// What a value may be: each of several, or just it.
+function options(schema) {
+  return (schema.anyOf || schema.oneOf || [schema]).flatMap((one) => (one.anyOf || one.oneOf ? options(one) : [one]));
+}
+
+function typeOf(schema) {
+  const told = options(schema).filter((one) => !isEmpty(one)).map((one) => {
+    if (one.$ref) {
+      const named = resolve(one);
+      return named.properties || named.oneOf || named.anyOf ? title(nameOf(one.$ref)) : typeOf(named);
+    }
+    if (one.type === "array") return `array of ${plural(typeOf(one.items || {}))}`;
+    if (one.type === "object" && one.additionalProperties?.type) return `hash of ${one.additionalProperties.type}s`;
+    if (one.type === "object" && one.additionalProperties?.$ref) return `hash of ${typeOf(one.additionalProperties)}`;
+    if (one.type === "object") return "hash";
+    if ("const" in one) return JSON.stringify(one.const);
+    if (one.enum) return "enum";
+    return one.type || "anything";
+  });
+  return [...new Set(told)].join(" or ");
+}
+
+function plural(type) {
+  return /^(string|integer|number|boolean|enum)$/.test(type) ? `${type}s` : type;
+}
+
+// Parameters are called `customer.Shipping` among the schemas, the shapes of answers `Shipping`.
+function title(name) {
+  return name.slice(name.indexOf(".") + 1);
+}
+
+function limits(schema) {
+  const told = [];
+  for (const one of options(schema)) {
+    if (one.minimum !== undefined) told.push(`at least ${one.minimum}`);
+    if (one.exclusiveMinimum !== undefined) told.push(`above ${one.exclusiveMinimum}`);
+    if (one.maximum !== undefined) told.push(`at most ${one.maximum}`);
+    if (one.minLength) told.push("not empty");
+    if (one.maxLength !== undefined) told.push(`up to ${one.maxLength} characters`);
+    if (one.minItems !== undefined) told.push(`at least ${one.minItems} elements`);
+    if (one.maxItems !== undefined) told.push(`up to ${one.maxItems} elements`);
+    if (one.pattern !== undefined) told.push(`matches ${one.pattern}`);
+    if (isEmpty(one)) told.push("empty to unset");
+  }
+  if (schema.default !== undefined) told.push(`${JSON.stringify(schema.default)} unless given`);
+  return told.join(", ");
+}
+
+function values(schema) {
+  const found = options(schema).flatMap((one) => (one.type === "array" ? options(one.items || {}) : [one]));
+  return found.filter((one) => one.enum && !isEmpty(one)).flatMap((one) => one.enum).filter((value) => value !== "");
+}
+
+// The schemas with properties that are within a value.
+function hashes(schema) {
+  return options(schema).flatMap((one) => {
+    if (one.$ref) {
+      const named = resolve(one);
+      return named.anyOf || named.oneOf ? hashes(named) : [{ name: nameOf(one.$ref), schema: named }];
+    }
+    if (one.type === "array" && one.items) return hashes(one.items);
+    if (one.type === "object" && one.additionalProperties?.$ref) return hashes(one.additionalProperties);
+    return [];
+  }).filter(({ schema: named }) => Object.keys(named.properties || {}).length > 0);
+}
+
+// One parameter or property; what is within it is made when it is opened, for objects refer to each other in circles.
+function field(name, schema, required, description, answered) {
+  const made = element(
+    "div", { class: "field" },
+    element("dt", {},
+      element("code", {}, name),
+      element("span", { class: "type" }, typeOf(schema)),
+      required && element("span", { class: "required" }, "required") || ""),
+    element("dd", {}, words(description || schema.description || (schema.$ref && resolve(schema).description) || "")),
+  );
+  const about = made.lastChild;
+  const limited = limits(schema);
+  if (limited) about.append(element("div", { class: "limits" }, limited));
+  const known = values(schema);
+  if (known.length > 0) {
+    const list = element("div", { class: "values" }, known.map((value) => element("code", {}, String(value))));
+    about.append(known.length > VALUES_SHOWN_MAX
+      ? element("details", {}, element("summary", {}, `${known.length} values`), list)
+      : list);
+  }
+  for (const { name: within, schema: inner } of hashes(schema)) {
+    const details = element("details", {}, element("summary", {}, `What is in ${title(within)}`));
+    details.addEventListener("toggle", () => {
+      if (details.childElementCount === 1) details.append(properties(inner, answered));
+    });
+    about.append(details);
+  }
+  return made;
+}
+
+// Of an answer it goes without saying that what is required is there.
+function properties(schema, answered) {
+  const required = new Set(answered ? [] : schema.required);
+  const names = Object.keys(schema.properties || {});
+  return element("dl", { class: "fields" },
+    names.map((name) => field(name, schema.properties[name], required.has(name), undefined, answered)));
+}
+
+function bodyOf(operation) {
+  const media = operation.requestBody?.content[FORM];
+  return media ? resolve(media.schema) : undefined;
+}
+
+// Names and values as a form spells them: `a[b]` a key of a hash, `a[]` an element of an array.
+function spelled(value, name) {
+  if (Array.isArray(value)) {
+    return value.flatMap((one, index) => spelled(one, `${name}[${typeof one === "object" ? index : ""}]`));
+  }
+  if (typeof value === "object") {
+    return Object.entries(value).flatMap(([key, one]) => spelled(one, name ? `${name}[${key}]` : key));
+  }
+  return [[name, String(value)]];
+}
+
+function curl({ method, path, operation }) {
+  const address = location.origin + path.replaceAll(/\{(\w+)\}/g, (_, name) => `$${name.toUpperCase()}`);
+  const quoted = address.includes("$") ? `"${address}"` : address;
+  const lines = [`curl -u sk_test_rollbook: ${quoted}`];
+  const form = operation.requestBody?.content[FORM];
+  const sent = form ? spelled(form.example || {}, "") : operation.parameters.filter((one) => one.in === "query")
+    .flatMap((one) => (one.name === "limit" ? [["limit", "3"]] : spelled(one.example ?? [], one.name)));
+  if (method === "DELETE" || method === "PUT" || (method === "POST" && sent.length === 0)) lines[0] += ` -X ${method}`;
+  if (method === "GET" && sent.length > 0) lines[0] += " -G";
+  lines.push(...sent.map(([name, value]) => {
+    const text = `${name}=${value}`;
+    const flag = /[^\w\-.:/@*]/.test(value) ? "--data-urlencode" : "-d";
+    return `     ${flag} ${/[^\w\-.:/@=]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text}`;
+  }));
+  return lines.join(" \\\n");
+}
+
+function example(text) {
+  const button = element("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(made.querySelector("code"));
+    }
+  });
+  const made = element("div", { class: "example" }, button, element("pre", { tabindex: "0" }, text));
+  return made;
+}
+
+function answers(operation) {
+  const [[type, media]] = Object.entries(operation.responses["200"].content);
+  const schema = media.schema.contentSchema || media.schema;
+  const made = hashes(schema).flatMap(({ name, schema: shape }) => [
+    element("p", {}, element("a", { href: `#/${name}` }, title(name)), shape.description ? `: ${shape.description}` : ""),
+    properties(shape, true),
+  ]);
+  if (media.schema.contentSchema) made.unshift(element("p", {}, "Lines of ", element("code", {}, type), ", each of this shape:"));
+  return made;
+}
+
+function showOperation(shown) {
+  const { method, path, operation } = shown;
+  const inPath = operation.parameters.filter((one) => one.in === "path");
+  const inQuery = operation.parameters.filter((one) => one.in === "query");
+  const inHeader = operation.parameters.map(resolve).filter((one) => one.in === "header");
+  const body = bodyOf(operation);
+  const listed = (heading, parameters) => (parameters.length === 0 ? [] : [
+    element("h2", {}, heading),
+    element("dl", { class: "fields" },
+      parameters.map((one) => field(one.name, one.schema, one.required, one.description))),
+  ]);
+  const statuses = Object.entries(operation.responses).filter(([status]) => status !== "200");
+  return [
+    element("h1", { tabindex: "-1" }, operation.summary),
+    element("div", { class: "route" },
+      element("span", { class: `method ${method}` }, method), element("span", { class: "path" }, path)),
+    paragraphs(operation.description),
+    example(curl(shown)),
+    listed("In the path", inPath),
+    listed("Parameters", inQuery),
+    body && Object.keys(body.properties || {}).length > 0 ? [element("h2", {}, "Parameters"), properties(body)] : [],
+    listed("Headers", inHeader),
+    element("h2", {}, "Answer"),
+    answers(operation),
+    element("h2", {}, "Errors"),
+    element("table", {}, element("tbody", {}, statuses.map(([status, response]) => element("tr", {},
+      element("th", { scope: "row" }, status), element("td", {}, words(resolve(response).description)))))),
+    element("p", {}, "Each with ", element("a", { href: "#/Refused" }, "an error object"), "."),
+  ].flat(3);
+}
+
+function showSchema(name) {
+  const schema = api.components.schemas[name];
+  const shapes = hashes({ $ref: `#/components/schemas/${name}` });
+  return [
+    element("h1", { tabindex: "-1" }, title(name)),
+    paragraphs(schema.description || ""),
+    shapes.map(({ schema: shape }) => properties(shape, !name.includes("."))),
+  ].flat(2);
+}
+
+function showStart() {
+  return [
+    element("h1", { tabindex: "-1" }, api.info.title),
+    element("p", {}, api.info.summary),
+    paragraphs(api.info.description.replace(/^.*\n\n/, "")),
+    element("h2", {}, "A first request"),
+    example(`curl -u sk_test_rollbook: ${location.origin}/v1/customers \\\n     -d email=jenny.rosen@example.com`),
+    element("h2", {}, "Objects"),
+    element("p", {}, Object.keys(api.components.schemas)
+      .filter((name) => api.components.schemas[name].properties?.object?.const && !/\.|List$|SearchResult$|^Deleted/.test(name))
+      .flatMap((name) => [element("a", { href: `#/${name}` }, name), " "])),
+  ].flat();
+}
+
+function show(moved) {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const shown = operations.find(({ operation }) => operation.operationId === wanted);
+  const schema = wanted.startsWith("/") ? wanted.slice(1) : undefined;
+  if (wanted === "content") return;
+  let made;
+  if (shown) made = showOperation(shown);
+  else if (schema in api.components.schemas) made = showSchema(schema);
+  else made = showStart();
+  content.replaceChildren(...made);
+  const heading = content.querySelector("h1");
+  document.title = `${heading.textContent} - Rollbook API`;
+  for (const link of sidebar.querySelectorAll("a")) {
+    const current = link.hash.slice(1) === wanted && wanted !== "";
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    if (current && !moved) link.scrollIntoView({ block: "center" });
+  }
+  if (moved) {
+    openMenu(false);
+    window.scrollTo({ top: 0, behavior: "instant" });
+    heading.focus({ preventScroll: true });
+  }
+}
+
+// The resource an operation is of: `customers.tax_ids` of `customers.tax_ids.create`.
+function resourceOf(operation) {
+  return operation.operationId.slice(0, operation.operationId.lastIndexOf("."));
+}
+
+// A dotted or long name that may break after each of its words.
+function breakable(name) {
+  return name.split(/(?<=[._])/).flatMap((part, index) => (index === 0 ? [part] : [element("wbr"), part]));
+}
+
+function fillSidebar() {
+  const groups = new Map();
+  for (const one of operations) {
+    const resource = resourceOf(one.operation);
+    groups.set(resource, [...(groups.get(resource) || []), one]);
+  }
+  const sections = [...groups].map(([resource, those]) => element("section", {},
+    element("h2", {}, breakable(resource)),
+    element("ul", {}, those.map(({ method, path, operation }) => {
+      const item = element("li", {}, element("a", { href: `#${operation.operationId}`, title: `${method} ${path}` },
+        element("span", { class: `method ${method}` }, method === "DELETE" ? "DEL" : method),
+        element("span", {}, operation.operationId.slice(resource.length + 1))));
+      item.dataset.text = `${operation.operationId} ${method} ${path} ${operation.summary}`.toLowerCase();
+      return item;
+    }))));
+  document.getElementById("operations").replaceChildren(...sections);
+}
+
+function applyFilter() {
+  const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const section of sidebar.querySelectorAll("section")) {
+    let any = false;
+    for (const item of section.querySelectorAll("li")) {
+      item.hidden = !wanted.every((word) => item.dataset.text.includes(word));
+      any ||= !item.hidden;
+      count += item.hidden ? 0 : 1;
+    }
+    section.hidden = !any;
+  }
+  document.getElementById("found").textContent = wanted.length === 0 ? "" : `${count} of ${operations.length}`;
+}
+
+function openMenu(open) {
+  sidebar.classList.toggle("open", open);
+  menu.setAttribute("aria-expanded", String(open));
+}
+
+function visibleLinks() {
+  return [...sidebar.querySelectorAll("li:not([hidden]) a")];
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target instanceof HTMLInputElement;
+  if (event.key === "/" && !typing) {
+    event.preventDefault();
+    openMenu(true);
+    filter.focus();
+    filter.select();
+  } else if (event.key === "Escape" && typing) {
+    filter.value = "";
+    applyFilter();
+  } else if (event.key === "Enter" && typing) {
+    visibleLinks()[0]?.click();
+  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && sidebar.contains(event.target)) {
+    const links = visibleLinks();
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    const next = links.indexOf(event.target) + step;
+    event.preventDefault();
+    (next < 0 ? filter : links[Math.min(next, links.length - 1)])?.focus();
+  }
+}
+
+async function start() {
+  try {
+    const answer = await fetch("/openapi.json");
+    if (!answer.ok) throw new Error(String(answer.status));
+    api = await answer.json();
+  } catch (error) {
+    content.replaceChildren(element("p", { class: "failed", role: "alert" }, `/openapi.json could not be read (${error.message}).`));
+    return;
+  }
+  operations = Object.entries(api.paths).flatMap(([path, methods]) => METHODS.filter((name) => methods[name])
+    .map((name) => ({ method: name.toUpperCase(), path, operation: methods[name] })));
+  operations.sort((one, other) => resourceOf(one.operation).localeCompare(resourceOf(other.operation)));
+  fillSidebar();
+  show(false);
+  filter.addEventListener("input", applyFilter);
+  menu.addEventListener("click", () => openMenu(!sidebar.classList.contains("open")));
+  addEventListener("hashchange", () => show(true));
+  addEventListener("keydown", onKey);
+}
+
+start();

@@ -88,12 +88,18 @@ class PaymentMethodCard(Shape):
     """There are no cards of wallets here."""
 
 
+class Nothing(Shape):
+    """Of this type nothing more is known."""
+
+
 def _hash(of: str) -> type[Shape]:
     """What is shown of a payment method of this type; what is not known of it is null."""
     if of == "card":
         return PaymentMethodCard
+    if of not in SHOWN:
+        return Nothing
     fields: dict[str, Any] = {
-        name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN.get(of, ())
+        name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]
     }
     name = "PaymentMethod" + "".join(word.capitalize() for word in of.split("_"))
     return create_model(name, __base__=Shape, __doc__=f"What is known of a way to pay by {_spaced(of)}.", **fields)

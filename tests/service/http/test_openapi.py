@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.http import openapi
+from service.http import json_body, openapi, params
 from service.http.app import OPERATIONS
+from service.http.docs.examples import EXAMPLES
 from service.http.operation import Operation
 from service.http.shapes import SHAPES
 from tests.service.described import Undescribed, check
@@ -74,6 +76,15 @@ def test_nothing_refers_to_what_is_not_there_and_nothing_is_there_for_nobody() -
     assert text.count("#/components/schemas/") == sum(text.count(f'"#/components/schemas/{name}"') for name in SCHEMAS)
 
 
+@each_operation
+def test_examples_can_be_sent(operation: Operation) -> None:
+    example = EXAMPLES.get(operation.name)
+    if example is None:
+        assert not any(field.is_required() for field in operation.parameters.model_fields.values())
+    else:
+        params.parse(operation.parameters, json_body.decode(orjson.dumps(example)))
+
+
 def test_parameters_have_the_types_that_their_text_stands_for() -> None:
     limit = query("/v1/customers", "limit")["schema"]
     assert limit == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
@@ -113,6 +124,10 @@ def test_routes_of_our_own_take_json_too() -> None:
     report = described("PUT", "/v1/rollbook/customers/{customer}/subscriptions/{subscription}")
     assert set(report["requestBody"]["content"]) == {"application/x-www-form-urlencoded", "application/json"}
     assert set(described("POST", "/v1/customers")["requestBody"]["content"]) == {"application/x-www-form-urlencoded"}
+
+
+def test_examples_are_of_operations() -> None:
+    assert EXAMPLES.keys() <= {operation.name for operation in OPERATIONS}
 
 
 async def test_it_is_served_to_whoever_asks(api: Api) -> None:

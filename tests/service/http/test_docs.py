@@ -1,0 +1,41 @@
+"""The page that shows the API's description: our own files alone, which their policy lets load nothing else."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from service.http.docs import FILES, POLICY
+from tests.service.serving import Api
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_the_page_is_served_without_a_key_and_under_its_policy(api: Api, path: str) -> None:
+    async with api.session.get(api.url + path) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == f"{FILES[path][1]}; charset=utf-8"
+        assert answer.headers["Content-Security-Policy"] == POLICY
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        tag = answer.headers["ETag"]
+    async with api.session.get(api.url + path, headers={"If-None-Match": tag}) as answer:
+        assert answer.status == 304
+
+
+def test_the_policy_keeps_everything_to_this_place() -> None:
+    directives = dict(directive.split(" ", 1) for directive in POLICY.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert {directives[f"{kind}-src"] for kind in ("style", "script", "connect")} == {"'self'"}
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in FILES.values()}))
+def test_the_page_names_no_other_place_and_needs_nothing_its_policy_forbids(name: str) -> None:
+    text = resources.files("service.http.docs").joinpath(name).read_text("utf-8")
+    assert not re.search(r"https?://|//\w+\.|@import|\burl\(", text)
+    assert not re.search(r"\bon[a-z]+=|<style|style=|innerHTML|insertAdjacentHTML|\beval\b", text)
+
+
+def test_the_page_asks_only_for_what_is_served() -> None:
+    text = resources.files("service.http.docs").joinpath("index.html").read_text("utf-8")
+    asked = re.findall(r'(?:href|src)="(/[^"]*)"', text)
+    assert set(asked) <= {*FILES, "/openapi.json"}
+    assert len(asked) >= 3
