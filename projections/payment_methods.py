@@ -27,6 +27,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "blik": ("buyer_id",),
     "boleto": ("tax_id",),
     "cashapp": ("buyer_id", "cashtag"),
+    "custom": ("display_name", "logo", "type"),
     "eps": ("bank",),
     "fpx": ("account_holder_type", "bank"),
     "ideal": ("bank", "bic"),

@@ -31,16 +31,18 @@ def configure(*, level: str, production: bool) -> None:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stdout.isatty(),
-                    exception_formatter=structlog.dev.plain_traceback,  # others show what variables hold
-                ),
+                readable(colors=sys.stdout.isatty()),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
             logger_factory=structlog.PrintLoggerFactory(sys.stdout),
             cache_logger_on_first_use=True,
         )
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+
+
+def readable(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    """Makes lines for people; their tracebacks do not show what variables hold."""
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
 
 class Lines:

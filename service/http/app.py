@@ -4,6 +4,7 @@ import os
 from http import HTTPStatus
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
@@ -102,6 +103,8 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if exc is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:  # it quotes what was sent, and is logged
+            exc = BadHttpMethod("") if isinstance(exc, BadHttpMethod) else HttpProcessingError(code=status)
         answer = super().handle_error(request, status, exc, message)
         return _in_form(answer) if isinstance(answer, web.Response) else answer
 

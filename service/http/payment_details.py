@@ -51,12 +51,17 @@ def read(call: Call, type: str, given: Parameters | None) -> dict[str, str | Non
         if name not in sent:
             param = f"{type}[{name}]"
             raise Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
-    details = {**DEFAULTS.get(type, {}), **{name: sent[name] for name in SHOWN.get(type, ()) if name in sent}}
+    details = {**DEFAULTS.get(type, {}), **{name: sent[name] for name in _kept(type) if name in sent}}
     if type == "sepa_debit":
         return {**details, **_iban(call, sent["iban"])}
     if "account_number" in sent:
         details |= _account(call, type, sent)
     return details
+
+
+def _kept(type: str) -> list[str]:
+    """What is kept as it was sent: all that is shown of the type, but when somebody was born."""
+    return [name for name in SHOWN.get(type, ()) if name != "dob"]
 
 
 def _account(call: Call, type: str, sent: Mapping[str, str]) -> dict[str, str]:

@@ -182,6 +182,24 @@ class P24(Parameters):
     bank: _bank("p24")  # type: ignore[valid-type]  # made for each type
 
 
+class DateOfBirth(Unshown):
+    """When somebody was born."""
+
+    day: Hidden
+    """The day of the month."""
+    month: Hidden
+    """The month, from 1 to 12."""
+    year: Hidden
+    """The year, of four digits."""
+
+
+class Klarna(Unshown):
+    """A person who pays later."""
+
+    dob: Annotated[DateOfBirth | None, Cleared] = None
+    """When they were born; not kept."""
+
+
 class NaverPay(Parameters):
     """A person in Korea who pays through Naver."""
 
@@ -254,6 +272,7 @@ HASHES: Mapping[str, type[Parameters]] = {
     "eps": Eps,
     "fpx": Fpx,
     "ideal": Ideal,
+    "klarna": Klarna,
     "naver_pay": NaverPay,
     "nz_bank_account": NzBankAccount,
     "p24": P24,
@@ -262,7 +281,15 @@ HASHES: Mapping[str, type[Parameters]] = {
     "sofort": Sofort,
     "us_bank_account": UsBankAccount,
 }
-NEEDED = frozenset(HASHES) - {"custom", "eps", "ideal", "naver_pay", "p24", "payto"}  # without these there is nothing
+NEEDED = frozenset(HASHES) - {
+    "custom",
+    "eps",
+    "ideal",
+    "klarna",
+    "naver_pay",
+    "p24",
+    "payto",
+}  # without these there is nothing
 
 
 class RadarOptions(Parameters):

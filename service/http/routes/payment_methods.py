@@ -168,6 +168,9 @@ async def _card(unit: UnitOfWork, call: Call, given: NewCard, id: str) -> Card:
 
 def _patch(call: Call, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod) -> PaymentMethodPatch:
     """What was sent, as the events have it. Raises Declined for a month that is over."""
+    for name in ("card", "us_bank_account"):
+        if getattr(parameters, name) is not None and state.id and state.type != name:
+            raise Refusal(f"This PaymentMethod is of the type {state.type}, and has no {name}.", param=name)
     patch: PaymentMethodPatch = {}
     if parameters.allow_redisplay is not None:
         patch["allow_redisplay"] = parameters.allow_redisplay

@@ -120,6 +120,7 @@ async def test_an_update_makes_it_the_default_and_the_one_before_goes(api: Api) 
     customer = await api.customer("source=tok_visa")
     id, first = customer["id"], customer["default_source"]
     other = (await added(api, id))["id"]
+    before: str | None = first
     for body in ("source=tok_mastercard", card(), account(), card(prefix="source", object="card")):
         before = await default(api, id)
         after = (await api.update(id, body))["default_source"]

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import stripe
 
+from events.card import TRAITS, luhn
+from events.countries import COUNTRIES
+from events.errors import Declined
 from service.http import cards
 from tests.service.http.test_python_client import Story, told
 from tests.service.serving import Answer, Api, Serve
@@ -251,7 +254,7 @@ def test_a_card_is_good_through_the_end_of_its_month() -> None:
     assert cards.expiry("11", "2026", now) == cards.expiry("11", "26", now) == (11, 2026)
     assert cards.expiry("01", "2027", now) == cards.expiry("1", "27", now) == (1, 2027)
     for month, year, code in (("10", "2026", "month"), ("12", "2025", "year"), ("1", "00", "year")):
-        with pytest.raises(cards.Declined) as raised:
+        with pytest.raises(Declined) as raised:
             cards.expiry(month, year, now)
         assert raised.value.code == f"invalid_expiry_{code}"
 
@@ -279,10 +282,10 @@ def test_a_brand_is_known_by_what_its_numbers_begin_with(number: str, brand: str
 def test_every_number_for_tests_is_one_and_every_name_is_anothers() -> None:
     assert len(cards.BY_NUMBER) > 100
     for number, known in cards.BY_NUMBER.items():
-        assert cards.luhn(number), number
-        assert known.country in cards.COUNTRIES
+        assert luhn(number), number
+        assert known.country in COUNTRIES
         assert known.funding in ("credit", "debit", "prepaid")
-        assert known.trait is None or known.trait in cards.card.TRAITS
+        assert known.trait is None or known.trait in TRAITS
     for name in ("visa", "mastercard", "amex", "chargeDeclined", "visa_chargeDeclined", "chargeCustomerFail", "fr"):
         assert name in cards.BY_NAME
 

@@ -1,0 +1,541 @@
+"""Payment methods over the wire: made, attached, changed, detached for good, and listed; by name for tests too."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+import stripe
+
+from events.decider import Change
+from events.execute import fold
+from projections.payment_methods import PAYMENT_METHOD, SHOWN, PaymentMethodProjection
+from service.http.params.payment_method import NEEDED, TYPES
+from tests.service.http.test_coupons import events
+from tests.service.http.test_discounts import everything
+from tests.service.http.test_python_client import Story, told
+from tests.service.http.test_tokens import SOON, account, card
+from tests.service.http.test_tokens import made as token
+from tests.service.serving import Answer, Api, Serve
+
+PATH = "/v1/payment_methods"
+CUSTOMERS = "/v1/customers"
+KEYS = [
+    "id", "object", "allow_redisplay", "billing_details", "card", "created", "customer", "customer_account", "livemode",
+    "metadata", "type",
+]  # fmt: skip
+CARD_KEYS = [
+    "brand", "checks", "country", "display_brand", "exp_month", "exp_year", "fingerprint", "funding", "generated_from",
+    "last4", "networks", "regulated_status", "three_d_secure_usage", "wallet",
+]  # fmt: skip
+UNEXPECTED = "payment_method_unexpected_state"
+US_ACCOUNT = account(prefix="us_bank_account").replace("&us_bank_account[country]=US&us_bank_account[currency]=usd", "")
+
+
+async def made(api: Api, body: str = "", **headers: Any) -> Any:
+    """A payment method just made, as the API shows it."""
+    answer = await api.post(PATH, body or "type=card&card[token]=tok_visa", **headers)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def attached(api: Api, customer: str, id: str = "pm_card_visa") -> Any:
+    """A payment method just attached to a customer, as the API shows it."""
+    answer = await api.post(f"{PATH}/{id}/attach", f"customer={customer}")
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def listed(api: Api, path: str) -> list[str]:
+    return [one["id"] for one in (await api.get(path)).json["data"]]
+
+
+async def test_one_is_made_of_a_card(api: Api) -> None:
+    billing = "billing_details[name]=Jenny&billing_details[address][city]=Bern&billing_details[email]=a@b.co"
+    method = await made(api, f"type=card&{card()}&{billing}&metadata[tier]=gold&allow_redisplay=always")
+    assert list(method) == KEYS
+    assert list(method["card"]) == CARD_KEYS
+    assert method["id"].startswith("pm_")
+    assert {key: method["card"][key] for key in CARD_KEYS if key != "fingerprint"} == {
+        "brand": "visa",
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "unchecked"},
+        "country": "US",
+        "display_brand": "visa",
+        "exp_month": 12,
+        "exp_year": SOON,
+        "funding": "credit",
+        "generated_from": None,
+        "last4": "4242",
+        "networks": {"available": ["visa"], "preferred": None},
+        "regulated_status": None,
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+    assert method["billing_details"] == {
+        "address": {
+            "city": "Bern", "country": None, "line1": None, "line2": None, "postal_code": None, "state": None,
+        },
+        "email": "a@b.co",
+        "name": "Jenny",
+        "phone": None,
+        "tax_id": None,
+    }  # fmt: skip
+    assert (method["customer"], method["allow_redisplay"], method["metadata"]) == (None, "always", {"tier": "gold"})
+    assert (await api.get(f"{PATH}/{method['id']}")).json == method
+    assert await events(api, "*") == [], "nothing is told before it is attached"
+
+
+async def test_one_is_made_of_a_token_which_is_used_up(api: Api) -> None:
+    made_of = await token(api)
+    method = await made(api, f"type=card&card[token]={made_of['id']}")
+    assert method["card"]["fingerprint"] == made_of["card"]["fingerprint"]
+    assert (await api.get(f"/v1/tokens/{made_of['id']}")).json["used"] is True
+    for body, code in (
+        (f"type=card&card[token]={made_of['id']}", "token_already_used"),
+        ("type=card&card[token]=tok_x", "resource_missing"),
+        ("type=card&card[token]=btok_us_verified", None),
+    ):
+        assert (await api.refused("POST", PATH, body))[:2] == (code, "card[token]")
+
+
+async def test_the_same_number_has_the_same_fingerprint_everywhere(api: Api) -> None:
+    customer = await api.customer("source=tok_visa")
+    source = (await api.get(f"{CUSTOMERS}/{customer['id']}/sources/{customer['default_source']}")).json
+    for method in (await made(api), await made(api, f"type=card&{card()}"), await attached(api, customer["id"])):
+        assert method["card"]["fingerprint"] == source["fingerprint"]
+    bank = await made(api, f"type=us_bank_account&{US_ACCOUNT}")
+    assert bank["us_bank_account"]["fingerprint"] == (await token(api, account()))["bank_account"]["fingerprint"]
+
+
+@pytest.mark.parametrize("type", sorted(set(TYPES) - NEEDED))
+async def test_one_is_made_of_a_type_that_needs_nothing_more(api: Api, type: str) -> None:
+    method = await made(api, f"type={type}")
+    assert list(method) == sorted(method, key=lambda key: (key != "id", key != "object", key))
+    expected = {**dict.fromkeys(SHOWN.get(type, ())), **({"funding": "card"} if type == "naver_pay" else {})}
+    assert (method["type"], method[type]) == (type, expected)
+
+
+@pytest.mark.parametrize(
+    ("type", "sent", "shown"),
+    [
+        ("us_bank_account", {"account_number": "000123456789", "routing_number": "110000000",
+                             "account_holder_type": "company"},
+         {"last4": "6789", "routing_number": "110000000", "account_holder_type": "company", "account_type": "checking",
+          "bank_name": "STRIPE TEST BANK"}),
+        ("sepa_debit", {"iban": "DE89 3704 0044 0532 0130 00"},
+         {"last4": "3000", "country": "DE", "bank_code": "37040044", "branch_code": None}),
+        ("sepa_debit", {"iban": "FR1420041010050500013M02606"},
+         {"last4": "2606", "country": "FR", "bank_code": "20041", "branch_code": "01005"}),
+        ("sepa_debit", {"iban": "LU280019400644750000"}, {"last4": "0000", "country": "LU", "bank_code": None}),
+        ("acss_debit", {"account_number": "000123456789", "institution_number": "000", "transit_number": "11000"},
+         {"last4": "6789", "institution_number": "000", "transit_number": "11000"}),
+        ("au_becs_debit", {"account_number": "000123456", "bsb_number": "000000"},
+         {"last4": "3456", "bsb_number": "000000"}),
+        ("bacs_debit", {"account_number": "00012345", "sort_code": "108800"}, {"last4": "2345", "sort_code": "108800"}),
+        ("nz_bank_account", {"account_number": "0000010", "bank_code": "11", "branch_code": "0000", "suffix": "010"},
+         {"last4": "0010", "bank_code": "11", "branch_code": "0000", "suffix": "010"}),
+        ("payto", {"pay_id": "jenny@example.com"}, {"pay_id": "jenny@example.com"}),
+        ("eps", {"bank": "erste_bank_und_sparkassen"}, {"bank": "erste_bank_und_sparkassen"}),
+        ("fpx", {"bank": "maybank2u"}, {"bank": "maybank2u"}),
+        ("ideal", {"bank": "ing"}, {"bank": "ing"}),
+        ("p24", {"bank": "ing"}, {"bank": "ing"}),
+        ("boleto", {"tax_id": "52998224725"}, {"tax_id": "52998224725"}),
+        ("sofort", {"country": "DE"}, {"country": "DE"}),
+        ("naver_pay", {"funding": "points"}, {"funding": "points"}),
+        ("custom", {"type": "cpmt_1"}, {"type": "cpmt_1"}),
+        ("klarna", {"dob][day": "1", "dob][month": "2", "dob][year": "1990"}, {"dob": None}),
+    ],
+)  # fmt: skip
+async def test_of_other_types_it_is_kept_what_is_no_number(
+    api: Api, type: str, sent: dict[str, str], shown: dict[str, str | None]
+) -> None:
+    body = "&".join(f"{type}[{name}]={value}" for name, value in sent.items())
+    method = await made(api, f"type={type}&{body}")
+    assert {name: method[type][name] for name in shown} == shown
+    customer = (await api.customer())["id"]
+    assert (await attached(api, customer, method["id"]))["customer"] == customer
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ("", "parameter_missing", "type"),
+        ("type=x", None, "type"),
+        ("type=card", "parameter_missing", "card"),
+        ("type=card&card=", "parameter_invalid_empty", "card"),
+        ("type=card&card=tok_visa", None, "card"),
+        ("type=card&card[number]=4242424242424242", "parameter_missing", "card[exp_month]"),
+        ("type=card&card[foo]=1", "parameter_unknown", "card[foo]"),
+        ("type=link&card[token]=tok_visa", None, "card"),
+        ("type=sepa_debit", "parameter_missing", "sepa_debit"),
+        ("type=sepa_debit&sepa_debit[iban]=DE89370400440532013001", "account_number_invalid", "sepa_debit[iban]"),
+        ("type=us_bank_account&us_bank_account[account_number]=000123456789", "parameter_missing",
+         "us_bank_account[routing_number]"),
+        ("type=us_bank_account&us_bank_account[account_number]=1&us_bank_account[routing_number]=110000000",
+         "account_number_invalid", "us_bank_account[account_number]"),
+        ("type=us_bank_account&us_bank_account[account_number]=000123456789&us_bank_account[routing_number]=1",
+         "routing_number_invalid", "us_bank_account[routing_number]"),
+        ("type=acss_debit&acss_debit[account_number]=12345&acss_debit[institution_number]=x&acss_debit[transit_number]=11",
+         None, "acss_debit[institution_number]"),
+        ("type=ideal&ideal[bank]=x", None, "ideal[bank]"),
+        ("type=link&billing_details[email]=x", "email_invalid", "billing_details[email]"),
+        ("type=link&allow_redisplay=x", None, "allow_redisplay"),
+        ("type=link&customer=cus_1", "parameter_unknown", "customer"),
+    ],
+)  # fmt: skip
+async def test_what_no_payment_method_is_made_of(api: Api, body: str, code: str | None, param: str) -> None:
+    assert (await api.refused("POST", PATH, body))[:2] == (code, param)
+    assert await listed(api, PATH) == []
+
+
+async def test_it_is_attached_to_a_customer(api: Api) -> None:
+    method = await made(api, f"type=card&{card()}")
+    customer = (await api.customer())["id"]
+    shown = await attached(api, customer, method["id"])
+    checks = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
+    assert shown == {**method, "customer": customer, "card": {**method["card"], "checks": checks}}
+    assert (await api.get(f"{PATH}/{method['id']}")).json == shown
+    assert (await api.get(f"{CUSTOMERS}/{customer}/payment_methods/{method['id']}")).json == shown
+    [event] = await events(api, "payment_method.*")
+    assert (event["type"], event["data"]) == ("payment_method.attached", {"object": shown})
+    before = await everything(api)
+    assert await attached(api, customer, method["id"]) == shown, "and again changes nothing"
+    assert await everything(api) == before
+    expanded = await api.post(f"{PATH}/{method['id']}/attach", f"customer={customer}&expand[]=customer")
+    assert expanded.json["customer"]["id"] == customer
+
+
+async def test_it_is_nobody_elses(api: Api) -> None:
+    customer, other = (await api.customer())["id"], (await api.customer())["id"]
+    method = (await attached(api, customer))["id"]
+    assert (await api.refused("POST", f"{PATH}/{method}/attach", f"customer={other}"))[0] == UNEXPECTED
+    body = f"payment_method={method}"
+    assert (await api.refused("POST", CUSTOMERS, body))[:2] == (UNEXPECTED, "payment_method")
+    assert (await api.refused("GET", f"{CUSTOMERS}/{other}/payment_methods/{method}", status=404))[1] == "id"
+
+
+async def test_once_detached_it_may_never_be_used_again(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    shown = await attached(api, customer)
+    path = f"{PATH}/{shown['id']}"
+    detached = await api.post(f"{path}/detach")
+    assert (detached.status, detached.json) == (200, {**shown, "customer": None})
+    event = (await events(api, "payment_method.*"))[-1]
+    assert event["type"] == "payment_method.detached"
+    assert event["data"] == {"object": detached.json, "previous_attributes": {"customer": customer}}
+    for action, body in (("attach", f"customer={customer}"), ("detach", "")):
+        assert (await api.refused("POST", f"{path}/{action}", body))[0] == UNEXPECTED
+    assert (await api.refused("POST", path, "metadata[a]=1"))[0] == UNEXPECTED
+    assert (await api.refused("POST", CUSTOMERS, f"payment_method={shown['id']}"))[:2] == (UNEXPECTED, "payment_method")
+    assert await listed(api, f"{CUSTOMERS}/{customer}/payment_methods") == []
+    assert (await api.get(path)).json == detached.json, "it can still be seen"
+
+
+async def test_one_that_is_not_attached_is_not_detached_or_changed(api: Api) -> None:
+    path = f"{PATH}/{(await made(api))['id']}"
+    assert (await api.refused("POST", f"{path}/detach"))[0] == UNEXPECTED
+    assert (await api.refused("POST", path, "metadata[a]=1"))[0] == UNEXPECTED
+
+
+async def test_what_is_known_of_it_is_changed(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    method = await made(api, f"type=card&{card()}&billing_details[name]=Jenny&billing_details[phone]=1&metadata[a]=1")
+    await attached(api, customer, method["id"])
+    path = f"{PATH}/{method['id']}"
+    body = (
+        "billing_details[name]=&billing_details[address][city]=Bern&metadata[b]=2&allow_redisplay=limited"
+        f"&card[exp_year]={SOON + 1}&card[networks][preferred]=visa"
+    )
+    changed = (await api.post(path, body)).json
+    assert changed["billing_details"]["name"] is None
+    assert (changed["billing_details"]["phone"], changed["billing_details"]["address"]["city"]) == ("1", "Bern")
+    assert (changed["card"]["exp_year"], changed["card"]["exp_month"]) == (SOON + 1, 12)
+    assert (changed["card"]["networks"]["preferred"], changed["allow_redisplay"]) == ("visa", "limited")
+    assert changed["metadata"] == {"a": "1", "b": "2"}
+    event = (await events(api, "payment_method.*"))[-1]
+    assert (event["type"], event["data"]["object"]) == ("payment_method.updated", changed)
+    assert event["data"]["previous_attributes"] == {
+        "allow_redisplay": "unspecified",
+        "billing_details": {"address": {"city": None}, "name": "Jenny"},
+        "card": {"exp_year": SOON, "networks": {"preferred": None}},
+        "metadata": {"b": None},
+    }
+    before = await everything(api)
+    assert (await api.post(path, body)).json == changed
+    assert await everything(api) == before
+    answer = await api.post(path, "card[exp_year]=1999")
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (402, "invalid_expiry_year", "exp_year")
+    for wrong, code, param in (
+        ("us_bank_account[account_type]=savings", None, "us_bank_account"),
+        ("card[number]=4242424242424242", "parameter_unknown", "card[number]"),
+        ("type=link", "parameter_unknown", "type"),
+    ):
+        assert (await api.refused("POST", path, wrong))[:2] == (code, param)
+    bank = await attached(api, customer, "pm_usBankAccount")
+    savings = await api.post(f"{PATH}/{bank['id']}", "us_bank_account[account_type]=savings")
+    assert savings.json["us_bank_account"]["account_type"] == "savings"
+
+
+async def test_a_customers_default_is_attached_and_cleared_when_it_is_detached(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    method = (await attached(api, customer))["id"]
+    own = f"{CUSTOMERS}/{customer}"
+    param = "invoice_settings[default_payment_method]"
+    for other in ("pm_x", (await made(api))["id"]):
+        code, blamed, message = await api.refused("POST", own, f"{param}={other}")
+        assert (code, blamed) == ("resource_missing", param)
+        assert f"does not have a payment method with the ID {other}" in message
+    shown = await api.update(customer, f"{param}={method}&expand[]={param.replace('[', '.').rstrip(']')}")
+    assert shown["invoice_settings"]["default_payment_method"]["id"] == method
+    await api.post(f"{PATH}/{method}/detach")
+    assert (await api.get(own)).json["invoice_settings"]["default_payment_method"] is None
+    updated, detached = (await events(api, "*"))[-2:]
+    assert (updated["type"], detached["type"]) == ("customer.updated", "payment_method.detached")
+    assert updated["data"]["previous_attributes"] == {"invoice_settings": {"default_payment_method": method}}
+    assert updated["request"]["id"] == detached["request"]["id"]
+
+
+async def test_a_customer_is_created_with_one(api: Api) -> None:
+    method = (await made(api))["id"]
+    param = "invoice_settings[default_payment_method]"
+    customer = await api.customer(f"payment_method={method}&{param}={method}")
+    assert customer["invoice_settings"]["default_payment_method"] == method
+    assert await listed(api, f"{CUSTOMERS}/{customer['id']}/payment_methods") == [method]
+    fresh = await api.customer("payment_method=pm_card_mastercard")
+    assert len(await listed(api, f"{CUSTOMERS}/{fresh['id']}/payment_methods")) == 1
+    assert [event["type"] for event in await events(api, "*")][:2] == ["customer.created", "payment_method.attached"]
+    before = await everything(api)
+    for body, error, blamed in (
+        ("payment_method=pm_x", "resource_missing", "payment_method"),
+        ("payment_method=", "parameter_invalid_empty", "payment_method"),
+        (f"{param}=pm_x", "resource_missing", param),
+    ):
+        assert (await api.refused("POST", CUSTOMERS, body))[:2] == (error, blamed)
+    declined = await api.post(CUSTOMERS, "payment_method=pm_card_chargeDeclined")
+    assert (declined.status, declined.error["decline_code"]) == (402, "generic_decline")
+    assert await everything(api) == before
+    refused = await api.refused("POST", f"{CUSTOMERS}/{customer['id']}", f"payment_method={method}")
+    assert refused[:2] == ("parameter_unknown", "payment_method")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "decline_code"),
+    [
+        ("chargeDeclined", "card_declined", "generic_decline"),
+        ("visa_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+        ("visa_chargeDeclinedLostCard", "card_declined", "lost_card"),
+        ("chargeDeclinedExpiredCard", "expired_card", None),
+        ("chargeDeclinedIncorrectCvc", "incorrect_cvc", None),
+        ("chargeDeclinedProcessingError", "processing_error", None),
+    ],
+)
+async def test_a_card_that_is_declined_is_made_and_not_attached(
+    api: Api, name: str, code: str, decline_code: str | None
+) -> None:
+    customer = (await api.customer())["id"]
+    method = await made(api, f"type=card&card[token]=tok_{name}")
+    before = await everything(api)
+    for id in (method["id"], f"pm_card_{name}"):
+        answer = await api.post(f"{PATH}/{id}/attach", f"customer={customer}")
+        assert (answer.status, answer.error["type"], answer.error["code"]) == (402, "card_error", code)
+        assert answer.error.get("decline_code") == decline_code
+    assert await everything(api) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "brand", "last4"),
+    [
+        ("pm_card_visa", "visa", "4242"),
+        ("pm_card_mastercard", "mastercard", "4444"),
+        ("pm_card_amex", "amex", "8431"),
+        ("pm_card_chargeCustomerFail", "visa", "0341"),
+        ("pm_card_threeDSecure2Required", "visa", "3220"),
+        ("pm_card_gb_debit", "visa", "0005"),
+    ],
+)
+async def test_a_name_for_tests_is_a_fresh_one_at_each_use(api: Api, name: str, brand: str, last4: str) -> None:
+    customer = (await api.customer())["id"]
+    first, second = [await attached(api, customer, name) for _ in range(2)]
+    assert first["id"] != second["id"]
+    assert (first["card"]["brand"], first["card"]["last4"]) == (brand, last4)
+    shown = (await api.get(f"{PATH}/{name}")).json
+    assert (await attached(api, customer, shown["id"]))["card"] == first["card"]
+
+
+@pytest.mark.parametrize("name", ["pm_usBankAccount", "pm_usBankAccount_success", "pm_usBankAccount_noAccount"])
+async def test_so_is_a_name_of_a_bank_account(api: Api, name: str) -> None:
+    method = await attached(api, (await api.customer())["id"], name)
+    assert (method["type"], method["us_bank_account"]["routing_number"]) == ("us_bank_account", "110000000")
+
+
+async def test_lists_are_newest_first_and_of_one_customer_or_type(api: Api) -> None:
+    customer, other = (await api.customer())["id"], (await api.customer())["id"]
+    names = ("pm_card_visa", "pm_usBankAccount", "pm_card_amex")
+    mine = [(await attached(api, customer, name))["id"] for name in names][::-1]
+    theirs = (await attached(api, other))["id"]
+    loose = (await made(api, "type=link&allow_redisplay=always"))["id"]
+    own = f"{CUSTOMERS}/{customer}/payment_methods"
+    for path in (own, f"{PATH}?customer={customer}"):
+        mark = "&" if "?" in path else "?"
+        assert await listed(api, path) == mine
+        assert await listed(api, f"{path}{mark}type=card") == [mine[0], mine[2]]
+        assert await listed(api, f"{path}{mark}type=us_bank_account") == [mine[1]]
+        assert await listed(api, f"{path}{mark}allow_redisplay=always") == []
+        assert await listed(api, f"{path}{mark}starting_after={mine[0]}") == mine[1:]
+        assert await listed(api, f"{path}{mark}ending_before={mine[2]}&limit=1") == [mine[1]]
+        assert (await api.refused("GET", f"{path}{mark}type=x"))[1] == "type"
+    assert await listed(api, PATH) == [loose, theirs, *mine]
+    assert await listed(api, f"{PATH}?allow_redisplay=always") == [loose]
+    page = (await api.get(f"{own}?limit=1&expand[]=data.customer")).json
+    assert (page["url"], page["has_more"], page["data"][0]["customer"]["id"]) == (own, True, customer)
+    assert (await api.get(f"{PATH}?limit=1")).json["url"] == PATH
+
+
+async def test_what_is_not_there_is_missing(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    for method, path, body in (
+        ("GET", f"{PATH}/pm_x", ""),
+        ("GET", f"{PATH}/pm_card_x", ""),
+        ("POST", f"{PATH}/pm_x", "metadata[a]=1"),
+        ("POST", f"{PATH}/pm_x/attach", f"customer={customer}"),
+        ("POST", f"{PATH}/pm_x/detach", ""),
+        ("GET", f"{CUSTOMERS}/{customer}/payment_methods/pm_x", ""),
+        ("GET", f"{CUSTOMERS}/cus_x/payment_methods", ""),
+        ("GET", f"{CUSTOMERS}/cus_x/payment_methods/pm_x", ""),
+    ):
+        assert (await api.refused(method, path, body, status=404))[:2] == ("resource_missing", "id"), path
+    for body, code in (("customer=cus_x", "resource_missing"), ("", "parameter_missing"),
+                       ("customer=", "parameter_invalid_empty")):  # fmt: skip
+        assert (await api.refused("POST", f"{PATH}/pm_card_visa/attach", body))[:2] == (code, "customer")
+    assert (await api.refused("GET", f"{PATH}?customer=cus_x"))[:2] == ("resource_missing", "customer")
+    method = (await made(api))["id"]
+    for key in (await api.issue(account="acct_other"), await api.issue(livemode=True)):
+        assert (await api.refused("GET", f"{PATH}/{method}", key=key, status=404))[0] == "resource_missing"
+        assert await listed_with(api, key) == []
+
+
+async def listed_with(api: Api, key: str) -> list[Any]:
+    data: list[Any] = (await api.get(PATH, key=key)).json["data"]
+    return data
+
+
+async def test_they_are_detached_when_the_customer_is_deleted(api: Api) -> None:
+    customer = (await api.customer("source=tok_visa"))["id"]
+    methods = [(await attached(api, customer))["id"] for _ in range(3)]
+    await api.delete(f"{CUSTOMERS}/{customer}")
+    told_of = (await events(api, "*"))[-5:]
+    assert [event["type"] for event in told_of] == [
+        "customer.source.deleted", *["payment_method.detached"] * 3, "customer.deleted",
+    ]  # fmt: skip
+    assert {event["data"]["object"]["id"] for event in told_of[1:4]} == set(methods)
+    for method in methods:
+        shown = (await api.get(f"{PATH}/{method}")).json
+        assert shown["customer"] is None
+        other = (await api.customer())["id"]
+        assert (await api.refused("POST", f"{PATH}/{method}/attach", f"customer={other}"))[0] == UNEXPECTED
+    refused = await api.refused("POST", f"{PATH}/pm_card_visa/attach", f"customer={customer}")
+    assert refused[:2] == ("resource_missing", "customer")
+
+
+async def test_of_many_customers_at_once_one_has_it(serve: Serve) -> None:
+    one, other = await serve(), await serve()
+    method = (await made(one))["id"]
+    customers = [(await one.customer())["id"] for _ in range(12)]
+
+    async def attach(number: int) -> Answer:
+        api = (one, other)[number % 2]
+        if number % 4 == 3:
+            return await api.post(CUSTOMERS, f"payment_method={method}")
+        return await api.post(f"{PATH}/{method}/attach", f"customer={customers[number]}")
+
+    answers = await asyncio.gather(*(attach(number) for number in range(12)))
+    statuses = Counter((answer.status, None if answer.status == 200 else answer.error["code"]) for answer in answers)
+    assert statuses == {(200, None): 1, (400, UNEXPECTED): 11}
+    owner = (await one.get(f"{PATH}/{method}")).json["customer"]
+    assert await listed(other, f"{CUSTOMERS}/{owner}/payment_methods") == [method]
+    assert len(await events(one, "payment_method.attached")) == 1
+
+
+async def test_who_asks_again_under_one_key_has_one(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    path = f"{PATH}/pm_card_visa/attach"
+    first, again = [await api.post(path, f"customer={customer}", Idempotency_Key="k") for _ in range(2)]
+    assert (again.body, again.headers["Idempotent-Replayed"]) == (first.body, "true")
+    assert len(await listed(api, f"{CUSTOMERS}/{customer}/payment_methods")) == 1
+
+
+async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    kept, gone = [(await attached(api, customer, name))["id"] for name in ("pm_card_visa", "pm_usBankAccount")]
+    await api.post(f"{PATH}/{kept}", "billing_details[name]=Ada&metadata[a]=1")
+    await api.post(f"{PATH}/{gone}/detach")
+    core = api.core
+    rows = await core.pool.fetch("SELECT * FROM projections.resource WHERE kind = 'payment_method'")
+    assert len(rows) == 2
+    for row in rows:
+        stream = PAYMENT_METHOD.stream(row["id"])
+        loaded = await core.log.load(stream)
+        held = fold(PAYMENT_METHOD, core.codec, core.master_keys, stream, loaded)
+        assert held is not None
+        last = loaded.records[-1]
+        change = Change(
+            kind=PAYMENT_METHOD.kind,
+            stream=stream,
+            before=PAYMENT_METHOD.initial,
+            after=held.state,
+            version=held.version,
+            steps=[(core.codec.decode(last, key=held.key), held.state)],
+            origin=last.origin,
+        )
+        again = PaymentMethodProjection("v").rows(change).resources[0]
+        shown = {name: row[name] for name in ("id", "created", "version", "deleted", "parent", "body")}
+        assert {name: getattr(again, name) for name in shown} == shown
+
+
+async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None:
+    def story(client: Any) -> None:
+        methods, customers = client.v1.payment_methods, client.v1.customers
+        made = methods.create({"type": "card", "card": {"token": "tok_visa"}, "billing_details": {"name": "Ada"}})
+        assert type(made).__name__ == "PaymentMethod"
+        customer = customers.create({"payment_method": made.id})
+        assert methods.retrieve(made.id).customer == customer.id
+        other = methods.attach("pm_card_mastercard", {"customer": customer.id})
+        own = customers.payment_methods
+        assert [one.id for one in own.list(customer.id).auto_paging_iter()] == [other.id, made.id]
+        assert [one.id for one in methods.list({"customer": customer.id, "type": "card"}).data] == [other.id, made.id]
+        assert own.retrieve(customer.id, other.id).card.brand == "mastercard"
+        changed = methods.update(made.id, {"metadata": {"a": "1"}, "card": {"exp_month": 3, "exp_year": SOON + 1}})
+        assert (changed.metadata.to_dict(), changed.card.exp_month) == ({"a": "1"}, 3)
+        customers.update(customer.id, {"invoice_settings": {"default_payment_method": other.id}})
+        assert methods.detach(other.id).customer is None
+        assert customers.retrieve(customer.id).invoice_settings.default_payment_method is None
+
+    await told(api, story)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "status", "code", "param"),
+    [
+        (lambda c: c.v1.payment_methods.retrieve("pm_x"), stripe.InvalidRequestError, 404, "resource_missing", "id"),
+        (lambda c: c.v1.payment_methods.attach("pm_card_visa", {"customer": "cus_x"}), stripe.InvalidRequestError, 400,
+         "resource_missing", "customer"),
+        (lambda c: c.v1.payment_methods.attach("pm_card_chargeDeclined",
+                                               {"customer": c.v1.customers.create({}).id}),
+         stripe.CardError, 402, "card_declined", None),
+        (lambda c: c.v1.payment_methods.detach(c.v1.payment_methods.create({"type": "link"}).id),
+         stripe.InvalidRequestError, 400, UNEXPECTED, None),
+        (lambda c: c.v1.customers.create({"payment_method": "pm_x"}), stripe.InvalidRequestError, 400,
+         "resource_missing", "payment_method"),
+        (lambda c: c.v1.payment_methods.create({"type": "card"}), stripe.InvalidRequestError, 400,
+         "parameter_missing", "card"),
+    ],
+)  # fmt: skip
+async def test_refusals_are_the_clients_own_errors(
+    api: Api, wrong: Story, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
+) -> None:
+    with pytest.raises(error) as raised:
+        await told(api, wrong)
+    assert raised.value.http_status == status
+    body = raised.value.error
+    assert body is not None
+    assert (body.code, body.param) == (code, param)
