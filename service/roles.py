@@ -26,6 +26,7 @@ from service.http.auth import Authenticator
 from service.http.door import Door
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
+from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
@@ -106,6 +107,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             ),
             clock=core.clock,
             notices=Notices(core.pool, core.clock),
+            deliveries=Deliveries(core.pool),
             feed=feed,
             policy=Policy(production=settings.production),
             metrics=core.metrics,

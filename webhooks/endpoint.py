@@ -107,6 +107,22 @@ class ResumeEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverEndpoint:
+    """Send once more what it has not taken: of notices above a position, or since a time (Unix seconds)."""
+
+    id: str
+    position: int | None
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendTest:
+    """Send it a notice that tests it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
     """The endpoint was registered with these attributes; what is not named has its default."""
 
@@ -165,8 +181,29 @@ class EndpointResumed:
     replay: Replay
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryBegun:
+    """What it has not taken, above that position or since that time, is sent once more."""
+
+    position: int | None
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointTested:
+    """It was sent a notice that tests it."""
+
+
 Command = (
-    CreateEndpoint | UpdateEndpoint | DeleteEndpoint | TellOfFailing | DisableFailing | RollSecret | ResumeEndpoint
+    CreateEndpoint
+    | UpdateEndpoint
+    | DeleteEndpoint
+    | TellOfFailing
+    | DisableFailing
+    | RollSecret
+    | ResumeEndpoint
+    | RecoverEndpoint
+    | SendTest
 )
 Event = (
     EndpointCreated
@@ -176,6 +213,8 @@ Event = (
     | EndpointDisabled
     | SecretRolled
     | EndpointResumed
+    | RecoveryBegun
+    | EndpointTested
 )
 EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.created": EndpointCreated,
@@ -185,6 +224,8 @@ EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.disabled": EndpointDisabled,
     "webhook_endpoint.secret_rolled": SecretRolled,
     "webhook_endpoint.resumed": EndpointResumed,
+    "webhook_endpoint.recovery_begun": RecoveryBegun,
+    "webhook_endpoint.tested": EndpointTested,
 }
 
 
@@ -208,6 +249,8 @@ class Endpoint:
     enabled_events: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     older_secrets: tuple[OlderSecret, ...] = ()  # newest first
+    recoveries: int = 0  # that were asked for,
+    recovery: RecoveryBegun | None = None  # and the last of them
     replay: Replay = "all"  # of the last pause
     secret: str = ""
     told_hours: int = 0  # of failing
@@ -231,8 +274,8 @@ def stream(id: str) -> str:
 def decide(state: Endpoint, command: Command) -> list[Event]:
     """Say what `command` would make happen; nothing when all is so already.
 
-    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain or
-    more than 5 secrets would sign.
+    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain,
+    more than 5 secrets would sign, or something is to be sent to one that is disabled.
     """
     match command:
         case CreateEndpoint():
@@ -261,6 +304,12 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case ResumeEndpoint():
             _must_exist(state, command.id)
             return [EndpointResumed(replay=command.replay)] if state.disabled else []
+        case RecoverEndpoint():
+            _must_send(state, command.id)
+            return [RecoveryBegun(position=command.position, since=command.since)]
+        case SendTest():
+            _must_send(state, command.id)
+            return [EndpointTested()]
         case _:
             assert_never(command)
 
@@ -288,6 +337,10 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, older_secrets=_older(state, event), secret=event.secret)
         case EndpointResumed():
             return replace(state, disabled=False, replay=event.replay)
+        case RecoveryBegun():
+            return replace(state, recoveries=state.recoveries + 1, recovery=event)
+        case EndpointTested():
+            return state
         case _:
             assert_never(event)
 
@@ -384,3 +437,14 @@ def _changes(state: Endpoint, patch: EndpointPatch) -> Attributes:
 def _must_exist(state: Endpoint, id: str) -> None:
     if not state.exists:
         raise Missing("webhook endpoint", id)
+
+
+def _must_send(state: Endpoint, id: str) -> None:
+    _must_exist(state, id)
+    must_be_enabled(state.disabled, id)
+
+
+def must_be_enabled(disabled: bool, id: str) -> None:
+    """Raises Refusal when nothing can be sent to an endpoint now."""
+    if disabled:
+        raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before anything is sent to it.")

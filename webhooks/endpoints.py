@@ -16,7 +16,7 @@ from events.keys import MasterKeys
 from projections.notices import notice
 from projections.rows import NoticeRow, ResourceRow, Rows
 from webhooks import endpoint
-from webhooks.endpoint import Endpoint, EndpointDisabled, EndpointFailed
+from webhooks.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
 
 ENDPOINT: Decider[Endpoint] = Decider(endpoint.KIND, endpoint.NOWHERE, endpoint.decide, endpoint.evolve)
 
@@ -38,6 +38,9 @@ class EndpointProjection:
             "status": status,
             "url": "",
             "enabled_events": (),
+            "recoveries": state.recoveries,
+            "recovered_above": state.recovery and state.recovery.position,
+            "recovered_since": state.recovery and state.recovery.since,
             "replay": state.replay,
             "secrets": (),
             "secrets_until": (),
@@ -75,16 +78,19 @@ class EndpointProjection:
     def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
         first = change.version - len(change.steps) + 1
         for place, (event, after) in enumerate(change.steps):
+            livemode = change.origin.livemode
             match event:
                 case EndpointFailed():
-                    type = "rollbook.endpoint.failing"
+                    type, shown = "rollbook.endpoint.failing", endpoint.render_failing(after, livemode, event)
                 case EndpointDisabled():
-                    type = "rollbook.endpoint.disabled"
+                    type, shown = "rollbook.endpoint.disabled", endpoint.render_failing(after, livemode, event)
+                case EndpointTested():
+                    type, shown = "rollbook.endpoint.test", endpoint.render(after, livemode)
                 case _:
                     continue
             yield notice(
                 type,
-                endpoint.render_failing(after, change.origin.livemode, event),
+                shown,
                 stream=change.stream,
                 version=first + place,
                 event=place,

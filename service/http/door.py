@@ -35,6 +35,7 @@ from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
 from service.http.masking import masked
 from service.metrics import Metrics
+from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
@@ -99,6 +100,7 @@ class Door:
     authenticator: Authenticator
     clock: Clock
     notices: Notices
+    deliveries: Deliveries
     feed: Feed
     policy: Policy
     metrics: Metrics

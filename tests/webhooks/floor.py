@@ -22,7 +22,15 @@ from events.record import Append, Draft, Origin
 from projections.notices import notice
 from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
 from webhooks import endpoint, signature
-from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, EndpointPatch, Replay, ResumeEndpoint, UpdateEndpoint
+from webhooks.endpoint import (
+    Command,
+    CreateEndpoint,
+    DeleteEndpoint,
+    EndpointPatch,
+    Replay,
+    ResumeEndpoint,
+    UpdateEndpoint,
+)
 from webhooks.endpoints import ENDPOINT, EndpointProjection
 from webhooks.fanout import FanOut
 from webhooks.guard import Policy
@@ -91,6 +99,10 @@ class Floor:
     async def resume(self, id: str, replay: Replay = "all") -> None:
         """Go on with an endpoint that was disabled."""
         await self.executor.update(ENDPOINT, id, ResumeEndpoint(id=id, replay=replay), origin(), reply=_nothing)
+
+    async def ask(self, id: str, command: Command) -> None:
+        """Have a command carried out on an endpoint."""
+        await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
 
     async def delete(self, id: str) -> None:
         """Delete an endpoint."""

@@ -24,13 +24,17 @@ from webhooks.endpoint import (
     EndpointFailed,
     EndpointPatch,
     EndpointResumed,
+    EndpointTested,
     EndpointUpdated,
     Event,
     OlderSecret,
+    RecoverEndpoint,
+    RecoveryBegun,
     Replay,
     ResumeEndpoint,
     RollSecret,
     SecretRolled,
+    SendTest,
     TellOfFailing,
     UpdateEndpoint,
     decide,
@@ -236,6 +240,27 @@ def test_an_endpoint_that_is_stopped_is_resumed_as_was_asked(replay: Replay) -> 
         assert (resumed.disabled, resumed.replay) == (False, replay)
     again = fold((created(), EndpointResumed(replay="skip"), EndpointUpdated(attributes={"disabled": False})))
     assert again.replay == "all"
+
+
+RECOVER = RecoverEndpoint(id=ID, position=None, since=7)
+
+
+def test_what_it_missed_may_be_asked_for_again_and_again() -> None:
+    begun = RecoveryBegun(position=None, since=7)
+    given(created()).when(RECOVER).then(begun)
+    given(created(), begun).when(RECOVER).then(begun)
+    assert fold((created(), begun, begun)).recoveries == 2
+
+
+def test_it_is_tested_as_often_as_is_asked() -> None:
+    given(created(), EndpointTested()).when(SendTest(id=ID)).then(EndpointTested())
+
+
+@pytest.mark.parametrize("command", [RECOVER, SendTest(id=ID)])
+def test_nothing_is_sent_to_one_that_is_disabled(command: Command) -> None:
+    with pytest.raises(Refusal, match="enable it"):
+        decide(fold((created(), DISABLED)), command)
+    given(created(), EndpointDeleted(id=ID)).when(command).refused(Missing, param="id")
 
 
 patches = st.fixed_dictionaries(

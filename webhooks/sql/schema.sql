@@ -26,7 +26,8 @@ CREATE TABLE webhooks.endpoint (
     told_since bigint NOT NULL DEFAULT 0,          -- its owner was told that it fails since then (Unix seconds)
     told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
     secrets_until bigint[] NOT NULL DEFAULT '{}',  -- Unix seconds, of each of the secrets; null or absent for good
-    stopped_at bigint                              -- notices above this are not for it yet; null while it is not stopped
+    stopped_at bigint,                             -- notices above this are not for it yet; null while it is not stopped
+    recoveries integer NOT NULL DEFAULT 0          -- that were asked for
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -111,6 +112,7 @@ CREATE TABLE webhooks.attempt (
 ) PARTITION BY RANGE (at);
 CREATE INDEX attempt_delivery ON webhooks.attempt (endpoint_id, sequence DESC);
 CREATE INDEX attempt_in_vain ON webhooks.attempt (sequence) WHERE outcome IN ('gave_up', 'canceled');
+CREATE INDEX attempt_of_failed ON webhooks.attempt (endpoint_id, sequence DESC) WHERE outcome IN ('gave_up', 'canceled');
 
 CREATE TABLE webhooks.relay_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),

@@ -14,6 +14,7 @@ from service.http.shapes import (
     cash_balance,
     coupon,
     customer,
+    delivery,
     discount,
     event,
     payment_method,
@@ -34,6 +35,7 @@ MODULES = (
     cash_balance,
     coupon,
     customer,
+    delivery,
     discount,
     event,
     payment_method,
@@ -78,6 +80,7 @@ _OBJECTS: Mapping[str, type[BaseModel]] = {
     "payment_method": payment_method.PaymentMethod,
     "promotion_code": promotion_code.PromotionCode,
     "source": source.Source,
+    "rollbook.delivery": delivery.Delivery,
     "subscription": subscription.Subscription,
     "tax_id": tax_id.TaxId,
     "test_helpers.test_clock": test_clock.TestClock,
@@ -98,6 +101,7 @@ _DELETED: Mapping[str, type[BaseModel]] = {
 SHAPES: Mapping[str, type[BaseModel]] = {
     **_OBJECTS,
     "feed_line": event.FeedLine,
+    "rollbook.delivery.whole": delivery.WholeDelivery,
     **{f"deleted_{name}": shape for name, shape in _DELETED.items()},
     **{f"list.{name}": ListOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]
     **{f"search_result.{name}": SearchResultOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]

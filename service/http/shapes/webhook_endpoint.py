@@ -27,7 +27,7 @@ class WebhookEndpoint(Shape):
     metadata: dict[str, str]
     """Keys and values of the caller's own."""
     secret: str = ABSENT
-    """What its webhooks are signed with; there in the answer to its creation alone."""
+    """What its webhooks are signed with; there in the answer that makes it alone."""
     status: Literal["disabled", "enabled"]
     """Whether events are sent."""
     url: str

@@ -7,7 +7,9 @@ from webhooks.endpoint import (
     EndpointDisabled,
     EndpointFailed,
     EndpointResumed,
+    EndpointTested,
     EndpointUpdated,
+    RecoveryBegun,
     SecretRolled,
 )
 
@@ -32,4 +34,6 @@ SAMPLES = (
     EndpointDisabled(attempts=21, reason="failing", since=1_700_000_000),
     SecretRolled(at=1_700_000_000, expires_at=1_700_086_400, secret="whsec_0123456789abcdefghijABCDEFGHIJ02"),
     EndpointResumed(replay="latest"),
+    RecoveryBegun(position=812, since=1_700_000_000),
+    EndpointTested(),
 )

@@ -4,7 +4,8 @@
 -- it alone, and both take it before they read anything else. So nobody marks what lies below the floor, where marks
 -- are gone, and the floor never passes a notice whose deliveries might still be rolled back.
 
--- make_deliveries: give the notices named to the endpoints that want them, and wake their lanes; for the functions
+-- make_deliveries: give the notices named to the endpoints that want them, and wake their lanes; one that tests an
+-- endpoint goes to that alone, whatever it wants. For the functions
 -- below, which see to it that each notice comes here once. `since` is no later than any of the notices was appended.
 -- Gives the number of deliveries.
 CREATE OR REPLACE FUNCTION webhooks.make_deliveries(sequences bigint[], since timestamptz) RETURNS integer
@@ -18,9 +19,14 @@ BEGIN
         INSERT INTO webhooks.delivery (sequence, endpoint_id, appended_at, due_at)
         SELECT n.sequence, i.endpoint_id, n.appended_at, moment
         FROM projections.notice n
-        JOIN webhooks.interest i ON i.account = n.account AND i.livemode = n.livemode
-            AND n.sequence > i.above AND (i.upto IS NULL OR n.sequence <= i.upto)
-            AND (n.type = ANY (i.enabled_events) OR '*' = ANY (i.enabled_events))
+        CROSS JOIN LATERAL (
+            SELECT i.endpoint_id FROM webhooks.interest i
+            WHERE n.type <> 'rollbook.endpoint.test' AND i.account = n.account AND i.livemode = n.livemode
+              AND n.sequence > i.above AND (i.upto IS NULL OR n.sequence <= i.upto)
+              AND (n.type = ANY (i.enabled_events) OR '*' = ANY (i.enabled_events))
+            UNION ALL
+            SELECT n.object_id WHERE n.type = 'rollbook.endpoint.test'
+        ) AS i
         JOIN webhooks.endpoint e ON e.id = i.endpoint_id AND e.status <> 'deleted'
         WHERE n.sequence = ANY (sequences) AND n.appended_at >= since
         ON CONFLICT DO NOTHING

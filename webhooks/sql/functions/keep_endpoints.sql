@@ -22,6 +22,9 @@ BEGIN
                facts ->> 'url' AS url,
                facts ->> 'api_version' AS api_version,
                coalesce(facts ->> 'replay', 'all') AS replay,
+               coalesce((facts ->> 'recoveries')::integer, 0) AS recoveries,
+               (facts ->> 'recovered_above')::bigint AS recovered_above,
+               (facts ->> 'recovered_since')::bigint AS recovered_since,
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
                coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
@@ -36,17 +39,24 @@ BEGIN
             INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
             VALUES (said.id, said.version, was.stopped_at, head, '-infinity', said.replay);
         END IF;
+        IF was.id IS NOT NULL AND said.recoveries > was.recoveries THEN
+            INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
+            VALUES (said.id, said.version, coalesce(said.recovered_above, 0), head,
+                coalesce(to_timestamp(said.recovered_since), '-infinity'), 'all');
+        END IF;
         -- Until it is settled what becomes of the deliveries that are pending, none of them is sent.
         settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
-            told_since, told_hours, secrets_until, stopped_at)
+            told_since, told_hours, secrets_until, stopped_at, recoveries)
         VALUES (said.id, said.account, said.livemode, said.version,
             CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
             said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
-            CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END)
+            CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END,
+            said.recoveries)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
             told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
+            recoveries = excluded.recoveries,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (

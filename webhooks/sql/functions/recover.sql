@@ -47,7 +47,7 @@ BEGIN
             INSERT INTO webhooks.delivery (sequence, endpoint_id, appended_at, due_at, recovered)
             SELECT n.sequence, work.endpoint_id, n.appended_at, clock_timestamp(), true
             FROM next n
-            WHERE work.enabled_events && ARRAY['*', n.type] AND NOT EXISTS (
+            WHERE work.enabled_events && ARRAY['*', n.type] AND n.type <> 'rollbook.endpoint.test' AND NOT EXISTS (
                 SELECT FROM webhooks.attempt a
                 WHERE a.endpoint_id = work.endpoint_id AND a.sequence = n.sequence AND a.at >= n.appended_at
                   AND a.outcome IN ('delivered', 'canceled'))
@@ -88,7 +88,7 @@ BEGIN
                 UNION ALL
                 SELECT n.object_id, n.sequence FROM projections.notice n
                 WHERE n.account = $2 AND n.livemode = $3 AND n.sequence > $5 AND n.sequence <= $6
-                  AND $4 && ARRAY['*', n.type]
+                  AND $4 && ARRAY['*', n.type] AND n.type <> 'rollbook.endpoint.test'
             ) AS told
             ORDER BY told.object_id, told.sequence DESC
         ) AS newest;
@@ -128,6 +128,17 @@ BEGIN
     FROM ended d JOIN projections.notice n ON n.sequence = d.sequence AND n.appended_at = d.appended_at;
     GET DIAGNOSTICS canceled = ROW_COUNT;
     RETURN canceled;
+END $$;
+
+-- resend: make a delivery of a notice to an endpoint anew, whatever became of an earlier one; where it is pending, let it
+-- be due at once.
+CREATE OR REPLACE FUNCTION webhooks.resend(endpoint text, sequence bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO webhooks.delivery AS d (sequence, endpoint_id, appended_at, due_at)
+    SELECT n.sequence, $1, n.appended_at, clock_timestamp() FROM projections.notice n WHERE n.sequence = $2
+    ON CONFLICT ON CONSTRAINT delivery_pkey DO UPDATE SET due_at = least(d.due_at, excluded.due_at), recovered = false;
+    PERFORM webhooks.wake(endpoint);
 END $$;
 
 -- wake: have a worker look at the lane of an endpoint, as soon as it may be served.

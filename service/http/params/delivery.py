@@ -1,0 +1,35 @@
+"""Parameters of `/v1/rollbook/deliveries`."""
+
+from typing import Annotated
+
+from service.http.params import Parameters
+from service.http.params.kinds import NotEmpty, Text
+from service.http.params.listing import Listing
+from webhooks.deliveries import Wanted
+
+Id = Annotated[Text, NotEmpty]
+
+
+class ListDeliveries(Listing):
+    """Parameters of `GET /v1/rollbook/deliveries`."""
+
+    customer: Id | None = None
+    """Only of what happened to the customer of this id."""
+    endpoint: Id | None = None
+    """Only to the webhook endpoint of this id."""
+    notice: Id | None = None
+    """Only of the event of this id."""
+    state: Annotated[Wanted, NotEmpty] | None = None
+    """Only those that are `pending`, `delivered`, `failed` or `canceled`; `undelivered` is all but the delivered."""
+
+
+class RetrieveDelivery(Parameters):
+    """Parameters of `GET /v1/rollbook/deliveries/{delivery}`."""
+
+
+class ResendDelivery(Parameters):
+    """Parameters of `POST /v1/rollbook/deliveries/{delivery}/resend`."""
+
+
+class CancelDelivery(Parameters):
+    """Parameters of `POST /v1/rollbook/deliveries/{delivery}/cancel`."""

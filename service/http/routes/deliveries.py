@@ -1,0 +1,163 @@
+"""`/v1/rollbook/deliveries`: look at how events fare on their way to webhook endpoints; resend them, or cancel them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from events.decider import Reply
+from events.errors import AlreadyAnswered, Missing, Refusal
+from events.execute import other_mode_hint
+from events.unit_of_work import UnitOfWork
+from projections.read import UnknownCursor
+from projections.rendering import dumps
+from service.http import expand, pagination
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params import delivery as parameters_of
+from webhooks.deliveries import place_of
+from webhooks.endpoint import must_be_enabled
+
+URL = "/v1/rollbook/deliveries"
+KIND = "rollbook.delivery"
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of deliveries, those of the newest events first."""
+    parameters = call.parse(parameters_of.ListDeliveries)
+    page, caller = parameters.page(), call.caller
+    expand.paths(parameters.expand, KIND, in_list=True)
+    if expand.counted(parameters.expand):
+        raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
+    try:
+        shown, has_more = await call.door.deliveries.page(
+            caller.account,
+            caller.livemode,
+            page,
+            state=parameters.state,
+            endpoint=parameters.endpoint,
+            notice=parameters.notice,
+            customer=parameters.customer,
+        )
+    except UnknownCursor:
+        raise pagination.unknown_cursor("delivery", page) from None
+    return Reply(200, pagination.list_body(URL, [dumps(each) for each in shown], has_more))
+
+
+async def retrieve(call: Call) -> Reply:
+    """A delivery, with every attempt."""
+    call.parse(parameters_of.RetrieveDelivery)
+    return Reply(200, await _whole(call, await _find(call)))
+
+
+async def resend(call: Call) -> Reply:
+    """Send an event to an endpoint once more, whatever became of it; at once where it is pending."""
+    call.parse(parameters_of.ResendDelivery)
+
+    async def act() -> Reply:
+        shown, stopped = await _found(call)
+        must_be_enabled(stopped, shown["endpoint"])
+        place = place_of(shown["id"])
+        assert place is not None, "it was found by it"
+        await call.door.deliveries.resend(place)
+        return Reply(200, await _whole(call, await _find(call)))
+
+    return await _once(call, act)
+
+
+async def cancel(call: Call) -> Reply:
+    """Give up a delivery that is pending; what is on its way to the receiver at this moment may arrive."""
+    call.parse(parameters_of.CancelDelivery)
+
+    async def act() -> Reply:
+        shown = await _find(call)
+        if shown["state"] == "pending":
+            place = place_of(shown["id"])
+            assert place is not None, "it was found by it"
+            await call.door.deliveries.cancel(place)
+            shown = await _find(call)
+        if shown["state"] != "canceled":
+            raise Refusal(f"The delivery '{shown['id']}' is {shown['state']}: only a pending one can be canceled.")
+        return Reply(200, await _whole(call, shown))
+
+    return await _once(call, act)
+
+
+async def _find(call: Call) -> dict[str, Any]:
+    """The delivery in the path. Raises Missing."""
+    return (await _found(call))[0]
+
+
+async def _found(call: Call) -> tuple[dict[str, Any], bool]:
+    """The delivery in the path, and whether its endpoint is stopped. Raises Missing."""
+    caller, id = call.caller, call.match["delivery"]
+    found = await call.door.deliveries.one(caller.account, caller.livemode, id)
+    if found is None:
+        there = await call.door.deliveries.one(caller.account, not caller.livemode, id)
+        raise Missing("delivery", id, hint=other_mode_hint(caller.livemode) if there else "")
+    return found
+
+
+async def _whole(call: Call, shown: dict[str, Any]) -> bytes:
+    """A delivery with its attempts, which stand before its `created`."""
+    place = place_of(shown["id"])
+    assert place is not None, "it was found by it"
+    attempts = await call.door.deliveries.attempts(place)
+    first = {name: shown[name] for name in ("id", "object", "attempt_count")}
+    return dumps({**first, "attempts": attempts, **shown})
+
+
+async def _once(call: Call, act: Callable[[], Awaitable[Reply]]) -> Reply:
+    """Do what leaves nothing in the log, once for each idempotency key."""
+    origin, caller = call.begin(), call.caller
+    use, log = call.key_use, call.door.log
+    if use is not None and await log.receipt(caller.account, caller.livemode, use.key) is not None:
+        raise AlreadyAnswered(use.key)
+
+    async def work(_: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        reply = await act()
+
+        async def answer() -> Reply:
+            return reply
+
+        return answer
+
+    return await call.door.executor.transact(work, origin, key_use=use)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=URL,
+        name="rollbook.deliveries.list",
+        right="webhook_endpoints:read",
+        route=list_all,
+        parameters=parameters_of.ListDeliveries,
+        answers="list.rollbook.delivery",
+    ),
+    Operation(
+        method="GET",
+        path=f"{URL}/{{delivery}}",
+        name="rollbook.deliveries.retrieve",
+        right="webhook_endpoints:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveDelivery,
+        answers="rollbook.delivery.whole",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{delivery}}/resend",
+        name="rollbook.deliveries.resend",
+        right="webhook_endpoints:write",
+        route=resend,
+        parameters=parameters_of.ResendDelivery,
+        answers="rollbook.delivery.whole",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/{{delivery}}/cancel",
+        name="rollbook.deliveries.cancel",
+        right="webhook_endpoints:write",
+        route=cancel,
+        parameters=parameters_of.CancelDelivery,
+        answers="rollbook.delivery.whole",
+    ),
+)
