@@ -24,6 +24,9 @@ RIGHTS = tuple(
         "events",
         "payment_methods",
         "promotion_codes",
+        "subscriptions",
+        "tax_ids",
+        "test_clocks",
         "tokens",
         "webhook_endpoints",
     )

@@ -14,6 +14,7 @@ from service import timekeeper
 from tests.service.http.test_coupons import events
 from tests.service.http.test_discounts import everything
 from tests.service.http.test_python_client import Story, told
+from tests.service.http.test_subscriptions import past_due
 from tests.service.http.test_tokens import SOON, account, card
 from tests.service.http.test_tokens import made as token
 from tests.service.serving import Answer, Api, Serve
@@ -132,6 +133,17 @@ async def test_an_update_makes_it_the_default_and_the_one_before_goes(api: Api) 
         "customer.updated", "customer.source.created", "customer.source.deleted",
     ]  # fmt: skip
     assert told_of[-3]["data"]["previous_attributes"] == {"default_source": before}
+
+
+async def test_a_new_source_asks_for_another_try_of_what_is_past_due_and_another_default_does_not(api: Api) -> None:
+    id = (await api.customer("source=tok_visa"))["id"]
+    await past_due(api, id, "sub_1")
+    other = (await added(api, id))["id"]
+    await api.update(id, f"default_source={other}")
+    assert await events(api, "invoice.payment_retry_requested") == []
+    await api.update(id, "source=tok_mastercard")
+    [event] = await events(api, "invoice.payment_retry_requested")
+    assert event["data"]["object"]["subscription"] == "sub_1"
 
 
 async def test_another_of_the_customers_own_is_made_the_default(api: Api) -> None:
