@@ -16,7 +16,7 @@ run: ## start the service, everything it needs included, on ROLLBOOK_PORT (8420)
 test: ## run every test
 	@sh deploy/make-venv.sh dev
 	@sh deploy/make-node-modules.sh
-	@exec $(PYTHON) -m pytest $(PYTEST_ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=2 $(PYTEST_ARGS)
 
 bench: ## measure the figures of the README on this machine
 	@sh deploy/make-venv.sh dev
