@@ -168,6 +168,7 @@ async def test_of_other_types_it_is_kept_what_is_no_number(
         ("type=card&card[foo]=1", "parameter_unknown", "card[foo]"),
         ("type=link&card[token]=tok_visa", None, "card"),
         ("type=sepa_debit", "parameter_missing", "sepa_debit"),
+        ("type=custom", "parameter_missing", "custom"),
         ("type=sepa_debit&sepa_debit[iban]=DE89370400440532013001", "account_number_invalid", "sepa_debit[iban]"),
         ("type=us_bank_account&us_bank_account[account_number]=000123456789", "parameter_missing",
          "us_bank_account[routing_number]"),
