@@ -283,3 +283,147 @@ HASHES: Mapping[str, type[Parameters]] = {
 }
 # Those of which there is nothing without their hash.
 NEEDED = frozenset(HASHES) - {"eps", "ideal", "klarna", "naver_pay", "p24", "payto"}
+
+
+class RadarOptions(Parameters):
+    """What tells frauds apart; without effect here."""
+
+    session: ClearableText = None
+    """Id of the session in a browser."""
+
+
+class _Create(Parameters):
+    """What every payment method may have."""
+
+    type: Type
+    """What the customer pays with; there is a hash of the same name for what belongs to it."""
+    allow_redisplay: Redisplay = "unspecified"
+    """Whether it may be shown to the customer again."""
+    billing_details: Annotated[Billing, NotEmpty] | None = None
+    """Whom and where bills go to."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own."""
+    radar_options: Annotated[RadarOptions, NotEmpty] | None = None
+    """What tells frauds apart; without effect here."""
+
+    @property
+    def details(self) -> Parameters | None:
+        """The hash of its type, where one was sent."""
+        given: Parameters | None = getattr(self, self.type)
+        return given
+
+    def check(self) -> None:
+        """Raises Refusal when the hash of the type is missing, or one of another type was sent."""
+        for name in sorted(self.model_fields_set & set(TYPES)):
+            if name != self.type:
+                raise Refusal(f"If you specify the '{name}' parameter, the type must be '{name}'.", param=name)
+        if self.details is None and self.type in NEEDED:
+            raise Refusal(f"Missing required param: {self.type}.", code="parameter_missing", param=self.type)
+        if isinstance(self.details, NewCard):
+            self.details.check()
+
+    def patch(self) -> PaymentMethodPatch:
+        """What was sent of the attributes, as the events have it."""
+        patch: PaymentMethodPatch = {"allow_redisplay": self.allow_redisplay}
+        if self.billing_details is not None:
+            patch["billing_details"] = self.billing_details.patch()
+        if "metadata" in self.model_fields_set:
+            patch["metadata"] = self.metadata
+        return patch
+
+
+_hashes: dict[str, Any] = {
+    type: (
+        Annotated[HASHES.get(type, Empty), NotEmpty if type in NEEDED else Cleared] | None
+        if type in NEEDED
+        else Annotated[HASHES.get(type, Empty) | None, Cleared],
+        Field(default=None, description=f"What belongs to a payment method of the type {type}."),
+    )
+    for type in TYPES
+}
+CreatePaymentMethod = create_model(
+    "CreatePaymentMethod", __base__=_Create, __doc__="Parameters of `POST /v1/payment_methods`.", **_hashes
+)
+
+
+class CardEdit(Unshown):
+    """What of a card may change."""
+
+    exp_month: Hidden | None = None
+    """The month it expires in."""
+    exp_year: Hidden | None = None
+    """The year it expires in."""
+    networks: Annotated[Networks, NotEmpty] | None = None
+    """Which network a card of several is to be charged by."""
+
+
+class UsBankAccountEdit(Parameters):
+    """What of a bank account in the United States may change."""
+
+    account_holder_type: Literal["company", "individual"] | None = None
+    """Whether the holder is a company or an individual."""
+    account_type: Literal["checking", "savings"] | None = None
+    """What kind of account it is."""
+
+
+class UpdatePaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}`."""
+
+    allow_redisplay: Redisplay | None = None
+    """Whether it may be shown to the customer again."""
+    billing_details: Annotated[Billing, NotEmpty] | None = None
+    """Whom and where bills go to; merged by sub-key."""
+    card: Annotated[CardEdit, NotEmpty] | None = None
+    """What of a card may change."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+    metadata: Metadata = None
+    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    us_bank_account: Annotated[UsBankAccountEdit, NotEmpty] | None = None
+    """What of a bank account in the United States may change."""
+
+
+class RetrievePaymentMethod(Parameters):
+    """Parameters of `GET /v1/payment_methods/{payment_method}` and of the same below a customer."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class AttachPaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}/attach`."""
+
+    customer: Annotated[Text, NotEmpty]
+    """Id of the customer who is to pay with it."""
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class DetachPaymentMethod(Parameters):
+    """Parameters of `POST /v1/payment_methods/{payment_method}/detach`."""
+
+    expand: Expand = ()
+    """Paths of what the answer shows in full."""
+
+
+class ListOfCustomer(Listing):
+    """Parameters of `GET /v1/customers/{customer}/payment_methods`."""
+
+    allow_redisplay: Redisplay | None = None
+    """Only those that may be shown to the customer again in this way."""
+    type: Type | None = None
+    """Only those of this type."""
+
+    def facts(self) -> dict[str, object]:
+        """What those to list have in common."""
+        wanted = {"allow_redisplay": self.allow_redisplay, "type": self.type}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+class ListPaymentMethods(ListOfCustomer):
+    """Parameters of `GET /v1/payment_methods`."""
+
+    customer: Annotated[Text, NotEmpty] | None = None
+    """Only those of the customer of this id."""
