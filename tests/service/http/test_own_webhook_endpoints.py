@@ -76,3 +76,10 @@ async def test_a_pause_shows_as_disabled_and_a_resumed_endpoint_as_enabled(api: 
     for verb in ("pause", "resume"):
         path = f"{OWN}/we_none/{verb}"
         assert (await api.refused("POST", path, status=404))[:2] == ("resource_missing", "id")
+
+
+async def test_what_we_tell_of_endpoints_may_be_asked_for_by_name(api: Api) -> None:
+    types = ["rollbook.endpoint.disabled", "rollbook.endpoint.failing"]
+    named = "".join(f"&enabled_events[]={type}" for type in types)
+    answer = await api.post(PATH, f"url=https://example.com/hooks{named}")
+    assert answer.json["enabled_events"] == types
