@@ -6,6 +6,7 @@ API_CASES says how many requests to make.
 
 import asyncio
 import os
+from random import Random
 from typing import Any
 
 import hypothesis
@@ -25,11 +26,14 @@ from service.http import openapi, versions
 from service.http.app import OPERATIONS
 from tests.service.serving import Api
 
-CASES = int(os.environ.get("API_CASES", "500"))
+CASES = int(os.environ.get("API_CASES", "400"))
 CASES_A_SECOND_MIN = 4
 CHECKS = [content_type_conformance, not_a_server_error, response_schema_conformance, status_code_conformance]
+CARD = "card[number]=4242424242424242&card[exp_month]=1&card[exp_year]=34"
 # What made-up values would only wait for, or never meet.
 FIXED = {"after": "0", "wait": "0"}
+MOSTLY_WRONG = ("Stripe-Account", "coupon", "customer", "expand", "promotion_code", "test_clock")
+NEEDED = ("amount", "currency", "current_period_end", "current_period_start", "frozen_time", "status", "type", "url")
 
 
 @pytest.mark.timeout(60 + CASES / CASES_A_SECOND_MIN)
@@ -64,7 +68,7 @@ async def _ids(api: Api) -> dict[str, list[str]]:
         "subscription": ["sub_1"],
         "tax_id": [(await made(f"{url}/tax_ids", "type=eu_vat&value=DE123456789"))["id"]],
         "test_clock": [(await made("/v1/test_helpers/test_clocks", "frozen_time=1780272000"))["id"]],
-        "token": [(await made("/v1/tokens", "card[number]=4242424242424242&card[exp_month]=1&card[exp_year]=34"))["id"]],
+        "token": [(await made("/v1/tokens", CARD))["id"]],
         "transaction": [
             (await made(f"{url}/balance_transactions", "amount=5&currency=usd"))["id"],
             (await made(fund, "amount=5&currency=usd"))["id"],
@@ -88,24 +92,34 @@ def _ask_all(api: Api, ids: dict[str, list[str]]) -> None:
     )
     for operation in sorted(OPERATIONS, key=lambda operation: operation.method == "DELETE"):
         described = document[operation.path][operation.method]
-        cases = st.one_of(described.as_strategy(mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
+        cases = st.one_of([described.as_strategy(mode) for mode in GenerationMode])
 
         @settings
         @hypothesis.given(case=cases, known=st.randoms(use_true_random=False))
-        def ask(case: Case, known: Any) -> None:
+        def ask(case: Case[Any], known: Random) -> None:
             for name, there in ids.items():
                 if name in case.path_parameters and known.random() < 0.8:
                     case.path_parameters[name] = known.choice(there)
+            for part in (case.headers, case.query, case.body):
+                if isinstance(part, dict):
+                    _thin(part, known)
             _ask(api, case)
 
         ask()
 
 
-def _ask(api: Api, case: Case) -> None:
+def _thin(part: dict[str, Any], known: Random) -> None:
+    """Leave out most of what no other value would be looked at for: of many made-up ones some is always wrong."""
+    for name in list(part):
+        if known.random() < (0.9 if name in MOSTLY_WRONG else 0.6) and name not in NEEDED:
+            del part[name]
+
+
+def _ask(api: Api, case: Case[Any]) -> None:
     """Send a case as a form would spell it, and check the answer."""
     case.query = {**_spelled(case.query), **{name: value for name, value in FIXED.items() if name in case.query}}
     if case.media_type == "application/x-www-form-urlencoded":
-        case.body = _spelled(case.body)
+        case.body = dict[str, Any](_spelled(case.body))
     if case.headers.get("Stripe-Version") in versions.KNOWN:
         del case.headers["Stripe-Version"]  # the newest is what is described
     response = case.call(base_url=api.url, headers={"Authorization": f"Bearer {api.key}"})
