@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, assert_never
 from projections.search import terms
 from projections.search.query import Clause, Created, Metadata, Query, Text
 
+ENDLESS = 2**63
+
 
 class Condition(NamedTuple):
     """A condition on rows `s` of projections.search, and the values of its parameters."""
@@ -28,6 +30,23 @@ def condition(query: Query, account: str, livemode: bool, *, first: int) -> Cond
         fragments.append(f"({sql.format(*numbers)})")
         arguments.extend(values)
     return Condition(f" {query.joined_by} ".join(fragments), arguments)
+
+
+def before(query: Query) -> int:
+    """The time before which all that the query can find was created, so that who looks need not begin at the newest."""
+    if query.joined_by == "OR":
+        return ENDLESS
+    return min(_before(clause) for clause in query.clauses)
+
+
+def _before(clause: Clause) -> int:
+    match clause:
+        case Created(operator="<", negated=False) | Created(operator=">=", negated=True):
+            return clause.at
+        case Created(operator="<=" | "=", negated=False) | Created(operator=">", negated=True):
+            return clause.at + 1
+        case _:
+            return ENDLESS
 
 
 def _clause(clause: Clause, account: str, livemode: bool) -> Condition:

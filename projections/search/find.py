@@ -56,6 +56,11 @@ class Place(NamedTuple):
 BEGINNING = Place(2**63 - 1, 2**63 - 1)
 
 
+def start(query: Query, after: Place) -> Place:
+    """Where to begin to look: no later than anything that the query can find."""
+    return min(after, Place(compile.before(query), 0))
+
+
 class Found(NamedTuple):
     """A page, and where the next one begins; None when there is none."""
 
@@ -72,7 +77,8 @@ class Finder:
     async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Place = BEGINNING) -> Found:
         """A page of what is asked for, newest first."""
         where = compile.condition(query, account, livemode, first=6)
-        rows = await self._fetch(FIND.format(where.sql), account, livemode, *after, limit + 1, *where.arguments)
+        place = start(query, after)
+        rows = await self._fetch(FIND.format(where.sql), account, livemode, *place, limit + 1, *where.arguments)
         last = rows[limit - 1] if len(rows) > limit else None
         # One that was deleted just now is left out, and search will follow.
         bodies = [row["body"] for row in rows[:limit] if row["body"] is not None]

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.errors import Refusal
-from projections.search.compile import condition
+from projections.search.compile import ENDLESS, before, condition
 from projections.search.query import Clause, Created, Metadata, Query, Text, parse
 
 
@@ -183,3 +183,24 @@ def test_a_condition_numbers_its_parameters_from_where_it_is_told() -> None:
     )
     assert [value for value in where.arguments if not isinstance(value, list)] == ["abcd", "k", "v", 5]
     assert len(where.arguments[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("spelled", "time"),
+    [
+        ("created<5", 5),
+        ("created<=5", 6),
+        ("created:5", 6),
+        ("-created>5", 6),
+        ("-created>=5", 5),
+        ("created<9 name:'a' created<7 created<8", 7),
+        ("created>5", ENDLESS),
+        ("-created<5", ENDLESS),
+        ("-created:5", ENDLESS),
+        ("name:'a'", ENDLESS),
+        ("created<5 OR name:'a'", ENDLESS),
+        (f"created<={2**63 - 1}", ENDLESS),
+    ],
+)
+def test_a_query_tells_before_when_all_it_finds_was_created(spelled: str, time: int) -> None:
+    assert before(parse(spelled)) == time
