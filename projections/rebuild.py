@@ -44,7 +44,8 @@ async def search(pool: asyncpg.Pool) -> AsyncIterator[Progress]:
         total = await connection.fetchval("SELECT position FROM events.head")
     runner, meter, done = Runner(pool, SearchProjection()), Meter(total), 0
     while done < total:
-        done = await pool.fetchval("SELECT position FROM projections.checkpoint WHERE name = $1", name)
+        # Waits for who else follows meanwhile.
+        done = await pool.fetchval("SELECT position FROM projections.checkpoint WHERE name = $1 FOR UPDATE", name)
         yield meter.at(min(done, total))
         await runner.advance()
     log.info("search.rebuilt", events=done)

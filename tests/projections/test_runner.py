@@ -1,0 +1,188 @@
+"""A projection that follows the log: rows and checkpoint move together or not at all, whoever is at it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from events.follow import Wakeup
+from projections import rebuild
+from projections.progress import Progress
+from projections.runner import Runner, Touched
+from projections.search.rows import SearchProjection
+from tests.events.world import LIVE, TEST
+from tests.projections.conftest import Home
+from tests.waiting import until
+
+CUSTOMERS = 25
+
+
+class Watched(SearchProjection):
+    """Search, and what it was told; after its rows are written it does what it is asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Sequence[Touched]] = []
+        self.wrote = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
+        await super().apply(connection, touched)
+        self.told.append(touched)
+        self.wrote.set()
+        await self.go_on.wait()
+
+
+async def some_customers(home: Home) -> None:
+    await asyncio.gather(*(home.create(f"cus_{n}", name=f"Number {n}") for n in range(CUSTOMERS)))
+
+
+async def done(rebuilding: AsyncIterator[Progress]) -> list[int]:
+    """How far a rebuild was, time after time."""
+    return [progress.done async for progress in rebuilding]
+
+
+async def followed(owner: asyncpg.Connection) -> tuple[int, int]:
+    """How far the checkpoint is, and how many customers can be found."""
+    position = await owner.fetchval("SELECT position FROM projections.checkpoint WHERE name = 'search'")
+    return position, await owner.fetchval("SELECT count(*) FROM projections.search")
+
+
+async def test_a_batch_goes_to_its_end_and_says_how_much_is_left(home: Home, owner: asyncpg.Connection) -> None:
+    await some_customers(home)
+    runner = Runner(home.pool, SearchProjection(), batch=10)
+    for advanced, lag in ((10, 15), (10, 5), (5, 0), (0, 0)):
+        assert (await runner.advance(), runner.lag) == (advanced, lag)
+        assert await followed(owner) == (CUSTOMERS - lag, CUSTOMERS - lag)
+
+
+async def test_a_customer_changed_often_is_looked_at_once_and_as_it_is_now(
+    home: Home, owner: asyncpg.Connection
+) -> None:
+    for origin in (TEST, LIVE):
+        id = "cus_test" if origin is TEST else "cus_live"
+        await home.create(id, origin, name="Before")
+        for name in ("Then", "Now"):
+            await home.update(id, origin, name=name)
+    search = Watched()
+    assert await Runner(home.pool, search).advance() == 6
+    assert search.told == [
+        [Touched("acct_1", False, "customer-cus_test"), Touched("acct_1", True, "customer-cus_live")]
+    ]
+    assert {row["name"] for row in await owner.fetch("SELECT name FROM projections.search")} == {"now"}
+
+
+async def test_going_over_the_same_events_again_leads_to_the_same_rows(home: Home, owner: asyncpg.Connection) -> None:
+    await some_customers(home)
+    await home.update("cus_3", name="Other")
+    await home.delete("cus_4")
+    runner = Runner(home.pool, SearchProjection(), batch=4)
+    select = "SELECT * FROM projections.search ORDER BY id"
+    seen = []
+    for _ in range(2):
+        while await runner.advance():
+            pass
+        seen.append([tuple(row) for row in await owner.fetch(select)])
+        await owner.execute("UPDATE projections.checkpoint SET position = 3")
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == CUSTOMERS - 1
+
+
+@pytest.mark.parametrize("end", ["cancelled", "connection lost"])
+async def test_what_is_cut_off_between_rows_and_checkpoint_leaves_neither(
+    home: Home, owner: asyncpg.Connection, end: str
+) -> None:
+    await some_customers(home)
+    search = Watched()
+    search.go_on.clear()
+    working = asyncio.create_task(Runner(home.pool, search).advance())
+    await search.wrote.wait()
+    if end == "cancelled":
+        working.cancel()
+    else:
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        search.go_on.set()
+    with pytest.raises((asyncio.CancelledError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await working
+    assert await followed(owner) == (0, 0)
+    assert await Runner(home.pool, SearchProjection()).advance() == CUSTOMERS
+    assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
+
+
+async def test_one_advances_at_a_time_and_the_others_do_not_wait(home: Home, owner: asyncpg.Connection) -> None:
+    await some_customers(home)
+    search = Watched()
+    search.go_on.clear()
+    working = asyncio.create_task(Runner(home.pool, search).advance())
+    await search.wrote.wait()
+    assert await Runner(home.pool, SearchProjection()).advance() == 0
+    search.go_on.set()
+    assert await working == CUSTOMERS
+    assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
+
+
+async def test_several_that_follow_see_each_event_once_between_them(
+    home: Home, owner: asyncpg.Connection, database: str
+) -> None:
+    stop, wakeup, searches = asyncio.Event(), Wakeup(database, "rollbook_log"), [Watched() for _ in range(3)]
+    following = [asyncio.create_task(wakeup.run(stop))]
+    following += [asyncio.create_task(Runner(home.pool, one, batch=2).run(wakeup, stop)) for one in searches]
+    await some_customers(home)
+
+    async def all_found() -> bool:
+        return await followed(owner) == (CUSTOMERS, CUSTOMERS)
+
+    await until(all_found)
+    stop.set()
+    wakeup.poke()
+    await asyncio.gather(*following)
+    seen = Counter(one.stream for search in searches for touched in search.told for one in touched)
+    assert set(seen.values()) == {1}
+    assert len(seen) == CUSTOMERS
+
+
+async def test_a_follower_outlives_a_database_that_refuses(
+    home: Home, owner: asyncpg.Connection, database: str
+) -> None:
+    await owner.execute("ALTER TABLE projections.search RENAME TO elsewhere")
+    await some_customers(home)
+    stop, wakeup, runner = asyncio.Event(), Wakeup(database, "rollbook_log"), Runner(home.pool, SearchProjection())
+    with capture_logs() as said:
+        following = [asyncio.create_task(one) for one in (wakeup.run(stop), runner.run(wakeup, stop))]
+        await until(lambda: [line["error"] for line in said if line["event"] == "projection.waits"])
+    await owner.execute("ALTER TABLE projections.elsewhere RENAME TO search")
+    wakeup.poke()
+
+    async def all_found() -> bool:
+        return await followed(owner) == (CUSTOMERS, CUSTOMERS)
+
+    await until(all_found)
+    stop.set()
+    wakeup.poke()
+    await asyncio.gather(*following)
+
+
+async def test_a_rebuild_shares_the_work_with_who_follows(home: Home, owner: asyncpg.Connection, database: str) -> None:
+    await some_customers(home)
+    search = Watched()
+    await Runner(home.pool, search).advance()
+    await owner.execute("UPDATE projections.search SET name = 'wrong'")
+    rebuilding = rebuild.search(home.pool)
+    assert (await anext(rebuilding)).done == 0
+    search.go_on.clear()
+    search.wrote.clear()
+    working = asyncio.create_task(Runner(home.pool, search, batch=5).advance())
+    await search.wrote.wait()
+    rest = asyncio.create_task(done(rebuilding))
+    search.go_on.set()
+    assert await working == 5
+    assert (await rest)[-1] == CUSTOMERS
+    assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
+    assert await owner.fetchval("SELECT count(*) FROM projections.search WHERE name = 'wrong'") == 0
