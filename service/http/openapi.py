@@ -22,10 +22,10 @@ from service.http.docs.examples import EXAMPLES
 from service.http.door import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.operation import Operation
 from service.http.params import Parameters, kinds
+from service.http.routes.feed import NDJSON, POSITION
 from service.http.shapes import SHAPES
 from service.http.shapes.shape import Refused, Shape
 
-NDJSON = "application/x-ndjson"
 LINES = frozenset({"feed_line"})  # answers that are so many lines, each of that shape
 SCHEMAS = "#/components/schemas/"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -166,6 +166,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "parameters": HEADERS,
             "responses": {str(status): _refused(description) for status, description in STATUSES.items()},
             "headers": {
+                "Position": {"description": "Position to go on from.", "schema": {"type": "integer"}},
                 "RequestId": {"description": "What the request is called by.", "schema": {"type": "string"}},
                 "StripeVersion": {"description": "Version the answer is in.", "schema": {"type": "string"}},
             },
@@ -338,15 +339,17 @@ def _answer(operation: Operation, schemas: _Components) -> dict[str, Any]:
     refs = [schemas.ref(SHAPES[name]) for name in names]
     shape: dict[str, Any] = refs[0] if len(refs) == 1 else {"anyOf": refs}
     content = {JSON: {"schema": shape}}
+    headers = {
+        "Request-Id": {"$ref": "#/components/headers/RequestId"},
+        "Stripe-Version": {"$ref": "#/components/headers/StripeVersion"},
+    }
     if operation.answers in LINES:
         lines = {"type": "string", "contentMediaType": NDJSON, "contentSchema": shape}
         content = {NDJSON: {"schema": {**lines, "description": "Lines, each of which is an object of JSON."}}}
+        headers[POSITION] = {"$ref": "#/components/headers/Position"}
     return {
         "description": "Done.",
-        "headers": {
-            "Request-Id": {"$ref": "#/components/headers/RequestId"},
-            "Stripe-Version": {"$ref": "#/components/headers/StripeVersion"},
-        },
+        "headers": headers,
         "content": content,
     }
 
