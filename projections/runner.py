@@ -65,6 +65,9 @@ class Runner:
             except (*LOST, asyncpg.PostgresError) as error:
                 log.warning("projection.waits", projection=self._projection.name, error=type(error).__name__)
                 advanced = 0
+            except Exception:  # ours: it stays where it is, seen by its lag, and nothing else of the process ends
+                log.exception("projection.failed", projection=self._projection.name)
+                advanced = 0
             if advanced < self._batch:
                 await wakeup.wait(POLL_S)
 

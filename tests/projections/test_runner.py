@@ -186,3 +186,34 @@ async def test_a_rebuild_shares_the_work_with_who_follows(home: Home, owner: asy
     assert (await rest)[-1] == CUSTOMERS
     assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
     assert await owner.fetchval("SELECT count(*) FROM projections.search WHERE name = 'wrong'") == 0
+
+
+async def test_a_follower_that_breaks_stays_where_it_is_says_so_and_goes_on_when_it_is_mended(
+    home: Home, owner: asyncpg.Connection, database: str
+) -> None:
+    await some_customers(home)
+
+    class Broken(Watched):
+        async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
+            self.wrote.set()
+            if not self.go_on.is_set():
+                raise ValueError("a fault of ours")
+            await super().apply(connection, touched)
+
+    search, stop, wakeup = Broken(), asyncio.Event(), Wakeup(database, "rollbook_log")
+    search.go_on.clear()
+    with capture_logs() as logs:
+        following = asyncio.create_task(Runner(home.pool, search).run(wakeup, stop))
+        await search.wrote.wait()
+        await until(lambda: any(line["event"] == "projection.failed" for line in logs))
+        assert await followed(owner) == (0, 0)
+        search.go_on.set()
+        wakeup.poke()
+
+        async def goes_on() -> bool:
+            return await followed(owner) == (CUSTOMERS, CUSTOMERS)
+
+        await until(goes_on)
+        stop.set()
+        wakeup.poke()
+        await following
