@@ -112,6 +112,11 @@ class Balance:
     ledgers: Mapping[str, int] = field(default_factory=dict)
     transactions: Mapping[str, Transaction] = field(default_factory=dict)
 
+    @property
+    def latest(self) -> int:
+        """When the last transaction was made; a next one is no older, though its request began before."""
+        return next(reversed(self.transactions.values())).created if self.transactions else 0
+
 
 NONE = Balance()
 
@@ -130,7 +135,7 @@ def decide(state: Balance, command: Command) -> list[Event]:
                 raise Refusal(f"A customer's balance can be at most {AMOUNT_MAX} either way.", param="amount")
             adjusted = BalanceAdjusted(
                 amount=command.amount,
-                at=command.at,
+                at=max(command.at, state.latest),
                 attributes=_changes(None, {}, command.patch),
                 currency=command.currency,
                 ending_balance=ending_balance,
@@ -143,7 +148,7 @@ def decide(state: Balance, command: Command) -> list[Event]:
             amount = command.balance - state.ledgers.get(command.currency, 0)
             brought = BalanceAdjusted(
                 amount=amount,
-                at=command.at,
+                at=max(command.at, state.latest),
                 attributes={},
                 currency=command.currency,
                 ending_balance=command.balance,

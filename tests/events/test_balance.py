@@ -90,6 +90,12 @@ def test_a_balance_that_a_customer_begins_with_is_called_so() -> None:
     ADA.when(command).then(replace(adjusted(-AMOUNT_MAX, -AMOUNT_MAX), type="initial"))
 
 
+def test_a_transaction_is_no_older_than_the_one_before_whenever_its_request_began() -> None:
+    before = with_balance(adjusted(5, 5))
+    late = replace(adjust(1, id="cbtxn_2"), at=AT - 60)
+    before.when(late).then(adjusted(1, 6, id="cbtxn_2"))
+
+
 def test_only_what_is_said_of_a_transaction_changes() -> None:
     there = with_balance(adjusted(5, 5, description="old", metadata={"a": "1", "b": "2"}))
     patch = TransactionPatch(description="new", metadata={"a": "", "c": "3"})
