@@ -111,11 +111,7 @@ class Balance:
 
     ledgers: Mapping[str, int] = field(default_factory=dict)
     transactions: Mapping[str, Transaction] = field(default_factory=dict)
-
-    @property
-    def latest(self) -> int:
-        """When the last transaction was made; a next one is no older, though its request began before."""
-        return next(reversed(self.transactions.values())).created if self.transactions else 0
+    latest: int = 0  # when the last one was made: the next is no older, though its request may have begun before
 
 
 NONE = Balance()
@@ -180,6 +176,7 @@ def evolve(state: Balance, event: Event) -> Balance:
                 type=event.type,
             )
             return Balance(
+                latest=event.at,
                 ledgers={**state.ledgers, event.currency: event.ending_balance},
                 transactions={**state.transactions, event.id: transaction},
             )

@@ -98,9 +98,7 @@ def _hash(of: str) -> type[Shape]:
         return PaymentMethodCard
     if of not in SHOWN:
         return Nothing
-    fields: dict[str, Any] = {
-        name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]
-    }
+    fields: dict[str, Any] = {name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]}
     name = "PaymentMethod" + "".join(word.capitalize() for word in of.split("_"))
     return create_model(name, __base__=Shape, __doc__=f"What is known of a way to pay by {_spaced(of)}.", **fields)
 
