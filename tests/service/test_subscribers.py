@@ -341,7 +341,7 @@ async def test_the_command_line_adds_lists_replays_and_removes(shop: Shop, datab
 
 
 async def test_what_makes_no_sense_is_declined(serve: Serve) -> None:
-    core, console = (await serve()).core, Console(file=io.StringIO())
+    core, console = (await serve(amqp_url=None)).core, Console(file=io.StringIO())
     with pytest.raises(typer.BadParameter, match="no mode"):
         await subscribers.add(core, console, name="a", types=("*",), account="*", mode="dead")
     with pytest.raises(typer.BadParameter, match="no event type"):
