@@ -87,7 +87,7 @@ async def test_what_was_sent_in_confidence_is_kept_nowhere(
     async with await aio_pika.connect(amqp_url) as broker:
         channel = await broker.channel()
         exchange = await channel.get_exchange(name, ensure=False)
-        queue = await channel.declare_queue(f"{name}.all", auto_delete=True)
+        queue = await channel.declare_queue(f"{name}.all")
 
         async def bound() -> bool:
             try:
@@ -105,6 +105,7 @@ async def test_what_was_sent_in_confidence_is_kept_nowhere(
         messages = [await queue.get(timeout=10) for _ in range(told)]
         for message in messages:
             await message.ack()
+        await queue.delete(if_unused=False, if_empty=False)
         await channel.exchange_delete(name)
         await channel.queue_delete(f"{name}.fanout")
     await service.kill9()
