@@ -93,3 +93,49 @@ async def test_whenever_a_process_dies_its_clients_retries_make_each_customer_on
     stored = {row["id"] for row in await watcher.fetch("SELECT id FROM projections.customer")}
     assert stored == set(answered.values())
     assert len(stored) == len(asked) == await watcher.fetchval("SELECT count(*) FROM projections.notice")
+
+
+async def test_whenever_a_process_dies_what_several_streams_agree_on_is_there_whole_or_not_at_all(
+    api: Api, launch: Launch, watcher: asyncpg.Connection
+) -> None:
+    """The customer, the coupon it redeems, the token it uses up and the payment method it gets are one commit."""
+    await api.post("/v1/coupons", "id=SALE&percent_off=10")
+    number = "card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=2040"
+    tokens = [(await api.post("/v1/tokens", number)).json["id"] for _ in range(40)]
+    process = await launch()
+    answered: dict[str, str] = {}
+    enough = asyncio.Event()
+
+    def asked_for(token: str) -> str:
+        return f"source={token}&coupon=SALE&payment_method=pm_card_visa&balance=-5"
+
+    async def client(mine: list[str]) -> None:
+        for token in mine:
+            try:
+                answer = await post(api, f"{process.url}/v1/customers", asked_for(token), token)
+            except (aiohttp.ClientError, ConnectionError):
+                return
+            assert answer.status == 200, answer.body
+            answered[token] = answer.json["id"]
+            if len(answered) > 10:
+                enough.set()
+
+    async with asyncio.TaskGroup() as clients:
+        for start in range(4):
+            clients.create_task(client(tokens[start::4]))
+        await enough.wait()
+        await process.kill9()
+    assert len(answered) < len(tokens), "some request was under way"
+    redeemed = (await api.get("/v1/coupons/SALE")).json["times_redeemed"]
+    there = await watcher.fetchval("SELECT count(*) FROM projections.customer")
+    assert len(answered) <= there == redeemed
+    for token in tokens:
+        answer = await api.post("/v1/customers", asked_for(token), Idempotency_Key=token)
+        assert answer.status == 200, answer.body
+        assert answered.setdefault(token, answer.json["id"]) == answer.json["id"]
+        assert (await api.get(f"/v1/tokens/{token}")).json["used"] is True
+    kinds = "SELECT kind, count(*) FROM projections.resource WHERE kind = ANY ($1) AND NOT deleted GROUP BY kind"
+    counted = await watcher.fetch(kinds, ["source", "payment_method", "customer_balance_transaction"])
+    assert {count for _, count in counted} == {len(set(answered.values()))} == {len(tokens)}
+    assert len(counted) == 3
+    assert (await api.get("/v1/coupons/SALE")).json["times_redeemed"] == len(tokens)
