@@ -99,9 +99,10 @@ async def test_a_delivery_is_sent_once_more_and_under_one_key_no_more_than_that(
     await api.customer()
     async with working(api):
         [shown] = await until_listed(api, "state=delivered", 1)
-        own = f"{PATH}/{shown['id']}"
-        resent = await api.post(f"{own}/resend", Idempotency_Key="k")
-        assert resent.json["state"] == "pending"
+    own = f"{PATH}/{shown['id']}"
+    resent = await api.post(f"{own}/resend", Idempotency_Key="k")
+    assert resent.json["state"] == "pending"
+    async with working(api):
         await receiver.wait_for(2)
         await until_listed(api, "state=delivered", 1)
         again = await api.post(f"{own}/resend", Idempotency_Key="k")
