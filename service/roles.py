@@ -30,6 +30,7 @@ from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
+from webhooks.standing import Standings
 
 log = structlog.get_logger("service")
 
@@ -108,6 +109,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             clock=core.clock,
             notices=Notices(core.pool, core.clock),
             deliveries=Deliveries(core.pool),
+            standings=Standings(core.pool, core.clock),
             feed=feed,
             policy=Policy(production=settings.production),
             metrics=core.metrics,

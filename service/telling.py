@@ -55,10 +55,15 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     settings, readings = core.settings, core.metrics.readings
     appended = Wakeup(core.dsn, "rollbook_log")
     made = Wakeup(core.dsn, "rollbook_lanes")
-    gone = Wakeup(core.dsn, "")  # poked within this process alone
+    gone = Wakeup(core.dsn, "")  # poked within this process alone,
+    marked = Wakeup(core.dsn, "")  # and this one
     fan_out = FanOut(core.dsn)
     reconciler = Reconciler(
-        fan_out, appended, delay_s=settings.reconcile_after_s if settings.amqp_url else 0.0, made=made.poke
+        fan_out,
+        appended,
+        delay_s=settings.reconcile_after_s if settings.amqp_url else 0.0,
+        made=made.poke,
+        marked=marked if settings.amqp_url else None,
     )
     sender = Sender(
         Policy(production=settings.production),
@@ -72,6 +77,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         core.master_keys,
         made,
         in_flight_max=settings.webhook_in_flight_max,
+        host_max=settings.webhook_host_in_flight_max,
         drain_s=settings.drain_s,
         gone=gone.poke,
     )
@@ -88,7 +94,9 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         tasks.create_task(_follow_for_search(core, stop))
         if settings.amqp_url is not None:
             from_queue = FanOut(core.dsn, fan_out.measures)
-            consumer = Consumer(settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out)
+            consumer = Consumer(
+                settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out, marked=marked.poke
+            )
             health.brokers["consumer"] = lambda: consumer.state
             readings.add("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
             tasks.create_task(consumer.run(stop))

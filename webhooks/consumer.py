@@ -22,14 +22,20 @@ SEQUENCE_HEADER = "rollbook-sequence"
 
 
 class Consumer:
-    """Feeds `fan_out` the sequences of notices that come through the queue."""
+    """Feeds `fan_out` the sequences of notices that come through the queue, and calls `marked` after it."""
 
     def __init__(
-        self, amqp_url: str, topology: Topology, fan_out: Callable[[Sequence[int]], Awaitable[object]]
+        self,
+        amqp_url: str,
+        topology: Topology,
+        fan_out: Callable[[Sequence[int]], Awaitable[object]],
+        *,
+        marked: Callable[[], None] | None = None,
     ) -> None:
         self._amqp_url = amqp_url
         self._topology = topology
         self._fan_out = fan_out
+        self._marked = marked
         self.state = "connecting"
         self.consumed = 0
         self.malformed = 0
@@ -76,6 +82,8 @@ class Consumer:
             except (LogUnavailable, asyncpg.PostgresError) as error:
                 # What was not acknowledged comes again on the next connection, by when Postgres may be back.
                 raise ConnectionError("fan-out failed") from error
+            if self._marked is not None:
+                self._marked()
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             await batch[-1].ack(multiple=True)
         self.consumed += len(sequences)

@@ -17,9 +17,15 @@ from webhooks.delivery import OWN_FAULTS
 
 ID = re.compile(r"dlv_([0-9A-Za-z]+)_([0-9]{1,18})", re.ASCII)
 
-State = Literal["pending", "delivered", "failed", "canceled"]
-Wanted = Literal["pending", "delivered", "failed", "canceled", "undelivered"]
-ENDED: Mapping[str, State] = {"delivered": "delivered", "gave_up": "failed", "canceled": "canceled"}
+State = Literal["pending", "held", "delivered", "failed", "canceled"]
+Wanted = Literal["pending", "held", "delivered", "failed", "canceled", "undelivered"]
+STATES: Mapping[str | None, State] = {
+    None: "pending",
+    "held": "held",
+    "delivered": "delivered",
+    "gave_up": "failed",
+    "canceled": "canceled",
+}
 IN_VAIN: Mapping[Wanted | None, tuple[str, ...]] = {
     None: ("gave_up", "canceled"),
     "undelivered": ("gave_up", "canceled"),
@@ -91,6 +97,7 @@ class Deliveries:
             state in (None, "delivered"),
             IN_VAIN.get(state, ()),
             sequences,
+            state in (None, "held", "undelivered"),
         )
         shown = [render(row, livemode) for row in rows[: page.limit]]
         if backwards:
@@ -126,11 +133,11 @@ class Deliveries:
         return [render_attempt(row) for row in rows]
 
     async def resend(self, place: Place) -> None:
-        """Have a delivery made anew, or at once where it is pending."""
+        """Have a delivery made anew, or at once where it is pending and waits for no other."""
         await self._fetch("SELECT webhooks.resend($1, $2)", place.endpoint_id, place.sequence)
 
     async def cancel(self, place: Place) -> None:
-        """Give up a delivery that is pending."""
+        """Give up a delivery that is pending or held."""
         await self._fetch("SELECT webhooks.cancel($1, $2)", place.endpoint_id, [place.sequence])
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
@@ -165,7 +172,7 @@ def render(row: Mapping[str, Any], livemode: bool) -> dict[str, Any]:
         "livemode": livemode,
         "next_attempt": None if row["due_at"] is None else int(row["due_at"].timestamp()),
         "notice": row["notice_id"],
-        "state": "pending" if row["outcome"] is None else ENDED[row["outcome"]],
+        "state": STATES[row["outcome"]],
         "type": row["type"],
     }
 

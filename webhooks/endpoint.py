@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from events import metadata
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
+from webhooks.rules import Rules, RulesPatch
 
 KIND = "webhook_endpoint"
 SECRETS_MAX = 5  # that sign at once
@@ -123,6 +124,14 @@ class SendTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetRules:
+    """Set some of the rules of what is sent to it."""
+
+    id: str
+    rules: RulesPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
     """The endpoint was registered with these attributes; what is not named has its default."""
 
@@ -194,6 +203,13 @@ class EndpointTested:
     """It was sent a notice that tests it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesSet:
+    """These rules changed, each to this value; an order holds for what happens from then on."""
+
+    rules: RulesPatch
+
+
 Command = (
     CreateEndpoint
     | UpdateEndpoint
@@ -204,6 +220,7 @@ Command = (
     | ResumeEndpoint
     | RecoverEndpoint
     | SendTest
+    | SetRules
 )
 Event = (
     EndpointCreated
@@ -215,6 +232,7 @@ Event = (
     | EndpointResumed
     | RecoveryBegun
     | EndpointTested
+    | RulesSet
 )
 EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.created": EndpointCreated,
@@ -226,6 +244,7 @@ EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.resumed": EndpointResumed,
     "webhook_endpoint.recovery_begun": RecoveryBegun,
     "webhook_endpoint.tested": EndpointTested,
+    "webhook_endpoint.rules_set": RulesSet,
 }
 
 
@@ -252,6 +271,7 @@ class Endpoint:
     recoveries: int = 0  # that were asked for,
     recovery: RecoveryBegun | None = None  # and the last of them
     replay: Replay = "all"  # of the last pause
+    rules: Rules = field(default_factory=Rules)
     secret: str = ""
     told_hours: int = 0  # of failing
     told_since: int = 0  # which failing that was
@@ -310,6 +330,10 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case SendTest():
             _must_send(state, command.id)
             return [EndpointTested()]
+        case SetRules():
+            _must_exist(state, command.id)
+            changed = {name: new for name, new in command.rules.items() if new != getattr(state.rules, name)}
+            return [RulesSet(rules=cast(RulesPatch, changed))] if changed else []
         case _:
             assert_never(command)
 
@@ -341,6 +365,8 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, recoveries=state.recoveries + 1, recovery=event)
         case EndpointTested():
             return state
+        case RulesSet():
+            return replace(state, rules=replace(state.rules, **event.rules))
         case _:
             assert_never(event)
 

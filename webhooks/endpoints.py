@@ -7,6 +7,7 @@ secret leaves the log sealed, so it is sealed again here, by a master key and fo
 
 import base64
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -42,6 +43,7 @@ class EndpointProjection:
             "recovered_above": state.recovery and state.recovery.position,
             "recovered_since": state.recovery and state.recovery.since,
             "replay": state.replay,
+            "rules": asdict(state.rules),
             "secrets": (),
             "secrets_until": (),
             "told_hours": state.told_hours,

@@ -19,6 +19,14 @@ class Progress(NamedTuple):
     passed: int  # notices the floor moved over
     missed: int  # of those, fanned out only now
     made: int  # deliveries
+    in_order: bool  # some endpoints are told in order: see `catch_up_in_order`
+
+
+class InOrder(NamedTuple):
+    """What one step along the log came to, for endpoints that are told in order."""
+
+    passed: int  # notices
+    made: int  # deliveries
 
 
 class Recovered(NamedTuple):
@@ -56,6 +64,16 @@ class FanOut:
             self.measures.notices += progress.missed
             self.measures.deliveries += progress.made
         return progress
+
+    async def catch_up_in_order(self, batch: int) -> InOrder:
+        """Fan out at most `batch` notices below the floor to endpoints that are told in order.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up_in_order($1)", batch)
+        step = InOrder(*rows[0])
+        self.measures.deliveries += step.made
+        return step
 
     async def recover(self, batch: int, outstanding_max: int) -> Recovered:
         """Bring a part of what endpoints missed; see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""

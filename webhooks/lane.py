@@ -5,7 +5,8 @@ more to do than it could, it grows by one again for each round of successes as l
 7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint; it stays open for 30 s,
 twice as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a
 dead endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
-the receiver asked to be left alone, nor once it said that it is gone.
+the receiver asked to be left alone, nor once it said that it is gone. Where its owner limits the rate, attempts begin
+one by one, evenly spaced.
 """
 
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ class Lane:
     failing_since: datetime | None = None  # the first failure since the last success
     failures_in_a_row: int = 0
     gone: bool = False  # so it said
+    paced_until: datetime | None = None  # its owner limits the rate: no attempt begins before
 
 
 NEW = Lane()
@@ -63,12 +65,18 @@ def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime |
     """
     if next_due is None or lane.gone:
         return None
-    return max(next_due, now, lane.open_until or now, lane.quiet_until or now)
+    return max(next_due, now, lane.open_until or now, lane.quiet_until or now, lane.paced_until or now)
 
 
 def proven(lane: Lane) -> bool:
     """Whether it answered of late. Lanes that did not may not have all places among what is on its way."""
     return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
+
+
+def pace(lane: Lane, rate_limit: int, now: datetime) -> Lane:
+    """The lane after an attempt began, of which there may be `rate_limit` a second."""
+    began = max(now, lane.paced_until or now)
+    return replace(lane, paced_until=began + timedelta(seconds=1 / rate_limit))
 
 
 def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | None = None) -> Lane:
@@ -83,7 +91,7 @@ def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | 
     if outcome.delivered:
         if early:
             return replace(lane, failing_since=None, failures_in_a_row=0)
-        return _succeeded(lane, now) if lane.open_until is None else NEW
+        return _succeeded(lane, now) if lane.open_until is None else Lane(paced_until=lane.paced_until)
     lane = replace(
         lane,
         quiet_until=max(filter(None, (lane.quiet_until, quiet_until)), default=None),
@@ -118,6 +126,7 @@ def _succeeded(lane: Lane, now: datetime) -> Lane:
         step_in=step_in,
         quiet_until=lane.quiet_until if lane.quiet_until is not None and lane.quiet_until > now else None,
         gone=lane.gone,
+        paced_until=lane.paced_until,
     )
 
 
@@ -151,4 +160,5 @@ def _opened(lane: Lane, now: datetime) -> Lane:
         failing_since=lane.failing_since,
         failures_in_a_row=lane.failures_in_a_row,
         gone=lane.gone,
+        paced_until=lane.paced_until,
     )

@@ -28,9 +28,15 @@ class Head(NamedTuple):
     notice_id: str
     attempts: int  # tries used up
     pending: int  # endpoints that still have to take the notice, this one included
-    body: bytes
+    body: bytes | None  # None when it is to be told of in short
     api_version: str | None  # the endpoint's own
     recovered: bool  # gives way to those that are not
+    key: str | None = None  # those of one key go one by one, in order
+    type: str = ""
+    created: int = 0  # Unix seconds
+    livemode: bool = False
+    stream: str = ""
+    version: int = 0  # of the stream
 
 
 class Endpoint(NamedTuple):
@@ -42,6 +48,9 @@ class Endpoint(NamedTuple):
     url: str
     secrets: Sequence[bytes]  # sealed, newest first
     secrets_until: Sequence[int | None]  # Unix seconds; None, or absent, for good
+    on_exhaustion: str = "skip"  # the rules of its owner: see webhooks/rules.py
+    rate_limit: int | None = None
+    in_flight_max: int | None = None
 
 
 class Report(NamedTuple):
@@ -51,9 +60,9 @@ class Report(NamedTuple):
     version: int  # of the endpoint as the worker knows it
     touched: bool  # to be written whatever happens; else looked at only if it became ready
     known: Sequence[int]  # deliveries of it that the worker holds, by sequence
-    want: int  # how many more it would hold
+    want: int  # how many more it would hold,
+    spare: int  # and how many more recovered ones
     lane: Lane
-    spare: int = 0  # and how many more recovered ones
 
 
 class Result(NamedTuple):
@@ -82,8 +91,8 @@ class Turn(NamedTuple):
     claimed: int
 
 
-def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime) -> Result:
-    """What to record of an attempt."""
+def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime, *, hold: bool = False) -> Result:
+    """What to record of an attempt; `hold` keeps a delivery that is given up from being passed over."""
     attempts: int | None = None
     wait_s: float | None = None
     match verdict:
@@ -91,6 +100,8 @@ def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime) -
             name = "delivered"
         case RetryAt():
             name, attempts, wait_s = "retry", verdict.attempts, (verdict.at - ended_at).total_seconds()
+        case GaveUp() if hold:
+            name, attempts = "held", head.attempts + 1
         case GaveUp():
             name = "gave_up"
         case _:
@@ -136,7 +147,7 @@ class Lanes:
             "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7)",
             self._worker,
             self.lease_s,
-            [(*report[:5], *_columns(report.lane), report.spare) for report in reports],
+            [(*report[:-1], *_columns(report.lane)) for report in reports],
             results,
             held,
             claims,
@@ -146,16 +157,18 @@ class Lanes:
         return Turn(
             moment,
             lost or (),
-            [(Endpoint._make((*row[:5], row[-1])), _lane(row)) for row in served or ()],
+            [(Endpoint(*row[:FACTS]), _lane(row)) for row in served or ()],
             await self._in_their_versions([Head(*row) for row in heads or ()]),
             claimed,
         )
 
     async def _in_their_versions(self, heads: list[Head]) -> list[Head]:
         """Each with the body that its endpoint is to receive."""
-        notices = [Told(head.body, head.api_version, head.endpoint_id) for head in heads]
-        for place, body in (await versions.rendered(notices, self._find)).items():
-            heads[place] = heads[place]._replace(body=body)
+        whole = [(place, head) for place, head in enumerate(heads) if head.body is not None]
+        notices = [Told(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
+        for found, body in (await versions.rendered(notices, self._find)).items():
+            place, head = whole[found]
+            heads[place] = head._replace(body=body)
         return heads
 
     async def _find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
@@ -167,8 +180,9 @@ class Lanes:
         await self._connection.close()
 
 
+FACTS = len(Endpoint._fields)
 _columns = attrgetter(*Lane.__slots__)
 
 
 def _lane(row: Sequence[Any]) -> Lane:
-    return Lane(**dict(zip(Lane.__slots__, row[5:-1], strict=True)))
+    return Lane(**dict(zip(Lane.__slots__, row[FACTS:], strict=True)))

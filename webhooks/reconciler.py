@@ -2,6 +2,9 @@
 
 With a broker it gives the queue a few seconds before it goes around it. Without one it waits for nothing, and is how
 webhooks are fed. Several at once do no harm: they take turns at the floor.
+
+Endpoints that are told in order are fanned out to here and nowhere else, behind the floor: with a broker, as soon as
+what came through the queue lets the floor move.
 """
 
 import asyncio
@@ -42,7 +45,8 @@ class Wakeup(Protocol):
 class Reconciler:
     """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
 
-    `wakeup` tells of new notices; `made` is called when there are deliveries to send.
+    `wakeup` tells of new notices, `marked` of those that others fanned out; `made` is called when there are deliveries
+    to send.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Reconciler:
         poll_s: float = POLL_S,
         batch_max: int = BATCH_MAX,
         made: Callable[[], None] | None = None,
+        marked: Wakeup | None = None,
     ) -> None:
         self._fan_out = fan_out
         self._wakeup = wakeup
@@ -61,6 +66,8 @@ class Reconciler:
         self._poll_s = poll_s
         self._batch_max = batch_max
         self._made = made
+        self._marked = marked
+        self._in_order = False
         self._recovering = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,7 +102,9 @@ class Reconciler:
     async def _rest(self, stop: asyncio.Event) -> None:
         """Until there may be something to do: at once when woken, unless others are given time for it anyway."""
         rest_s = min(self._poll_s, RECOVER_EVERY_S) if self._recovering else self._poll_s
-        if self._delay:
+        if self._in_order and self._marked is not None:
+            await self._marked.wait(rest_s)
+        elif self._delay:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), rest_s)
         else:
@@ -119,9 +128,25 @@ class Reconciler:
             if step.missed and self._delay:
                 self._fan_out.measures.found += step.missed
                 log.warning("notices.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
+            self._in_order = step.in_order
+            if step.in_order:
+                made += await self._catch_up_in_order()
+            if step.passed < self._batch_max:
+                return made
+
+    async def _catch_up_in_order(self) -> int:
+        """Go to the floor with what endpoints are told in order; gives the deliveries made."""
+        made = 0
+        while True:
+            step = await self._fan_out.catch_up_in_order(self._batch_max)
+            made += step.made
+            if step.made and self._made is not None:
+                self._made()
             if step.passed < self._batch_max:
                 return made
 
     async def _stop_waiting(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._wakeup.poke()
+        if self._marked is not None:
+            self._marked.poke()

@@ -7,7 +7,7 @@ next POST to the same receiver as long as its answers are read to their end.
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from functools import lru_cache
@@ -38,6 +38,7 @@ HEADERS = {
     "User-Agent": "Rollbook/0.1 (+webhooks)",
     "Accept-Encoding": "identity",
 }
+NO_HEADERS: Mapping[str, str] = {}
 OWN_SHORTAGES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL})
 
 
@@ -88,8 +89,19 @@ class Sender:
         await self._session.close()
         self._session = None
 
-    async def post(self, url: str, body: bytes, secrets: Iterable[str], *, id: str, timestamp: int) -> Outcome:
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        secrets: Iterable[str],
+        *,
+        id: str,
+        timestamp: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Outcome:
         """Send `body` as it is, signed with each of `secrets` at `timestamp` (Unix seconds) under the notice's `id`.
+
+        `headers` are sent beside those that sign.
 
         Never raises for what the receiver, the network or the URL does: that is the outcome.
         """
@@ -97,7 +109,7 @@ class Sender:
             target = self._vetted(url)
         except UrlRefused:
             return Outcome(fault="address_refused", duration_ms=0)
-        headers = signature.headers(body, secrets, id=id, timestamp=timestamp)
+        signed = {**headers, **signature.headers(body, secrets, id=id, timestamp=timestamp)}
         async with self._turns:
             began = monotonic()
             attempt = _Attempt()
@@ -105,7 +117,7 @@ class Sender:
             fault: Fault | None = None
             try:
                 async with asyncio.timeout(self._total_timeout_s):
-                    await self._exchange(attempt, target, body, headers)
+                    await self._exchange(attempt, target, body, signed)
             except (TimeoutError, aiohttp.ClientError) as error:
                 fault = _fault(error, attempt)
         return Outcome(

@@ -2,78 +2,56 @@
 
 Attempts and the database go their own pace. While one turn (webhooks/lanes.py) is on its way, attempts end and others
 start; the next turn tells of all of them at once, so a busy lane costs a fraction of a statement for each delivery.
-Each lane has its own concurrency, and lanes with something to send take turns at the places there are: one that
-answers slowly, or never, keeps no other waiting. Recovered deliveries have places of their own beside those, half as
-many, and go when no lane has a live one to send.
+What waits of a lane is in webhooks/hand.py, whose turn it is in webhooks/places.py.
 """
 
 import asyncio
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
+from yarl import URL
 
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
-from webhooks import endpoint, lane
+from webhooks import endpoint, lane, thin
 from webhooks.delivery import GaveUp, Outcome, RetryAt, judge, quiet_until
+from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
+from webhooks.places import Places
 from webhooks.reconciler import Wakeup
 from webhooks.sender import IN_FLIGHT_MAX, Sender
 
 log = structlog.get_logger("webhooks")
 
+HOST_MAX = 128  # attempts on their way to one host
 CLAIMS_MAX = 128  # lanes leased in one turn
 AHEAD = 4  # deliveries of a lane held, for each that may be on its way
 RESULTS_MAX = 128  # results that are told at once; fewer of them wait for company
 LINGER_S = 0.01  # but no longer than this
+POSITION_HEADER = "Rollbook-Position"  # of the notice in the feed: what is missing shows by itself
+VERSION_HEADER = "Rollbook-Version"  # of the customer, or whatever else it tells of, right after it
+ENDS = ("delivered", "gave_up")
 POLL_S = 1.0
 FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
 RETRY_S = 0.5  # after a turn that failed
 DRAIN_S = 20.0
 
 
-@dataclass(slots=True, eq=False)
-class _Held:
-    """A lane we lease."""
-
-    endpoint: Endpoint
-    lane: Lane
-    reported_at: float
-    secrets: tuple[tuple[str, int | None], ...] | None = None  # with their ends; None when they do not unseal
-    waiting: deque[Head] = field(default_factory=deque)
-    spare: deque[Head] = field(default_factory=deque)  # recovered ones
-    taken_at: float = 0.0  # when `waiting` and `spare` were filled
-    in_flight: set[int] = field(default_factory=set)
-    spare_in_flight: set[int] = field(default_factory=set)
-    more: bool = False  # the database has further ones that are due
-    more_spare: bool = False
-    touched: bool = False  # something is to be written
-    queued: bool = False  # stands in line for a place
-    queued_spare: bool = False
-    ours: bool = True
-
-    @property
-    def known(self) -> list[int]:
-        """Every delivery of the lane that we hold."""
-        waiting = (head.sequence for head in (*self.waiting, *self.spare))
-        return [*self.in_flight, *self.spare_in_flight, *waiting]
-
-
 class Worker:
     """Delivers, until told to stop; any number of workers share the lanes.
 
-    `wakeup` tells that lanes may be ready. `in_flight_max` bounds the attempts on their way at once; `drain_s` how long
-    a stopping worker waits for them. `gone` is called when it is recorded that a receiver is.
+    `wakeup` tells that lanes may be ready. `in_flight_max` bounds the attempts on their way at once, `host_max` those
+    to one host; `drain_s` how long a stopping worker waits for them. `gone` is called when it is recorded that a
+    receiver is.
     """
 
     def __init__(
@@ -85,6 +63,7 @@ class Worker:
         *,
         clock: Clock | None = None,
         in_flight_max: int = IN_FLIGHT_MAX,
+        host_max: int = HOST_MAX,
         drain_s: float = DRAIN_S,
         measures: DeliveryMeasures | None = None,
         jitter: Callable[[], float] = random.random,
@@ -96,17 +75,13 @@ class Worker:
         self._master_keys = master_keys
         self._wakeup = wakeup
         self._clock = clock or SystemClock()
-        self._in_flight_max = in_flight_max
         self._drain_s = drain_s
         self._jitter = jitter
         self._gone = gone
-        self._held: dict[str, _Held] = {}
-        self._line: deque[_Held] = deque()  # lanes with something to send, in line for a place
-        self._spare_line: deque[_Held] = deque()  # and with something recovered
+        self._held: dict[str, Hand] = {}
+        self._places = Places(in_flight_max, host_max, self._capacity)
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
-        self._unproven = 0  # of those, in lanes that have not answered of late
         self._due = asyncio.Event()  # a turn is
         self._unsure = False  # the answer to the last turn was lost
         self._stopping = False
@@ -150,7 +125,7 @@ class Worker:
                     if self._held:
                         await self._due.wait()
         if self._held:
-            log.warning("worker.abandons", in_flight=self._in_flight)
+            log.warning("worker.abandons", in_flight=self._places.in_flight)
             for held in self._held.values():
                 held.in_flight.clear()
                 held.spare_in_flight.clear()
@@ -179,7 +154,7 @@ class Worker:
                 reports,
                 results,
                 claims=claims,
-                proven=self._unproven >= self._in_flight_max // 2,
+                proven=self._places.crowded,
                 held=list(self._held) if self._unsure else None,
             )
         except (LogUnavailable, asyncpg.PostgresError) as error:
@@ -203,15 +178,15 @@ class Worker:
 
     def _room(self) -> int:
         """How many more deliveries to hold: half as many again as may be on their way."""
-        waiting = sum(len(held.waiting) + len(held.spare) for held in self._held.values())
-        return max(0, self._in_flight_max * 3 // 2 - self._in_flight - waiting)
+        waiting = sum(sum(held.held()) for held in self._held.values())
+        return max(0, self._places.in_flight_max * 3 // 2 - self._places.in_flight - waiting)
 
-    def _report(self, held: _Held, now: float, room: int) -> Report | None:
+    def _report(self, held: Hand, now: float, room: int) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
-        if (held.waiting or held.spare) and now - held.taken_at > FRESH_S:
+        if not held.idle and now - held.taken_at > FRESH_S:
             self._put_back(held)
         known = held.known
-        places, spare_places = self._places(held), self._spare_places(held)
+        places, spare_places = self._places.live(held), self._places.recovered(held)
         busy = held.waiting or len(held.in_flight) >= places
         touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
         if not touched and (self._stopping or busy):
@@ -220,10 +195,12 @@ class Worker:
         if not self._stopping:
             # And some more to wait, so that a place that falls free is taken at once; of a breaker one probe.
             ahead = AHEAD if held.lane.open_until is None else 1
-            want = max(0, min(ahead * places - len(held.in_flight) - len(held.waiting), room))
-            spare = max(0, min(ahead * spare_places - len(held.spare_in_flight) - len(held.spare), room - want))
+            most = min(room, held.endpoint.rate_limit or room)
+            live_waiting, spare_waiting = held.held()
+            want = max(0, min(ahead * places - len(held.in_flight) - live_waiting, most))
+            spare = max(0, min(ahead * spare_places - len(held.spare_in_flight) - spare_waiting, most - want))
         held.touched = False
-        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, held.lane, spare)
+        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, spare, held.lane)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
         """Do as the answer to a turn says."""
@@ -231,15 +208,15 @@ class Worker:
             self._lose(self._held[id])
         for told, state in turn.served:
             self._serve(told, state)
-        heads = [head for head in turn.heads if self._take(head)]
+        heads = [head for head in turn.heads if self._held[head.endpoint_id].take(head, self._moment_at)]
         taken = Counter(head.endpoint_id for head in heads)
         spare = Counter(head.endpoint_id for head in heads if head.recovered)
         for report in reports:
             held = self._held.get(report.endpoint_id)
             if held is None:
                 continue
-            held.more_spare = spare[report.endpoint_id] == report.spare > 0
-            held.more = taken[report.endpoint_id] - spare[report.endpoint_id] == report.want
+            held.more_spare = spare[report.endpoint_id] >= report.spare > 0
+            held.more = taken[report.endpoint_id] - spare[report.endpoint_id] >= report.want
             if report.touched:
                 held.reported_at = self._moment_at
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
@@ -247,30 +224,22 @@ class Worker:
         for id in let_go.difference(taken, turn.lost):
             self._held.pop(id).ours = False
         for id in taken:
-            self._queue(self._held[id])
+            self._places.queue(self._held[id])
         self.measures.lanes = len(self._held)
         self._start()
-
-    def _take(self, head: Head) -> bool:
-        """Have a delivery wait to be sent. One that we have already (its lease ran out, and was taken anew) is not."""
-        held = self._held[head.endpoint_id]
-        if head.sequence in held.in_flight or head.sequence in held.spare_in_flight:
-            return False
-        if not held.waiting and not held.spare:
-            held.taken_at = self._moment_at
-        (held.spare if head.recovered else held.waiting).append(head)
-        return True
 
     def _serve(self, told: Endpoint, state: Lane) -> None:
         """Take up a lane that was just leased, or one whose endpoint has changed."""
         held = self._held.get(told.id)
         if held is None:
             self.measures.leased += 1
-            held = self._held[told.id] = _Held(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
+            held = self._held[told.id] = Hand(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
         else:
             held.endpoint, held.lane = told, state
             if told.status != "enabled":
-                self._forget(held)
+                held.forget()
+        held.host = URL(told.url).authority if told.url else ""
+        self._hold_back(held)
         place = endpoint.stream(told.id)
         try:
             secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
@@ -279,56 +248,18 @@ class Worker:
             held.secrets = None
             log.error("endpoint.secret_unreadable", endpoint=told.id, error=str(error))
 
-    def _lose(self, held: _Held) -> None:
+    def _lose(self, held: Hand) -> None:
         """Another worker has the lane: what is on its way there tells us nothing any more."""
         held.ours = False
-        self._forget(held)
+        held.forget()
         del self._held[held.endpoint.id]
         self.measures.lost += 1
         log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
 
-    def _put_back(self, held: _Held) -> None:
+    def _put_back(self, held: Hand) -> None:
         """Send none of those that wait, and say so."""
-        self._forget(held)
+        held.forget()
         held.touched = True
-
-    @staticmethod
-    def _forget(held: _Held) -> None:
-        """Send none of those that wait: they are in the database still."""
-        held.waiting.clear()
-        held.spare.clear()
-
-    def _queue(self, held: _Held) -> None:
-        """Stand in line for a place, when there is something to send and the lane may."""
-        if held.waiting and not held.queued and len(held.in_flight) < self._places(held):
-            held.queued = True
-            self._line.append(held)
-        if held.spare and not held.queued_spare and len(held.spare_in_flight) < self._spare_places(held):
-            held.queued_spare = True
-            self._spare_line.append(held)
-
-    def _next(self) -> tuple[_Held, Head] | None:
-        """The delivery whose turn it is, now on its way; lanes in line are served one each in turn."""
-        while self._line and self._in_flight < self._in_flight_max:
-            held = self._line.popleft()
-            held.queued = False
-            if held.waiting:
-                head = held.waiting.popleft()
-                held.in_flight.add(head.sequence)
-                self._in_flight += 1
-                self._queue(held)
-                return held, head
-        # Half of the places are enough, so that there is one for whatever live one comes next.
-        while self._spare_line and self._in_flight < max(self._in_flight_max // 2, 1):
-            held = self._spare_line.popleft()
-            held.queued_spare = False
-            if held.spare and len(held.spare_in_flight) < self._spare_places(held):
-                head = held.spare.popleft()
-                held.spare_in_flight.add(head.sequence)
-                self._in_flight += 1
-                self._queue(held)
-                return held, head
-        return None
 
     def _start(self) -> None:
         """Give the free places to the lanes in line."""
@@ -336,49 +267,77 @@ class Worker:
             task = asyncio.create_task(self._carry(*first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self.measures.in_flight = self._in_flight
+        self.measures.in_flight = self._places.in_flight
 
-    async def _carry(self, held: _Held, head: Head) -> None:
+    def _next(self) -> tuple[Hand, Head] | None:
+        """The delivery whose turn it is, and its lane, which waits before the next one where its rate is limited."""
+        given = self._places.next()
+        if given is not None and (rate_limit := given[0].endpoint.rate_limit) is not None:
+            held = given[0]
+            held.lane = lane.pace(held.lane, rate_limit, self._now())
+            held.touched = True
+            self._hold_back(held)
+        return given
+
+    def _hold_back(self, held: Hand) -> None:
+        """Let no attempt begin before the pace of the lane lets it."""
+        until = held.lane.paced_until
+        wait_s = 0.0 if until is None else (until - self._now()).total_seconds()
+        held.paced = wait_s > 0
+        if held.paced:
+            asyncio.get_running_loop().call_later(wait_s, self._go_on, held)
+
+    def _go_on(self, held: Hand) -> None:
+        if not held.ours:
+            return
+        self._hold_back(held)
+        if not held.paced:
+            self._places.queue(held)
+            self._start()
+
+    async def _carry(self, held: Hand, head: Head) -> None:
         """Make one attempt after the other, as long as somebody stands in line."""
-        further: tuple[_Held, Head] | None = (held, head)
+        further: tuple[Hand, Head] | None = (held, head)
         while further is not None:
             held, head = further
-            unproven = not lane.proven(held.lane)
-            self._unproven += unproven
+            host, unproven = held.host, self._places.watch(held)
             try:
                 outcome = await self._post(held, head)
             finally:
-                self._in_flight -= 1
-                self._unproven -= unproven
-            (held.spare_in_flight if head.recovered else held.in_flight).discard(head.sequence)
+                held.landed(head)
+                self._places.free(host, head)
+                self._places.unwatch(unproven)
             if held.ours:
                 self._ended(held, head, outcome)
             further = self._next()
             self._start()
 
-    async def _post(self, held: _Held, head: Head) -> Outcome:
+    async def _post(self, held: Hand, head: Head) -> Outcome:
         if held.secrets is None:
             return Outcome(fault="internal", duration_ms=0)
         timestamp = int(self._clock.now().timestamp())
         try:
             return await self._sender.post(
                 held.endpoint.url,
-                with_pending(head.body, head.pending),
+                _body(head),
                 [secret for secret, until in held.secrets if until is None or timestamp < until],
                 id=head.notice_id,
                 timestamp=timestamp,
+                headers={POSITION_HEADER: str(head.sequence), VERSION_HEADER: str(head.version)},
             )
         except Exception:
             log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
             return Outcome(fault="internal", duration_ms=0)
 
-    def _ended(self, held: _Held, head: Head, outcome: Outcome) -> None:
+    def _ended(self, held: Hand, head: Head, outcome: Outcome) -> None:
         """Judge an attempt, and have it told."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter())
         held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
         held.touched = True
-        told = result(head, outcome, verdict, now)
+        hold = head.key is not None and held.endpoint.on_exhaustion == "hold"
+        told = result(head, outcome, verdict, now, hold=hold)
+        held.settle(head, ended=told.outcome in ENDS)
         self._results.append(told)
         self._count(outcome, verdict)
         log.info(
@@ -393,15 +352,16 @@ class Worker:
             retry_in_s=told.wait_s,
         )
         if held.lane.open_until is not None or self._capacity(held) == 0:
-            self._forget(held)
-        self._queue(held)
+            held.forget()
+        self._places.queue(held)
         self._tell(held)
 
-    def _tell(self, held: _Held) -> None:
+    def _tell(self, held: Hand) -> None:
         """See to it that a turn is taken: soon, or at once when somebody waits for it."""
-        dry = not held.waiting and not self._line
-        dry = dry and (held.more or (held.more_spare and not held.spare and not self._spare_line))
-        if dry or self._in_flight == 0 or len(self._results) >= RESULTS_MAX:
+        places = self._places
+        dry = not held.waiting and not places.waited_for
+        dry = dry and (held.more or (held.more_spare and not held.spare and not places.waited_for_by_recovered))
+        if dry or places.in_flight == 0 or len(self._results) >= RESULTS_MAX:
             self._due.set()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
@@ -417,24 +377,27 @@ class Worker:
             case _:
                 self.measures.delivered += 1
 
-    def _places(self, held: _Held) -> int:
-        """How many live attempts may be on their way; the probe of an open breaker may be a recovered one."""
-        capacity = self._capacity(held)
-        return capacity if held.lane.open_until is None else max(0, capacity - len(held.spare_in_flight))
-
-    def _spare_places(self, held: _Held) -> int:
-        """And how many recovered ones beside them."""
-        capacity = self._capacity(held)
-        if held.lane.open_until is None:
-            return (capacity + 1) // 2
-        return 0 if held.waiting or held.in_flight else capacity
-
-    def _capacity(self, held: _Held) -> int:
-        state = held.lane
+    def _capacity(self, held: Hand) -> int:
+        state, most = held.lane, held.endpoint.in_flight_max
         if state.open_until is None and state.quiet_until is None and not state.gone:
-            return state.concurrency
-        return lane.capacity(state, self._now())
+            return state.concurrency if most is None else min(state.concurrency, most)
+        return min(lane.capacity(state, self._now()), most or IN_FLIGHT_MAX)
 
     def _now(self) -> datetime:
         """The database's time, which all workers share."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
+
+
+def _body(head: Head) -> bytes:
+    """What is sent of a notice: all of it, with how many still have to take it, or in short."""
+    if head.body is not None:
+        return with_pending(head.body, head.pending)
+    return thin.body(
+        id=head.notice_id,
+        type=head.type,
+        created=head.created,
+        livemode=head.livemode,
+        stream=head.stream,
+        version=head.version,
+        position=head.sequence,
+    )

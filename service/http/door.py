@@ -39,6 +39,7 @@ from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
 from webhooks.guard import Policy
 from webhooks.notices import Notices
+from webhooks.standing import Standings
 
 log = structlog.get_logger("service")
 
@@ -101,6 +102,7 @@ class Door:
     clock: Clock
     notices: Notices
     deliveries: Deliveries
+    standings: Standings
     feed: Feed
     policy: Policy
     metrics: Metrics

@@ -1,8 +1,9 @@
 """The webhooks floor over a real database, with hands to make things happen to it."""
 
 import asyncio
+import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from webhooks.endpoint import (
     EndpointPatch,
     Replay,
     ResumeEndpoint,
+    SetRules,
     UpdateEndpoint,
 )
 from webhooks.endpoints import ENDPOINT, EndpointProjection
@@ -36,6 +38,7 @@ from webhooks.fanout import FanOut
 from webhooks.guard import Policy
 from webhooks.lanes import Lanes
 from webhooks.reconciler import Reconciler
+from webhooks.rules import RulesPatch
 from webhooks.sender import Sender
 from webhooks.worker import Worker
 
@@ -69,6 +72,7 @@ class Floor:
     commit: GroupCommit
     executor: Executor
     bell: Bell = field(default_factory=Bell)
+    versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def endpoint(
         self,
@@ -103,6 +107,30 @@ class Floor:
     async def ask(self, id: str, command: Command) -> None:
         """Have a command carried out on an endpoint."""
         await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
+
+    async def rule(self, id: str, **rules: Any) -> None:
+        """Set rules of an endpoint."""
+        await self.ask(id, SetRules(id=id, rules=cast(RulesPatch, rules)))
+
+    async def happens_to(self, *customers: str, type: str = "customer.updated") -> list[int]:
+        """Have one thing happen to each of these customers, in this order; gives the sequences of the notices."""
+        by = origin()
+        told = tuple(
+            notice(
+                type, {"id": id, "object": "customer"}, stream=f"customer-{id}", version=next(self.versions), event=0,
+                origin=by, api_version="2026-10-28.endive",
+            )
+            for id in customers
+        )  # fmt: skip
+        happened = Draft("noted", 1, 1, b"{}", bytes(32))
+        stream = f"noted-{secrets.token_hex(8)}"
+        await self.commit.append(
+            Append(stream=stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=told))
+        )
+        rows = await self.owner.fetch(
+            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in told]
+        )
+        return [row[0] for row in rows]
 
     async def delete(self, id: str) -> None:
         """Delete an endpoint."""
@@ -149,12 +177,25 @@ class Floor:
 
     async def hurry(self) -> None:
         """Let the time of every retry and every breaker have come."""
-        await self.owner.execute("UPDATE webhooks.delivery SET due_at = now() WHERE due_at > now()")
+        await self.owner.execute(
+            "UPDATE webhooks.delivery SET due_at = now() WHERE due_at > now() AND due_at < 'infinity'"
+        )
         await self.owner.execute(
             "UPDATE webhooks.lane SET ready_at = now(), open_until = least(open_until, now()), "
             "quiet_until = least(quiet_until, now()) "
             "WHERE ready_at > now() AND ready_at < 'infinity'"
         )
+        self.bell.poke()
+
+    async def hurry_due(self, sequence: int) -> None:
+        """Let the time of one notice's retries have come."""
+        await self.owner.execute(
+            "UPDATE webhooks.delivery SET due_at = now() WHERE sequence = $1 AND due_at < 'infinity'", sequence
+        )
+        await self.owner.execute(
+            "UPDATE webhooks.lane SET ready_at = now(), open_until = least(open_until, now()) "
+            "WHERE endpoint_id IN (SELECT endpoint_id FROM webhooks.delivery WHERE sequence = $1)", sequence,
+        )  # fmt: skip
         self.bell.poke()
 
     async def catch_up(self, delay_s: float = 0) -> int:

@@ -244,7 +244,9 @@ async def test_failed_ones_are_found_among_many_taken_without_looking_through_th
         for name in ("list_deliveries", "list_deliveries_before"):
             place = everything if name == "list_deliveries" else (0, 2**62, -1, "", 11)
             query = load_sql("webhooks", name)
-            found = await explain(connection, query, ACCOUNT, False, None, *place, False, False, ["gave_up"], None)
+            found = await explain(
+                connection, query, ACCOUNT, False, None, *place, False, False, ["gave_up"], None, False
+            )
             assert any("failed" in index or "endpoint_id_sequence" in index for index in found.indexes), str(found)
             assert found.touched < 100, str(found)
 

@@ -14,7 +14,7 @@ OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)
 def report(turn: Turn, *, known: tuple[int, ...] = (), want: int = 0, lane: Lane = NEW, touched: bool = True) -> Report:
     """A report of the first lane of a turn."""
     told, _ = turn.served[0]
-    return Report(told.id, told.version, touched, known, want, lane)
+    return Report(told.id, told.version, touched, known, want, 0, lane)
 
 
 def took(head: Head) -> Result:

@@ -1,7 +1,8 @@
 -- get_delivery: one delivery as it is now, of a living endpoint.
 -- $1 account, $2 livemode, $3 sequence, $4 endpoint
 SELECT n.sequence, e.id AS endpoint_id, e.stopped_at, n.id AS notice_id, n.type, n.created, n.stream,
-    CASE WHEN d.sequence IS NULL THEN a.outcome END AS outcome, coalesce(d.attempts, a.attempt) AS attempts, d.due_at
+    CASE WHEN d.sequence IS NULL THEN a.outcome WHEN d.held THEN 'held' END AS outcome,
+    coalesce(d.attempts, a.attempt) AS attempts, nullif(d.due_at, 'infinity') AS due_at
 FROM webhooks.endpoint e
 CROSS JOIN LATERAL (
     SELECT n.* FROM projections.notice n WHERE n.sequence = $3 AND n.account = $1 AND n.livemode = $2 LIMIT 1

@@ -1,14 +1,16 @@
 -- list_deliveries: a page of the deliveries of living endpoints, those of the newest notices first.
 -- $1 account, $2 livemode, $3 endpoint, or null for all of them, $4 and $5 bounds of the sequence, inclusive, $6 and $7
 -- cursor: sequence and endpoint of the delivery just before the page in list order, $8 how many at most, $9 whether those
--- that are pending, $10 those that were taken, $11 those that ended in these other ways, $12 of these notices alone, or null
+-- that are pending, $10 those that were taken, $11 those that ended in these other ways, $12 of these notices alone, or
+-- null, $13 whether those that are held
 -- One that ended and was made anew since is as it is now.
 SELECT f.sequence, f.endpoint_id, f.outcome, f.attempts, f.due_at, n.id AS notice_id, n.type, n.created, n.stream
 FROM (
     SELECT found.* FROM webhooks.endpoint e CROSS JOIN LATERAL (
-        (SELECT d.sequence, d.endpoint_id, NULL AS outcome, d.attempts, d.due_at
+        (SELECT d.sequence, d.endpoint_id, CASE WHEN d.held THEN 'held' END AS outcome, d.attempts,
+            nullif(d.due_at, 'infinity') AS due_at
         FROM webhooks.delivery d
-        WHERE $9 AND d.endpoint_id = e.id AND d.sequence BETWEEN $4 AND $5 AND (d.sequence, d.endpoint_id) < ($6, $7)
+        WHERE CASE WHEN d.held THEN $13::boolean ELSE $9::boolean END AND d.endpoint_id = e.id AND d.sequence BETWEEN $4 AND $5 AND (d.sequence, d.endpoint_id) < ($6, $7)
           AND ($12::bigint[] IS NULL OR d.sequence = ANY ($12))
         ORDER BY d.sequence DESC LIMIT $8)
         UNION ALL

@@ -27,7 +27,14 @@ CREATE TABLE webhooks.endpoint (
     told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
     secrets_until bigint[] NOT NULL DEFAULT '{}',  -- Unix seconds, of each of the secrets; null or absent for good
     stopped_at bigint,                             -- notices above this are not for it yet; null while it is not stopped
-    recoveries integer NOT NULL DEFAULT 0          -- that were asked for
+    recoveries integer NOT NULL DEFAULT 0,         -- that were asked for
+    enabled_events text[] NOT NULL DEFAULT '{}',   -- that it wants now
+    -- What its owner rules: see webhooks/rules.py.
+    ordering text COLLATE "C" NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'customer', 'strict')),
+    on_exhaustion text COLLATE "C" NOT NULL DEFAULT 'skip' CHECK (on_exhaustion IN ('skip', 'hold')),
+    thin boolean NOT NULL DEFAULT false,
+    rate_limit integer,                            -- attempts a second
+    in_flight_max integer                          -- attempts on their way
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -39,9 +46,11 @@ CREATE TABLE webhooks.interest (
     above bigint NOT NULL,                         -- notices with a higher sequence than this,
     upto bigint,                                   -- and up to this; null for all that come
     enabled_events text[] NOT NULL,                -- names of types; * is all of them
+    ordering text COLLATE "C" NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'customer', 'strict')),
     CONSTRAINT interest_pkey PRIMARY KEY (endpoint_id, above)
 );
 CREATE INDEX interest_account ON webhooks.interest (account, livemode, endpoint_id);
+CREATE INDEX interest_in_order ON webhooks.interest (account, livemode, endpoint_id) WHERE ordering <> 'none';
 CREATE INDEX interest_ended ON webhooks.interest (upto) WHERE upto IS NOT NULL;
 
 CREATE TABLE webhooks.recovery (
@@ -51,6 +60,7 @@ CREATE TABLE webhooks.recovery (
     upto bigint NOT NULL,                          -- and up to this,
     since timestamptz NOT NULL,                    -- and no earlier than this
     replay text COLLATE "C" NOT NULL CHECK (replay IN ('all', 'latest', 'skip')),
+    in_order boolean NOT NULL DEFAULT false,       -- before whatever comes: until then the endpoint has no interest
     CONSTRAINT recovery_pkey PRIMARY KEY (endpoint_id, version)
 );
 
@@ -70,7 +80,8 @@ CREATE TABLE webhooks.lane (
     quiet_until timestamptz,
     failing_since timestamptz,
     failures_in_a_row integer NOT NULL DEFAULT 0,
-    gone boolean NOT NULL DEFAULT false
+    gone boolean NOT NULL DEFAULT false,
+    paced_until timestamptz
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX lane_ready ON webhooks.lane (ready_at);
 CREATE INDEX lane_failing ON webhooks.lane (failing_since) WHERE failing_since IS NOT NULL;
@@ -78,7 +89,9 @@ CREATE INDEX lane_failing ON webhooks.lane (failing_since) WHERE failing_since I
 CREATE TABLE webhooks.floor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     sequence bigint NOT NULL DEFAULT 0,
-    appended_at timestamptz NOT NULL DEFAULT '-infinity'     -- of that notice; those above are no older
+    appended_at timestamptz NOT NULL DEFAULT '-infinity',    -- of that notice; those above are no older
+    in_order bigint NOT NULL DEFAULT 0,                      -- and up to here to endpoints that are told in order
+    in_order_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
 INSERT INTO webhooks.floor DEFAULT VALUES;
 
@@ -91,11 +104,15 @@ CREATE TABLE webhooks.delivery (
     endpoint_id text COLLATE "C" NOT NULL,
     appended_at timestamptz NOT NULL,              -- of the notice: where its body is
     attempts integer NOT NULL DEFAULT 0,           -- tries used up
-    due_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,                   -- infinity of one that is held, or waits for one before it
     recovered boolean NOT NULL DEFAULT false,      -- gives way to those that are not
+    key text COLLATE "C",                          -- those of one key go one by one, in order of sequence
+    held boolean NOT NULL DEFAULT false,           -- its tries are used up, and its endpoint waits for its owner
     CONSTRAINT delivery_pkey PRIMARY KEY (sequence, endpoint_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX delivery_head ON webhooks.delivery (endpoint_id, recovered, due_at, sequence);
+CREATE INDEX delivery_run ON webhooks.delivery (endpoint_id, recovered, key, sequence) WHERE key IS NOT NULL;
+CREATE INDEX delivery_held ON webhooks.delivery (endpoint_id) WHERE held;
 
 CREATE TABLE webhooks.attempt (
     at timestamptz NOT NULL,                       -- when it was recorded, right after it ended
@@ -128,21 +145,21 @@ CREATE TYPE webhooks.result AS (
     duration_ms integer, attempts integer, wait_s double precision, excerpt bytea
 );
 CREATE TYPE webhooks.report AS (
-    endpoint_id text, version bigint, touched boolean, known bigint[], want integer, concurrency integer,
+    endpoint_id text, version bigint, touched boolean, known bigint[], want integer, spare integer, concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
     window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
-    failing_since timestamptz, failures_in_a_row integer, gone boolean, spare integer
+    failing_since timestamptz, failures_in_a_row integer, gone boolean, paced_until timestamptz
 );
 CREATE TYPE webhooks.served AS (
-    endpoint_id text, version bigint, status text, url text, secrets bytea[], concurrency integer,
+    endpoint_id text, version bigint, status text, url text, secrets bytea[], secrets_until bigint[],
+    on_exhaustion text, rate_limit integer, in_flight_max integer, concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
     window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
-    failing_since timestamptz, failures_in_a_row integer, gone boolean,
-    secrets_until bigint[]
+    failing_since timestamptz, failures_in_a_row integer, gone boolean, paced_until timestamptz
 );
 CREATE TYPE webhooks.head AS (
     endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text,
-    recovered boolean
+    recovered boolean, key text, type text, created bigint, livemode boolean, stream text, version bigint
 );
 
 GRANT USAGE ON SCHEMA webhooks TO rollbook_service;

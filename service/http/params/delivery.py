@@ -20,7 +20,8 @@ class ListDeliveries(Listing):
     notice: Id | None = None
     """Only of the event of this id."""
     state: Annotated[Wanted, NotEmpty] | None = None
-    """Only those that are `pending`, `delivered`, `failed` or `canceled`; `undelivered` is all but the delivered."""
+    """Only those that are `pending`, `held`, `delivered`, `failed` or `canceled`; `undelivered` is all but the
+    delivered."""
 
 
 class RetrieveDelivery(Parameters):

@@ -1,14 +1,46 @@
 """Parameters of `/v1/rollbook/webhook_endpoints`."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
 from events.errors import Refusal
 from service.http.params import Parameters
-from service.http.params.kinds import Integer, NotEmpty
+from service.http.params.kinds import Cleared, Integer, NotEmpty
+from service.http.params.listing import Listing
 from service.http.params.test_clock import Time
 from webhooks.endpoint import Replay
+from webhooks.rules import IN_FLIGHT_MAX, RATE_MAX, OnExhaustion, Order, Payload, RulesPatch
+
+
+class RetrieveWebhookEndpoint(Parameters):
+    """Parameters of `GET /v1/rollbook/webhook_endpoints/{webhook_endpoint}`."""
+
+
+class ListWebhookEndpoints(Listing):
+    """Parameters of `GET /v1/rollbook/webhook_endpoints`."""
+
+
+class SetRules(Parameters):
+    """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}`."""
+
+    in_flight_max: Annotated[Annotated[Integer, Field(ge=1, le=IN_FLIGHT_MAX)] | None, Cleared] = None
+    """How many attempts may be on their way at once; when unset, as many as the receiver proves to bear, 32 at most."""
+    on_exhaustion: Annotated[OnExhaustion, NotEmpty] | None = None
+    """What happens in an order once the tries of an event are used up: `skip` it, or `hold` those after it until it is
+    resent or canceled."""
+    order: Annotated[Order, NotEmpty] | None = None
+    """In which order events arrive, from what happens next on: `none`, those of each `customer` one by one as they
+    happened, or all of them: `strict`."""
+    payload: Annotated[Payload, NotEmpty] | None = None
+    """What is sent: the `full` event, or a `thin` one that says what happened to whom and where to read the rest."""
+    rate_limit: Annotated[Annotated[Integer, Field(ge=1, le=RATE_MAX)] | None, Cleared] = None
+    """How many attempts there may be a second; when unset, any number."""
+
+    def patch(self) -> RulesPatch:
+        """The rules that were sent."""
+        sent: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return cast(RulesPatch, sent)
 
 
 class RollSecret(Parameters):

@@ -49,7 +49,7 @@ async def retrieve(call: Call) -> Reply:
 
 
 async def resend(call: Call) -> Reply:
-    """Send an event to an endpoint once more, whatever became of it; at once where it is pending."""
+    """Send an event to an endpoint once more, whatever became of it; at once where it is pending or held."""
     call.parse(parameters_of.ResendDelivery)
 
     async def act() -> Reply:
@@ -64,12 +64,12 @@ async def resend(call: Call) -> Reply:
 
 
 async def cancel(call: Call) -> Reply:
-    """Give up a delivery that is pending; what is on its way to the receiver at this moment may arrive."""
+    """Give up a delivery that is pending or held; what is on its way to the receiver at this moment may arrive."""
     call.parse(parameters_of.CancelDelivery)
 
     async def act() -> Reply:
         shown = await _find(call)
-        if shown["state"] == "pending":
+        if shown["state"] in ("pending", "held"):
             place = place_of(shown["id"])
             assert place is not None, "it was found by it"
             await call.door.deliveries.cancel(place)

@@ -1,20 +1,83 @@
 """`/v1/rollbook/webhook_endpoints`: what an endpoint's owner can do that the API reference does not know of."""
 
 import os
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import orjson
 
 from events.decider import Reply
+from events.errors import Missing
+from events.unit_of_work import UnitOfWork
 from projections.notices import with_pending
+from projections.read import UnknownCursor
 from projections.rendering import dumps
 from projections.rows import Rows
+from service.http import expand, pagination, resources
 from service.http.door import Call
 from service.http.operation import Operation
 from service.http.params import own_webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
-from webhooks.endpoint import Endpoint, RecoverEndpoint, ResumeEndpoint, RollSecret, SendTest, UpdateEndpoint
+from webhooks.endpoint import Endpoint, RecoverEndpoint, ResumeEndpoint, RollSecret, SendTest, SetRules, UpdateEndpoint
 from webhooks.endpoints import ENDPOINT
 
-URL = "/v1/rollbook/webhook_endpoints/{webhook_endpoint}"
+COLLECTION = "/v1/rollbook/webhook_endpoints"
+URL = f"{COLLECTION}/{{webhook_endpoint}}"
+KIND = "rollbook.webhook_endpoint"
 HOUR_S = 3600
+
+
+async def retrieve(call: Call) -> Reply:
+    """How an endpoint stands: its rules, its lane, and up to where it has everything."""
+    call.parse(parameters_of.RetrieveWebhookEndpoint)
+    id = call.match["webhook_endpoint"]
+    await resources.find(call, endpoint.KIND, id)
+    return Reply(200, dumps(await _standing(call, id)))
+
+
+async def list_all(call: Call) -> Reply:
+    """A page of endpoints with how they stand, newest first."""
+    parameters = call.parse(parameters_of.ListWebhookEndpoints)
+    expand.paths(parameters.expand, KIND, in_list=True)
+    caller, reader, page = call.caller, call.door.reader, parameters.page()
+    try:
+        found = await reader.resources(caller.account, caller.livemode, endpoint.KIND, page)
+    except UnknownCursor:
+        raise pagination.unknown_cursor("webhook endpoint", page) from None
+    total = None
+    if expand.counted(parameters.expand):
+        total = await reader.count_resources(caller.account, caller.livemode, endpoint.KIND, page)
+    ids = [orjson.loads(body)["id"] for body in found.bodies]
+    standings = await call.door.standings.of(caller.account, caller.livemode, ids)
+    shown = [dumps(standings[id]) for id in ids if id in standings]
+    return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
+
+
+async def set_rules(call: Call) -> Reply:
+    """Set some of the rules of what is sent to an endpoint."""
+    patch = call.parse(parameters_of.SetRules).patch()
+    id = call.match["webhook_endpoint"]
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await unit.load(ENDPOINT, id)
+        state = unit.do(ENDPOINT, id, SetRules(id=id, rules=patch))
+
+        async def answer() -> Reply:
+            return Reply(200, dumps({**await _standing(call, id), **asdict(state.rules)}))
+
+        return answer
+
+    streams = (ENDPOINT.stream(id),)
+    return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
+
+
+async def _standing(call: Call, id: str) -> dict[str, Any]:
+    """How an endpoint stands. Raises Missing."""
+    found = await call.door.standings.of(call.caller.account, call.caller.livemode, [id])
+    if id not in found:
+        raise Missing("webhook endpoint", id)
+    return found[id]
 
 
 async def roll_secret(call: Call) -> Reply:
@@ -78,6 +141,33 @@ async def _change(call: Call, command: UpdateEndpoint | ResumeEndpoint | Recover
 
 
 OPERATIONS = (
+    Operation(
+        method="GET",
+        path=COLLECTION,
+        name="rollbook.webhook_endpoints.list",
+        right="webhook_endpoints:read",
+        route=list_all,
+        parameters=parameters_of.ListWebhookEndpoints,
+        answers="list.rollbook.webhook_endpoint",
+    ),
+    Operation(
+        method="GET",
+        path=URL,
+        name="rollbook.webhook_endpoints.retrieve",
+        right="webhook_endpoints:read",
+        route=retrieve,
+        parameters=parameters_of.RetrieveWebhookEndpoint,
+        answers="rollbook.webhook_endpoint",
+    ),
+    Operation(
+        method="POST",
+        path=URL,
+        name="rollbook.webhook_endpoints.set_rules",
+        right="webhook_endpoints:write",
+        route=set_rules,
+        parameters=parameters_of.SetRules,
+        answers="rollbook.webhook_endpoint",
+    ),
     Operation(
         method="POST",
         path=f"{URL}/pause",

@@ -81,6 +81,7 @@ _OBJECTS: Mapping[str, type[BaseModel]] = {
     "promotion_code": promotion_code.PromotionCode,
     "source": source.Source,
     "rollbook.delivery": delivery.Delivery,
+    "rollbook.webhook_endpoint": webhook_endpoint.OwnWebhookEndpoint,
     "subscription": subscription.Subscription,
     "tax_id": tax_id.TaxId,
     "test_helpers.test_clock": test_clock.TestClock,

@@ -48,11 +48,11 @@ class Delivery(Shape):
     livemode: bool
     """Whether it is of live mode, or of test mode."""
     next_attempt: int | None
-    """When it is tried next, in Unix seconds; null once it has ended."""
+    """When it is tried next, in Unix seconds; null once it has ended, and while it waits for another to end."""
     notice: str
     """Id of the event."""
-    state: Literal["canceled", "delivered", "failed", "pending"]
-    """How it stands."""
+    state: Literal["canceled", "delivered", "failed", "held", "pending"]
+    """How it stands; one that is `held` has used its tries up, and those after it wait until it is sent or canceled."""
     type: str
     """What happened: `customer.created` and so on."""
 

@@ -34,6 +34,51 @@ class WebhookEndpoint(Shape):
     """Where they are sent."""
 
 
+class OwnWebhookEndpoint(Shape):
+    """How a webhook endpoint stands: the rules of what is sent to it, and what became of that."""
+
+    id: str
+    """What the endpoint is called by."""
+    object: Literal["rollbook.webhook_endpoint"]
+    """Says that this is how a webhook endpoint stands."""
+    breaker: Literal["closed", "half_open", "open"]
+    """Whether attempts are made; while it is `open` none is, and a `half_open` one lets a single one through."""
+    breaker_until: int | None
+    """Until when the breaker opened last, in Unix seconds; null while it is closed."""
+    complete_up_to: int
+    """The position of the feed up to which no event is missing: each that was to be sent was taken, or canceled."""
+    concurrency: int
+    """How many attempts the receiver has proved to bear at once."""
+    failing_since: int | None
+    """When the first attempt failed after the last that did not, in Unix seconds."""
+    held_deliveries: int
+    """How many deliveries hold others back until they are resent or canceled; none is counted beyond 10,000."""
+    in_flight_max: int | None
+    """How many attempts may be on their way at once; null for as many as the receiver proves to bear."""
+    livemode: bool
+    """Whether it is of live mode, or of test mode."""
+    on_exhaustion: Literal["hold", "skip"]
+    """What happens in an order once the tries of an event are used up."""
+    order: Literal["customer", "none", "strict"]
+    """In which order events arrive."""
+    payload: Literal["full", "thin"]
+    """Whether events are sent in full."""
+    pending_deliveries: int
+    """How many deliveries are still to be made, held ones among them; none is counted beyond 10,000."""
+    quiet_until: int | None
+    """Until when the receiver asked to be left alone, in Unix seconds."""
+    rate_limit: int | None
+    """How many attempts there may be a second; null for any number."""
+    recovering: bool
+    """Whether more deliveries are to come of what it missed."""
+    settled_up_to: int
+    """The position of the feed up to which nothing is to be sent any more, whatever became of it."""
+    status: Literal["disabled", "enabled"]
+    """Whether events are sent."""
+    url: str
+    """Where they are sent."""
+
+
 class DeletedWebhookEndpoint(Deleted):
     """What is left to show of a deleted webhook endpoint."""
 

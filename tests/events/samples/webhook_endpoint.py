@@ -10,6 +10,7 @@ from webhooks.endpoint import (
     EndpointTested,
     EndpointUpdated,
     RecoveryBegun,
+    RulesSet,
     SecretRolled,
 )
 
@@ -36,4 +37,13 @@ SAMPLES = (
     EndpointResumed(replay="latest"),
     RecoveryBegun(position=812, since=1_700_000_000),
     EndpointTested(),
+    RulesSet(
+        rules={
+            "in_flight_max": 4,
+            "on_exhaustion": "hold",
+            "order": "customer",
+            "payload": "thin",
+            "rate_limit": None,
+        }
+    ),
 )

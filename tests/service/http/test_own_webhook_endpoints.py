@@ -83,3 +83,99 @@ async def test_what_we_tell_of_endpoints_may_be_asked_for_by_name(api: Api) -> N
     named = "".join(f"&enabled_events[]={type}" for type in types)
     answer = await api.post(PATH, f"url=https://example.com/hooks{named}")
     assert answer.json["enabled_events"] == types
+
+
+RULES = {"in_flight_max": None, "on_exhaustion": "skip", "order": "none", "payload": "full", "rate_limit": None}
+
+
+async def test_an_endpoint_shows_how_it_stands(api: Api) -> None:
+    made = await registered(api)
+    shown = (await api.get(f"{OWN}/{made['id']}")).json
+    assert list(shown)[:2] == ["id", "object"]
+    assert list(shown)[2:] == sorted(list(shown)[2:])
+    assert shown == {
+        "id": made["id"],
+        "object": "rollbook.webhook_endpoint",
+        "breaker": "closed",
+        "breaker_until": None,
+        "complete_up_to": 0,
+        "concurrency": 4,
+        "failing_since": None,
+        "held_deliveries": 0,
+        "livemode": False,
+        "pending_deliveries": 0,
+        "quiet_until": None,
+        "recovering": False,
+        "settled_up_to": 0,
+        "status": "enabled",
+        "url": made["url"],
+        **RULES,
+    }
+    assert (await api.get(OWN)).json == {"object": "list", "data": [shown], "has_more": False, "url": OWN}
+    assert (await api.get(f"{OWN}?expand[]=total_count")).json["total_count"] == 1
+
+
+async def test_rules_are_set_one_by_one_and_unset(api: Api) -> None:
+    made = await registered(api)
+    own = f"{OWN}/{made['id']}"
+    before = (await api.get(own)).json
+    for body, rules in (
+        ("order=customer", {"order": "customer"}),
+        ("on_exhaustion=hold&payload=thin", {"on_exhaustion": "hold", "payload": "thin"}),
+        ("rate_limit=100&in_flight_max=8", {"rate_limit": 100, "in_flight_max": 8}),
+        ("rate_limit=&order=none", {"rate_limit": None, "order": "none"}),
+        ("", {}),
+    ):
+        before |= rules
+        assert (await api.post(own, body)).json == before
+        assert (await api.get(own)).json == before
+    first = await api.post(own, "order=strict", Idempotency_Key="k")
+    await api.post(own, "order=none")
+    assert (await api.post(own, "order=strict", Idempotency_Key="k")).body == first.body
+    assert (await api.get(own)).json["order"] == "none", "a replay sets nothing"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ("order=some", None, "order"),
+        ("order=", "parameter_invalid_empty", "order"),
+        ("on_exhaustion=wait", None, "on_exhaustion"),
+        ("payload=fat", None, "payload"),
+        ("rate_limit=0", None, "rate_limit"),
+        ("rate_limit=1001", None, "rate_limit"),
+        ("rate_limit=fast", "parameter_invalid_integer", "rate_limit"),
+        ("in_flight_max=33", None, "in_flight_max"),
+        ("url=https://example.com", "parameter_unknown", "url"),
+    ],
+)
+async def test_rules_that_cannot_be_are_refused(api: Api, body: str, code: str | None, param: str) -> None:
+    made = await registered(api)
+    assert (await api.refused("POST", f"{OWN}/{made['id']}", body))[:2] == (code, param)
+    shown = (await api.get(f"{OWN}/{made['id']}")).json
+    assert {name: shown[name] for name in RULES} == RULES
+
+
+async def test_rules_and_standings_are_for_owners_alone(api: Api) -> None:
+    made = await registered(api)
+    own = f"{OWN}/{made['id']}"
+    stranger, live = await api.issue(account="acct_other"), await api.issue(livemode=True)
+    for key in (stranger, live):
+        for method in ("GET", "POST"):
+            assert (await api.refused(method, own, status=404, key=key))[:2] == ("resource_missing", "id")
+        assert (await api.get(OWN, key=key)).json["data"] == []
+    reader = await api.issue(power="restricted", rights=("webhook_endpoints:read",))
+    assert (await api.get(own, key=reader)).status == 200
+    await api.refused("POST", own, "order=strict", status=403, key=reader)
+    await api.delete(f"{PATH}/{made['id']}")
+    for method in ("GET", "POST"):
+        assert (await api.refused(method, own, status=404))[:2] == ("resource_missing", "id")
+
+
+async def test_lists_of_standings_go_by_pages(api: Api) -> None:
+    ids = [(await registered(api))["id"] for _ in range(3)]
+    first = (await api.get(f"{OWN}?limit=2")).json
+    assert ([each["id"] for each in first["data"]], first["has_more"]) == (ids[:0:-1], True)
+    rest = (await api.get(f"{OWN}?starting_after={ids[1]}")).json
+    assert [each["id"] for each in rest["data"]] == [ids[0]]
+    assert (await api.refused("GET", f"{OWN}?starting_after=we_x"))[:2] == ("resource_missing", "starting_after")

@@ -1,13 +1,15 @@
 -- Fanning out: every notice becomes, once, a delivery for each endpoint that wants it.
 --
+-- Notices may be heard of in any order, so endpoints that are told in order get theirs in a second step, which goes along
+-- the log behind the floor. It is a transaction of its own: each locks lanes in order of id, and so nobody waits in a ring.
+--
 -- The floor row decides between those who do it. Whoever marks notices holds it shared, whoever moves the floor holds
 -- it alone, and both take it before they read anything else. So nobody marks what lies below the floor, where marks
 -- are gone, and the floor never passes a notice whose deliveries might still be rolled back.
 
--- make_deliveries: give the notices named to the endpoints that want them, and wake their lanes; one that tests an
--- endpoint goes to that alone, whatever it wants. For the functions
--- below, which see to it that each notice comes here once. `since` is no later than any of the notices was appended.
--- Gives the number of deliveries.
+-- make_deliveries: give the notices named to the endpoints that want them in no order, and wake their lanes; one that
+-- tests an endpoint goes to that alone, whatever it wants. For the functions below, which see to it that each notice comes
+-- here once. `since` is no later than any of the notices was appended. Gives the number of deliveries.
 CREATE OR REPLACE FUNCTION webhooks.make_deliveries(sequences bigint[], since timestamptz) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -22,7 +24,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT i.endpoint_id FROM webhooks.interest i
             WHERE n.type <> 'rollbook.endpoint.test' AND i.account = n.account AND i.livemode = n.livemode
-              AND n.sequence > i.above AND (i.upto IS NULL OR n.sequence <= i.upto)
+              AND i.ordering = 'none' AND n.sequence > i.above AND (i.upto IS NULL OR n.sequence <= i.upto)
               AND (n.type = ANY (i.enabled_events) OR '*' = ANY (i.enabled_events))
             UNION ALL
             SELECT n.object_id WHERE n.type = 'rollbook.endpoint.test'
@@ -38,11 +40,62 @@ BEGIN
         -- Locked before it is looked at: a worker that lets a lane go right now, not having seen these deliveries, is
         -- waited for or waits for us.
         PERFORM FROM webhooks.lane WHERE endpoint_id = ANY (lanes) ORDER BY endpoint_id FOR NO KEY UPDATE;
-        UPDATE webhooks.lane SET ready_at = greatest(moment, open_until, quiet_until)
-        WHERE endpoint_id = ANY (lanes) AND ready_at > greatest(moment, open_until, quiet_until) AND NOT gone;
-        PERFORM pg_notify('rollbook_lanes', '');
+        PERFORM webhooks.wake(lanes);
     END IF;
     RETURN made;
+END $$;
+
+-- make_in_order: give the notices above `low` and up to `high` to the endpoints that want them in order, and wake their
+-- lanes. A delivery is due when there is none of its key before it. `since` is no later than any of the notices was
+-- appended; the next call must be about the notices above `high`. Gives the number of deliveries.
+CREATE OR REPLACE FUNCTION webhooks.make_in_order(low bigint, high bigint, since timestamptz) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    lanes text[];
+    made integer;
+BEGIN
+    SELECT array_agg(DISTINCT w.endpoint_id) INTO lanes FROM webhooks.wanted_in_order(low, high, since) AS w;
+    IF lanes IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM FROM webhooks.lane WHERE endpoint_id = ANY (lanes) ORDER BY endpoint_id FOR NO KEY UPDATE;
+    INSERT INTO webhooks.delivery (sequence, endpoint_id, appended_at, due_at, key)
+    SELECT w.sequence, w.endpoint_id, w.appended_at,
+        CASE WHEN w.place = 1 AND NOT EXISTS (
+            SELECT FROM webhooks.delivery d WHERE d.endpoint_id = w.endpoint_id AND NOT d.recovered AND d.key = w.key
+        ) THEN clock_timestamp() ELSE 'infinity' END, w.key
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY endpoint_id, key ORDER BY sequence) AS place
+        FROM webhooks.wanted_in_order(low, high, since)
+    ) AS w
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    PERFORM webhooks.wake(lanes);
+    RETURN made;
+END $$;
+
+-- wanted_in_order: the notices above `low` and up to `high`, for each endpoint that wants them in order, with the key
+-- that says what they are kept in order by: see webhooks/rules.py.
+CREATE OR REPLACE FUNCTION webhooks.wanted_in_order(low bigint, high bigint, since timestamptz)
+RETURNS TABLE (endpoint_id text, sequence bigint, appended_at timestamptz, key text) LANGUAGE sql STABLE AS $$
+    SELECT i.endpoint_id, n.sequence, n.appended_at, CASE i.ordering WHEN 'customer' THEN n.stream ELSE '' END
+    FROM projections.notice n
+    JOIN webhooks.interest i ON i.account = n.account AND i.livemode = n.livemode AND i.ordering <> 'none'
+        AND n.sequence > i.above AND (i.upto IS NULL OR n.sequence <= i.upto)
+        AND i.enabled_events && ARRAY['*', n.type]
+    JOIN webhooks.endpoint e ON e.id = i.endpoint_id AND e.status <> 'deleted'
+    WHERE n.sequence > low AND n.sequence <= high AND n.appended_at >= since AND n.type <> 'rollbook.endpoint.test'
+$$;
+
+-- wake: have workers look at lanes, as soon as those may be served. The caller has locked them.
+CREATE OR REPLACE FUNCTION webhooks.wake(lanes text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+BEGIN
+    UPDATE webhooks.lane SET ready_at = greatest(moment, open_until, quiet_until, paced_until)
+    WHERE endpoint_id = ANY (lanes) AND ready_at > greatest(moment, open_until, quiet_until, paced_until) AND NOT gone;
+    PERFORM pg_notify('rollbook_lanes', '');
 END $$;
 
 -- fan_out: fan out those of the notices named that are not yet; for whoever hears of notices in any order. What does
@@ -68,9 +121,9 @@ END $$;
 
 -- catch_up: move the floor over the next notices, at most `batch` of them: those that are marked, and those that nobody
 -- has fanned out for `delay`, which are now. Gives how many the floor moved over, how many of them were not fanned out
--- before, and how many deliveries were made for those.
+-- before, how many deliveries were made for those, and whether any endpoint is told in order: see catch_up_in_order.
 CREATE OR REPLACE FUNCTION webhooks.catch_up(
-    delay interval, batch integer, OUT passed bigint, OUT missed bigint, OUT made integer
+    delay interval, batch integer, OUT passed bigint, OUT missed bigint, OUT made integer, OUT in_order boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     low webhooks.floor;
@@ -96,14 +149,36 @@ BEGIN
         ) AS next
     ) AS judged;
 
+    in_order := EXISTS (SELECT FROM webhooks.interest i WHERE i.ordering <> 'none');
     missed := coalesce(cardinality(missing), 0);
     made := CASE WHEN missed = 0 THEN 0 ELSE webhooks.make_deliveries(missing, low.appended_at) END;
     IF passed > 0 THEN
         IF passed > missed THEN
             DELETE FROM webhooks.fanned_out WHERE sequence <= high;
         END IF;
-        UPDATE webhooks.floor SET sequence = high, appended_at = (
-            SELECT n.appended_at FROM projections.notice n WHERE n.sequence = high AND n.appended_at >= low.appended_at
+        SELECT n.appended_at INTO moment
+        FROM projections.notice n WHERE n.sequence = high AND n.appended_at >= low.appended_at;
+        UPDATE webhooks.floor f SET sequence = high, appended_at = moment,
+            in_order = CASE WHEN catch_up.in_order THEN f.in_order ELSE high END,
+            in_order_at = CASE WHEN catch_up.in_order THEN f.in_order_at ELSE moment END;
+    END IF;
+END $$;
+
+-- catch_up_in_order: make the deliveries of endpoints that are told in order, of at most `batch` of the notices that the
+-- floor has passed. Gives how many notices that were, and how many deliveries were made.
+CREATE OR REPLACE FUNCTION webhooks.catch_up_in_order(batch integer, OUT passed bigint, OUT made integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+    low webhooks.floor;
+BEGIN
+    SELECT * INTO low FROM webhooks.floor FOR UPDATE;
+    passed := least(low.sequence - low.in_order, batch);
+    made := 0;
+    IF passed > 0 THEN
+        made := webhooks.make_in_order(low.in_order, low.in_order + passed, low.in_order_at);
+        UPDATE webhooks.floor SET in_order = low.in_order + passed, in_order_at = (
+            SELECT n.appended_at FROM projections.notice n
+            WHERE n.sequence = low.in_order + passed AND n.appended_at >= low.in_order_at
         );
     END IF;
 END $$;
@@ -115,22 +190,37 @@ CREATE OR REPLACE FUNCTION webhooks.sweep(batch integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     low webhooks.floor;
+    oldest bigint;
     swept integer;
+    endpoints text[];
+    keys text[];
 BEGIN
     SELECT * INTO low FROM webhooks.floor;
-    DELETE FROM webhooks.interest WHERE upto <= low.sequence;
+    DELETE FROM webhooks.interest WHERE upto <= least(low.sequence, low.in_order);
     DELETE FROM webhooks.recovery r USING webhooks.endpoint e WHERE e.id = r.endpoint_id AND e.status = 'deleted';
-    DELETE FROM webhooks.delivery WHERE (sequence, endpoint_id) IN (
-        SELECT d.sequence, d.endpoint_id FROM webhooks.endpoint e JOIN webhooks.delivery d ON d.endpoint_id = e.id
-        WHERE e.status = 'deleted' LIMIT batch FOR UPDATE OF d SKIP LOCKED
-    ) OR (sequence, endpoint_id) IN (
-        SELECT d.sequence, d.endpoint_id FROM webhooks.delivery d
-        WHERE d.sequence < (
-            SELECT min(sequence) FROM projections.notice
-            WHERE appended_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '30 days'
-        ) LIMIT batch FOR UPDATE SKIP LOCKED
-    );
-    GET DIAGNOSTICS swept = ROW_COUNT;
+    SELECT min(sequence) INTO oldest FROM projections.notice
+    WHERE appended_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '30 days';
+    -- What is told in order goes with its lane locked, for what follows it becomes due.
+    PERFORM FROM webhooks.lane WHERE endpoint_id IN (
+        SELECT d.endpoint_id FROM webhooks.delivery d WHERE d.sequence < oldest AND d.key IS NOT NULL
+    ) ORDER BY endpoint_id FOR NO KEY UPDATE;
+    WITH old AS (
+        DELETE FROM webhooks.delivery WHERE (sequence, endpoint_id) IN (
+            SELECT d.sequence, d.endpoint_id FROM webhooks.endpoint e JOIN webhooks.delivery d ON d.endpoint_id = e.id
+            WHERE e.status = 'deleted' LIMIT batch FOR UPDATE OF d SKIP LOCKED
+        ) OR (sequence, endpoint_id) IN (
+            SELECT d.sequence, d.endpoint_id FROM webhooks.delivery d
+            WHERE d.sequence < oldest LIMIT batch FOR UPDATE SKIP LOCKED
+        )
+        RETURNING endpoint_id, key
+    )
+    SELECT count(*), array_agg(endpoint_id) FILTER (WHERE key IS NOT NULL), array_agg(key) FILTER (WHERE key IS NOT NULL)
+    INTO swept, endpoints, keys FROM old;
+    IF keys IS NOT NULL THEN
+        PERFORM webhooks.release(endpoints, array_fill(false, ARRAY[cardinality(keys)]), keys);
+        PERFORM webhooks.release(endpoints, array_fill(true, ARRAY[cardinality(keys)]), keys);
+        PERFORM webhooks.wake(endpoints);
+    END IF;
     WITH gone AS (
         DELETE FROM webhooks.endpoint e
         WHERE status = 'deleted'

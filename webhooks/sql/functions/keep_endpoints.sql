@@ -10,11 +10,14 @@
 CREATE OR REPLACE FUNCTION webhooks.keep_endpoints() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
+    stopped_at bigint;
     said record;
     was webhooks.endpoint;
     wanted text[];
     anew boolean;
     settled boolean;
+    catching_up boolean;
+    ordered text;
 BEGIN
     FOR said IN
         SELECT id, account, livemode, version,
@@ -27,6 +30,11 @@ BEGIN
                (facts ->> 'recovered_since')::bigint AS recovered_since,
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
                coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
+               coalesce(facts -> 'rules' ->> 'order', 'none') AS ordering,
+               coalesce(facts -> 'rules' ->> 'on_exhaustion', 'skip') AS on_exhaustion,
+               coalesce(facts -> 'rules' ->> 'payload', 'full') = 'thin' AS thin,
+               (facts -> 'rules' ->> 'rate_limit')::integer AS rate_limit,
+               (facts -> 'rules' ->> 'in_flight_max')::integer AS in_flight_max,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'enabled_events')) AS enabled_events,
                ARRAY(SELECT decode(jsonb_array_elements_text(facts -> 'secrets'), 'base64')) AS secrets,
                ARRAY(SELECT jsonb_array_elements_text(facts -> 'secrets_until')::bigint) AS secrets_until
@@ -35,9 +43,18 @@ BEGIN
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
         anew := said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url);
         SELECT sequence INTO head FROM projections.notice_head;
+        stopped_at := CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END;
+        IF said.status = 'disabled' AND was.stopped_at IS NULL THEN
+            -- Stopped while it still was to get what it had missed: it goes on from there.
+            WITH unfinished AS (
+                DELETE FROM webhooks.recovery WHERE endpoint_id = said.id AND in_order RETURNING above
+            )
+            SELECT least(stopped_at, min(above)) INTO stopped_at FROM unfinished;
+        END IF;
         IF said.status = 'enabled' AND was.stopped_at IS NOT NULL THEN
-            INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
-            VALUES (said.id, said.version, was.stopped_at, head, '-infinity', said.replay);
+            INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay, in_order)
+            VALUES (said.id, said.version, was.stopped_at, head, '-infinity', said.replay,
+                said.replay = 'all' AND said.ordering <> 'none');
         END IF;
         IF was.id IS NOT NULL AND said.recoveries > was.recoveries THEN
             INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
@@ -47,16 +64,19 @@ BEGIN
         -- Until it is settled what becomes of the deliveries that are pending, none of them is sent.
         settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
-            told_since, told_hours, secrets_until, stopped_at, recoveries)
+            told_since, told_hours, secrets_until, stopped_at, recoveries, enabled_events, ordering, on_exhaustion, thin,
+            rate_limit, in_flight_max)
         VALUES (said.id, said.account, said.livemode, said.version,
             CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
             said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
-            CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END,
-            said.recoveries)
+            stopped_at, said.recoveries, said.enabled_events, said.ordering, said.on_exhaustion, said.thin, said.rate_limit,
+            said.in_flight_max)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
             told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
-            recoveries = excluded.recoveries,
+            recoveries = excluded.recoveries, enabled_events = excluded.enabled_events, ordering = excluded.ordering,
+            on_exhaustion = excluded.on_exhaustion, thin = excluded.thin, rate_limit = excluded.rate_limit,
+            in_flight_max = excluded.in_flight_max,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
@@ -67,13 +87,20 @@ BEGIN
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'webhook_endpoint_limit';
         END IF;
 
-        SELECT enabled_events INTO wanted FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL;
-        IF wanted IS DISTINCT FROM (CASE WHEN said.status = 'enabled' THEN said.enabled_events END) THEN
+        -- One that gets what it missed in order, before whatever comes, has no interest until then: see recover.sql.
+        catching_up := said.status = 'enabled' AND EXISTS (
+            SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND in_order);
+        SELECT i.enabled_events, i.ordering INTO wanted, ordered FROM webhooks.interest i
+        WHERE endpoint_id = said.id AND upto IS NULL;
+        IF NOT catching_up AND (wanted, ordered) IS DISTINCT FROM (
+            CASE WHEN said.status = 'enabled' THEN said.enabled_events END,
+            CASE WHEN said.status = 'enabled' THEN said.ordering END
+        ) THEN
             DELETE FROM webhooks.interest WHERE endpoint_id = said.id AND upto IS NULL AND above = head;
             UPDATE webhooks.interest SET upto = head WHERE endpoint_id = said.id AND upto IS NULL;
             IF said.status = 'enabled' THEN
-                INSERT INTO webhooks.interest (endpoint_id, account, livemode, above, enabled_events)
-                VALUES (said.id, said.account, said.livemode, head, said.enabled_events);
+                INSERT INTO webhooks.interest (endpoint_id, account, livemode, above, enabled_events, ordering)
+                VALUES (said.id, said.account, said.livemode, head, said.enabled_events, said.ordering);
             END IF;
         END IF;
 
@@ -85,8 +112,10 @@ BEGIN
             SET ready_at = clock_timestamp(), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
                 unreachable_in_a_row = DEFAULT, window_started_at = DEFAULT, window_attempts = DEFAULT,
                 window_failures = DEFAULT, step_in = DEFAULT, quiet_until = DEFAULT, failing_since = DEFAULT,
-                failures_in_a_row = DEFAULT, gone = DEFAULT
+                failures_in_a_row = DEFAULT, gone = DEFAULT, paced_until = DEFAULT
             WHERE endpoint_id = said.id;
+            UPDATE webhooks.delivery SET held = false, attempts = 0, due_at = clock_timestamp()
+            WHERE endpoint_id = said.id AND held;
             PERFORM pg_notify('rollbook_lanes', '');
         END IF;
     END LOOP;

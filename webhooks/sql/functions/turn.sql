@@ -9,7 +9,7 @@
 --             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since
 --             the rest  the lane's state, see webhooks/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
---             until the next of a `retry`
+--             until the next of a `retry`; `held` when there is to be none, and yet it is not to be passed over
 --   held      null; or, when the answer to an earlier turn was lost, every lane it knows it holds, so that it leases
 --             again those it does not know of
 --   claims    how many ready lanes to lease at most, of those alone that are `proven` where that is asked: see
@@ -18,6 +18,9 @@
 -- Gives the database's time; `lost`, lanes reported that others have leased since, whose results are not recorded;
 -- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
 -- the worker now holds, in order; and how many lanes were leased.
+--
+-- Of the deliveries of one key only the first is ever due. A worker that is handed it is handed some that follow it too,
+-- to send one after the other; the first of whatever is left becomes due as those before it end.
 --
 -- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are
 -- looked at, and those waited for in order of id: see make_deliveries.
@@ -31,6 +34,9 @@ CREATE OR REPLACE FUNCTION webhooks.turn(
 DECLARE
     mine text[] := '{}';
     taken text[] := '{}';
+    ended_endpoints text[];
+    ended_recovered boolean[];
+    ended_keys text[];
 BEGIN
     moment := clock_timestamp();
     IF cardinality(reports) > 0 THEN
@@ -65,71 +71,109 @@ BEGIN
         -- A result counts if its delivery is as the attempt found it: told twice, it is recorded once.
         WITH ended AS (
             DELETE FROM webhooks.delivery d USING unnest(results) AS r
-            WHERE r.outcome <> 'retry' AND r.endpoint_id = ANY (mine)
+            WHERE r.outcome NOT IN ('retry', 'held') AND r.endpoint_id = ANY (mine)
               AND d.sequence = r.sequence AND d.endpoint_id = r.endpoint_id AND d.attempts = r.attempt - 1
-            RETURNING r.*
+            RETURNING r.*, d.recovered, d.key
         ), postponed AS (
             UPDATE webhooks.delivery d
-            SET attempts = r.attempts, due_at = moment + make_interval(secs => r.wait_s)
+            SET attempts = r.attempts, held = r.outcome = 'held',
+                due_at = CASE r.outcome WHEN 'held' THEN 'infinity' ELSE moment + make_interval(secs => r.wait_s) END
             FROM unnest(results) AS r
-            WHERE r.outcome = 'retry' AND r.endpoint_id = ANY (mine)
+            WHERE r.outcome IN ('retry', 'held') AND r.endpoint_id = ANY (mine)
               AND d.sequence = r.sequence AND d.endpoint_id = r.endpoint_id AND d.attempts = r.attempt - 1
             RETURNING r.*
+        ), recorded AS (
+            INSERT INTO webhooks.attempt (at, endpoint_id, sequence, notice_id, attempt, outcome, status, fault,
+                duration_ms, next_at, excerpt)
+            SELECT moment, endpoint_id, sequence, notice_id, attempt,
+                CASE outcome WHEN 'held' THEN 'retry' ELSE outcome END, status, fault,
+                duration_ms, moment + make_interval(secs => wait_s), excerpt
+            FROM (
+                SELECT endpoint_id, sequence, notice_id, attempt, outcome, status, fault, duration_ms, wait_s, excerpt
+                FROM ended
+                UNION ALL
+                SELECT endpoint_id, sequence, notice_id, attempt, outcome, status, fault, duration_ms, wait_s, excerpt
+                FROM postponed
+            ) AS all_of_them
         )
-        INSERT INTO webhooks.attempt (at, endpoint_id, sequence, notice_id, attempt, outcome, status, fault,
-            duration_ms, next_at, excerpt)
-        SELECT moment, endpoint_id, sequence, notice_id, attempt, outcome, status, fault, duration_ms,
-            moment + make_interval(secs => wait_s), excerpt
-        FROM (SELECT * FROM ended UNION ALL SELECT * FROM postponed) AS recorded;
+        SELECT array_agg(endpoint_id), array_agg(recovered), array_agg(key)
+        INTO ended_endpoints, ended_recovered, ended_keys
+        FROM ended WHERE key IS NOT NULL;
+        IF ended_keys IS NOT NULL THEN
+            PERFORM webhooks.release(ended_endpoints, ended_recovered, ended_keys);
+        END IF;
     END IF;
 
     IF cardinality(mine) + cardinality(taken) = 0 THEN
         RETURN;
     END IF;
     WITH lane AS (
-        SELECT r.endpoint_id, e.api_version, e.status = 'enabled' AS enabled, e.version <> r.version AS told, r.known,
-            r.want, r.spare, l.leased_until, r.concurrency, r.open_until, r.open_s, r.unreachable_in_a_row,
-            r.window_started_at, r.window_attempts, r.window_failures, r.step_in, r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone
+        SELECT r.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled' AS enabled,
+            e.version <> r.version AS told, r.known, r.want, r.spare, l.leased_until, r.concurrency, r.open_until,
+            r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures, r.step_in,
+            r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone, r.paced_until
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, r.known,
-            r.want, r.spare, l.leased_until, l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row,
-            l.window_started_at, l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
+        SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
+            true, r.known, r.want, r.spare, l.leased_until, l.concurrency, l.open_until,
+            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
+            l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
         FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         WHERE r.endpoint_id = ANY (mine)
         UNION ALL
-        SELECT l.endpoint_id, e.api_version, e.status = 'enabled', true, '{}',
-            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL THEN 2 * l.concurrency ELSE 1 END,
-            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL THEN l.concurrency ELSE 1 END,
-            '-infinity', l.concurrency, l.open_until, l.open_s, l.unreachable_in_a_row, l.window_started_at,
-            l.window_attempts, l.window_failures, l.step_in, l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone
+        SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
+            true, '{}',
+            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL
+                THEN 2 * least(l.concurrency, e.in_flight_max) ELSE 1 END,
+            CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL
+                THEN least(l.concurrency, e.in_flight_max) ELSE 1 END,
+            '-infinity', l.concurrency, l.open_until,
+            l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
+            l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), next AS (
-        SELECT d.*, lane.api_version,
+        SELECT d.*, lane.api_version, lane.thin, lane.livemode, lane.known,
+            CASE WHEN d.recovered THEN lane.spare ELSE lane.want END AS places,
             d.place <= CASE WHEN d.recovered THEN lane.spare ELSE lane.want END AND d.due_at <= moment AS handed
         FROM lane CROSS JOIN LATERAL (
-            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered,
+            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered, d.key,
                 row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
             FROM webhooks.delivery d
             WHERE d.endpoint_id = lane.endpoint_id AND NOT d.recovered AND d.sequence <> ALL (lane.known)
             ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END)
             UNION ALL
-            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered,
+            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered, d.key,
                 row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
             FROM webhooks.delivery d
             WHERE d.endpoint_id = lane.endpoint_id AND d.recovered AND d.sequence <> ALL (lane.known)
             ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.spare + 1 ELSE 0 END)
         ) AS d
+    ), handed AS (
+        SELECT endpoint_id, sequence, appended_at, attempts, due_at, recovered, key, api_version, thin, livemode
+        FROM next WHERE handed
+        UNION ALL
+        -- The places of a lane are shared out among those of its keys that are handed over.
+        SELECT f.endpoint_id, f.sequence, f.appended_at, f.attempts, f.due_at, f.recovered, f.key, n.api_version, n.thin,
+            n.livemode
+        FROM (
+            SELECT *, count(*) OVER (PARTITION BY endpoint_id, recovered) AS keys
+            FROM next WHERE handed AND key IS NOT NULL
+        ) AS n CROSS JOIN LATERAL (
+            SELECT f.* FROM webhooks.delivery f
+            WHERE f.endpoint_id = n.endpoint_id AND f.recovered = n.recovered AND f.key = n.key
+              AND f.sequence > n.sequence AND f.due_at = 'infinity' AND NOT f.held AND f.sequence <> ALL (n.known)
+            ORDER BY f.sequence LIMIT greatest(n.places / n.keys - 1, 0)
+        ) AS f
     ), rest AS (
         SELECT endpoint_id, bool_or(handed) AS handed, min(due_at) FILTER (WHERE NOT handed) AS due_at
         FROM next GROUP BY endpoint_id
     ), outlook AS (
         -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
         SELECT lane.*, CASE WHEN rest.due_at IS NULL OR lane.gone THEN 'infinity'
-                ELSE greatest(rest.due_at, moment, lane.open_until, lane.quiet_until) END AS ready_at,
+                ELSE greatest(rest.due_at, moment, lane.open_until, lane.quiet_until, lane.paced_until) END AS ready_at,
             CASE WHEN NOT coalesce(rest.handed, false) AND cardinality(lane.known) = 0 THEN NULL
                 ELSE greatest(lane.leased_until, CASE
                     WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
@@ -142,21 +186,38 @@ BEGIN
             open_until = o.open_until, open_s = o.open_s, unreachable_in_a_row = o.unreachable_in_a_row,
             window_started_at = o.window_started_at, window_attempts = o.window_attempts,
             window_failures = o.window_failures, step_in = o.step_in, quiet_until = o.quiet_until,
-            failing_since = o.failing_since, failures_in_a_row = o.failures_in_a_row, gone = o.gone
+            failing_since = o.failing_since, failures_in_a_row = o.failures_in_a_row, gone = o.gone,
+            paced_until = o.paced_until
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
-        (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, lane.concurrency, lane.open_until,
-                lane.open_s, lane.unreachable_in_a_row, lane.window_started_at, lane.window_attempts,
-                lane.window_failures, lane.step_in, lane.quiet_until, lane.failing_since, lane.failures_in_a_row,
-                lane.gone, e.secrets_until)::webhooks.served)
+        (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, e.secrets_until, e.on_exhaustion, e.rate_limit,
+                e.in_flight_max, lane.concurrency, lane.open_until, lane.open_s, lane.unreachable_in_a_row,
+                lane.window_started_at, lane.window_attempts, lane.window_failures, lane.step_in, lane.quiet_until,
+                lane.failing_since, lane.failures_in_a_row, lane.gone, lane.paced_until)::webhooks.served)
          FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
-        (SELECT array_agg((next.endpoint_id, next.sequence, n.id, next.attempts, (
+        (SELECT array_agg((h.endpoint_id, h.sequence, n.id, h.attempts, (
                 SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
-                    SELECT FROM webhooks.delivery p WHERE p.sequence = next.sequence ORDER BY p.endpoint_id LIMIT 16
+                    SELECT FROM webhooks.delivery p WHERE p.sequence = h.sequence ORDER BY p.endpoint_id LIMIT 16
                 ) AS p
-            ), n.body, next.api_version, next.recovered)::webhooks.head ORDER BY next.due_at, next.sequence)
-         FROM next JOIN projections.notice n ON n.sequence = next.sequence AND n.appended_at = next.appended_at
-         WHERE next.handed)
+            ), CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
+            n.type, n.created, h.livemode, n.stream, n.version)::webhooks.head ORDER BY h.due_at, h.sequence)
+         FROM handed h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at)
     INTO served, heads;
+END $$;
+
+-- release: let the first delivery of each key named be due, unless it is held. The caller has locked the lanes.
+CREATE OR REPLACE FUNCTION webhooks.release(endpoints text[], recovered boolean[], keys text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE webhooks.delivery d SET due_at = clock_timestamp()
+    FROM (
+        SELECT DISTINCT r.endpoint_id, r.recovered, r.key
+        FROM unnest(endpoints, recovered, keys) AS r(endpoint_id, recovered, key)
+    ) AS r CROSS JOIN LATERAL (
+        SELECT n.sequence FROM webhooks.delivery n
+        WHERE n.endpoint_id = r.endpoint_id AND n.recovered = r.recovered AND n.key = r.key
+        ORDER BY n.sequence LIMIT 1
+    ) AS first
+    WHERE d.sequence = first.sequence AND d.endpoint_id = r.endpoint_id AND d.due_at = 'infinity' AND NOT d.held;
 END $$;

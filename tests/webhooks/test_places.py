@@ -1,0 +1,154 @@
+"""Whose turn it is: places shared out among lanes, kept for what was never tried, and limited for each host."""
+
+from collections.abc import Sequence
+
+from webhooks.hand import Hand
+from webhooks.lane import Lane
+from webhooks.lanes import Endpoint, Head
+from webhooks.places import Places
+
+
+def hand(name: str, *, host: str = "", places: int = 4, rate_limit: int | None = None) -> Hand:
+    endpoint = Endpoint(name, 1, "enabled", f"https://{name}.example", (), (), rate_limit=rate_limit)
+    return Hand(endpoint=endpoint, lane=Lane(concurrency=places), reported_at=0.0, host=host or name)
+
+
+def head(of: Hand, sequence: int, *, attempts: int = 0, recovered: bool = False, key: str | None = None) -> Head:
+    return Head(of.endpoint.id, sequence, f"evt_{sequence}", attempts, 1, b"", None, recovered, key)
+
+
+def places(in_flight_max: int = 100, host_max: int = 100) -> Places:
+    return Places(in_flight_max, host_max, lambda each: each.lane.concurrency)
+
+
+def queue(among: Places, of: Hand, *heads: Head) -> None:
+    for each in heads:
+        of.take(each, 0.0)
+    among.queue(of)
+
+
+def taken(among: Places) -> Sequence[tuple[str, int]]:
+    """Everything that has a turn now: lane and sequence, in order."""
+    found = []
+    while (given := among.next()) is not None:
+        found.append((given[0].endpoint.id, given[1].sequence))
+    return found
+
+
+def test_lanes_take_turns() -> None:
+    among, a, b = places(), hand("a"), hand("b")
+    queue(among, a, *(head(a, n) for n in (1, 2, 3)))
+    queue(among, b, *(head(b, n) for n in (4, 5)))
+    assert taken(among) == [("a", 1), ("b", 4), ("a", 2), ("b", 5), ("a", 3)]
+    assert among.in_flight == 5
+
+
+def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
+    among, a = places(), hand("a", places=2)
+    heads = [head(a, n) for n in range(4)]
+    queue(among, a, *heads)
+    assert [n for _, n in taken(among)] == [0, 1]
+    a.landed(heads[0])
+    among.free("a", heads[0])
+    among.queue(a)
+    assert [n for _, n in taken(among)] == [2]
+
+
+def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_there() -> None:
+    among = places(host_max=3)
+    here = [hand(f"a{n}", host="shop.example") for n in range(3)]
+    other = hand("b")
+    heads = {each.endpoint.id: [head(each, n), head(each, 10 + n)] for n, each in enumerate(here)}
+    for each in here:
+        queue(among, each, *heads[each.endpoint.id])
+    queue(among, other, head(other, 50))
+    first = taken(among)
+    assert sorted(first) == [("a0", 0), ("a1", 1), ("a2", 2), ("b", 50)]
+    here[0].landed(heads["a0"][0])
+    among.free("shop.example", heads["a0"][0])
+    assert taken(among) == [("a0", 10)]
+    assert taken(among) == []
+
+
+def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
+    among = places(in_flight_max=8)
+    failing = [hand(f"f{n}") for n in range(4)]
+    heads = {each.endpoint.id: [head(each, n * 10 + m, attempts=1) for m in range(4)] for n, each in enumerate(failing)}
+    for each in failing:
+        queue(among, each, *heads[each.endpoint.id])
+    assert len(taken(among)) == 6, "three places in four"
+    fresh = hand("fresh")
+    queue(among, fresh, head(fresh, 100), head(fresh, 101))
+    assert taken(among) == [("fresh", 100), ("fresh", 101)]
+    first = heads["f0"][0]
+    failing[0].landed(first)
+    among.free("f0", first)
+    assert len(taken(among)) == 1, "the next of them, for one that ended"
+
+
+def test_a_lane_that_may_try_none_again_sends_what_is_new_to_it() -> None:
+    among, a, b = places(in_flight_max=4), hand("a"), hand("b")
+    queue(among, a, *(head(a, n, attempts=1) for n in range(3)))
+    assert len(taken(among)) == 3
+    queue(among, b, head(b, 10, attempts=1), head(b, 11))
+    assert taken(among) == [("b", 11)]
+    queue(among, b, head(b, 12))
+    assert among.next() is None, "all places are taken"
+
+
+def test_recovered_deliveries_go_when_nobody_has_a_live_one_and_half_of_the_places_are_free() -> None:
+    among, a, b = places(in_flight_max=4), hand("a"), hand("b")
+    queue(among, a, *(head(a, n, recovered=True) for n in range(3)))
+    queue(among, b, head(b, 10))
+    assert taken(among) == [("b", 10), ("a", 0)]
+
+
+def test_a_lane_whose_rate_is_limited_waits_after_each() -> None:
+    among, a = places(), hand("a", rate_limit=10)
+    queue(among, a, head(a, 1), head(a, 2))
+    assert taken(among) == [("a", 1)]
+    assert a.paced
+    a.paced = False
+    among.queue(a)
+    assert taken(among) == [("a", 2)]
+
+
+def test_deliveries_of_one_key_go_one_by_one() -> None:
+    among, a = places(), hand("a")
+    heads = [head(a, n, key="x" if n % 2 else "y") for n in range(1, 7)]
+    queue(among, a, *heads)
+    assert [n for _, n in taken(among)] == [1, 2]
+    a.landed(heads[0])
+    among.free("a", heads[0])
+    a.settle(heads[0], ended=True)
+    among.queue(a)
+    assert [n for _, n in taken(among)] == [3]
+
+
+def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
+    among, a = places(), hand("a")
+    heads = [head(a, n, key="x") for n in (1, 2, 3)]
+    queue(among, a, *heads)
+    assert taken(among) == [("a", 1)]
+    a.landed(heads[0])
+    among.free("a", heads[0])
+    a.settle(heads[0], ended=False)
+    among.queue(a)
+    assert taken(among) == []
+    assert a.known == []
+
+
+def test_what_follows_one_on_its_way_is_forgotten_with_the_rest_and_taken_anew_only_behind_it() -> None:
+    among, a = places(), hand("a")
+    heads = [head(a, n, key="x") for n in (1, 2, 3)]
+    queue(among, a, *heads)
+    assert taken(among) == [("a", 1)]
+    a.forget()
+    assert a.known == [1]
+    a.take(heads[1], 0.0)
+    among.queue(a)
+    assert taken(among) == [], "the first is on its way still"
+    a.landed(heads[0])
+    a.settle(heads[0], ended=True)
+    among.queue(a)
+    assert taken(among) == [("a", 2)]

@@ -1,0 +1,147 @@
+"""The places of a worker: how many attempts may be on their way at once, and whose turn it is to take one.
+
+Pure. Lanes with something to send stand in line and take one place each in turn, so one that answers slowly, or never,
+keeps no other waiting. Further attempts may take three places in four, so that there is always one for what was never
+tried; recovered deliveries go when no lane has a live one to send, as long as half of the places are free. No host has
+more than its share of places, whatever the number of endpoints there.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+
+from webhooks import lane
+from webhooks.hand import Hand
+from webhooks.lanes import Head
+
+
+class Places:
+    """Gives places to lanes; `in_flight_max` in all, and to one host `host_max`.
+
+    `capacity` says how many attempts of a lane may be on their way now.
+    """
+
+    def __init__(self, in_flight_max: int, host_max: int, capacity: Callable[[Hand], int]) -> None:
+        self.in_flight_max = in_flight_max
+        self.in_flight = 0
+        self._capacity = capacity
+        self._host_max = host_max
+        self._further_max = max(in_flight_max * 3 // 4, 1)
+        self._recovered_max = max(in_flight_max // 2, 1)
+        self._unproven = 0  # of those in flight, in lanes that have not answered of late
+        self._further = 0  # and those that were tried before
+        self._at_host: Counter[str] = Counter()
+        self._line: deque[Hand] = deque()
+        self._spare_line: deque[Hand] = deque()
+        # Whoever found no place of the kind it needs, in order; they stand in line again when one falls free.
+        self._want_host: defaultdict[str, dict[Hand, None]] = defaultdict(dict)
+        self._want_further: dict[Hand, None] = {}
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether any lane stands in line with a live delivery."""
+        return bool(self._line)
+
+    @property
+    def waited_for_by_recovered(self) -> bool:
+        """Whether any lane stands in line with a recovered one."""
+        return bool(self._spare_line)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether lanes that have not answered of late have as many places as they may."""
+        return self._unproven >= self.in_flight_max // 2
+
+    def live(self, hand: Hand) -> int:
+        """How many live attempts of a lane may be on their way; the one probe of an open breaker may be either."""
+        capacity = self._capacity(hand)
+        return capacity if hand.lane.open_until is None else max(0, capacity - len(hand.spare_in_flight))
+
+    def recovered(self, hand: Hand) -> int:
+        """And how many recovered ones beside them: half as many."""
+        capacity = self._capacity(hand)
+        if hand.lane.open_until is None:
+            return (capacity + 1) // 2
+        return 0 if hand.waiting or hand.in_flight else capacity
+
+    def queue(self, hand: Hand) -> None:
+        """Have a lane stand in line, when it has something to send and may."""
+        if hand.paced:
+            return
+        if hand.waiting and not hand.queued and len(hand.in_flight) < self.live(hand):
+            hand.queued = True
+            self._line.append(hand)
+        if hand.spare and not hand.queued_spare and len(hand.spare_in_flight) < self.recovered(hand):
+            hand.queued_spare = True
+            self._spare_line.append(hand)
+
+    def next(self) -> tuple[Hand, Head] | None:
+        """The delivery whose turn it is, now on its way, and its lane; None while nobody has a turn.
+
+        A lane with a limited rate is `paced` from then on, until whoever knows the time says otherwise.
+        """
+        while self._line and self.in_flight < self.in_flight_max:
+            hand = self._line.popleft()
+            hand.queued = False
+            if not hand.waiting or hand.paced:
+                continue
+            if self._at_host[hand.host] >= self._host_max:
+                self._want_host[hand.host][hand] = None
+                continue
+            head = hand.next_live(first_attempt=self._further >= self._further_max)
+            if head is None:
+                self._want_further[hand] = None
+                continue
+            return self._give(hand, head)
+        # Half of the places are enough, so that there is one for whatever live one comes next.
+        while self._spare_line and self.in_flight < self._recovered_max:
+            hand = self._spare_line.popleft()
+            hand.queued_spare = False
+            if not hand.spare or hand.paced or len(hand.spare_in_flight) >= self.recovered(hand):
+                continue
+            if self._at_host[hand.host] >= self._host_max:
+                self._want_host[hand.host][hand] = None
+                continue
+            return self._give(hand, hand.next_recovered())
+        return None
+
+    def _give(self, hand: Hand, head: Head) -> tuple[Hand, Head]:
+        self.in_flight += 1
+        self._further += head.attempts > 0
+        self._at_host[hand.host] += 1
+        hand.paced = hand.endpoint.rate_limit is not None
+        self.queue(hand)
+        return hand, head
+
+    def free(self, host: str, head: Head) -> None:
+        """Give back the place that a delivery had at a host."""
+        self.in_flight -= 1
+        self._at_host[host] -= 1
+        if not self._at_host[host]:
+            del self._at_host[host]
+        if host in self._want_host:
+            wanting = self._want_host[host]
+            self._next_of(wanting)
+            if not wanting:
+                del self._want_host[host]
+        if head.attempts > 0:
+            self._further -= 1
+            self._next_of(self._want_further)
+
+    def _next_of(self, wanting: dict[Hand, None]) -> None:
+        """Have the first of those who want such a place, and have something to send still, stand in line again."""
+        while wanting:
+            hand = next(iter(wanting))
+            del wanting[hand]
+            if not hand.idle:
+                self.queue(hand)
+                return
+
+    def watch(self, hand: Hand) -> bool:
+        """Count an attempt that begins among those of lanes that have not answered of late, if its lane is one."""
+        unproven = not lane.proven(hand.lane)
+        self._unproven += unproven
+        return unproven
+
+    def unwatch(self, unproven: bool) -> None:
+        """And no longer, when it has ended."""
+        self._unproven -= unproven

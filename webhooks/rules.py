@@ -1,0 +1,52 @@
+"""The rules an endpoint's owner sets for what is sent to it: in which order, how much of it, how fast.
+
+Pure. Order is none unless it is asked for, as at Stripe. In the order `customer` what happened to one customer (or
+coupon, or whatever else an event tells of) arrives one by one, as it happened, and an event that fails holds back that
+customer's alone; in the order `strict` everything does. What happens once the tries of such an event are used up is the
+owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from typing_extensions import TypedDict
+
+Order = Literal["none", "customer", "strict"]
+OnExhaustion = Literal["skip", "hold"]
+Payload = Literal["full", "thin"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+RATE_MAX = 1000  # a second
+IN_FLIGHT_MAX = 32
+BODY_BYTES_MAX = 256 * 1024  # of a whole notice: one that is larger is sent thin, whatever the rules say
+
+
+class RulesPatch(TypedDict, total=False):
+    """Rules, each whole; what is not named stays as it is."""
+
+    in_flight_max: int | None
+    on_exhaustion: OnExhaustion
+    order: Order
+    payload: Payload
+    rate_limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The rules of one endpoint."""
+
+    in_flight_max: int | None = None  # attempts on their way at once; None for as many as it has proved to bear
+    on_exhaustion: OnExhaustion = "skip"
+    order: Order = "none"
+    payload: Payload = "full"
+    rate_limit: int | None = None  # attempts a second; None for no limit
+
+
+def key(order: Order, stream: str) -> str | None:
+    """What a notice of `stream` is kept in order by: notices of one key go one at a time; None for no order at all."""
+    match order:
+        case "none":
+            return None
+        case "customer":
+            return stream
+        case "strict":
+            return ""

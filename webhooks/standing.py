@@ -1,0 +1,73 @@
+"""How endpoints stand: their rules, their lanes, and up to which position of the feed they have everything.
+
+What is settled is not to be sent any more; what is complete was taken, or canceled by somebody. So of an endpoint that
+is complete up to a position nothing at or below it is missing, and what is missing above it can be listed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from events.clock import Clock
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+from webhooks.rules import Rules
+
+COUNTED_MAX = 10_000
+
+
+class Standings:
+    """How the endpoints of accounts stand."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._find = load_sql("webhooks", "find_standing")
+
+    async def of(self, account: str, livemode: bool, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """How endpoints stand, as the API shows it, by id; without those that this account and mode have not.
+
+        Raises LogUnavailable.
+        """
+        try:
+            rows = await self._pool.fetch(self._find, account, livemode, list(ids), COUNTED_MAX)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        now = self._clock.now()
+        return {row["id"]: render(row, now) for row in rows}
+
+
+def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """An endpoint with how it stands."""
+    open_until, settled, failed = row["open_until"], row["settled"], row["failed"]
+    rules = Rules(
+        in_flight_max=row["in_flight_max"],
+        on_exhaustion=row["on_exhaustion"],
+        order=row["ordering"],
+        payload="thin" if row["thin"] else "full",
+        rate_limit=row["rate_limit"],
+    )
+    told = {
+        "breaker": "closed" if open_until is None else "open" if now < open_until else "half_open",
+        "breaker_until": _seconds(open_until),
+        "complete_up_to": settled if failed is None else min(settled, failed - 1),
+        "concurrency": row["concurrency"],
+        "failing_since": _seconds(row["failing_since"]),
+        "held_deliveries": row["held"],
+        "livemode": row["livemode"],
+        "pending_deliveries": row["pending"],
+        "quiet_until": _seconds(row["quiet_until"]),
+        "recovering": row["recovering"],
+        "settled_up_to": settled,
+        "status": row["status"],
+        "url": row["url"],
+        **asdict(rules),
+    }
+    return {"id": row["id"], "object": "rollbook.webhook_endpoint", **dict(sorted(told.items()))}
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
