@@ -49,7 +49,7 @@ class MemoryLog:
                 schema_version=draft.schema_version,
                 payload=draft.payload,
                 hash=draft.hash,
-                origin=item.origin,
+                origin=item.origin._replace(traceparent=None),
             )
             self._records.append(record)
             self._streams[item.stream].append(record)

@@ -20,6 +20,7 @@ class Origin(NamedTuple):
     idempotency_key: str | None = None
     correlation_id: str | None = None  # of the whole chain of causes
     causation_id: str | None = None  # of what directly caused it
+    traceparent: str | None = None  # of what is told of it; the log does not keep it
 
 
 class Draft(NamedTuple):

@@ -54,6 +54,7 @@ def notice(
         version=version,
         object_id=shown.get("id") or shown["customer"],  # a cash balance has no id of its own
         body=orjson.dumps(told, option=orjson.OPT_INDENT_2),
+        traceparent=origin.traceparent,
     )
 
 

@@ -56,6 +56,7 @@ class NoticeRow(NamedTuple):
     version: int
     object_id: str
     body: bytes
+    traceparent: str | None = None
 
 
 class DueRow(NamedTuple):

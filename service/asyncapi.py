@@ -98,6 +98,10 @@ class Headers(Shape):
     """The notice's type."""
     time: str = Field(alias="cloudEvents:time")
     """When it happened, to the second (RFC 3339)."""
+    traceparent: str = Field(default=ABSENT, pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]$")
+    """The trace it is part of, and the span of the request that caused it (W3C Trace Context). Notices of before there
+    were traces have none.
+    """
 
 
 # What is told, and the shape of the object it is about.

@@ -1,7 +1,9 @@
 """What the service does of itself, when its time has come: as `system`, for nobody's request."""
 
+import os
 from collections.abc import Awaitable, Callable, Iterable
 
+from events import trace
 from events.decider import Reply
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
@@ -25,8 +27,14 @@ async def carry_out(
 
 
 def origin(core: Core, due: Due) -> Origin:
-    """Where what is done for a piece of work comes from."""
-    return Origin(account=due.account, livemode=due.livemode, at=core.clock.now(), actor="system")
+    """Where what is done for a piece of work comes from: a trace of its own."""
+    return Origin(
+        account=due.account,
+        livemode=due.livemode,
+        at=core.clock.now(),
+        actor="system",
+        traceparent=trace.begin(os.urandom(trace.RANDOM_BYTES)),
+    )
 
 
 async def _nobody() -> Reply:

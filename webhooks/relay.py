@@ -207,6 +207,7 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
     The message id is new at each publish, because returned messages are matched by it; consumers tell repeated notices
     by `rollbook-notice-id`. CloudEvents attributes follow the AMQP protocol binding.
     """
+    traced = {"traceparent": notice["traceparent"]} if notice["traceparent"] else {}
     created = datetime.fromtimestamp(notice["created"], UTC)
     return aio_pika.Message(
         body,
@@ -227,6 +228,7 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
             "cloudEvents:subject": notice["object_id"],
             "cloudEvents:type": notice["type"],
             "cloudEvents:time": created.isoformat().replace("+00:00", "Z"),
+            **traced,
         },
     )
 

@@ -6,6 +6,7 @@ who look do it once.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Protocol, assert_never
@@ -13,6 +14,7 @@ from typing import Any, Protocol, assert_never
 import asyncpg
 import structlog
 
+from events import trace
 from events.clock import Clock
 from events.database import LOST, load_sql
 from events.decider import Reply
@@ -110,7 +112,13 @@ class Watch:
             done = bool(part.events)
             return _nobody
 
-        origin = Origin(account=row["account"], livemode=row["livemode"], at=self._clock.now(), actor="system")
+        origin = Origin(
+            account=row["account"],
+            livemode=row["livemode"],
+            at=self._clock.now(),
+            actor="system",
+            traceparent=trace.begin(os.urandom(trace.RANDOM_BYTES)),
+        )
         try:
             await self._executor.transact(act, origin, alone=(ENDPOINT.stream(id),))
         except Missing:

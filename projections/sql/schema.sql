@@ -104,6 +104,7 @@ CREATE TABLE projections.notice (
     version bigint NOT NULL,
     object_id text COLLATE "C" NOT NULL,
     body bytea NOT NULL,
+    traceparent text COLLATE "C",                  -- of the request it comes of, or of what we did of ourselves
     CONSTRAINT notice_pkey PRIMARY KEY (sequence, appended_at)
 ) PARTITION BY RANGE (appended_at);
 CREATE INDEX notice_id ON projections.notice (id);
@@ -128,7 +129,7 @@ CREATE TYPE projections.resource_row AS (
 );
 CREATE TYPE projections.notice_row AS (
     item integer, event integer, id text, account text, livemode boolean, type text, created bigint, stream text,
-    version bigint, object_id text, body bytea
+    version bigint, object_id text, body bytea, traceparent text
 );
 CREATE TYPE projections.due_row AS (
     item integer, account text, livemode boolean, kind text, id text, task text, subject text, due_at bigint,

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 from pydantic import BaseModel
 
-from events import ids
+from events import ids, trace
 from events.clock import Clock
 from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
@@ -51,6 +51,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 UNTYPED = "application/octet-stream"
+TRACEPARENT = istr("traceparent")
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Call:
     method: str
     path: str
     request_id: str
+    traceparent: str
     caller: KeyHolder
     version: str
     raw: dict[str, FormValue]
@@ -85,6 +87,7 @@ class Call:
             request_id=self.request_id,
             idempotency_key=self.idempotency_key,
             correlation_id=self.request_id,
+            traceparent=self.traceparent,
         )
 
 
@@ -126,6 +129,7 @@ class Door:
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
+            traceparent = _traceparent(request.headers)
             headers = CIMultiDict(
                 (("Request-Id", request_id), ("Server", "Rollbook"), ("Content-Type", "application/json"))
             )
@@ -140,7 +144,7 @@ class Door:
                 actor, livemode = caller.key_id, caller.livemode
                 if route is not None:
                     self.authenticator.permit(caller, right, publishable=publishable)
-                reply = await self._answer(request, request_id, caller, route, headers, sent)
+                reply = await self._answer(request, request_id, traceparent, caller, route, headers, sent)
                 status, body = reply.status, reply.body
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)
@@ -152,6 +156,7 @@ class Door:
                 status=status,
                 elapsed_ms=round(elapsed_s * 1000, 2),
                 request=request_id,
+                trace=trace.id_of(traceparent),
                 actor=actor,
             )
             return web.Response(body=body, status=status, headers=headers)
@@ -162,6 +167,7 @@ class Door:
         self,
         request: web.Request,
         request_id: str,
+        traceparent: str,
         caller: KeyHolder,
         route: Route | None,
         headers: CIMultiDict[str],
@@ -185,6 +191,7 @@ class Door:
             method=request.method,
             path=request.path,
             request_id=request_id,
+            traceparent=traceparent,
             caller=caller,
             version=version,
             raw=await self._parameters(request) if sent is None else sent,
@@ -281,6 +288,14 @@ class Door:
         log.error("request.failed", route=route, request=request_id, error=type(error).__name__, exc_info=error)
         if isinstance(error, BrokenHistory):
             self.metrics.broken_history.inc()
+
+
+def _traceparent(headers: CIMultiDictProxy[str]) -> str:
+    """The request's own span, in the trace of whoever calls; several traceparents name none."""
+    random, sent = os.urandom(trace.RANDOM_BYTES), headers.get(TRACEPARENT)
+    if sent is None or len(headers.getall(TRACEPARENT)) > 1:
+        return trace.begin(random)
+    return trace.go_on(sent, random)
 
 
 def _bearer(key: FormValue) -> str | None:

@@ -98,6 +98,12 @@ async def test_what_was_appended_is_what_is_loaded(log: Log) -> None:
     assert chain.first_break(loaded.records) is None
 
 
+async def test_the_trace_of_an_append_is_not_kept_with_its_events(log: Log) -> None:
+    traced = ORIGIN._replace(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    await log.append(append("note-1", 0, "a", origin=traced))
+    assert [record.origin for record in await stream(log)] == [ORIGIN]
+
+
 async def test_a_stream_that_never_was_is_empty(log: Log) -> None:
     loaded = await log.load("note-1")
     assert (list(loaded.records), loaded.wrapped_key) == ([], None)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import asyncpg
 
-from events import ids
+from events import ids, trace
 from events.codec import Codec
 from events.commit import GroupCommit
 from events.database import create_pool
@@ -257,7 +257,14 @@ async def floor(dsn: str) -> AsyncIterator[Floor]:
 
 def origin(account: str = ACCOUNT, livemode: bool = False) -> Origin:
     """Somebody's doing."""
-    return Origin(account=account, livemode=livemode, at=datetime.now(UTC), actor="key_1", request_id="req_1")
+    return Origin(
+        account=account,
+        livemode=livemode,
+        at=datetime.now(UTC),
+        actor="key_1",
+        request_id="req_1",
+        traceparent=trace.begin(secrets.token_bytes(trace.RANDOM_BYTES)),
+    )
 
 
 def _notice(type: str, by: Origin, object_id: str | None) -> NoticeRow:

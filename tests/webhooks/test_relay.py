@@ -119,6 +119,17 @@ async def test_a_message_says_what_it_is_about_before_it_is_read(
     assert headers["cloudEvents:specversion"] == "1.0"
     assert headers["cloudEvents:type"] == "customer.updated"
     assert headers["cloudEvents:source"] == f"/rollbook/{ACCOUNT}"
+    assert headers["traceparent"] == stored["traceparent"]
+
+
+async def test_a_notice_of_before_there_were_traces_is_published_without(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    (sequence,) = await house.notices(1)
+    await house.owner.execute("UPDATE projections.notice SET traceparent = NULL WHERE sequence = $1", sequence)
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        (message,) = await take(queue, 1)
+    assert "traceparent" not in message.headers
 
 
 async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that(

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from events import trace
 from events.clock import FrozenClock, SystemClock
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
@@ -67,6 +68,8 @@ async def test_an_owner_is_told_thrice_and_then_that_it_is_disabled(
     await house.catch_up()
     assert {endpoint for _, endpoint in await house.deliveries()} == {sound}, "others of the account hear of it"
     assert len(await house.deliveries()) == 4
+    traces = await house.owner.fetch("SELECT traceparent FROM projections.notice")
+    assert len({trace.id_of(row[0]) for row in traces}) == 4, "what we do of ourselves is a trace of its own each time"
 
 
 async def test_several_who_watch_do_it_once(house: Floor, clock: FrozenClock) -> None:

@@ -56,9 +56,9 @@ BEGIN
             PERFORM events.make_day('projections.notice', (at AT TIME ZONE 'UTC')::date);
         END IF;
         INSERT INTO projections.notice (sequence, appended_at, id, account, livemode, type, created, position, stream,
-            version, object_id, body)
+            version, object_id, body, traceparent)
         SELECT head.sequence + row_number() OVER (), at, id, account, livemode, type, created,
-            first_position[item] + event, stream, version, object_id, body
+            first_position[item] + event, stream, version, object_id, body, traceparent
         FROM unnest(notices) WHERE first_position[item] IS NOT NULL;
         GET DIAGNOSTICS noticed = ROW_COUNT;
         UPDATE projections.notice_head SET sequence = sequence + noticed, appended_at = at;
