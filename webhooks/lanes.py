@@ -37,6 +37,7 @@ class Head(NamedTuple):
     livemode: bool = False
     stream: str = ""
     version: int = 0  # of the stream
+    traceparent: str | None = None  # of the notice
 
 
 class Endpoint(NamedTuple):

@@ -6,6 +6,7 @@ What waits of a lane is in webhooks/hand.py, whose turn it is in webhooks/places
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import asyncpg
 import structlog
 from yarl import URL
 
+from events import trace
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
@@ -323,7 +325,7 @@ class Worker:
                 [secret for secret, until in held.secrets if until is None or timestamp < until],
                 id=head.notice_id,
                 timestamp=timestamp,
-                headers={POSITION_HEADER: str(head.sequence), VERSION_HEADER: str(head.version)},
+                headers=_headers(head),
             )
         except Exception:
             log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
@@ -344,6 +346,7 @@ class Worker:
             "delivery.attempted",
             endpoint=head.endpoint_id,
             notice=head.notice_id,
+            trace=head.traceparent and trace.id_of(head.traceparent),
             attempt=told.attempt,
             outcome=told.outcome,
             status=outcome.status,
@@ -386,6 +389,14 @@ class Worker:
     def _now(self) -> datetime:
         """The database's time, which all workers share."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
+
+
+def _headers(head: Head) -> dict[str, str]:
+    """What an attempt says beside its signatures."""
+    headers = {POSITION_HEADER: str(head.sequence), VERSION_HEADER: str(head.version)}
+    if head.traceparent is not None:
+        headers["traceparent"] = trace.child(head.traceparent, os.urandom(trace.SPAN_BYTES))
+    return headers
 
 
 def _body(head: Head) -> bytes:

@@ -1,15 +1,24 @@
 """Traces from the caller's request to whoever is told of what came of it."""
 
+import asyncio
 import re
 import secrets
+from dataclasses import replace
+from pathlib import Path
 
+import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 from structlog.testing import capture_logs
 
 from events import trace
 from projections.due import Due
 from service import system
-from tests.service.serving import ACCOUNT, Api
+from tests.servers.receiver import Receiver
+from tests.service.consumer import Consumer
+from tests.service.serving import ACCOUNT, Api, Launch
+from tests.service.test_cli import said_by
+from tests.waiting import until
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SENT = f"00-{TRACE}-{SPAN}-01"
@@ -68,3 +77,46 @@ async def test_what_is_done_for_nobodys_request_is_a_trace_of_its_own(api: Api) 
     one, other = (system.origin(api.core, due).traceparent or "" for _ in range(2))
     assert OURS.fullmatch(one)
     assert trace.id_of(one) != trace.id_of(other)
+
+
+@pytest.mark.rabbitmq
+async def test_a_request_is_followed_to_subscribers_and_to_every_attempt(
+    api: Api, launch: Launch, receiver: Receiver, amqp_url: str, database: str, tmp_path: Path
+) -> None:
+    name = f"t{secrets.token_hex(4)}"
+    variables = {
+        "AMQP_URL": amqp_url,
+        "ROLLBOOK_EXCHANGE": f"test.{name}",
+        "ROLLBOOK_FANOUT_QUEUE": f"test.{name}.fanout",
+    }
+    messages: list[AbstractIncomingMessage] = []
+    consumer = Consumer(lambda message, notice: messages.append(message))
+    await api.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=*")
+    process = await launch("serve", **variables)
+    await said_by(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
+    consuming = asyncio.create_task(consumer.consume(amqp_url, f"rollbook.{name}"))
+    try:
+        elsewhere = replace(api, port=process.port)
+        await elsewhere.customer(traceparent=SENT)
+        await until(lambda: messages)
+
+        async def delivered() -> list[str]:
+            found = (await api.get("/v1/rollbook/deliveries?state=delivered")).json["data"]
+            return [one["id"] for one in found]
+
+        [delivery] = await until(delivered)
+        await api.post(f"/v1/rollbook/deliveries/{delivery}/resend")
+        attempts = await receiver.wait_for(2)
+        sent = [attempt.headers["traceparent"] for attempt in attempts]
+        told = str(messages[0].headers["traceparent"])
+        assert len({told, *sent}) == 3, "the request and each attempt is a span of its own"
+        assert {trace.id_of(span) for span in (told, *sent)} == {TRACE}
+        assert all(OURS.fullmatch(span) for span in (told, *sent))
+    finally:
+        consuming.cancel()
+        await process.kill9()
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            for queue in (f"rollbook.{name}", f"rollbook.{name}.dead", variables["ROLLBOOK_FANOUT_QUEUE"]):
+                await channel.queue_delete(queue)
+            await channel.exchange_delete(variables["ROLLBOOK_EXCHANGE"])

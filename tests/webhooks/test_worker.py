@@ -7,6 +7,7 @@ from functools import partial
 
 import orjson
 
+from events import trace
 from tests.servers.receiver import Answer, Drop, Hang, Received, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import Floor
@@ -53,6 +54,21 @@ async def test_a_failure_is_tried_again_when_its_time_has_come(house: Floor, rec
     one, other = receiver.requests
     assert one.body == other.body, "the same notice"
     assert one.headers["webhook-id"] == other.headers["webhook-id"]
+    told = await house.owner.fetchval("SELECT traceparent FROM projections.notice")
+    spans = {told, one.headers["traceparent"], other.headers["traceparent"]}
+    assert len(spans) == 3, "each attempt is a span of its own"
+    assert {trace.id_of(span) for span in spans} == {trace.id_of(told)}, "of the notice's trace"
+
+
+async def test_a_notice_of_before_there_were_traces_is_sent_without(house: Floor, receiver: Receiver) -> None:
+    await house.endpoint(receiver.url("/hook"))
+    await house.notices()
+    await house.owner.execute("UPDATE projections.notice SET traceparent = NULL")
+    await house.catch_up()
+    async with house.working():
+        [sent] = await receiver.wait_for(1)
+        await until(lambda: _all_done(house))
+    assert "traceparent" not in sent.headers
 
 
 async def test_after_its_last_try_a_delivery_is_given_up(house: Floor, receiver: Receiver) -> None:

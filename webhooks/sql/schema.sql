@@ -159,7 +159,8 @@ CREATE TYPE webhooks.served AS (
 );
 CREATE TYPE webhooks.head AS (
     endpoint_id text, sequence bigint, notice_id text, attempts integer, pending integer, body bytea, api_version text,
-    recovered boolean, key text, type text, created bigint, livemode boolean, stream text, version bigint
+    recovered boolean, key text, type text, created bigint, livemode boolean, stream text, version bigint,
+    traceparent text
 );
 
 GRANT USAGE ON SCHEMA webhooks TO rollbook_service;

@@ -201,7 +201,8 @@ BEGIN
                     SELECT FROM webhooks.delivery p WHERE p.sequence = h.sequence ORDER BY p.endpoint_id LIMIT 16
                 ) AS p
             ), CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
-            n.type, n.created, h.livemode, n.stream, n.version)::webhooks.head ORDER BY h.due_at, h.sequence)
+            n.type, n.created, h.livemode, n.stream, n.version, n.traceparent)::webhooks.head
+            ORDER BY h.due_at, h.sequence)
          FROM handed h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at)
     INTO served, heads;
 END $$;
