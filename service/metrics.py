@@ -2,11 +2,14 @@
 
 from bisect import bisect_left
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from webhooks.measures import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMeasures
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -39,11 +42,7 @@ class Requests(Collector):
         for route, (statuses, buckets, total_s) in self._routes.items():
             for status, count in sorted(statuses.items()):
                 requests.add_metric((route, str(status)), count)
-            bounds, so_far = [], 0
-            for bound, count in zip((*map(str, SECONDS), "+Inf"), buckets, strict=True):
-                so_far += count
-                bounds.append((bound, float(so_far)))
-            seconds.add_metric((route,), bounds, total_s[0])
+            seconds.add_metric((route,), _cumulated(SECONDS, buckets), total_s[0])
         yield requests
         yield seconds
 
@@ -53,15 +52,55 @@ class Readings(Collector):
 
     def __init__(self) -> None:
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self._further: dict[type[Collector], Collector] = {}
 
     def add(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Tell the number that `read` gives."""
         self._gauges[name] = (meaning, read)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def include(self, collector: Collector) -> None:
+        """Tell what `collector` gives too, in place of an earlier one of its kind."""
+        self._further[type(collector)] = collector
+
+    def collect(self) -> Iterator[Metric]:
         """The numbers as they are now."""
         for name, (meaning, read) in self._gauges.items():
             yield GaugeMetricFamily(name, meaning, read())
+        for collector in self._further.values():
+            yield from collector.collect()
+
+
+class Attempts(Collector):
+    """What a worker's attempts came to."""
+
+    def __init__(self, measures: DeliveryMeasures) -> None:
+        self._measures = measures
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """The counts so far, in Prometheus' families."""
+        measures = self._measures
+        attempts = CounterMetricFamily("webhooks_attempts", "Attempts, by what they came to.", labels=("outcome",))
+        for outcome in (*ATTEMPT_OUTCOMES.values(), OWN_FAULT):
+            attempts.add_metric((outcome,), measures.outcomes[outcome])
+        yield attempts
+        faults = CounterMetricFamily(
+            "webhooks_attempt_faults", "Attempts that were not delivered, by why not.", labels=("fault",)
+        )
+        for fault, count in sorted(measures.faults.items()):
+            faults.add_metric((fault,), count)
+        yield faults
+        by_endpoint = CounterMetricFamily(
+            "webhooks_endpoint_attempts",
+            "Attempts by endpoint, of those that were attempted within the last hour, and by what they came to.",
+            labels=("endpoint", "outcome"),
+        )
+        for endpoint, outcomes in measures.by_endpoint():
+            for outcome, count in sorted(outcomes.items()):
+                by_endpoint.add_metric((endpoint, outcome), count)
+        yield by_endpoint
+        seconds = HistogramMetricFamily("webhooks_attempt_seconds", "Time that an attempt took.")
+        seconds.add_metric((), _cumulated(ATTEMPT_BOUNDS_S, measures.buckets), measures.attempt_s)
+        yield seconds
 
 
 class Metrics:
@@ -90,3 +129,8 @@ class Metrics:
         self.append_s.observe(elapsed_s)
         if position is not None:
             self.log_position.set(position)
+
+
+def _cumulated(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """The buckets of a histogram as Prometheus has them: each with all that is below its bound."""
+    return list(zip((*map(str, bounds), "+Inf"), map(float, accumulate(counts)), strict=True))

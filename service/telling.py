@@ -6,6 +6,7 @@ from events.follow import Wakeup
 from projections.runner import Runner
 from projections.search.rows import SearchProjection
 from service.health import Health
+from service.metrics import Attempts
 from service.settings import Misconfigured
 from service.wiring import Core
 from webhooks import subscribers
@@ -117,11 +118,7 @@ def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings.add("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
     readings.add("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)
     readings.add("webhooks_deliveries_made", "Deliveries made by fan-out.", lambda: fanned.deliveries)
-    readings.add("webhooks_attempts_delivered", "Attempts that the receiver took.", lambda: delivered.delivered)
-    readings.add("webhooks_attempts_failed", "Attempts that are due again.", lambda: delivered.retried)
-    readings.add("webhooks_attempts_given_up", "Deliveries given up.", lambda: delivered.gave_up)
-    readings.add("webhooks_attempts_own_faults", "Attempts that failed on our side.", lambda: delivered.own_faults)
-    readings.add("webhooks_attempt_seconds", "Seconds of all attempts together.", lambda: delivered.attempt_s)
+    readings.include(Attempts(delivered))
     readings.add("webhooks_lanes", "Lanes this worker holds.", lambda: delivered.lanes)
     readings.add("webhooks_in_flight", "Attempts on their way.", lambda: delivered.in_flight)
     readings.add("webhooks_turns", "A worker's round trips to the database.", lambda: delivered.turns)

@@ -23,7 +23,7 @@ from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
 from webhooks import endpoint, lane, thin
-from webhooks.delivery import GaveUp, Outcome, RetryAt, judge, quiet_until
+from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
@@ -341,7 +341,7 @@ class Worker:
         told = result(head, outcome, verdict, now, hold=hold)
         held.settle(head, ended=told.outcome in ENDS)
         self._results.append(told)
-        self._count(outcome, verdict)
+        self.measures.attempted(head.endpoint_id, outcome, verdict)
         log.info(
             "delivery.attempted",
             endpoint=head.endpoint_id,
@@ -368,17 +368,6 @@ class Worker:
             self._due.set()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
-
-    def _count(self, outcome: Outcome, verdict: object) -> None:
-        self.measures.attempt_s += outcome.duration_ms / 1000
-        self.measures.own_faults += outcome.own_fault
-        match verdict:
-            case RetryAt():
-                self.measures.retried += 1
-            case GaveUp():
-                self.measures.gave_up += 1
-            case _:
-                self.measures.delivered += 1
 
     def _capacity(self, held: Hand) -> int:
         state, most = held.lane, held.endpoint.in_flight_max

@@ -166,7 +166,7 @@ async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
     await house.catch_up()
     place = Place(sequence, id)
     async with house.working() as worker:
-        await until(lambda: worker.measures.retried)
+        await until(lambda: worker.measures.outcomes["retry"])
         await until(lambda: _idle(house, id))
         await deliveries.cancel(place)
         await deliveries.cancel(place)

@@ -121,7 +121,7 @@ async def test_a_fault_of_our_own_is_no_failure_of_the_endpoint(house: Floor) ->
     await house.notices()
     await house.catch_up()
     async with house.working() as worker:
-        await until(lambda: worker.measures.own_faults)
+        await until(lambda: worker.measures.outcomes["own_fault"])
     [attempt] = await house.attempts()
     assert (attempt["fault"], attempt["outcome"]) == ("address_refused", "retry")
     lane = await house.lane(id)

@@ -136,7 +136,7 @@ async def test_two_workers_share_the_lanes_and_send_everything_once(house: Floor
     async with house.working() as one, house.working() as other:
         await house.catch_up()
         await until(lambda: _all_done(house))
-    assert one.measures.delivered + other.measures.delivered == 500
+    assert one.measures.outcomes["delivered"] + other.measures.outcomes["delivered"] == 500
     assert set(Counter(_names(receiver.requests)).values()) == {1}
     assert len(await house.attempts()) == 500
 
