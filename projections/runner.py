@@ -48,14 +48,13 @@ class Waits(Protocol):
 
 
 class Runner:
-    """Has one projection follow the log; `lag` is how many events it was behind at the last look."""
+    """Has one projection follow the log."""
 
     def __init__(self, pool: asyncpg.Pool, projection: Projection, *, batch: int = BATCH) -> None:
         self._pool = pool
         self._projection = projection
         self._batch = batch
         self._next = load_sql("projections", "next_events")
-        self.lag = 0
 
     async def run(self, wakeup: Waits, stop: asyncio.Event) -> None:
         """Follow until told to stop."""
@@ -75,14 +74,12 @@ class Runner:
         """Follow the next events, a batch at most; gives how many, 0 while another process is at it."""
         async with asyncio.timeout(TIMEOUT_S), self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
-                "SELECT c.position, h.position AS head FROM projections.checkpoint c, events.head h "
-                "WHERE c.name = $1 FOR UPDATE OF c SKIP LOCKED",
+                "SELECT position FROM projections.checkpoint WHERE name = $1 FOR UPDATE SKIP LOCKED",
                 self._projection.name,
             )
             if row is None:
                 return 0
             events: list[Any] = await connection.fetch(self._next, row["position"], self._batch)
-            self.lag = max(row["head"] - row["position"] - len(events), 0)
             if not events:
                 return 0
             touched = dict.fromkeys(Touched(*event[1:]) for event in events)

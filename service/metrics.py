@@ -3,12 +3,14 @@
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from webhooks.backlog import COUNTED_MAX, Onlooker
 from webhooks.measures import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMeasures
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -52,11 +54,16 @@ class Readings(Collector):
 
     def __init__(self) -> None:
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self._counts: dict[str, tuple[str, Callable[[], float]]] = {}
         self._further: dict[type[Collector], Collector] = {}
 
     def add(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Tell the number that `read` gives."""
         self._gauges[name] = (meaning, read)
+
+    def count(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Tell the number that `read` gives, which only grows; `_total` is added to its name."""
+        self._counts[name] = (meaning, read)
 
     def include(self, collector: Collector) -> None:
         """Tell what `collector` gives too, in place of an earlier one of its kind."""
@@ -66,6 +73,8 @@ class Readings(Collector):
         """The numbers as they are now."""
         for name, (meaning, read) in self._gauges.items():
             yield GaugeMetricFamily(name, meaning, read())
+        for name, (meaning, read) in self._counts.items():
+            yield CounterMetricFamily(name, meaning, read())
         for collector in self._further.values():
             yield from collector.collect()
 
@@ -103,6 +112,64 @@ class Attempts(Collector):
         yield seconds
 
 
+class OfBacklog(Collector):
+    """How things stand for all processes together, as was seen last; nothing while nobody can tell."""
+
+    def __init__(self, onlooker: Onlooker, *, broker: bool) -> None:
+        self._onlooker = onlooker
+        self._broker = broker
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The numbers, in Prometheus' families."""
+        seen = self._onlooker.seen
+        if seen is None:
+            return
+        if self._broker:
+            yield GaugeMetricFamily("webhooks_relay_lag_notices", "Notices to be published.", seen.relay_notices)
+            yield _seconds("webhooks_relay_lag_seconds", "How long the first of them has waited.", seen.relay_lag)
+        yield GaugeMetricFamily("webhooks_fan_out_lag_notices", "Notices above the floor.", seen.fan_out_notices)
+        yield _seconds("webhooks_fan_out_lag_seconds", "How long the first of them has waited.", seen.fan_out_lag)
+        yield GaugeMetricFamily("projections_search_lag_events", "Events that search is behind.", seen.search_events)
+        yield _seconds("projections_search_lag_seconds", "How long the first of them has waited.", seen.search_lag)
+        yield _seconds("service_due_lag_seconds", "How long work that is due has waited to be begun.", seen.due_lag)
+        yield GaugeMetricFamily(
+            "webhooks_deliveries_pending", f"Deliveries to be made, counted up to {COUNTED_MAX}.", seen.pending
+        )
+        yield GaugeMetricFamily(
+            "webhooks_deliveries_held", "Deliveries that hold others back until their owner decides.", seen.held
+        )
+        yield _seconds(
+            "webhooks_deliveries_overdue_seconds",
+            "How long the delivery that has been due longest has waited, of endpoints that are not left alone.",
+            seen.overdue,
+        )
+        yield _labelled(
+            "webhooks_lanes",
+            "Endpoints, by whether there is something to deliver to them.",
+            "state",
+            idle=seen.idle,
+            scheduled=seen.scheduled,
+            ready=seen.ready,
+            leased=seen.leased,
+        )
+        yield _labelled(
+            "webhooks_breakers",
+            "Endpoints, by their circuit breaker.",
+            "state",
+            closed=seen.closed,
+            open=seen.open,
+            half_open=seen.half_open,
+        )
+        yield _labelled(
+            "webhooks_lanes_left_alone",
+            "Endpoints that nothing is sent to: their receiver asked for it or is gone, or they are disabled.",
+            "reason",
+            quiet=seen.quiet,
+            gone=seen.gone,
+            paused=seen.paused,
+        )
+
+
 class Metrics:
     """Every meter of a process, in a registry of its own."""
 
@@ -134,3 +201,14 @@ class Metrics:
 def _cumulated(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """The buckets of a histogram as Prometheus has them: each with all that is below its bound."""
     return list(zip((*map(str, bounds), "+Inf"), map(float, accumulate(counts)), strict=True))
+
+
+def _seconds(name: str, meaning: str, time: timedelta | None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, meaning, max(time.total_seconds(), 0.0) if time is not None else 0.0)
+
+
+def _labelled(name: str, meaning: str, label: str, **values: float) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, meaning, labels=(label,))
+    for value, number in values.items():
+        family.add_metric((value,), number)
+    return family

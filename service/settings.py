@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
     webhook_host_in_flight_max: int = Field(128, gt=0, description="and of those, to one host")
     due_lease_s: float = Field(60.0, ge=1, description="how long a killed worker keeps work that is due from others")
+    look_every_s: float = Field(15.0, gt=0, description="how often a worker looks at what waits, for /metrics to tell")
     drain_s: float = Field(20.0, ge=0, description="how long a stopping process finishes what it began")
 
     @field_validator("master_key")

@@ -6,11 +6,12 @@ from events.follow import Wakeup
 from projections.runner import Runner
 from projections.search.rows import SearchProjection
 from service.health import Health
-from service.metrics import Attempts
+from service.metrics import Attempts, OfBacklog
 from service.settings import Misconfigured
 from service.wiring import Core
 from webhooks import subscribers
 from webhooks.amqp import Topology
+from webhooks.backlog import Onlooker
 from webhooks.consumer import Consumer
 from webhooks.fanout import FanOut
 from webhooks.guard import Policy
@@ -44,8 +45,7 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
     health.brokers["relay"] = lambda: playing.state
     readings = core.metrics.readings
     readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)
-    readings.add("webhooks_relay_published", "Notices this process published.", lambda: playing.published)
-    readings.add("webhooks_relay_lag", "Notices that wait to be published.", lambda: playing.lag)
+    readings.count("webhooks_relay_published", "Notices this process published.", lambda: playing.published)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
         tasks.create_task(playing.run(stop))
@@ -84,14 +84,17 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     )
     watch = Watch(core.pool, core.executor, core.clock, gone)
     _tell(core, fan_out, delivering)
-    readings.add("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: watch.told)
-    readings.add("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: watch.disabled)
+    readings.count("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: watch.told)
+    readings.count("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: watch.disabled)
+    onlooker = Onlooker(core.pool, every_s=settings.look_every_s)
+    readings.include(OfBacklog(onlooker, broker=settings.amqp_url is not None))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(made.run(stop))
         tasks.create_task(reconciler.run(stop))
         tasks.create_task(delivering.run(stop))
         tasks.create_task(watch.run(stop))
+        tasks.create_task(onlooker.run(stop))
         tasks.create_task(_follow_for_search(core, stop))
         if settings.amqp_url is not None:
             from_queue = FanOut(core.dsn, fan_out.measures)
@@ -99,14 +102,13 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
                 settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out, marked=marked.poke
             )
             health.brokers["consumer"] = lambda: consumer.state
-            readings.add("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
+            readings.count("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
             tasks.create_task(consumer.run(stop))
 
 
 async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
     """Keep what customers are found by up to date."""
     runner, appended = Runner(core.pool, SearchProjection()), Wakeup(core.dsn, "rollbook_log")
-    core.metrics.readings.add("projections_search_lag", "Events that search is behind.", lambda: runner.lag)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(runner.run(appended, stop))
@@ -114,11 +116,12 @@ async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
 
 def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings, fanned, delivered = core.metrics.readings, fan_out.measures, delivering.measures
-    readings.add("webhooks_fan_out_lag", "Notices above the floor at the last look.", lambda: fanned.lag)
-    readings.add("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
-    readings.add("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)
-    readings.add("webhooks_deliveries_made", "Deliveries made by fan-out.", lambda: fanned.deliveries)
     readings.include(Attempts(delivered))
-    readings.add("webhooks_lanes", "Lanes this worker holds.", lambda: delivered.lanes)
+    readings.count("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
+    readings.count("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)
+    readings.count("webhooks_deliveries_made", "Deliveries made by fan-out.", lambda: fanned.deliveries)
+    readings.add("webhooks_lanes_held", "Lanes this worker holds.", lambda: delivered.lanes)
+    readings.count("webhooks_lanes_lost", "Lanes that others took from this worker.", lambda: delivered.lost)
     readings.add("webhooks_in_flight", "Attempts on their way.", lambda: delivered.in_flight)
-    readings.add("webhooks_turns", "A worker's round trips to the database.", lambda: delivered.turns)
+    readings.count("webhooks_turns", "A worker's round trips to the database.", lambda: delivered.turns)
+    readings.count("webhooks_turn_seconds", "The time they took, all together.", lambda: delivered.turn_s)

@@ -230,8 +230,8 @@ async def keep(core: Core, stop: asyncio.Event) -> None:
     keeper = Timekeeper(core, wakeup, lease_s=core.settings.due_lease_s)
     readings = core.metrics.readings
     readings.add("service_due_waiting", "Work whose time has come, and that nobody has begun.", lambda: keeper.waiting)
-    readings.add("service_due_executed", "Work that this process did when it was due.", lambda: keeper.executed)
-    readings.add("service_due_failed", "Tries of due work that failed.", lambda: keeper.failed)
+    readings.count("service_due_executed", "Work that this process did when it was due.", lambda: keeper.executed)
+    readings.count("service_due_failed", "Tries of due work that failed.", lambda: keeper.failed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
         tasks.create_task(keeper.run(stop))

@@ -89,14 +89,6 @@ class FanOut:
         self.measures.swept += swept
         return swept
 
-    async def lag(self) -> int:
-        """How many notices lie above the floor. Raises LogUnavailable."""
-        rows = await self._connection.fetch(
-            "SELECT h.sequence - f.sequence FROM projections.notice_head h, webhooks.floor f"
-        )
-        self.measures.lag = rows[0][0]
-        return self.measures.lag
-
     async def close(self) -> None:
         """Let the connection go."""
         await self._connection.close()

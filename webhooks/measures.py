@@ -83,6 +83,5 @@ class FanOutMeasures:
     deliveries: int = 0
     batches: int = 0
     found: int = 0  # by the reconciler: nobody had fanned them out in time
-    lag: int = 0  # notices above the floor at the last look
     swept: int = 0
     recovered: int = 0  # deliveries made or canceled because of a pause, or as was asked

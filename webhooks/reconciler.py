@@ -95,7 +95,6 @@ class Reconciler:
                 recover_at = now() + RECOVER_EVERY_S
             if now() >= sweep_at:
                 swept = await self._fan_out.sweep(SWEPT_MAX)
-                await self._fan_out.lag()
                 sweep_at = now() if swept == SWEPT_MAX else now() + SWEEP_EVERY_S
             await self._rest(stop)
 

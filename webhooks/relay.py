@@ -50,7 +50,6 @@ class Relay:
         self.state = "connecting"
         self.active = False
         self.published = 0
-        self.lag = 0  # notices that wait to be published
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop; what is on its way then is confirmed first."""
@@ -125,7 +124,6 @@ class Relay:
                     )
                 )
                 await on_their_way.put((notice, confirmed))
-                self.lag = notice["head"] - lead.sequence
             if len(notices) < BATCH:
                 await self._wakeup.wait(POLL_S)
         await on_their_way.put(None)
@@ -148,7 +146,6 @@ class Relay:
                 last = notice
                 self.published += 1
             await lead.move(last["sequence"], last["appended_at"])
-            self.lag = max(0, last["head"] - lead.sequence)
 
     def _told(self, state: str) -> None:
         self.state = state

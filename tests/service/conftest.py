@@ -1,11 +1,13 @@
 """Applications under test, each over the one database of its test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import aio_pika
 import pytest
 
 from events.clock import Clock
@@ -32,6 +34,27 @@ async def serve(database: str, tmp_path: Path) -> AsyncIterator[Serve]:
 async def api(serve: Serve) -> Api:
     """One application with its defaults."""
     return await serve()
+
+
+class Broker(NamedTuple):
+    """A broker that is shared with others: what has a process use names of this test's own there."""
+
+    url: str
+    subscriber: str  # a name that no other test's subscriber has
+    variables: Mapping[str, str]
+
+
+@pytest.fixture
+async def broker(amqp_url: str) -> AsyncIterator[Broker]:
+    """Ask for it before `launch`: what is left on it is taken away, and nobody may be there to declare it again."""
+    name = f"t{secrets.token_hex(4)}"
+    exchange, queue = f"test.{name}", f"test.{name}.fanout"
+    yield Broker(amqp_url, name, {"AMQP_URL": amqp_url, "ROLLBOOK_EXCHANGE": exchange, "ROLLBOOK_FANOUT_QUEUE": queue})
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        for each in (f"rollbook.{name}", f"rollbook.{name}.dead", queue):
+            await channel.queue_delete(each)
+        await channel.exchange_delete(exchange)
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import jsonschema_rs
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
@@ -18,6 +16,7 @@ from service import asyncapi, trigger
 from service.client import calling
 from service.http.params.webhook_endpoint import EVENT_TYPES
 from service.keys import DEVELOPMENT_KEY
+from tests.service.conftest import Broker
 from tests.service.consumer import Consumer
 from tests.service.serving import Api, Launch
 from tests.service.test_cli import said_by
@@ -75,14 +74,9 @@ async def test_it_is_served_to_everybody(api: Api, database: str, tmp_path: Path
 @pytest.mark.rabbitmq
 @pytest.mark.timeout(240)
 async def test_what_a_consumer_gets_is_what_is_described(
-    api: Api, launch: Launch, amqp_url: str, database: str, tmp_path: Path
+    broker: Broker, api: Api, launch: Launch, database: str, tmp_path: Path
 ) -> None:
-    name = f"t{secrets.token_hex(4)}"
-    variables = {
-        "AMQP_URL": amqp_url,
-        "ROLLBOOK_EXCHANGE": f"test.{name}",
-        "ROLLBOOK_FANOUT_QUEUE": f"test.{name}.fanout",
-    }
+    amqp_url, name, variables = broker
     process = await launch("serve", **variables)
     await said_by(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
     checks = {type: (validator(told["headers"]), validator(told["payload"])) for type, told in MESSAGES.items()}
@@ -124,12 +118,6 @@ async def test_what_a_consumer_gets_is_what_is_described(
         assert not faults, "\n".join(faults)
     finally:
         consuming.cancel()
-        await process.kill9()
-        async with await aio_pika.connect(amqp_url) as connection:
-            channel = await connection.channel()
-            for queue in (f"rollbook.{name}", f"rollbook.{name}.dead", variables["ROLLBOOK_FANOUT_QUEUE"]):
-                await channel.queue_delete(queue)
-            await channel.exchange_delete(variables["ROLLBOOK_EXCHANGE"])
 
 
 def test_what_is_not_as_described_is_told_apart() -> None:

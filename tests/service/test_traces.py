@@ -6,7 +6,6 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from structlog.testing import capture_logs
@@ -15,6 +14,7 @@ from events import trace
 from projections.due import Due
 from service import system
 from tests.servers.receiver import Receiver
+from tests.service.conftest import Broker
 from tests.service.consumer import Consumer
 from tests.service.serving import ACCOUNT, Api, Launch
 from tests.service.test_cli import said_by
@@ -81,20 +81,14 @@ async def test_what_is_done_for_nobodys_request_is_a_trace_of_its_own(api: Api) 
 
 @pytest.mark.rabbitmq
 async def test_a_request_is_followed_to_subscribers_and_to_every_attempt(
-    api: Api, launch: Launch, receiver: Receiver, amqp_url: str, database: str, tmp_path: Path
+    broker: Broker, api: Api, launch: Launch, receiver: Receiver, database: str, tmp_path: Path
 ) -> None:
-    name = f"t{secrets.token_hex(4)}"
-    variables = {
-        "AMQP_URL": amqp_url,
-        "ROLLBOOK_EXCHANGE": f"test.{name}",
-        "ROLLBOOK_FANOUT_QUEUE": f"test.{name}.fanout",
-    }
     messages: list[AbstractIncomingMessage] = []
     consumer = Consumer(lambda message, notice: messages.append(message))
     await api.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=*")
-    process = await launch("serve", **variables)
-    await said_by(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
-    consuming = asyncio.create_task(consumer.consume(amqp_url, f"rollbook.{name}"))
+    process = await launch("serve", **broker.variables)
+    await said_by(database, tmp_path, "subscribers", "add", broker.subscriber, "--types", "*", **broker.variables)
+    consuming = asyncio.create_task(consumer.consume(broker.url, f"rollbook.{broker.subscriber}"))
     try:
         elsewhere = replace(api, port=process.port)
         await elsewhere.customer(traceparent=SENT)
@@ -114,9 +108,3 @@ async def test_a_request_is_followed_to_subscribers_and_to_every_attempt(
         assert all(OURS.fullmatch(span) for span in (told, *sent))
     finally:
         consuming.cancel()
-        await process.kill9()
-        async with await aio_pika.connect(amqp_url) as connection:
-            channel = await connection.channel()
-            for queue in (f"rollbook.{name}", f"rollbook.{name}.dead", variables["ROLLBOOK_FANOUT_QUEUE"]):
-                await channel.queue_delete(queue)
-            await channel.exchange_delete(variables["ROLLBOOK_EXCHANGE"])

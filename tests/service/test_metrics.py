@@ -1,0 +1,57 @@
+"""What `/metrics` tells of a whole service."""
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.keys import DEVELOPMENT_KEY
+from tests.servers.receiver import Answer, Receiver
+from tests.service.conftest import Broker
+from tests.service.serving import Api, Launch, Process
+from tests.waiting import until
+
+
+async def families(api: Api, process: Process) -> dict[str, Metric]:
+    async with api.session.get(f"{process.url}/metrics") as answer:
+        assert answer.status == 200
+        return {family.name: family for family in text_string_to_metric_families(await answer.text())}
+
+
+def values(family: Metric) -> dict[tuple[str, ...], float]:
+    """The samples by their labels' values."""
+    return {tuple(sample.labels.values()): sample.value for sample in family.samples}
+
+
+@pytest.mark.rabbitmq
+async def test_a_service_tells_how_things_stand(broker: Broker, api: Api, launch: Launch, receiver: Receiver) -> None:
+    process = await launch("serve", ROLLBOOK_LOOK_EVERY_S="0.1", **broker.variables)
+    elsewhere = replace(api, port=process.port, key=DEVELOPMENT_KEY)
+    receiver.behave("/failing", Answer(status=503))
+    ids = {}
+    for path in ("/hook", "/failing"):
+        made = await elsewhere.post("/v1/webhook_endpoints", f"url={receiver.url(path)}&enabled_events[]=*")
+        ids[path] = made.json["id"]
+    await elsewhere.customer()
+    await receiver.wait_for(2)
+
+    async def settled() -> dict[str, Metric] | None:
+        told = await families(api, process)
+        if "webhooks_lanes" not in told or values(told["webhooks_lanes"])["scheduled",] != 1:
+            return None
+        return told if values(told["webhooks_relay_published"])[()] == 1 else None
+
+    told = await until(settled)
+    assert told is not None
+    assert values(told["webhooks_attempts"]) == {
+        ("delivered",): 1, ("retry",): 1, ("gave_up",): 0, ("own_fault",): 0
+    }  # fmt: skip
+    assert values(told["webhooks_attempt_faults"]) == {("status_5xx",): 1}
+    assert values(told["webhooks_endpoint_attempts"]) == {(ids["/hook"], "delivered"): 1, (ids["/failing"], "retry"): 1}
+    assert values(told["webhooks_lanes"]) == {("idle",): 1, ("scheduled",): 1, ("ready",): 0, ("leased",): 0}
+    assert values(told["webhooks_breakers"]) == {("closed",): 2, ("open",): 0, ("half_open",): 0}
+    assert values(told["webhooks_lanes_left_alone"]) == {("quiet",): 0, ("gone",): 0, ("paused",): 0}
+    assert values(told["webhooks_deliveries_pending"]) == {(): 1}
+    [count] = (sample for sample in told["webhooks_attempt_seconds"].samples if sample.name.endswith("_count"))
+    assert count.value == 2

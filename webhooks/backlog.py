@@ -1,0 +1,82 @@
+"""How things stand for all processes together: what waits and for how long, and how the lanes are.
+
+Whoever asks for metrics is told what was seen last: the database is looked at now and then, by one statement that
+costs the same however much there is.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import NamedTuple
+
+import asyncpg
+import structlog
+
+from events.database import LOST, load_sql
+from events.errors import LogUnavailable
+
+log = structlog.get_logger("webhooks")
+
+EVERY_S = 15.0
+TIMEOUT_S = 5.0
+COUNTED_MAX = 10_000
+
+
+class Backlog(NamedTuple):
+    """How things stood at one moment: the columns of webhooks/sql/read_backlog.sql.
+
+    Each lag is how long the first of what waits has waited, and None while nothing does.
+    """
+
+    relay_notices: int  # to be published still
+    relay_lag: timedelta | None
+    fan_out_notices: int  # to be fanned out still, or not yet known to be
+    fan_out_lag: timedelta | None
+    search_events: int  # that search is behind
+    search_lag: timedelta | None
+    due_lag: timedelta | None  # of work whose time has come
+    pending: int  # deliveries, counted up to COUNTED_MAX; so are lanes and endpoints
+    overdue: timedelta | None  # the delivery that has been due longest, in lanes that are ready
+    idle: int  # lanes with nothing to deliver at any time,
+    scheduled: int  # with something at a later time,
+    ready: int  # which wait for a worker,
+    leased: int  # which have one
+    closed: int  # breakers
+    open: int
+    half_open: int
+    quiet: int  # lanes whose receivers asked to be left alone for a while,
+    gone: int  # and for good
+    paused: int  # endpoints
+    held: int  # deliveries that hold others back
+
+
+class Onlooker:
+    """Looks every `every_s`; `seen` is how it was, and None while nobody can tell."""
+
+    def __init__(self, pool: asyncpg.Pool, *, every_s: float = EVERY_S) -> None:
+        self._pool = pool
+        self._every_s = every_s
+        self._read = load_sql("webhooks", "read_backlog")
+        self.seen: Backlog | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look on until told to stop."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except (LogUnavailable, asyncpg.PostgresError) as error:
+                self.seen = None
+                log.warning("onlooker.waits", error=f"{type(error).__name__}: {error}", retry_in_s=self._every_s)
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> Backlog:
+        """Look once. Raises LogUnavailable."""
+        try:
+            row = await self._pool.fetchrow(self._read, COUNTED_MAX, timeout=TIMEOUT_S)
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        self.seen = Backlog(*row)
+        return self.seen
