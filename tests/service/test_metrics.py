@@ -1,6 +1,9 @@
-"""What `/metrics` tells of a whole service."""
+"""What `/metrics` tells of a whole service, and that dashboards and alerts ask for nothing else."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
@@ -11,6 +14,10 @@ from tests.servers.receiver import Answer, Receiver
 from tests.service.conftest import Broker
 from tests.service.serving import Api, Launch, Process
 from tests.waiting import until
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
+OURS = re.compile(r"\b(?:events|projections|webhooks|service)_[a-z_]+")
 
 
 async def families(api: Api, process: Process) -> dict[str, Metric]:
@@ -25,7 +32,9 @@ def values(family: Metric) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.rabbitmq
-async def test_a_service_tells_how_things_stand(broker: Broker, api: Api, launch: Launch, receiver: Receiver) -> None:
+async def test_a_service_tells_how_things_stand_and_no_dashboard_asks_for_more(
+    broker: Broker, api: Api, launch: Launch, receiver: Receiver
+) -> None:
     process = await launch("serve", ROLLBOOK_LOOK_EVERY_S="0.1", **broker.variables)
     elsewhere = replace(api, port=process.port, key=DEVELOPMENT_KEY)
     receiver.behave("/failing", Answer(status=503))
@@ -55,3 +64,11 @@ async def test_a_service_tells_how_things_stand(broker: Broker, api: Api, launch
     assert values(told["webhooks_deliveries_pending"]) == {(): 1}
     [count] = (sample for sample in told["webhooks_attempt_seconds"].samples if sample.name.endswith("_count"))
     assert count.value == 2
+    known = {family.name + suffix for family in told.values() for suffix in SUFFIXES[family.type]}
+    dashboard = json.loads((DEPLOY / "dashboards" / "rollbook.json").read_text())
+    asked = {target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())}
+    alerts = (DEPLOY / "alerts" / "rollbook.yaml").read_text()
+    for text in (*asked, alerts):
+        names = set(OURS.findall(text))
+        assert names, text
+        assert names <= known, f"{names - known} in {text}"
