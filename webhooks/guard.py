@@ -7,6 +7,7 @@ which vets the concrete address of every connection right before it is made, whe
 `ipaddress.is_global` is not enough. It holds for addresses that carry another one inside (6to4, NAT64, IPv4-compatible
 forms), for multicast and for ranges assigned after the interpreter was built; so ranges are named here, from the IANA
 special-purpose registries (RFC 6890), and IPv6 outside 2000::/3, the only global unicast there is, is refused whole.
+A NAT64 gateway with a prefix of its own (RFC 6052) cannot be known here: name it in `deny_networks`.
 """
 
 import re
@@ -30,20 +31,20 @@ def _networks(named: dict[str, str]) -> tuple[tuple[Network, str], ...]:
 
 
 # What cloud machines are asked for their credentials at; not even an allowed network opens these.
-METADATA = frozenset(
-    map(
-        ip_address,
-        (
-            "100.100.100.200",  # Alibaba
-            "168.63.129.16",  # Azure, in the midst of public addresses
-            "169.254.169.254",  # nearly everybody
-            "169.254.170.2",  # Amazon, containers
-            "192.0.0.192",  # Oracle
-            "fd00:ec2::254",  # Amazon
-            "fd20:ce::254",  # Google
-        ),
-    )
+METADATA = _networks(
+    {
+        "100.100.100.200/32": "Alibaba",
+        "168.63.129.16/32": "Azure, in the midst of public addresses",
+        "169.254.0.0/16": "nearly everybody, at .169.254, .170.2, .170.23 and others",
+        "192.0.0.192/32": "Oracle",
+        "fd00:42::42/128": "Scaleway",
+        "fd00:c1::a9fe:a9fe/128": "Oracle",
+        "fd00:ec2::/32": "Amazon, with its other services for machines",
+        "fd20:ce::254/128": "Google",
+        "fe80::a9fe:a9fe/128": "OpenStack",
+    }
 )
+METADATA_NAMES = frozenset({"instance-data.ec2.internal", "metadata.goog", "metadata.google.internal"})
 # A developer's own; closed in production.
 LOCAL = _networks(
     {
@@ -59,7 +60,6 @@ SPECIAL = _networks(
     {
         "0.0.0.0/8": "this network",
         "100.64.0.0/10": "shared by carriers",
-        "169.254.0.0/16": "link-local",
         "192.0.0.0/24": "protocol assignments",
         "192.0.2.0/24": "documentation",
         "192.88.99.0/24": "6to4 relays",
@@ -82,7 +82,12 @@ SPECIAL = _networks(
     }
 )
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private")
+IPV4_COMPATIBLE = IPv6Network("::/96")
+NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # how the last 64 bits begin (RFC 5214, section 6.1)
+THIS_NETWORK = IPv4Network("0.0.0.0/8")
+OWN_NAMES = frozenset({"localhost", "localdomain"})
+LOCAL_NAMES = OWN_NAMES | {"local", "internal", "intranet", "lan", "home", "corp", "private"}
 
 # Ports of services that a POST must not be smuggled into: "bad ports" of the Fetch Standard, and 0.
 BAD_PORTS = frozenset({
@@ -115,8 +120,9 @@ class AddressRefused(OSError):
 class Policy:
     """What may be called. `deny_networks` win over `allow_networks`, and those over the tables of this module.
 
-    Outside production http, loopback and private networks are open too. `allowed_ports` None means any port but the
-    bad ones.
+    An allowed network opens names of local networks too, for its machines are called by them; but no address that
+    carries an IPv4 one which is closed. Outside production http, loopback and private networks are open.
+    `allowed_ports` None means any port but the bad ones.
     """
 
     production: bool
@@ -134,13 +140,7 @@ class Policy:
             concrete = _unmapped(ip_address(address.partition("%")[0]))
         except ValueError:
             return "not an IP address"
-        if any(concrete in network for network in self.deny_networks):
-            return "denied here"
-        if concrete in METADATA:
-            return "metadata of a cloud machine"
-        if any(concrete in network for network in self.allow_networks):
-            return None
-        return _special(concrete, production=self.production)
+        return self._objection(concrete)
 
     def port_objection(self, port: int) -> str | None:
         """Why a port may not be called, or None when it may."""
@@ -183,8 +183,18 @@ class Policy:
             raise AddressRefused(address, port, why)
         return socket.socket(family, kind, protocol)
 
+    def _objection(self, address: Address) -> str | None:
+        carried = _carried(address)
+        if any(_among(each, self.deny_networks) for each in (address, *carried)):
+            return "denied here"
+        if any(each in network for network, _ in METADATA for each in (address, *carried)):
+            return "metadata of a cloud machine"
+        if _among(address, self.allow_networks):
+            return next(filter(None, map(self._objection, carried)), None)
+        return _special(address, production=self.production)
+
     def _host_objection(self, host: str, *, bracketed: bool) -> str | None:
-        if bracketed or _ends_in_a_number(host):
+        if bracketed or is_address(host):
             if "%" in host:
                 return "an address with a zone means something else on each machine"
             try:
@@ -195,7 +205,11 @@ class Policy:
             return why and f"{host} is not a public address ({why})"
         if not HOST.fullmatch(host):
             return "its host is not a name"
-        if self.production and ("." not in host or host.lower().rpartition(".")[2] in LOCAL_NAMES):
+        name = host.lower()
+        if name in METADATA_NAMES:
+            return f"{host} is not a public name (metadata of a cloud machine)"
+        closed = OWN_NAMES if self.allow_networks else LOCAL_NAMES
+        if self.production and (name.rpartition(".")[2] in closed or ("." not in name and not self.allow_networks)):
             return f"{host} is not a public name"
         return None
 
@@ -205,6 +219,26 @@ def _unmapped(address: Address) -> Address:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
+def _among(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _carried(address: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 one leads to where somebody unpacks it; of NAT64, as the last four bytes."""
+    if isinstance(address, IPv4Address):
+        return ()
+    last = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address in IPV4_COMPATIBLE:
+        return () if last in THIS_NETWORK else (last,)  # :: and ::1 are themselves
+    if _among(address, NAT64) or _is_isatap(address):
+        return (last,)
+    return address.teredo or ((address.sixtofour,) if address.sixtofour else ())
+
+
+def _is_isatap(address: Address) -> bool:
+    return int(address) >> 32 & 0xFFFF_FFFF in ISATAP
+
+
 def _special(address: Address, *, production: bool) -> str | None:
     for network, name in LOCAL:
         if address in network:
@@ -212,8 +246,11 @@ def _special(address: Address, *, production: bool) -> str | None:
     for network, name in SPECIAL:
         if address in network:
             return name
-    if isinstance(address, IPv6Address) and address not in GLOBAL_UNICAST:
-        return "not global unicast"
+    if isinstance(address, IPv6Address):
+        if address not in GLOBAL_UNICAST:
+            return "not global unicast"
+        if _is_isatap(address):
+            return "ISATAP"
     return None
 
 
@@ -221,6 +258,6 @@ def _authority(url: str) -> str:
     return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
 
 
-def _ends_in_a_number(host: str) -> bool:
-    """Whether a URL parser takes the host for an IPv4 address (URL Standard, "ends in a number")."""
-    return NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
+def is_address(host: str) -> bool:
+    """Whether a host is no name; one that ends in a number is read as an IPv4 address (URL Standard, "host parser")."""
+    return ":" in host or NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
