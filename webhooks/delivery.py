@@ -45,11 +45,13 @@ Fault = Literal[
     "reset",  # closed before the answer was whole
     "protocol",  # the answer is not HTTP, or its headers are longer than we read
     "address_refused",  # ours: policy forbids the URL or every address of its host
+    "proxy",  # ours: the egress proxy is not there, or opens no way, and does not say that the receiver is to blame
+    "resolver",  # ours: no name server of ours answers
     "exhausted",  # ours: no file handles, ports or buffers left
     "internal",  # ours: it could not be signed, or our own code failed
 ]
 UNREACHABLE: frozenset[Fault] = frozenset({"dns", "connect", "tls", "timeout"})
-OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "exhausted", "internal"})
+OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "proxy", "resolver", "exhausted", "internal"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
@@ -15,7 +16,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import stripe
-from aiohttp import DefaultResolver
 from aiohttp.abc import ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,10 +25,12 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.waiting import until
 from tests.webhooks import receiver
+from tests.webhooks.naming import fails_with
 from tests.webhooks.receiver import Receiver, Script, answers
 from webhooks import signature
 from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddrInfo, Policy
+from webhooks.names import CANARY
 from webhooks.sender import ANSWER_BYTES_MAX, EXCERPT_BYTES_MAX, Sender
 
 BODY = b'{\n  "id": "evt_1",\n  "object": "event"\n}'
@@ -184,12 +186,43 @@ async def test_a_host_that_takes_no_connection_is_left_after_the_connect_timeout
     assert outcome.fault == "connect"
 
 
-async def test_a_name_without_an_address(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(*_: object, **__: object) -> list[ResolveResult]:
-        raise OSError(None, "Name or service not known")
+@pytest.mark.parametrize(
+    ("number", "resolver_answers", "fault"),
+    [
+        (socket.EAI_NONAME, True, "dns"),
+        (socket.EAI_NONAME, False, "dns"),  # it was an answer
+        (socket.EAI_NODATA, False, "dns"),
+        (socket.EAI_AGAIN, True, "dns"),
+        (socket.EAI_AGAIN, False, "resolver"),
+        (socket.EAI_FAIL, True, "dns"),
+        (socket.EAI_FAIL, False, "resolver"),
+        (socket.EAI_SYSTEM, True, "resolver"),
+        (socket.EAI_MEMORY, True, "resolver"),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_the_receivers_fault_unless_our_resolver_is_away(
+    number: int, resolver_answers: bool, fault: Fault
+) -> None:
+    async with Sender(DEVELOPMENT, lookup=fails_with(number, resolver_answers=resolver_answers)) as sender:
+        outcome = await post(sender, "http://nowhere.example/")
+    assert (outcome.fault, outcome.own_fault) == (fault, fault == "resolver")
 
-    monkeypatch.setattr(DefaultResolver, "resolve", fails)
-    assert (await post(sender, "http://nowhere.example/")).fault == "dns"
+
+@pytest.mark.parametrize(("canary", "fault"), [(socket.EAI_NONAME, "dns"), (socket.EAI_AGAIN, "resolver")])
+async def test_silence_about_a_name_is_told_apart_likewise(canary: int, fault: Fault) -> None:
+    answered = threading.Event()
+
+    def keeps_silent(host: str, _: int, __: int) -> list[ResolveResult]:
+        if host == CANARY:
+            raise socket.gaierror(canary, "canary")
+        answered.wait(10)
+        return []
+
+    async with Sender(DEVELOPMENT, connect_timeout_s=0.05, lookup=keeps_silent) as sender:
+        try:
+            assert (await post(sender, "http://silent.example/")).fault == fault
+        finally:
+            answered.set()
 
 
 async def test_running_out_of_file_handles_is_our_own_fault() -> None:

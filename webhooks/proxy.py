@@ -1,0 +1,79 @@
+"""An egress proxy: the one door that webhooks leave by, where there is one.
+
+A proxy resolves names by itself, after we have looked and with an answer of its own; so what was vetted here would not
+be what is connected to. Therefore we resolve, vet every address, and ask the proxy for a concrete one (CONNECT
+203.0.113.7:443), while TLS is spoken with the name: the certificate must be that of the name, and `Host` says it. A
+proxy that refuses by itself, as Smokescreen does, is a second guard then. Where only the proxy can resolve names, or
+allows by name, `resolves` leaves both to it: it must refuse addresses of the inside, for nobody else does. Literal
+addresses and names of local networks are refused here all the same.
+
+An http URL, which only test mode outside production may have, goes to the proxy in absolute form, with the vetted
+address in it. RFC 9112 (3.2.2) lets the proxy put that into `Host`: a receiver with several names may see the address.
+
+A proxy that opens no tunnel is at fault, or the receiver is. 407 (wrong credentials; Smokescreen's "no"), 403, 500 and
+whatever else is not the receiver's doing, so it is a fault of our own. 502 and 504 say that the receiver could not be
+reached (RFC 9110), which it is charged with: a dead one would be tried for ever otherwise. 503 is the proxy's own
+trouble, except from Squid, which gives it for a dead receiver and says so in X-Squid-Error. Proxy-Status (RFC 9209)
+says it best, and goes before the number.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from yarl import URL
+
+STATUS_ERROR = re.compile(r";\s*error=([a-z_]+)", re.ASCII)
+# Types of Proxy-Status errors that say something of the receiver.
+ITS_ERRORS = frozenset(
+    {
+        "connection_refused",
+        "connection_terminated",
+        "connection_timeout",
+        "destination_ip_unroutable",
+        "destination_not_found",
+        "destination_unavailable",
+        "dns_error",
+        "dns_timeout",
+    }
+)
+ITS_SQUID_ERRORS = ("ERR_CANNOT_FORWARD", "ERR_CONNECT_FAIL", "ERR_DNS_FAIL")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where it is, with user and password if it wants them; and whether names are its to resolve, and to vet."""
+
+    url: URL = field(repr=False)
+    resolves: bool = False
+
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """Its host and port."""
+        return self.url.raw_host, self.url.port
+
+
+def parse(text: str) -> URL:
+    """The URL of a proxy. Raises ValueError, which does not repeat it: there may be a password in it."""
+    try:
+        url = URL(text)
+        host, port = url.raw_host, url.port
+    except ValueError:
+        raise ValueError("it does not parse as a URL") from None
+    if url.scheme not in ("http", "https"):
+        raise ValueError("it must begin with http:// or https://")
+    if not host or not port:
+        raise ValueError("it names no host, or port 0")
+    if url.raw_path not in ("", "/") or url.raw_query_string or url.raw_fragment:
+        raise ValueError("a proxy has no path, no query and no fragment")
+    return url
+
+
+def blames_receiver(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a proxy that opened no tunnel says that the receiver could not be reached."""
+    if said := STATUS_ERROR.findall(headers.get("Proxy-Status", "")):
+        return said[-1] in ITS_ERRORS  # of several proxies the last is the nearest to us
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return headers.get("X-Squid-Error", "").startswith(ITS_SQUID_ERRORS)
+    return status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
