@@ -15,7 +15,7 @@ from aiohttp import web
 from events.database import LOST, migrate
 from events.errors import LogUnavailable
 from events.follow import Wakeup
-from service import keys, maintenance, telling, timekeeper
+from service import egress, keys, maintenance, telling, timekeeper
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
@@ -28,7 +28,6 @@ from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
-from webhooks.guard import Policy
 from webhooks.notices import Notices
 from webhooks.standing import Standings
 
@@ -40,7 +39,9 @@ GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays 
 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Play `roles` until told to stop."""
+    """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
+    if "worker" in roles:
+        egress.secured(settings)  # its files are needed later, and missed now
     gc.freeze()  # what is loaded by now stays: no use looking through it again and again
     gc.set_threshold(GARBAGE_THRESHOLD)
     stop = asyncio.Event()
@@ -111,7 +112,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             deliveries=Deliveries(core.pool),
             standings=Standings(core.pool, core.clock),
             feed=feed,
-            policy=Policy(production=settings.production),
+            policy=egress.policy(settings),
             metrics=core.metrics,
             finder=core.finder,
             master_keys=core.master_keys,

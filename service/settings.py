@@ -4,6 +4,7 @@ With nothing set the service runs: an embedded PostgreSQL, webhooks fed straight
 first run, a well-known test key. Each of these conveniences is refused when ROLLBOOK_ENV=production.
 """
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,9 @@ from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
 from service.http import versions
+from webhooks import proxy
+
+Network = IPv4Network | IPv6Network
 
 
 class Misconfigured(Exception):
@@ -72,6 +76,34 @@ class Settings(BaseSettings):
     webhook_connect_timeout_s: float = Field(5.0, gt=0, description="longest wait for a receiver to accept")
     webhook_timeout_s: float = Field(15.0, gt=0, description="longest a whole attempt may take")
     webhook_lease_s: float = Field(60.0, gt=0, description="how long a killed worker keeps its endpoints from others")
+    webhook_allow_networks: str | None = Field(
+        None,
+        description="networks that webhooks may go to though they are not public, like 10.1.0.0/16, separated by "
+        "commas; metadata of cloud machines stays closed",
+    )
+    webhook_deny_networks: str | None = Field(
+        None, description="networks that webhooks may not go to, likewise; they win over the allowed ones"
+    )
+    webhook_allowed_ports: str | None = Field(
+        None, description="ports that webhooks may go to, separated by commas; unset: all but those of other services"
+    )
+    webhook_proxy_url: SecretStr | None = Field(
+        None,
+        description="egress proxy that webhooks go through, http://user:password@host:port or https://…; names are "
+        "resolved and vetted here, and it is asked for addresses",
+    )
+    webhook_proxy_resolves: bool = Field(
+        False, description="the proxy is asked for names, and itself refuses what is not public, as Smokescreen does"
+    )
+    webhook_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that receivers' certificates must be by, instead of the system's"
+    )
+    webhook_client_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate shown to receivers that ask for one"
+    )
+    webhook_client_key_file: Path | None = Field(
+        None, description="PEM file of its key; unset: it is in the certificate's file"
+    )
     webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
     webhook_host_in_flight_max: int = Field(128, gt=0, description="and of those, to one host")
     due_lease_s: float = Field(60.0, ge=1, description="how long a killed worker keeps work that is due from others")
@@ -101,6 +133,25 @@ class Settings(BaseSettings):
             raise ValueError(f"no country has these two letters of ISO 3166-1: {', '.join(unknown)}")
         return given
 
+    @field_validator("webhook_allow_networks", "webhook_deny_networks")
+    @classmethod
+    def _are_networks(cls, given: str | None) -> str | None:
+        _networks(given)
+        return given
+
+    @field_validator("webhook_allowed_ports")
+    @classmethod
+    def _are_ports(cls, given: str | None) -> str | None:
+        _ports(given)
+        return given
+
+    @field_validator("webhook_proxy_url")
+    @classmethod
+    def _is_a_proxy(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            proxy.parse(given.get_secret_value())
+        return given
+
     @property
     def production(self) -> bool:
         """Whether unsafe conveniences are refused."""
@@ -111,9 +162,55 @@ class Settings(BaseSettings):
         """The countries that tax is collected in."""
         return _letters(self.tax_countries)
 
+    @property
+    def allow_networks(self) -> tuple[Network, ...]:
+        """The networks that webhooks may go to, public or not."""
+        return _networks(self.webhook_allow_networks)
+
+    @property
+    def deny_networks(self) -> tuple[Network, ...]:
+        """The networks that webhooks may not go to, allowed or not."""
+        return _networks(self.webhook_deny_networks)
+
+    @property
+    def allowed_ports(self) -> frozenset[int] | None:
+        """The ports that webhooks may go to; None for all but the bad ones."""
+        return _ports(self.webhook_allowed_ports)
+
+
+def _parts(listed: str | None) -> list[str]:
+    return [part.strip() for part in (listed or "").split(",") if part.strip()]
+
 
 def _letters(countries: str | None) -> frozenset[str]:
-    return frozenset(country.strip().upper() for country in (countries or "").split(",") if country.strip())
+    return frozenset(country.upper() for country in _parts(countries))
+
+
+def _networks(listed: str | None) -> tuple[Network, ...]:
+    return tuple(_network(part) for part in _parts(listed))
+
+
+def _network(part: str) -> Network:
+    try:
+        network = ip_network(part.replace("%", " "))  # a zone means something else on each machine
+    except ValueError:
+        try:
+            meant = ip_network(part, strict=False)
+        except ValueError:
+            raise ValueError(f"{part} is no network like 10.1.0.0/16 or 2001:db8::/32") from None
+        raise ValueError(f"{part} begins in the midst of a network: say {meant}") from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
+        mapped = IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
+        raise ValueError(f"{part} is a network of IPv4: say {mapped}")
+    return network
+
+
+def _ports(listed: str | None) -> frozenset[int] | None:
+    ports = _parts(listed)
+    for port in ports:
+        if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
+            raise ValueError(f"{port} is no port from 1 to 65535")
+    return frozenset(map(int, ports)) or None
 
 
 def read() -> Settings:
@@ -126,7 +223,7 @@ def read() -> Settings:
             for fault in error.errors()
         ]
         raise Misconfigured("\n".join(lines)) from None
-    faults = list(_unsafe(settings)) if settings.production else []
+    faults = _contradictions(settings) + (_unsafe(settings) if settings.production else [])
     if faults:
         raise Misconfigured("\n".join(faults))
     return settings
@@ -138,6 +235,17 @@ def _unsafe(settings: Settings) -> list[str]:
         faults.append("DATABASE_URL: production needs a PostgreSQL of its own; the embedded one is for development")
     if settings.master_key is None:
         faults.append("ROLLBOOK_MASTER_KEY: production needs a master key from outside (openssl rand -base64 32)")
+    if any(network.prefixlen == 0 for network in settings.allow_networks):
+        faults.append("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS: production does not open all there is")
+    return faults
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = []
+    if settings.webhook_client_key_file is not None and settings.webhook_client_cert_file is None:
+        faults.append("ROLLBOOK_WEBHOOK_CLIENT_KEY_FILE: set without ROLLBOOK_WEBHOOK_CLIENT_CERT_FILE")
+    if settings.webhook_proxy_resolves and settings.webhook_proxy_url is None:
+        faults.append("ROLLBOOK_WEBHOOK_PROXY_RESOLVES: set without ROLLBOOK_WEBHOOK_PROXY_URL")
     return faults
 
 

@@ -5,6 +5,7 @@ import asyncio
 from events.follow import Wakeup
 from projections.runner import Runner
 from projections.search.rows import SearchProjection
+from service import egress
 from service.health import Health
 from service.metrics import Attempts, OfBacklog
 from service.settings import Misconfigured
@@ -14,11 +15,9 @@ from webhooks.amqp import Topology
 from webhooks.backlog import Onlooker
 from webhooks.consumer import Consumer
 from webhooks.fanout import FanOut
-from webhooks.guard import Policy
 from webhooks.lanes import Lanes
 from webhooks.reconciler import Reconciler
 from webhooks.relay import Relay
-from webhooks.sender import Sender
 from webhooks.subscribers import WithSubscribers
 from webhooks.watch import Watch
 from webhooks.worker import Worker
@@ -66,15 +65,9 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         made=made.poke,
         marked=marked if settings.amqp_url else None,
     )
-    sender = Sender(
-        Policy(production=settings.production),
-        connect_timeout_s=settings.webhook_connect_timeout_s,
-        total_timeout_s=settings.webhook_timeout_s,
-        in_flight_max=settings.webhook_in_flight_max,
-    )
     delivering = Worker(
         Lanes(core.dsn, lease_s=settings.webhook_lease_s),
-        sender,
+        egress.sender(settings),
         core.master_keys,
         made,
         in_flight_max=settings.webhook_in_flight_max,

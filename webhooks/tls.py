@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 class Unusable(Exception):
-    """A file that is not there, or holds something else; says which and why."""
+    """Files that are not there, or hold something else; says why."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: {why}")
-        self.path = path
+    def __init__(self, files: tuple[Path, ...], why: str) -> None:
+        super().__init__(f"{' and '.join(map(str, files))} {why}")
+        self.files = files
 
 
 def context(ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None) -> ssl.SSLContext:
@@ -23,33 +23,32 @@ def context(ca_file: Path | None = None, cert_file: Path | None = None, key_file
     Raises:
         Unusable: a file cannot be used.
     """
+    for path in filter(None, (ca_file, cert_file, key_file)):
+        _readable(path)
     try:
         made = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise Unusable(ca_file or Path(), _why(error, "it holds no certificates in PEM form")) from error
+    except ssl.SSLError as error:
+        raise Unusable(_given(ca_file), "holds no certificates in PEM form") from error
     made.set_alpn_protocols(["http/1.1"])
     if cert_file is not None:
-        for path in (cert_file, key_file):
-            _readable(path)
         try:
             made.load_cert_chain(cert_file, key_file, password=_no_password)
-        except (OSError, ValueError) as error:
-            why = "they are no certificate and its key, unencrypted, in PEM form"
-            raise Unusable(cert_file if key_file is None else key_file, _why(error, why)) from error
+        except (ssl.SSLError, ValueError) as error:
+            why = "hold no certificate and its key, unencrypted, in PEM form"
+            raise Unusable(_given(cert_file, key_file), why) from error
     return made
 
 
-def _readable(path: Path | None) -> None:
+def _given(*files: Path | None) -> tuple[Path, ...]:
+    return tuple(file for file in files if file is not None)
+
+
+def _readable(path: Path) -> None:
     try:
-        if path is not None:
-            path.open("rb").close()
+        path.open("rb").close()
     except OSError as error:
-        raise Unusable(path or Path(), _why(error, "")) from error
+        raise Unusable((path,), f"cannot be read: {error.strerror}") from error
 
 
 def _no_password() -> str:
-    raise ValueError("it is encrypted")  # or OpenSSL would ask at the terminal
-
-
-def _why(error: Exception, otherwise: str) -> str:
-    return otherwise if isinstance(error, ssl.SSLError | ValueError) else getattr(error, "strerror", "") or otherwise
+    raise ValueError("the key is encrypted")  # or OpenSSL would ask for it at the terminal

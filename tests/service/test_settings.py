@@ -68,6 +68,19 @@ def test_production_refuses_each_convenience_of_development_in_a_line_of_its_own
         ("ROLLBOOK_MASTER_KEY", "not base64"),
         ("ROLLBOOK_MASTER_KEY", base64.b64encode(bytes(31)).decode()),
         ("ROLLBOOK_MASTER_KEY", f"{MASTER_KEY},short"),
+        ("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS", "10.0.0.0/33"),
+        ("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS", "10.0.0.0/8;10.1.0.0/16"),
+        ("ROLLBOOK_WEBHOOK_DENY_NETWORKS", "example.com"),
+        ("ROLLBOOK_WEBHOOK_DENY_NETWORKS", "fe80::1%eth0/128"),
+        ("ROLLBOOK_WEBHOOK_ALLOWED_PORTS", "0"),
+        ("ROLLBOOK_WEBHOOK_ALLOWED_PORTS", "443,65536"),
+        ("ROLLBOOK_WEBHOOK_ALLOWED_PORTS", "443-8443"),
+        ("ROLLBOOK_WEBHOOK_ALLOWED_PORTS", "4" * 5000),
+        ("ROLLBOOK_WEBHOOK_PROXY_URL", "socks5://me:hush@proxy"),
+        ("ROLLBOOK_WEBHOOK_PROXY_URL", "http://me:hush@proxy/path"),
+        ("ROLLBOOK_WEBHOOK_PROXY_RESOLVES", "perhaps"),
+        ("ROLLBOOK_WEBHOOK_PROXY_RESOLVES", "true"),  # of no proxy
+        ("ROLLBOOK_WEBHOOK_CLIENT_KEY_FILE", "client.key"),  # of no certificate
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_variable_and_not_repeated_if_secret(
@@ -76,6 +89,27 @@ def test_a_value_that_cannot_be_is_refused_by_its_variable_and_not_repeated_if_s
     (line,) = faults_of(environ, **{variable: value})
     assert line.startswith(f"{variable}: ")
     assert "MASTER_KEY" not in variable or value not in line
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("10.0.0.1/8", "10.0.0.1/8 begins in the midst of a network: say 10.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", "::ffff:10.0.0.0/104 is a network of IPv4: say 10.0.0.0/8"),
+        ("10.0.0.0/8, all", "all is no network like 10.1.0.0/16 or 2001:db8::/32"),
+    ],
+)
+def test_a_network_is_refused_with_what_would_be_right(environ: pytest.MonkeyPatch, given: str, said: str) -> None:
+    assert faults_of(environ, ROLLBOOK_WEBHOOK_DENY_NETWORKS=given) == [f"ROLLBOOK_WEBHOOK_DENY_NETWORKS: {said}"]
+
+
+def test_production_does_not_open_all_there_is(environ: pytest.MonkeyPatch) -> None:
+    for given in ("0.0.0.0/0", "10.0.0.0/8,::/0"):
+        [line] = faults_of(environ, **SAFE, ROLLBOOK_WEBHOOK_ALLOW_NETWORKS=given)
+        assert line.startswith("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS: ")
+    environ.setenv("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS", "10.0.0.0/8")
+    assert settings.read().production
 
 
 def test_every_fault_has_its_line(environ: pytest.MonkeyPatch) -> None:
@@ -91,12 +125,17 @@ def test_an_empty_variable_is_one_that_is_not_set(environ: pytest.MonkeyPatch) -
 
 
 def test_secrets_are_hidden_wherever_settings_are_shown(environ: pytest.MonkeyPatch) -> None:
-    given = {**SAFE, "DATABASE_URL": "postgresql://me:hush@db/x", "AMQP_URL": "amqp://me:hush@mq/"}
+    given = {
+        **SAFE,
+        "DATABASE_URL": "postgresql://me:hush@db/x",
+        "AMQP_URL": "amqp://me:hush@mq/",
+        "ROLLBOOK_WEBHOOK_PROXY_URL": "http://me:hush@proxy:4750",
+    }
     for name, value in given.items():
         environ.setenv(name, value)
     told = {variable: value for variable, value, _ in settings.effective()}
     hidden = [variable for variable, value in told.items() if value == "********"]
-    assert hidden == ["DATABASE_URL", "AMQP_URL", "ROLLBOOK_MASTER_KEY"]
+    assert hidden == ["DATABASE_URL", "AMQP_URL", "ROLLBOOK_MASTER_KEY", "ROLLBOOK_WEBHOOK_PROXY_URL"]
     assert "hush" not in repr(settings.read())
     assert MASTER_KEY not in repr(settings.read())
 

@@ -3,24 +3,16 @@
 import asyncio
 import gzip
 import socket
-import ssl
 import threading
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from errno import EMFILE
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import stripe
 from aiohttp.abc import ResolveResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from standardwebhooks.webhooks import Webhook
 
 from tests.waiting import until
@@ -259,39 +251,3 @@ async def test_a_cancelled_post_leaves_nothing_behind() -> None:
             await cancelled
     async with Receiver(answers(200)) as target, Sender(DEVELOPMENT) as sender:
         assert (await post(sender, target.url)).delivered
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "receiver.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
-
-
-async def test_a_certificate_must_be_one_we_trust(tmp_path: Path) -> None:
-    pem = self_signed(tmp_path)
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    serving.load_cert_chain(pem)
-    async with Receiver(answers(200), tls=serving) as target:
-        async with Sender(DEVELOPMENT) as sender:
-            assert (await post(sender, target.url)).fault == "tls"
-        assert target.received == []
-        async with Sender(DEVELOPMENT, tls=ssl.create_default_context(cafile=str(pem))) as trusting:
-            assert (await post(trusting, target.url)).delivered

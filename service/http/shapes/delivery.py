@@ -3,6 +3,7 @@
 from typing import Literal
 
 from service.http.shapes.shape import Shape
+from webhooks.delivery import Fault
 
 
 class DeliveryAttempt(Shape):
@@ -20,8 +21,9 @@ class DeliveryAttempt(Shape):
     """Whether the receiver took it."""
     duration_ms: int
     """How long it took, in milliseconds."""
-    error: str | None
-    """What went wrong where there was no whole answer: `timeout`, `dns`, `address_refused` and so on."""
+    error: Fault | None
+    """What went wrong where there was no whole answer. Of these `address_refused`, `proxy`, `resolver`, `exhausted` and
+    `internal` are on our side: they take none of the tries."""
     next_attempt: int | None
     """When the next was to be made, in Unix seconds; null when none was."""
     number: int

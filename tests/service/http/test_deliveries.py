@@ -1,14 +1,17 @@
 """Deliveries over the wire: looked at, sent once more, canceled, recovered, tried out."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pydantic import SecretStr
+
 from service import telling
 from service.health import Health
 from tests.servers.receiver import Answer, Receiver
-from tests.service.serving import Api
+from tests.service.serving import Api, Serve
 from tests.waiting import until
 
 PATH = "/v1/rollbook/deliveries"
@@ -186,3 +189,22 @@ async def test_lists_of_deliveries_refuse_what_they_cannot_be(api: Api) -> None:
     ):
         assert (await api.refused("GET", f"{PATH}?{query}"))[:2] == (code, param), query
     assert (await api.get(PATH)).json == {"object": "list", "data": [], "has_more": False, "url": PATH}
+
+
+async def test_a_fault_of_the_egress_proxy_is_shown_as_such_and_takes_no_try(serve: Serve, receiver: Receiver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        gone = f"http://127.0.0.1:{closing.getsockname()[1]}"
+    api = await serve(webhook_proxy_url=SecretStr(gone))
+    id = await endpoint(api, receiver.url("/hook"))
+    await api.customer()
+    async with working(api):
+
+        async def attempted() -> Any:
+            [shown] = await listed(api, f"endpoint={id}")
+            return (await api.get(f"{PATH}/{shown['id']}")).json["attempts"] and shown
+
+        shown = await until(attempted)
+    [attempt] = (await api.get(f"{PATH}/{shown['id']}")).json["attempts"]
+    assert (attempt["error"], attempt["counts"], attempt["status"]) == ("proxy", False, None)
+    assert (shown["attempt_count"], shown["state"]) == (0, "pending")
+    assert receiver.requests == []

@@ -143,3 +143,11 @@ async def test_a_registration_under_one_key_is_made_once_and_replayed_with_its_s
     again = await api.post(PATH, ONE, Idempotency_Key="k")
     assert again.body == first.body
     assert len((await api.get(PATH)).json["data"]) == 1
+
+
+async def test_an_endpoint_may_be_where_the_operator_lets_webhooks_go_and_nowhere_else(serve: Serve) -> None:
+    api = await serve(webhook_deny_networks="10.6.0.0/16", webhook_allowed_ports="443")
+    assert (await api.refused("POST", PATH, "url=https://10.6.0.1&enabled_events[]=*"))[:2] == ("url_invalid", "url")
+    assert (await api.refused("POST", PATH, "url=https://a.example:8443&enabled_events[]=*"))[0] == "url_invalid"
+    own = f"{PATH}/{(await registered(api))['id']}"
+    assert (await api.refused("POST", own, "url=https://10.6.0.1"))[:2] == ("url_invalid", "url")
