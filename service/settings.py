@@ -72,6 +72,7 @@ class Settings(BaseSettings):
 
     exchange: str = Field("rollbook.notices", description="topic exchange that notices are published to")
     fanout_queue: str = Field("webhooks.fanout", description="queue that feeds webhooks")
+    relay_lease_s: float = Field(10.0, ge=2, description="how long a stopped relay keeps others from publishing")
     reconcile_after_s: float = Field(5.0, ge=0, description="how long the broker has before webhooks go around it")
     webhook_connect_timeout_s: float = Field(5.0, gt=0, description="longest wait for a receiver to accept")
     webhook_timeout_s: float = Field(15.0, gt=0, description="longest a whole attempt may take")

@@ -40,7 +40,7 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
         amqp_url=amqp_url,
         find=lambda: subscribers.known(core.pool),
     )
-    playing = Relay(core.dsn, amqp_url, declared, wakeup)
+    playing = Relay(core.dsn, amqp_url, declared, wakeup, lease_s=core.settings.relay_lease_s)
     health.brokers["relay"] = lambda: playing.state
     readings = core.metrics.readings
     readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)

@@ -3,15 +3,22 @@
 One of many is active: it holds a session advisory lock, and a cursor that only the holder of the newest epoch may move,
 so one that was paused and taken over cannot turn it back. The cursor moves over what the broker confirmed and no
 further: after a crash some notices are published again, none is left out.
+
+The lock is a lease: Postgres ends the session that holds it when it was not heard of for `lease_s`, be it that its
+process is stopped or that its machine is gone without a word. One that comes back late publishes what others have
+published, or what they would have published next, for it leaves nothing out on its way either: whoever passes over
+what repeats still has every notice in order.
 """
 
 import asyncio
+import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
+import asyncpg
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange
 
@@ -29,6 +36,8 @@ BATCH = 500
 IN_FLIGHT_MAX = 200
 POLL_S = 1.0
 STANDBY_S = 1.0
+LEASE_S = 10.0
+HEARD_PER_LEASE = 4  # times that a leader is heard of within a lease
 SOURCE = "/rollbook"
 
 _OnTheirWay = asyncio.Queue[tuple[Any, "asyncio.Task[Any]"] | None]
@@ -39,13 +48,19 @@ class Superseded(Exception):
 
 
 class Relay:
-    """Publishes notices while it is the active one, and stands by while it is not."""
+    """Publishes notices while it is the active one, and stands by while it is not.
 
-    def __init__(self, dsn: str, amqp_url: str, topology: Topology, wakeup: Wakeup) -> None:
+    `lease_s` is how long one that stopped or vanished keeps the others from it.
+    """
+
+    def __init__(
+        self, dsn: str, amqp_url: str, topology: Topology, wakeup: Wakeup, *, lease_s: float = LEASE_S
+    ) -> None:
         self._dsn = dsn
         self._amqp_url = amqp_url
         self._topology = topology
         self._wakeup = wakeup
+        self._lease_s = lease_s
         self._next = load_sql("webhooks", "next_notices")
         self.state = "connecting"
         self.active = False
@@ -58,13 +73,14 @@ class Relay:
                 await self._stand_by_and_lead(stop)
             except (*LOST, LogUnavailable, Superseded) as error:
                 log.warning("relay.stepped_down", error=type(error).__name__)
+            except asyncpg.PostgresError as error:  # a full disk, say: there is nothing in it for us to put right
+                log.error("relay.failed", error=str(error))
             finally:
                 self.active = False
             await _sleep(STANDBY_S, stop)
 
     async def _stand_by_and_lead(self, stop: asyncio.Event) -> None:
-        # A crash of Postgres may turn the cursor back a little: some notices are published again, as after any crash.
-        connection = await connect(self._dsn, application="relay", synchronous_commit="off")
+        connection = await session(self._dsn, self._lease_s)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self.state = "standing by"
@@ -77,7 +93,10 @@ class Relay:
             self.active = True
             log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
             lead = _Lead(connection, row["epoch"], row["sequence"], row["appended_at"])
-            await amqp.supervise(lambda: self._publish(lead, stop), stop, name="relay", told=self._told)
+            await _beside(
+                amqp.supervise(lambda: self._publish(lead, stop), stop, name="relay", told=self._told),
+                lead.keep(self._lease_s / HEARD_PER_LEASE),
+            )
         finally:
             connection.terminate()  # the lock goes with it
 
@@ -86,17 +105,14 @@ class Relay:
             exchange, _ = await self._topology.declare(channel)
             self.state = "ok"
             on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
-            publishing = asyncio.create_task(self._publish_all(channel, exchange, lead, on_their_way, stop))
-            confirming = asyncio.create_task(self._confirm_all(lead, on_their_way))
             try:
-                await asyncio.wait([publishing, confirming], return_when=asyncio.FIRST_EXCEPTION)
-                for task in (publishing, confirming):
-                    if task.done():
-                        task.result()
+                await _beside(
+                    self._confirm_all(lead, on_their_way),
+                    self._publish_all(channel, exchange, lead, on_their_way, stop),
+                )
             finally:
-                for task in (publishing, confirming, *_left(on_their_way)):
-                    task.cancel()
-                await asyncio.gather(publishing, confirming, return_exceptions=True)
+                for publishing in _left(on_their_way):
+                    publishing.cancel()
 
     async def _publish_all(
         self,
@@ -174,6 +190,12 @@ class _Lead:
             raise Superseded
         self.sequence, self.appended_at = sequence, appended_at
 
+    async def keep(self, every_s: float) -> None:
+        """Be heard of, whatever else there is to do. Raises what tells that the connection, and the lock, are lost."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.fetch("SELECT 1")
+
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows of a query, while nothing else uses the connection."""
         async with self._turn:
@@ -183,6 +205,43 @@ class _Lead:
     async def find_coupons(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
         """See webhooks.versions."""
         return await versions.find_coupons(self.fetch, wanted)
+
+
+async def session(dsn: str, lease_s: float) -> ServiceConnection:
+    """A connection to lead by: the server ends it when nothing was heard of us for `lease_s`. Raises LogUnavailable.
+
+    A process that is stopped has a kernel that still answers for it, so it is the silence of the session that counts.
+    Where the machine itself is gone, an answer of the server may be on its way to it for many minutes; TCP gives up
+    on both after the same time.
+    """
+    lease_ms = math.ceil(lease_s * 1000)
+    return await connect(
+        dsn,
+        application="relay",
+        # A crash of Postgres may turn the cursor back a little: some notices are published again, as after any crash.
+        synchronous_commit="off",
+        idle_session_timeout=str(lease_ms),
+        tcp_user_timeout=str(lease_ms),
+        tcp_keepalives_idle=str(math.ceil(lease_s / 2)),
+        tcp_keepalives_interval=str(math.ceil(lease_s / 6)),
+        tcp_keepalives_count="3",
+    )
+
+
+async def _beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, and the others for as long as it takes. Raises what the first of them to fail raised."""
+    main = asyncio.create_task(work)
+    running = {main, *map(asyncio.create_task, others)}
+    every = tuple(running)
+    try:
+        while not main.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in every:
+            task.cancel()
+        await asyncio.gather(*every, return_exceptions=True)
 
 
 def _left(on_their_way: "_OnTheirWay") -> list["asyncio.Task[Any]"]:

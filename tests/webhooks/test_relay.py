@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ import aio_pika
 import orjson
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from structlog.testing import capture_logs
 
 from events.errors import LogUnavailable
 from events.follow import Wakeup
@@ -17,7 +19,7 @@ from tests.webhooks.floor import ACCOUNT, Floor
 from tests.webhooks.test_versions import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
 from webhooks.amqp import Topology
 from webhooks.consumer import Consumer
-from webhooks.relay import Relay
+from webhooks.relay import LOCK, Relay, session
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -186,6 +188,65 @@ async def test_a_relay_survives_the_loss_of_its_database_connection(
         sequences = await house.notices(3)
         messages = await take(queue, 3)
     assert {message.headers["rollbook-sequence"] for message in messages} == set(sequences)
+
+
+async def test_a_leaders_session_ends_when_it_is_not_heard_of(house: Floor) -> None:
+    leading = await session(house.dsn, 0.2)
+    try:
+        assert await leading.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        await until(leading.is_closed)
+
+        async def free() -> bool:
+            taken: bool = await house.owner.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+            return taken
+
+        await until(free)
+    finally:
+        leading.terminate()
+
+
+async def test_a_leaders_connection_ends_with_its_machine(house: Floor) -> None:
+    leading = await session(house.dsn, 10.0)
+    try:
+        # The values that are asked for: those in force read zero where the connection is a Unix socket.
+        rows = await leading.fetch("SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp_%'")
+    finally:
+        leading.terminate()
+    assert {row["name"]: int(row["reset_val"]) for row in rows} == {
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+
+
+async def test_a_leader_with_nothing_to_publish_goes_on_leading(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
+    away = Relay(house.dsn, "amqp://guest:guest@127.0.0.1:1/", topology, wakeup, lease_s=0.5)
+    leading = asyncio.create_task(away.run(stop))
+    try:
+        await until(lambda: away.active)
+        async with relaying(house, amqp_url, topology) as other:
+            led_until = time.monotonic() + 1.0
+            await until(lambda: time.monotonic() > led_until)
+            assert away.active
+            assert not other.active
+    finally:
+        stop.set()
+        await leading
+
+
+async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url: str, topology: Topology) -> None:
+    await house.owner.execute("ALTER TABLE webhooks.relay_cursor ADD CONSTRAINT broken CHECK (epoch = 0)")
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        sequences = await house.notices(3)
+        with capture_logs() as said:
+            await until(lambda: any(entry["event"] == "relay.failed" for entry in said))
+        await house.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
+        messages = await take(queue, 3)
+    assert [message.headers["rollbook-sequence"] for message in messages] == sequences
 
 
 async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(
