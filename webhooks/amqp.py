@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 
 log = structlog.get_logger("webhooks")
@@ -20,6 +21,7 @@ log = structlog.get_logger("webhooks")
 CONNECT_TIMEOUT_S = 10.0
 OPERATION_TIMEOUT_S = 15.0
 HEARTBEAT_S = 15
+SHORTLY_S = 0.5
 WAIT_S_MIN, WAIT_S_MAX = 0.2, 5.0
 
 # What goes wrong with a broker: it is away, it hangs, it closes on us, it says no.
@@ -75,6 +77,56 @@ async def channel(url: str, name: str, *, prefetch: int | None = None) -> AsyncI
                 await connection.close()
         except BROKER_ERRORS:
             log.info("broker.closed_badly", connection=name)
+
+
+class Flow:
+    """Whether the broker takes what is published on a connection: short of memory or of disk, it takes nothing.
+
+    It says so, reads no further and goes on once it can (`connection.blocked`), so who publishes has only to wait:
+    a connection made anew would be stopped in the same way, and what was sent on this one would be published twice.
+    `told` is given the state for whoever asks.
+    """
+
+    def __init__(self, connection: AbstractConnection, told: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._told = told
+
+    async def watch(self) -> None:
+        """Tell when that changes, until canceled."""
+        while True:
+            if not await self._takes():
+                self._told("blocked: the broker is short of memory or disk")
+                log.warning("broker.blocked")
+                await self.open()
+                self._told("ok")
+                log.info("broker.unblocked")
+            await asyncio.sleep(SHORTLY_S)
+
+    async def open(self) -> None:
+        """Wait as long as the broker takes nothing. Raises ConnectionError when the connection is lost meanwhile."""
+        while not await self._takes():
+            if self._connection.is_closed:
+                raise ConnectionError("the connection was lost while it was blocked")
+
+    async def confirmed(self, publishing: "asyncio.Task[object]") -> None:
+        """Wait for a confirmation, as long as it takes while the broker takes nothing. Raises one of BROKER_ERRORS."""
+        took = True
+        try:
+            while not (await asyncio.wait([publishing], timeout=OPERATION_TIMEOUT_S))[0]:
+                took_before, took = took, await self._takes()
+                if took_before and took:
+                    raise TimeoutError("the broker did not confirm in time")
+            publishing.result()
+        finally:
+            publishing.cancel()
+
+    async def _takes(self) -> bool:
+        try:
+            async with asyncio.timeout(SHORTLY_S):
+                await self._connection.ready()
+        except TimeoutError:
+            return False
+        return True
 
 
 async def supervise(

@@ -26,7 +26,7 @@ from events.database import LOST, ServiceConnection, connect, load_sql
 from events.errors import LogUnavailable
 from events.follow import Wakeup
 from webhooks import amqp, versions
-from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
+from webhooks.amqp import Flow, Topology
 from webhooks.versions import Told, Wanted
 
 log = structlog.get_logger("webhooks")
@@ -36,6 +36,7 @@ BATCH = 500
 IN_FLIGHT_MAX = 200
 POLL_S = 1.0
 STANDBY_S = 1.0
+STOPPING_S = 5.0
 LEASE_S = 10.0
 HEARD_PER_LEASE = 4  # times that a leader is heard of within a lease
 SOURCE = "/rollbook"
@@ -103,12 +104,15 @@ class Relay:
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         async with amqp.channel(self._amqp_url, "relay") as channel:
             exchange, _ = await self._topology.declare(channel)
+            flow = Flow((await channel.get_underlay_channel()).connection, self._told)
             self.state = "ok"
             on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
             try:
                 await _beside(
-                    self._confirm_all(lead, on_their_way),
-                    self._publish_all(channel, exchange, lead, on_their_way, stop),
+                    self._confirm_all(lead, flow, on_their_way),
+                    self._publish_all(channel, exchange, lead, flow, on_their_way, stop),
+                    flow.watch(),
+                    _give_up_after(stop),
                 )
             finally:
                 for publishing in _left(on_their_way):
@@ -119,6 +123,7 @@ class Relay:
         channel: AbstractChannel,
         exchange: AbstractExchange,
         lead: "_Lead",
+        flow: Flow,
         on_their_way: "_OnTheirWay",
         stop: asyncio.Event,
     ) -> None:
@@ -131,24 +136,21 @@ class Relay:
             told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
             bodies = await versions.rendered(told, lead.find_coupons)
             for place, notice in enumerate(notices):
+                await flow.open()
                 sequence, appended_at = notice["sequence"], notice["appended_at"]
                 confirmed = asyncio.create_task(
-                    exchange.publish(
-                        message(notice, bodies.get(place, notice["body"])),
-                        routing_key(notice),
-                        timeout=OPERATION_TIMEOUT_S,
-                    )
+                    exchange.publish(message(notice, bodies.get(place, notice["body"])), routing_key(notice))
                 )
                 await on_their_way.put((notice, confirmed))
             if len(notices) < BATCH:
                 await self._wakeup.wait(POLL_S)
         await on_their_way.put(None)
 
-    async def _confirm_all(self, lead: "_Lead", on_their_way: "_OnTheirWay") -> None:
+    async def _confirm_all(self, lead: "_Lead", flow: Flow, on_their_way: "_OnTheirWay") -> None:
         """Move the cursor over what is confirmed, as long as nothing before it is missing; raise at a failure."""
         while (first := await on_their_way.get()) is not None:
             last, confirmed = first
-            await confirmed
+            await flow.confirmed(confirmed)
             self.published += 1
             while not on_their_way.empty():
                 following = on_their_way.get_nowait()
@@ -158,7 +160,7 @@ class Relay:
                 notice, confirmed = following
                 if not confirmed.done():
                     await lead.move(last["sequence"], last["appended_at"])
-                await confirmed
+                await flow.confirmed(confirmed)
                 last = notice
                 self.published += 1
             await lead.move(last["sequence"], last["appended_at"])
@@ -287,6 +289,13 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
             **traced,
         },
     )
+
+
+async def _give_up_after(stop: asyncio.Event) -> None:
+    """Give what is on its way a while to be confirmed when told to stop."""
+    await stop.wait()
+    await asyncio.sleep(STOPPING_S)
+    raise TimeoutError("what was on its way was not confirmed")
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

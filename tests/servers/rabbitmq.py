@@ -88,12 +88,40 @@ class PrivateRabbit:
         self.kill9()
         return self.start()
 
+    def wipe(self) -> str:
+        """Kill the broker and start it again with nothing: no queue, no exchange, no message."""
+        self.kill9()
+        shutil.rmtree(self._directory / "data")
+        return self.start()
+
+    def raise_alarm(self) -> None:
+        """Have the broker find itself short of memory: it takes nothing from then on of those who publish."""
+        self._control("set_vm_memory_high_watermark", "0.000001")
+
+    def end_alarm(self) -> None:
+        """Have the broker find that it has memory enough."""
+        self._control("set_vm_memory_high_watermark", "0.4")
+
     def stop(self) -> None:
         """End broker and port mapper, at once: nothing reads their data again. Without them, do nothing."""
         for process in (self._broker, self._epmd):
             if process is not None:
                 _kill_group(process)
         self._broker = self._epmd = None
+
+    def _control(self, *words: str) -> None:
+        program = shutil.which("rabbitmqctl", path=f"{DEBIANS_SCRIPT.parent}:{os.environ['PATH']}")
+        assert program is not None, "RabbitMQ is not installed whole"
+        node = self._environment["RABBITMQ_NODENAME"]
+        subprocess.run(
+            (program, "--quiet", "--node", node, *words),
+            check=True,
+            env=self._environment,
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=START_TIMEOUT_S,
+        )
 
     def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._directory / "output").open("ab") as output:
