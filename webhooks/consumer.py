@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq import spec
 
 from events.errors import LogUnavailable
 from webhooks import amqp
@@ -48,24 +49,28 @@ class Consumer:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)
         async with amqp.channel(self._amqp_url, "consumer", prefetch=PREFETCH) as channel:
             _, queue = await self._topology.declare(channel)
+            canceled = await _canceled(channel)
             await queue.consume(arrived.put, timeout=OPERATION_TIMEOUT_S)
             self.state = "ok"
-            stopped = asyncio.create_task(stop.wait())
+            stopped, gone = asyncio.create_task(stop.wait()), asyncio.create_task(canceled.wait())
             try:
                 while not stop.is_set():
+                    if canceled.is_set():
+                        raise ConnectionError("the broker took the queue away")
                     if channel.is_closed:
                         raise ConnectionError("the broker closed the channel")
-                    batch = await _gathered(arrived, stopped)
+                    batch = await _gathered(arrived, stopped, gone)
                     if batch:
                         await self._handle(batch)
-                    elif not stop.is_set():
-                        # Silence is normal on a quiet day, and also what a consumer hears whose queue was deleted:
+                    elif not stop.is_set() and not canceled.is_set():
+                        # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
                         # asking for the queue tells the two apart.
                         await self._topology.declare(channel)
                         if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
                             raise ConnectionError("the queue has no consumer any more")
             finally:
                 stopped.cancel()
+                gone.cancel()
 
     async def _handle(self, batch: list[AbstractIncomingMessage]) -> None:
         sequences = []
@@ -92,12 +97,23 @@ class Consumer:
         self.state = state
 
 
+async def _canceled(channel: AbstractChannel) -> asyncio.Event:
+    """Set once the broker says that a queue that is consumed from on `channel` is no more."""
+    canceled = asyncio.Event()
+
+    async def told(frame: spec.Basic.Cancel) -> None:
+        canceled.set()
+
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(told)
+    return canceled
+
+
 async def _gathered(
-    arrived: "asyncio.Queue[AbstractIncomingMessage]", stopped: "asyncio.Task[bool]"
+    arrived: "asyncio.Queue[AbstractIncomingMessage]", *ends: "asyncio.Task[bool]"
 ) -> list[AbstractIncomingMessage]:
-    """What arrived, at least one if any comes before long; nothing after a silence, or when told to stop."""
+    """What arrived, at least one if any comes before long; nothing after a silence, or at one of the ends."""
     first = asyncio.create_task(arrived.get())
-    await asyncio.wait([first, stopped], timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([first, *ends], timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
     if not first.done():
         first.cancel()
         return []

@@ -37,6 +37,7 @@ IN_FLIGHT_MAX = 200
 POLL_S = 1.0
 STANDBY_S = 1.0
 STOPPING_S = 5.0
+DECLARE_EVERY_S = 15.0
 LEASE_S = 10.0
 HEARD_PER_LEASE = 4  # times that a leader is heard of within a lease
 SOURCE = "/rollbook"
@@ -112,6 +113,7 @@ class Relay:
                     self._confirm_all(lead, flow, on_their_way),
                     self._publish_all(channel, exchange, lead, flow, on_their_way, stop),
                     flow.watch(),
+                    self._keep_declared(),
                     _give_up_after(stop),
                 )
             finally:
@@ -164,6 +166,13 @@ class Relay:
                 last = notice
                 self.published += 1
             await lead.move(last["sequence"], last["appended_at"])
+
+    async def _keep_declared(self) -> None:
+        """Have everything exist again before long when somebody deleted it: who publishes is not told of that."""
+        while True:
+            await asyncio.sleep(DECLARE_EVERY_S)
+            async with amqp.channel(self._amqp_url, "topology") as own:  # ours may be blocked
+                await self._topology.declare(own)
 
     def _told(self, state: str) -> None:
         self.state = state

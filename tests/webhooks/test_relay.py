@@ -17,6 +17,7 @@ from events.follow import Wakeup
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
 from tests.webhooks.test_versions import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
+from webhooks import relay
 from webhooks.amqp import Topology
 from webhooks.consumer import Consumer
 from webhooks.relay import LOCK, Relay, session
@@ -260,6 +261,44 @@ async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(
         (sequence,) = await house.notices(1)
         await until(lambda: relay.published == 2)
     assert await house.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequence
+
+
+async def test_a_queue_that_was_deleted_is_there_again_before_anything_is_published(
+    house: Floor, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "DECLARE_EVERY_S", 0.1)
+    async with relaying(house, amqp_url, topology) as running:
+        await until(lambda: running.state == "ok")
+        async with await aio_pika.connect(amqp_url) as connection:
+            await (await connection.channel()).queue_delete(topology.fanout_queue)
+
+            async def there() -> bool:
+                try:
+                    await (await connection.channel()).get_queue(topology.fanout_queue)
+                except aio_pika.exceptions.ChannelNotFoundEntity:
+                    return False
+                return True
+
+            await until(there)
+
+
+async def test_a_consumer_whose_queue_was_deleted_goes_on_with_another(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    handed: list[int] = []
+
+    async def fan_out(sequences: Sequence[int]) -> None:
+        handed.extend(sequences)
+
+    async with consuming(amqp_url, topology, fan_out) as consumer:
+        await until(lambda: consumer.state == "ok")
+        async with await aio_pika.connect(amqp_url) as connection:
+            await (await connection.channel()).queue_delete(topology.fanout_queue)
+        await until(lambda: consumer.state.startswith("lost"))
+        await until(lambda: consumer.state == "ok")
+        async with relaying(house, amqp_url, topology):
+            sequences = await house.notices(3)
+            await until(lambda: handed == sequences)
 
 
 async def test_what_comes_through_the_queue_is_fanned_out(house: Floor, amqp_url: str, topology: Topology) -> None:
