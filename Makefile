@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench lint fmt clean
+.PHONY: help run test bench chaos lint fmt clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ test: ## run every test
 bench: ## measure the figures of the README on this machine
 	@sh deploy/make-venv.sh dev
 	@exec $(PYTHON) -m tests.benchmarks $(BENCH_ARGS)
+
+chaos: ## break everything at random under load for minutes, and tell what was lost
+	@sh deploy/make-venv.sh dev
+	@exec $(PYTHON) -m tests.chaos $(CHAOS_ARGS)
 
 lint: ## check style, types and the floors
 	@sh deploy/make-venv.sh dev

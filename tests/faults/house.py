@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,11 @@ RETRY_S = 0.05
 LEASE_S = 17  # longer than an attempt may take
 
 
+def role_of(name: str) -> str:
+    """The role that a process of this name plays."""
+    return name.partition("-")[0]
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as found:
@@ -43,7 +50,10 @@ def free_port() -> int:
 
 @dataclass
 class House:
-    """Starts, kills and restarts its parts; `dsn` and `amqp_url` stay the same over restarts."""
+    """Starts, kills and restarts its parts; `dsn` and `amqp_url` stay the same over restarts.
+
+    A process goes by its role, and where there are several by names such as `relay-2`. `knobs` are settings for all.
+    """
 
     postgres: PrivatePostgres
     rabbit: PrivateRabbit
@@ -51,16 +61,17 @@ class House:
     dsn: str = ""
     amqp_url: str = ""
     key: str = ""
-    port: int = field(default_factory=free_port)
+    knobs: Mapping[str, str] = field(default_factory=dict)
+    ports: defaultdict[str, int] = field(default_factory=lambda: defaultdict(free_port))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    async def open(self) -> None:
+    async def open(self, names: Sequence[str] = ROLES) -> None:
         """Start everything, with an API key."""
         self.dsn, self.amqp_url = await asyncio.gather(
             asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.rabbit.start)
         )
-        for role in ROLES:
-            self.start(role)
+        for name in names:
+            self.start(name)
         await until(self.ready, timeout_s=60)
         await self.issue_key()
 
@@ -70,21 +81,31 @@ class House:
         _, self.key = await keys.issue(core, account=ACCOUNT, livemode=False)
         await core.close()
 
-    def start(self, role: str) -> None:
-        """Start one role's process; what it prints goes to a file of its name."""
-        with (self.directory / f"{role}.log").open("ab") as output:
-            self.processes[role] = subprocess.Popen(
+    def start(self, name: str) -> None:
+        """Start one process; what it prints goes to a file of its name."""
+        role = role_of(name)
+        serves = role in ("api", "serve")
+        with self.log(name).open("ab") as output:
+            self.processes[name] = subprocess.Popen(
                 command(role),
-                env=environment(
-                    self.dsn,
-                    self.directory,
-                    AMQP_URL=self.amqp_url,
-                    ROLLBOOK_PORT=str(self.port),
-                    ROLLBOOK_WEBHOOK_LEASE_S=str(LEASE_S),
-                ),
+                env=self.environment(ROLLBOOK_PORT=str(self.ports[name] if serves else 0)),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the house's processes see of the environment."""
+        knobs = {"AMQP_URL": self.amqp_url, "ROLLBOOK_WEBHOOK_LEASE_S": str(LEASE_S), **self.knobs, **more}
+        return environment(self.dsn, self.directory, **knobs)
+
+    def log(self, name: str) -> Path:
+        """Where a process's output goes, over restarts."""
+        return self.directory / f"{name}.log"
+
+    def kill9(self, name: str) -> None:
+        """Kill a process as the kernel would, and wait until it is gone."""
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     async def kill9_and_restart(self, part: str) -> None:
         """Kill a part as the kernel would, and start it again."""
@@ -93,8 +114,7 @@ class House:
         elif part == "rabbit":
             await asyncio.to_thread(self.rabbit.restart)
         else:
-            self.processes[part].kill()
-            self.processes[part].wait()
+            self.kill9(part)
             self.start(part)
 
     async def ready(self) -> bool:
@@ -114,23 +134,34 @@ class House:
     @property
     def url(self) -> str:
         """Where the API listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each of the APIs listens."""
+        return [f"http://127.0.0.1:{self.ports[name]}" for name in self.processes if name in self.ports]
 
     async def post(self, session: aiohttp.ClientSession, path: str, body: str) -> Any:
-        """A POST that is retried, with the same idempotency key, as Stripe's clients do, until it is answered."""
+        """A POST that is retried, with the same idempotency key, as Stripe's clients do, until it is answered.
+
+        Where there are several APIs each try goes to the next of them, as a load balancer would have it.
+        """
+        key = uuid.uuid4()
         headers = {
             "Authorization": f"Bearer {self.key}",
-            "Idempotency-Key": uuid.uuid4().hex,
+            "Idempotency-Key": key.hex,
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        while True:
+        for attempt in count(key.int):
+            url = self.urls[attempt % len(self.urls)]
             with suppress(aiohttp.ClientError, TimeoutError):
-                async with session.post(self.url + path, data=body, headers=headers) as answer:
+                async with session.post(url + path, data=body, headers=headers) as answer:
                     told = await answer.read()
                     if answer.status == 200:
                         return orjson.loads(told)
                     assert answer.status in (409, 429) or answer.status >= 500, told
             await asyncio.sleep(RETRY_S)  # the pause of a client between its tries
+        return None
 
     async def register(self, url: str) -> None:
         """Have webhooks sent to a URL."""

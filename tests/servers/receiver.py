@@ -53,7 +53,15 @@ class Flood:
     status: int = 200
 
 
-Behaviour = Answer | Hang | HangInBody | Drop | Flood
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """Answer with headers and then a byte every `every_s`, for ever."""
+
+    every_s: float = 0.2
+    status: int = 200
+
+
+Behaviour = Answer | Hang | HangInBody | Drop | Flood | Drip
 
 
 def redirect(location: str, status: int = 302) -> Answer:
@@ -74,7 +82,8 @@ class Received:
 class Receiver:
     """An HTTP server on a free port; enter it with `async with`. Every path answers 200 until told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = HOST) -> None:
+        self._host = host
         self.requests: list[Received] = []
         self._behaviours: defaultdict[str, list[Behaviour]] = defaultdict(lambda: [Answer()])
         self._closing = asyncio.Event()
@@ -95,7 +104,7 @@ class Receiver:
         self._closing.clear()
         self._runner = web.ServerRunner(web.Server(self._serve), shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port, reuse_address=True)
+        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
         await site.start()
         self._port = self._runner.addresses[0][1]
 
@@ -108,7 +117,7 @@ class Receiver:
 
     def url(self, path: str = "/") -> str:
         """Where to send requests for `path`."""
-        return f"http://{HOST}:{self._port}{path}"
+        return f"http://{self._host}:{self._port}{path}"
 
     def behave(self, path: str, *behaviours: Behaviour) -> None:
         """Do so at `path`, one behaviour a request in this order; the last one stays."""
@@ -151,12 +160,13 @@ class Receiver:
                 await self._closing.wait()
                 return response
             case Drop():
-                transport = request.transport
-                if isinstance(transport, asyncio.WriteTransport):
-                    transport.abort()
+                if request.transport is not None:
+                    request.transport.abort()
                 return web.Response()
             case Flood():
                 return await self._flood(request, behaviour)
+            case Drip():
+                return await self._drip(request, behaviour)
             case _:
                 assert_never(behaviour)
 
@@ -169,6 +179,15 @@ class Receiver:
             while left_bytes > 0 and not self._closing.is_set():
                 await response.write(CHUNK[:left_bytes])
                 left_bytes -= len(CHUNK)
+        return response
+
+    async def _drip(self, request: web.BaseRequest, drip: Drip) -> web.StreamResponse:
+        response = web.StreamResponse(status=drip.status)
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while not self._closing.is_set():
+                await response.write(b".")
+                await self._pause(drip.every_s)
         return response
 
     async def _pause(self, delay_s: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
-from tests.servers.receiver import Answer, Drop, Flood, Hang, HangInBody, Receiver, redirect
+from tests.servers.receiver import Answer, Drip, Drop, Flood, Hang, HangInBody, Receiver, redirect
 from tests.waiting import until
 
 
@@ -93,9 +93,9 @@ async def test_a_receiver_follows_its_script_and_stays_at_its_end(receiver: Rece
     assert statuses == [500, 302, 202, 202]
 
 
-@pytest.mark.parametrize("behaviour", [Hang(), HangInBody(), Answer(delay_s=60)])
+@pytest.mark.parametrize("behaviour", [Hang(), HangInBody(), Answer(delay_s=60), Drip()])
 async def test_a_receiver_keeps_a_caller_waiting_and_stops_all_the_same(
-    receiver: Receiver, behaviour: Hang | HangInBody | Answer
+    receiver: Receiver, behaviour: Hang | HangInBody | Answer | Drip
 ) -> None:
     receiver.behave("/", behaviour)
     async with aiohttp.ClientSession() as client:

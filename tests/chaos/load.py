@@ -1,0 +1,45 @@
+"""A steady load of callers who try again until they are answered, and what was acknowledged to them."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.faults.house import House
+
+CALLERS = 6
+TRY_S = 10.0  # that a caller waits for an answer, before it asks again
+CHANGES = 2  # of each customer, each a request of its own
+
+
+@dataclass
+class Load:
+    """Customers created and changed, `rate` requests a second as long as they are answered."""
+
+    house: House
+    rate: float
+    created: list[str] = field(default_factory=list)
+    changed: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Call until told to stop; what was asked by then is asked until it is answered."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S)) as session:
+            await asyncio.gather(*(self._call(session, stop) for _ in range(CALLERS)))
+
+    async def _call(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            made = await self._post(session, "/v1/customers", "name=Chaos")
+            self.created.append(made)
+            for change in range(CHANGES):
+                await self._post(session, f"/v1/customers/{made}", f"metadata[change]={change}")
+                self.changed[made] += 1
+
+    async def _post(self, session: aiohttp.ClientSession, path: str, body: str) -> str:
+        """The id of the customer that a request was about; the next one comes when it is time for it."""
+        now = asyncio.get_running_loop().time
+        next_at = now() + CALLERS / self.rate
+        customer = await self.house.post(session, path, body)
+        await asyncio.sleep(next_at - now())
+        id: str = customer["id"]
+        return id

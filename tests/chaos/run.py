@@ -1,0 +1,213 @@
+"""One run: the house is built, things break under load, everything is mended, and the reckoning is made."""
+
+import asyncio
+import io
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+
+from service import subscribers
+from service.wiring import build
+from tests.chaos import breakage, receivers, tally
+from tests.chaos.load import Load
+from tests.chaos.queues import Subscriber
+from tests.chaos.receivers import Receivers
+from tests.chaos.scene import KNOBS, LEASE_S, TYPES, Scene
+from tests.chaos.tally import Facts, Verdict
+from tests.faults.house import House
+from tests.servers.postgres import PrivatePostgres
+from tests.servers.rabbitmq import PrivateRabbit
+from tests.service.serving import settings_for
+from tests.waiting import until
+
+Say = Callable[[str], None]
+
+WARM_UP = 10  # customers, before anything breaks
+WARM_UP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is made of; `seconds` is how long things break, unless so many `breakages` are over before."""
+
+    seed: int
+    seconds: float
+    names: Sequence[str] = ("api-1", "api-2", "relay-1", "relay-2", "worker-1", "worker-2")
+    faults: Sequence[str] = tuple(breakage.ALL)
+    breakages: int | None = None
+    hands: int = 2  # that break things at once
+    pause_s: tuple[float, float] = (0.5, 3.0)  # of a hand, shortest and longest
+    rate: float = 25.0  # requests a second
+    postgres: Mapping[str, str] = field(default_factory=dict)  # its settings
+    mended_s: float = 240.0  # that everything may take to arrive once nothing breaks any more
+
+
+@dataclass(kw_only=True)
+class Report:
+    """How a run went."""
+
+    broken: Counter[str] = field(default_factory=Counter)  # how often, by what it is called
+    bad_receivers: dict[str, int] = field(default_factory=dict)  # tries of each
+    load_s: float = 0.0
+    mended_s: float = 0.0
+    verdict: Verdict
+
+
+async def run(plan: Plan, directory: Path, say: Say) -> Report:
+    """Run it in a directory of its own, where the processes' output stays. Every process is gone at the end."""
+    random = Random(plan.seed)
+    async with _house(plan, directory) as house, receivers.receiving() as receiving:
+        say("starting " + ", ".join(("PostgreSQL", "RabbitMQ", *plan.names)))
+        await house.open(plan.names)
+        reads, stuck = (Subscriber(name, house.amqp_url) for name in ("reads", "stuck"))
+        scene = Scene(house, plan.names, reads, stuck, random)
+        await _open(scene, receiving)
+        load, stop = Load(house, plan.rate), asyncio.Event()
+        reading = [asyncio.create_task(reads.run())]
+        working = asyncio.create_task(load.run(stop))
+        report = Report(verdict=Verdict(lines=[], wrong=[]))
+        began = time.monotonic()
+        try:
+            await until(lambda: _fine(working) and len(load.created) >= WARM_UP, timeout_s=WARM_UP_S)
+            await _break(plan, scene, working, report, say)
+            stop.set()
+            await asyncio.wait_for(working, plan.mended_s)
+            report.load_s = time.monotonic() - began
+            say(f"{len(load.created)} customers were acknowledged; waiting for what is on its way")
+            mending = time.monotonic()
+            await _replay(scene, say)
+            reading.append(asyncio.create_task(stuck.run()))
+            await _arrived(scene, receiving, plan.mended_s)
+            report.mended_s = time.monotonic() - mending
+            report.bad_receivers = receiving.tried()
+            wrong = await scene.stop()
+            await _let_go(scene)
+        finally:
+            for task in (working, *reading):
+                task.cancel()
+            await asyncio.gather(working, *reading, return_exceptions=True)
+        facts = Facts(
+            created=load.created,
+            changed=load.changed,
+            stored=await tally.read(house.dsn),
+            subscribers=scene.subscribers,
+            receipts={receiving.good.url(path): receiving.receipts(path) for path in receivers.GOOD},
+            led_astray=receiving.led_astray(),
+            wrong=[*scene.ended, *wrong],
+        )
+        report.verdict = tally.judge(facts)
+        return report
+
+
+@asynccontextmanager
+async def _house(plan: Plan, directory: Path) -> AsyncIterator[House]:
+    postgres, rabbit = PrivatePostgres(directory / "postgres", plan.postgres), PrivateRabbit(directory / "rabbit")
+    house = House(postgres, rabbit, directory, knobs=KNOBS)
+    try:
+        yield house
+    finally:
+        house.close()
+        rabbit.stop()
+        await asyncio.to_thread(postgres.stop)
+
+
+async def _open(scene: Scene, receiving: Receivers) -> None:
+    """Register receivers and subscribers before there is anything to tell."""
+    house = scene.house
+    core = await build(settings_for(house.directory, amqp_url=house.amqp_url), house.dsn)
+    try:
+        for subscriber in scene.subscribers:
+            with redirect_stdout(io.StringIO()) as said:
+                told = Console(file=said)
+                await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account="*", mode="*")
+    finally:
+        await core.close()
+    await asyncio.gather(*map(house.register, receiving.urls))
+    await scene.queues_back()
+
+
+async def _break(plan: Plan, scene: Scene, working: "asyncio.Task[None]", report: Report, say: Say) -> None:
+    """Let every hand break things until the time is over; what was begun by then is brought to its end."""
+    drawn = islice(breakage.deck(scene.random, list(plan.faults)), plan.breakages)
+    until_s = time.monotonic() + plan.seconds
+
+    async def hand() -> None:
+        for name in _in_time(drawn, until_s):
+            assert _fine(working)
+            began = time.monotonic()
+            await breakage.ALL[name](scene)
+            report.broken[name] += 1
+            say(f"{name}, {time.monotonic() - began:.1f} s")
+            await asyncio.sleep(scene.random.uniform(*plan.pause_s))
+
+    async with asyncio.TaskGroup() as hands:
+        for _ in range(plan.hands):
+            hands.create_task(hand())
+
+
+def _in_time(drawn: Iterator[str], until_s: float) -> Iterator[str]:
+    while time.monotonic() < until_s:
+        try:
+            yield next(drawn)
+        except StopIteration:
+            return
+
+
+def _fine(working: "asyncio.Task[None]") -> bool:
+    """True as long as the load did not fail, which is raised."""
+    if working.done():
+        working.result()
+    return True
+
+
+async def _replay(scene: Scene, say: Say) -> None:
+    """Do as an operator does for subscribers whose queues were lost: bring them what was in those."""
+    for subscriber in scene.subscribers:
+        if subscriber.gaps:
+            start = subscriber.gaps[0].above
+            say(f"replaying to {subscriber.name}, whose queue was lost, from {start}")
+            await scene.rollbook("subscribers", "replay", subscriber.name, "--from", str(start))
+
+
+async def _arrived(scene: Scene, receiving: Receivers, within_s: float) -> None:
+    """Wait until all is where it should be; what is not there by then is for the reckoning to tell."""
+    rows = await scene.ask("SELECT id, type FROM projections.notice")
+    notices = {row["id"] for row in rows}
+    of_customers = {row["id"] for row in rows if row["type"].startswith("customer.")}
+
+    async def settled() -> bool:
+        if not all(subscriber.got.keys() >= of_customers for subscriber in scene.subscribers):
+            return False
+        if not all(receiving.receipts(path).keys() >= notices for path in receivers.GOOD):
+            return False
+        ((relayed, fanned_out, pending),) = await scene.ask(
+            "SELECT (SELECT sequence FROM webhooks.relay_cursor) = h.sequence, "
+            "(SELECT sequence FROM webhooks.floor) = h.sequence, EXISTS (SELECT FROM webhooks.delivery d "
+            "JOIN webhooks.endpoint e ON e.id = d.endpoint_id "
+            f"WHERE e.url LIKE '{receiving.good.url('/')}%') FROM projections.notice_head h"
+        )
+        return relayed and fanned_out and not pending
+
+    with suppress(AssertionError):
+        await until(settled, timeout_s=within_s)
+
+
+async def _let_go(scene: Scene) -> None:
+    """Wait as long as what is killed may keep its sessions and its leases; what is held then is held for ever."""
+
+    async def nothing_held() -> bool:
+        ((held,),) = await scene.ask(
+            "SELECT EXISTS (SELECT FROM webhooks.lane WHERE leased_until > now()) "
+            "OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'rollbook%')"
+        )
+        return not held
+
+    with suppress(AssertionError):
+        await until(nothing_held, timeout_s=LEASE_S + 1)

@@ -1,0 +1,222 @@
+"""The reckoning: what was acknowledged against what was stored, published and delivered."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from urllib.parse import urlsplit
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+
+from events import chain
+from events.log import record_of
+from tests.chaos.queues import Subscriber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What there was to be told, and what came of it at one place."""
+
+    what: str
+    expected: int
+    arrived: int
+    lost: int
+    repeated: int = 0
+    note: str = ""
+
+
+def line(what: str, expected: Collection[str], got: Counter[str], note: str = "") -> Line:
+    """What came of notices, by id, at a place where each should have come."""
+    arrived = sum(notice in got for notice in expected)
+    return Line(
+        what=what,
+        expected=len(expected),
+        arrived=arrived,
+        lost=len(expected) - arrived,
+        repeated=got.total() - len(got),
+        note=note,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the database holds at the end."""
+
+    events: int
+    last_position: int
+    broken_chains: list[str]
+    customers: Collection[str]
+    changes: Counter[str]  # by customer
+    notices: Collection[str]
+    of_customers: Mapping[str, int]  # those of customers, with their sequences
+    sequence: int  # of the last notice
+    floor: int
+    relayed: int
+    pending: Mapping[str, int]  # deliveries, by URL
+    leased: list[str]  # endpoints whose lanes a worker holds
+    locks: int  # that are held by anybody
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The lines of the table, and what is wrong."""
+
+    lines: list[Line]
+    wrong: list[str]
+
+
+@dataclass(kw_only=True)
+class Facts:
+    """Everything there is to judge by."""
+
+    created: Collection[str]
+    changed: Counter[str]
+    stored: Stored
+    subscribers: Collection[Subscriber]
+    receipts: Mapping[str, Counter[str]]  # at each good receiver, by URL
+    led_astray: int = 0
+    wrong: list[str] = field(default_factory=list)  # that was found so before
+
+
+def judge(facts: Facts) -> Verdict:
+    """Say what was lost and what came twice, and whatever else is not as it should be."""
+    stored = facts.stored
+    made = Counter(facts.created)
+    lines = [
+        line("customers created → stored", made.keys(), Counter(stored.customers)),
+        Line(
+            what="changes acknowledged → stored",
+            expected=facts.changed.total(),
+            arrived=(facts.changed & stored.changes).total(),
+            lost=(facts.changed - stored.changes).total(),
+            repeated=(stored.changes - facts.changed).total(),
+        ),
+    ]
+    lines.extend(_line_of(subscriber, stored.of_customers) for subscriber in facts.subscribers)
+    lines.extend(
+        line(f"notices delivered → {urlsplit(url).path}", stored.notices, got) for url, got in facts.receipts.items()
+    )
+    return Verdict(lines=lines, wrong=[*facts.wrong, *_wrong(facts, lines)])
+
+
+def _line_of(subscriber: Subscriber, notices: Mapping[str, int]) -> Line:
+    """What came of notices in a subscriber's queue, which repeats only what was published again, not what was asked."""
+    only_replayed = sum(notice not in subscriber.published for notice in subscriber.replayed)
+    came = line(
+        f"notices published → {subscriber.name}",
+        notices.keys(),
+        subscriber.got,
+        f"{only_replayed:,} were lost with the queue, and replayed" if subscriber.gaps else "",
+    )
+    return replace(came, repeated=subscriber.published.total() - len(subscriber.published))
+
+
+def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
+    stored = facts.stored
+    for one in lines:
+        if one.lost:
+            yield f"{one.what}: {one.lost} lost"
+    if not facts.created:
+        yield "nothing was acknowledged at all"
+    if len(facts.created) != len(set(facts.created)) or (stored.changes - facts.changed):
+        yield "something was done twice that was asked for once"
+    if unasked := set(stored.customers) - set(facts.created):
+        yield f"{len(unasked)} customers that nobody was told of"
+    if stored.last_position != stored.events:
+        yield f"positions have gaps: {stored.events} events up to {stored.last_position}"
+    if stored.broken_chains:
+        yield f"hash chains are broken: {', '.join(stored.broken_chains)}"
+    if len(stored.notices) != len(set(stored.notices)):
+        yield "two notices have one id"
+    for subscriber in facts.subscribers:
+        if subscriber.out_of_order:
+            yield f"{subscriber.name} got {len(subscriber.out_of_order)} out of order: {subscriber.out_of_order[:5]}"
+        if left_out := [
+            notice
+            for notice, sequence in stored.of_customers.items()
+            if notice not in subscriber.published and not subscriber.excused(sequence)
+        ]:
+            yield f"{len(left_out)} notices were not published to {subscriber.name}: {left_out[:5]}"
+        if subscriber.got.keys() - set(stored.notices):
+            yield f"{subscriber.name} got what is not stored"
+    for url, got in facts.receipts.items():
+        if got.keys() - set(stored.notices):
+            yield f"{url} got what is not stored"
+        if stored.pending.get(url):
+            yield f"{stored.pending[url]} deliveries to {url} are pending"
+    if facts.led_astray:
+        yield f"{facts.led_astray} redirects were followed"
+    if stored.floor != stored.sequence:
+        yield f"notices are fanned out up to {stored.floor} of {stored.sequence}"
+    if stored.relayed != stored.sequence:
+        yield f"notices are relayed up to {stored.relayed} of {stored.sequence}"
+    if stored.leased:
+        yield f"lanes are leased by nobody: {', '.join(stored.leased)}"
+    if stored.locks or stored.sessions:
+        yield f"{stored.sessions} sessions and {stored.locks} locks are left behind"
+
+
+async def read(dsn: str) -> Stored:
+    """Read what the database holds, once no process uses it any more."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        log = await connection.fetch("SELECT * FROM events.log ORDER BY stream, version")
+        notices = await connection.fetch("SELECT sequence, id, type, object_id FROM projections.notice ORDER BY 1")
+        customers = await connection.fetch("SELECT id FROM projections.customer")
+        pending = await connection.fetch(
+            "SELECT e.url, count(*) FROM webhooks.delivery d JOIN webhooks.endpoint e ON e.id = d.endpoint_id "
+            "GROUP BY e.url"
+        )
+        leased = await connection.fetch("SELECT endpoint_id FROM webhooks.lane WHERE leased_until > now()")
+        counts = await connection.fetchrow(
+            "SELECT (SELECT sequence FROM projections.notice_head) AS sequence, "
+            "(SELECT sequence FROM webhooks.floor) AS floor, "
+            "(SELECT sequence FROM webhooks.relay_cursor) AS relayed, "
+            "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' OR NOT granted) AS locks, "
+            "(SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rollbook%') AS sessions"
+        )
+    finally:
+        await connection.close()
+    return Stored(
+        events=len(log),
+        last_position=max((row["position"] for row in log), default=0),
+        broken_chains=[
+            stream
+            for stream, rows in groupby(log, key=lambda row: str(row["stream"]))
+            if chain.first_break(map(record_of, rows)) is not None
+        ],
+        customers=[row["id"] for row in customers],
+        changes=Counter(row["object_id"] for row in notices if row["type"] == "customer.updated"),
+        notices=[row["id"] for row in notices],
+        of_customers={row["id"]: row["sequence"] for row in notices if row["type"].startswith("customer.")},
+        pending={row["url"]: row["count"] for row in pending},
+        leased=[row["endpoint_id"] for row in leased],
+        **counts,
+    )
+
+
+def table(verdict: Verdict) -> Table:
+    """The lines, with their sums where these say anything."""
+    drawn = Table(title="Acknowledged, published, delivered", title_justify="left")
+    drawn.add_column("what", no_wrap=True)
+    for name in ("expected", "arrived", "lost", "repeated"):
+        drawn.add_column(name, justify="right")
+    drawn.add_column("")
+    for one in verdict.lines:
+        lost = f"[red]{one.lost:,}[/]" if one.lost else "0"
+        drawn.add_row(one.what, f"{one.expected:,}", f"{one.arrived:,}", lost, f"{one.repeated:,}", one.note)
+    return drawn
+
+
+def print_verdict(console: Console, verdict: Verdict) -> None:
+    """Print the table, and what is wrong."""
+    console.print(table(verdict))
+    for fault in verdict.wrong:
+        console.print(f"[red]✗[/] {fault}", highlight=False, soft_wrap=True)
+    if not verdict.wrong:
+        console.print(
+            "[green]✓[/] nothing lost, chains whole, positions without a gap, nothing left held", highlight=False
+        )

@@ -1,0 +1,166 @@
+"""The short form of `make chaos`, and that its reckoning finds what is lost."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.chaos import breakage
+from tests.chaos.queues import Subscriber
+from tests.chaos.run import Plan, run
+from tests.chaos.tally import Facts, Stored, judge
+from tests.servers.postgres import QUICK
+from tests.servers.rabbitmq import PrivateRabbit
+
+SHORT = Plan(
+    seed=1,
+    seconds=60,
+    names=("api", "relay", "worker"),
+    faults=(
+        "API killed",
+        "leading relay killed",
+        "worker (with its fan-out) killed",
+        "PostgreSQL killed",
+        "queue of webhooks deleted",
+        "connections to PostgreSQL cut",
+    ),
+    breakages=6,
+    pause_s=(0.1, 0.5),
+    rate=40,
+    postgres=QUICK,
+    mended_s=60,
+)
+
+
+@pytest.mark.faults
+@pytest.mark.rabbitmq
+@pytest.mark.timeout(240)
+async def test_whatever_breaks_nothing_that_was_acknowledged_is_lost() -> None:
+    if not PrivateRabbit.installed():
+        pytest.skip("no RabbitMQ is installed")
+    with TemporaryDirectory(prefix="rollbook-test-", ignore_cleanup_errors=True) as directory:
+        report = await run(SHORT, Path(directory), print)
+    assert report.broken == Counter(SHORT.faults)
+    assert all(report.bad_receivers.values()), "all of them were tried"
+    assert report.verdict.wrong == []
+
+
+def read(*sequences: int, name: str = "reads") -> Subscriber:
+    """A subscriber that got these notices."""
+    subscriber = Subscriber(name, "")
+    for sequence in sequences:
+        subscriber.note(f"evt_{sequence}", sequence)
+    return subscriber
+
+
+def facts(**other: Any) -> Facts:
+    """A run in which two customers were made and one of them changed, and all went well, or not."""
+    ids = ("evt_1", "evt_2", "evt_3")
+    well: dict[str, Any] = {
+        "created": ["cus_1", "cus_2"],
+        "changed": Counter(cus_1=1),
+        "stored": Stored(
+            events=3,
+            last_position=3,
+            broken_chains=[],
+            customers=["cus_1", "cus_2"],
+            changes=Counter(cus_1=1),
+            notices=ids,
+            of_customers={id: place for place, id in enumerate(ids, 1)},
+            sequence=3,
+            floor=3,
+            relayed=3,
+            pending={"http://127.0.0.2/hangs": 3},
+            leased=[],
+            locks=0,
+            sessions=0,
+        ),
+        "subscribers": [read(1, 2, 3)],
+        "receipts": {"http://127.0.0.1/first": Counter(ids)},
+    }
+    return Facts(**{**well, **other})
+
+
+def stored(**other: Any) -> Facts:
+    """The same, with something else in the database."""
+    return facts(stored=replace(facts().stored, **other))
+
+
+def test_nothing_is_wrong_where_all_went_well() -> None:
+    verdict = judge(facts())
+    assert verdict.wrong == []
+    assert {(line.lost, line.repeated) for line in verdict.lines} == {(0, 0)}
+
+
+def test_what_repeats_is_counted_and_is_no_fault() -> None:
+    verdict = judge(facts(subscribers=[read(1, 2, 1, 2, 3)]))
+    assert verdict.wrong == []
+    assert [line.repeated for line in verdict.lines] == [0, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (facts(created=[]), "nothing was acknowledged at all"),
+        (facts(created=["cus_1", "cus_2", "cus_3"]), "customers created → stored: 1 lost"),
+        (facts(created=["cus_1"]), "1 customers that nobody was told of"),
+        (facts(changed=Counter(cus_1=1, cus_2=1)), "changes acknowledged → stored: 1 lost"),
+        (facts(changed=Counter()), "something was done twice that was asked for once"),
+        (facts(subscribers=[read(1, 3)]), "notices published → reads: 1 lost"),
+        (facts(subscribers=[read(1, 3)]), "1 notices were not published to reads: ['evt_2']"),
+        (facts(subscribers=[read(1, 3, 2)]), "reads got 1 out of order: [2]"),
+        (facts(subscribers=[read(1, 2, 3, 4)]), "reads got what is not stored"),
+        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_3"])}), "notices delivered → /first: 1 lost"),
+        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_2", "evt_3", "evt_4"])}), "got what is not stored"),
+        (facts(led_astray=1), "1 redirects were followed"),
+        (facts(wrong=["relay-1 ended with 1"]), "relay-1 ended with 1"),
+        (stored(last_position=4), "positions have gaps: 3 events up to 4"),
+        (stored(broken_chains=["customer-cus_1"]), "hash chains are broken: customer-cus_1"),
+        (stored(notices=["evt_1", "evt_2", "evt_3", "evt_3"]), "two notices have one id"),
+        (stored(pending={"http://127.0.0.1/first": 1}), "1 deliveries to http://127.0.0.1/first are pending"),
+        (stored(floor=2), "notices are fanned out up to 2 of 3"),
+        (stored(relayed=2), "notices are relayed up to 2 of 3"),
+        (stored(leased=["we_1"]), "lanes are leased by nobody: we_1"),
+        (stored(locks=1), "0 sessions and 1 locks are left behind"),
+    ],
+)
+def test_whatever_is_wrong_is_told(found: Facts, told: str) -> None:
+    assert any(told in fault for fault in judge(found).wrong)
+
+
+def test_what_was_lost_with_a_queue_may_be_replayed_and_in_any_order() -> None:
+    subscriber = read(1)
+    subscriber.lost()
+    subscriber.found(2)
+    for sequence in (3, 2):
+        subscriber.note(f"evt_{sequence}", sequence)
+    assert judge(facts(subscribers=[subscriber])).wrong == []
+    subscriber = read(1)
+    subscriber.lost()
+    subscriber.found(2)
+    subscriber.note("evt_3", 3)
+    subscriber.note("evt_2", 2, replayed=True)
+    assert judge(facts(subscribers=[subscriber])).wrong == []
+
+
+def test_what_comes_by_replay_alone_though_the_queue_was_there_is_a_fault() -> None:
+    subscriber = read(1)
+    subscriber.lost()
+    subscriber.found(2)
+    for sequence in (2, 3):
+        subscriber.note(f"evt_{sequence}", sequence, replayed=True)
+    assert judge(facts(subscribers=[subscriber])).wrong == ["1 notices were not published to reads: ['evt_3']"]
+
+
+def test_every_breakage_is_drawn_before_any_is_drawn_again() -> None:
+    drawn = breakage.deck(Random(7), list(breakage.ALL))
+    first = [next(drawn) for _ in breakage.ALL]
+    second = [next(drawn) for _ in breakage.ALL]
+    assert sorted(first) == sorted(second) == sorted(breakage.ALL)
+    assert first != second
+    assert list(islice(breakage.deck(Random(7), list(breakage.ALL)), len(first))) == first, "a seed draws the same"
