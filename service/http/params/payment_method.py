@@ -104,8 +104,15 @@ class NewCard(Unshown):
     """Token that stands for the card, in place of all the rest."""
 
     def check(self) -> None:
-        """Raises Refusal when neither a token nor all of a card was sent."""
+        """Raises Refusal when neither a token nor all of a card was sent, or something of both."""
         if self.token is not None:
+            for name in ("number", "exp_month", "exp_year", "cvc"):
+                if getattr(self, name) is not None:
+                    raise Refusal(
+                        f"You may only specify one of these parameters: card[{name}], card[token].",
+                        code="parameters_exclusive",
+                        param=f"card[{name}]",
+                    )
             return
         for name in ("number", "exp_month", "exp_year"):
             if getattr(self, name) is None:

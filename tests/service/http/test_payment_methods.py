@@ -166,6 +166,8 @@ async def test_of_other_types_it_is_kept_what_is_no_number(
         ("type=card&card=tok_visa", None, "card"),
         ("type=card&card[number]=4242424242424242", "parameter_missing", "card[exp_month]"),
         ("type=card&card[foo]=1", "parameter_unknown", "card[foo]"),
+        ("type=card&card[token]=tok_visa&card[number]=4242424242424242", "parameters_exclusive", "card[number]"),
+        ("type=card&card[token]=tok_visa&card[cvc]=123", "parameters_exclusive", "card[cvc]"),
         ("type=link&card[token]=tok_visa", None, "card"),
         ("type=sepa_debit", "parameter_missing", "sepa_debit"),
         ("type=custom", "parameter_missing", "custom"),
