@@ -68,6 +68,8 @@ async def _create_with_more(
         unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
         await extras.apply(unit, call, id, parameters, at)
         if default is not None:
+            if default == parameters.payment_method:  # which may be a name for tests, that a fresh one was made by
+                [default] = unit.state(CUSTOMER, id).payment_methods.attached
             unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": default}))
         return lambda: resources.customer_reply(call, unit, id, tree)
 

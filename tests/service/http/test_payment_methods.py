@@ -306,12 +306,16 @@ async def test_a_customer_is_created_with_one(api: Api) -> None:
     assert await listed(api, f"{CUSTOMERS}/{customer['id']}/payment_methods") == [method]
     fresh = await api.customer("payment_method=pm_card_mastercard")
     assert len(await listed(api, f"{CUSTOMERS}/{fresh['id']}/payment_methods")) == 1
+    named = await api.customer(f"payment_method=pm_card_visa&{param}=pm_card_visa")
+    default = named["invoice_settings"]["default_payment_method"]
+    assert await listed(api, f"{CUSTOMERS}/{named['id']}/payment_methods") == [default]
     assert [event["type"] for event in await events(api, "*")][:2] == ["customer.created", "payment_method.attached"]
     before = await everything(api)
     for body, error, blamed in (
         ("payment_method=pm_x", "resource_missing", "payment_method"),
         ("payment_method=", "parameter_invalid_empty", "payment_method"),
         (f"{param}=pm_x", "resource_missing", param),
+        (f"payment_method=pm_card_visa&{param}=pm_card_mastercard", "resource_missing", param),
     ):
         assert (await api.refused("POST", CUSTOMERS, body))[:2] == (error, blamed)
     declined = await api.post(CUSTOMERS, "payment_method=pm_card_chargeDeclined")
