@@ -201,7 +201,9 @@ class Expander:
         bodies = await self._bodies(part.kind, ids)
         for object, id in zip(objects, ids, strict=True):
             body = bodies[id]
-            object[name] = part.show(object, None if body is None else orjson.loads(body))
+            shown = part.show(object, None if body is None else orjson.loads(body))
+            if shown is not None or part.nullable:
+                object[name] = shown
 
     async def _add_tax(self, customers: list[Shown], name: str) -> None:
         known = await self._bodies("tax", [customer["id"] for customer in customers])

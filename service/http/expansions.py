@@ -32,11 +32,13 @@ class Items:
 class Part:
     """The property is added: one more stored hash of the object, of the kind of that name and the object's own id.
 
-    `show` makes what is shown out of the object and the stored hash, None where there is none.
+    `show` makes what is shown out of the object and the stored hash, None where there is none. A property that is not
+    `nullable` is left out rather than shown as null.
     """
 
     kind: str
     show: Callable[[dict[str, Any], Any], Any]
+    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
         "test_clock": Reference("test_helpers.test_clock"),
     },
     "coupon": {
-        "applies_to": Part("coupon.applies_to", _or_null),
+        "applies_to": Part("coupon.applies_to", _or_null, nullable=False),
         "currency_options": Part("coupon.currency_options", _or_empty),
     },
     "customer_balance_transaction": {"customer": Reference("customer")},

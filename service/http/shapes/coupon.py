@@ -28,8 +28,8 @@ class Coupon(Shape):
     """Says that this is a coupon."""
     amount_off: int | None
     """Amount to take off, in the currency's smallest unit."""
-    applies_to: AppliesTo | None = ABSENT
-    """What the coupon is for, null for everything; there when it was expanded."""
+    applies_to: AppliesTo = ABSENT
+    """What the coupon is for; there when it was expanded and the coupon is not for everything."""
     created: int
     """When it was created, in Unix seconds."""
     currency: str | None
