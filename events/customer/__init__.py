@@ -54,10 +54,11 @@ class UpdateCustomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCustomer:
-    """End the customer for good, at this time in Unix seconds."""
+    """End the customer for good, at this time in Unix seconds; `with_clock` when its test clock ends too."""
 
     id: str
     at: int = 0
+    with_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +97,7 @@ class Facet(NamedTuple):
 
 FACETS = (
     Facet("balance", balance.Command, balance.EVENT_TYPES, balance.decide, balance.evolve),
-    Facet(
-        "cash_balance",
-        cash_balance.Command,
-        cash_balance.EVENT_TYPES,
-        cash_balance.decide,
-        cash_balance.evolve,
-        cash_balance.end,
-    ),
+    Facet("cash_balance", cash_balance.Command, cash_balance.EVENT_TYPES, cash_balance.decide, cash_balance.evolve),
     Facet("sources", source.Command, source.EVENT_TYPES, source.decide, source.evolve, source.end),
     Facet(
         "payment_methods",
@@ -187,6 +181,8 @@ def decide(state: Customer, command: Any) -> list[Any]:
             return [CustomerUpdated(attributes=attributes)] if attributes else []
         case DeleteCustomer():
             must_exist(state, command.id)
+            if not command.with_clock:
+                cash_balance.must_be_unused(state.cash_balance)
             ends = [(getattr(state, facet.name), facet.end) for facet in FACETS if facet.end is not None]
             ended = [event for part, end in ends for event in end(part, command.at)]
             return [*ended, CustomerDeleted(id=command.id)]

@@ -1,7 +1,7 @@
 """The customer's cash: money it has sent ahead by bank transfer, by currency, and how it is matched to what it owes.
 
 A customer has a cash balance from the moment it is used: funds arrive, or somebody settles how they are reconciled.
-From then on the customer cannot be deleted (API reference, delete a customer).
+From then on the customer cannot be deleted (API reference, delete a customer), unless it is under a test clock that is.
 """
 
 from collections.abc import Mapping
@@ -124,8 +124,7 @@ def evolve(state: CashBalance, event: Event) -> CashBalance:
             assert_never(event)
 
 
-def end(state: CashBalance, at: int) -> list[Event]:
-    """What ends with the customer. Raises Refusal: a customer that has a cash balance, of whatever amount, stays."""
+def must_be_unused(state: CashBalance) -> None:
+    """Raises Refusal: a customer that has a cash balance, of whatever amount, stays."""
     if state.used:
         raise Refusal("This customer has a cash balance and cannot be deleted.")
-    return []

@@ -166,6 +166,7 @@ def test_how_cash_is_matched_is_settled_once() -> None:
 @pytest.mark.parametrize("event", [ReconciliationSet(mode=None), funded(1, 1)])
 def test_a_customer_with_a_cash_balance_of_whatever_amount_stays(event: object) -> None:
     with_balance(event).when(DeleteCustomer(id=ID)).refused()
+    with_balance(event).when(DeleteCustomer(id=ID, with_clock=True)).then(CustomerDeleted(id=ID))
 
 
 def test_a_customer_with_a_balance_may_go() -> None:

@@ -127,10 +127,10 @@ async def delete(call: Call) -> Reply:
     return await resources.change_customer(call, id, act, lambda unit: resources.customer_reply(call, unit, id, {}))
 
 
-async def end(unit: UnitOfWork, id: str, at: int) -> None:
+async def end(unit: UnitOfWork, id: str, at: int, *, with_clock: bool = False) -> None:
     """Delete a customer and whatever it has, within a unit of work. Raises Missing, Refusal."""
     state = await resources.load_customer(unit, id)
-    unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at))
+    unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at, with_clock=with_clock))
     attached = state.payment_methods.attached
     await asyncio.gather(*(unit.load(PAYMENT_METHOD, payment_method) for payment_method in attached))
     for payment_method in attached:

@@ -90,7 +90,7 @@ async def end(unit: UnitOfWork, id: str) -> None:
     if not clock.exists:
         raise Missing("test clock", id)
     for guest in clock.customers:
-        await customers.end(unit, guest, clock.frozen_time)
+        await customers.end(unit, guest, clock.frozen_time, with_clock=True)
     unit.do(TEST_CLOCK, id, DeleteClock(id=id))
 
 
