@@ -118,10 +118,14 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriptions:
-    """Every subscription the customer has, by id, in the order in which they came; `currency` is the first one's."""
+    """Every subscription the customer has, by id, in the order in which they came; `currency` is the first one's.
+
+    `paid` says whether an invoice of any of them was ever reported as paid.
+    """
 
     by_id: Mapping[str, Subscription] = field(default_factory=dict)
     currency: str | None = None
+    paid: bool = False
 
 
 NONE = Subscriptions()
@@ -223,7 +227,9 @@ def evolve(state: Subscriptions, event: Event) -> Subscriptions:
         case SubscriptionReported():
             subscription = Subscription(id=event.id, **event.attributes)
             return Subscriptions(
-                by_id={**state.by_id, event.id: subscription}, currency=state.currency or subscription.currency
+                by_id={**state.by_id, event.id: subscription},
+                currency=state.currency or subscription.currency,
+                paid=state.paid or _is_paid(subscription),
             )
         case SubscriptionRemoved():
             return replace(state, by_id={id: one for id, one in state.by_id.items() if id != event.id})
@@ -262,6 +268,10 @@ def canceled_at(subscription: Subscription, at: int) -> Subscription:
         canceled_at=at if subscription.canceled_at is None else subscription.canceled_at,
         ended_at=at if subscription.ended_at is None else subscription.ended_at,
     )
+
+
+def _is_paid(subscription: Subscription) -> bool:
+    return subscription.latest_invoice is not None and subscription.latest_invoice.status == "paid"
 
 
 def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:

@@ -70,6 +70,12 @@ def test_a_report_says_how_it_stands_as_a_whole() -> None:
     assert (one.status, one.description, one.metadata, one.latest_invoice) == ("active", None, {}, None)
 
 
+def test_a_paid_invoice_is_remembered() -> None:
+    paid = reported(latest_invoice=Invoice(id="in_0", auto_advance=True, status="paid"))
+    assert not given(SUBSCRIPTIONS, past_due()).state.paid
+    assert given(SUBSCRIPTIONS, paid, past_due(), SubscriptionRemoved(at=AT, id=ID)).state.paid
+
+
 def test_the_time_of_the_first_report_stands_unless_the_service_says_another() -> None:
     told = given(SUBSCRIPTIONS, reported())
     assert (

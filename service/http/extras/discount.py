@@ -16,7 +16,6 @@ from service.http.door import Call
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 
 PARAMETERS = ("coupon", "promotion_code")
-NEVER_PAID = False  # charges and invoices are not kept here: nobody is known to have paid before
 
 Parameters = CreateCustomer | UpdateCustomer
 
@@ -32,7 +31,9 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, a
         state = await unit.load(PROMOTION_CODE, code)
         if not state.id:
             raise _no_such("promotion code", code, "promotion_code")
-        redeemed = RedeemPromotionCode(id=code, at=at, customer=id, has_paid=NEVER_PAID)
+        # Charges are not kept here: what is known of payments is what was reported of subscriptions' invoices.
+        has_paid = unit.state(CUSTOMER, id).subscriptions.paid
+        redeemed = RedeemPromotionCode(id=code, at=at, customer=id, has_paid=has_paid)
         unit.do(PROMOTION_CODE, code, redeemed)
         await _give(unit, call, id, at, state.coupon, param="promotion_code", promotion_code=code)
 

@@ -248,6 +248,23 @@ async def test_a_code_for_one_customer_is_theirs(api: Api) -> None:
     assert (await api.update(id, f"promotion_code={promotion}"))["discount"]["promotion_code"] == promotion
 
 
+async def test_a_code_for_first_purchases_is_not_for_who_has_paid_before(api: Api) -> None:
+    await made(api, "percent_off=10&id=SALE")
+    first = (await code(api, "coupon=SALE&restrictions[first_time_transaction]=true"))["id"]
+    id = (await api.customer())["id"]
+    path = f"/v1/rollbook/customers/{id}/subscriptions/sub_1"
+    report = "status=active&currency=usd&current_period_start=1&current_period_end=2&latest_invoice[auto_advance]=true"
+    for invoice in (
+        "latest_invoice[id]=in_1&latest_invoice[status]=paid",
+        "latest_invoice[id]=in_2&latest_invoice[status]=open",
+    ):
+        assert (await api.ask("PUT", path, f"{report}&{invoice}")).status == 200
+    await api.ask("DELETE", path)
+    assert (await api.refused("POST", f"{PATH}/{id}", f"promotion_code={first}"))[:2] == (None, "promotion_code")
+    assert (await api.get(f"/v1/promotion_codes/{first}")).json["times_redeemed"] == 0
+    await api.customer(f"promotion_code={first}")
+
+
 async def test_another_accounts_coupons_are_nobodys_here(api: Api) -> None:
     for key in (await api.issue(account="acct_other"), await api.issue(livemode=True)):
         await made(api, "percent_off=10&id=SALE", key=key)
