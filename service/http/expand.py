@@ -14,7 +14,7 @@ from events.errors import Refusal
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows
 from service.http import tax
-from service.http.expansions import OF_KIND, Hash, Items, Node, Part, Reference, Tax
+from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Reference, Tax
 
 LEVELS_MAX = 4
 ITEMS_SHOWN = 10
@@ -53,18 +53,25 @@ def _checked(path: str, kind: str, in_list: bool) -> Sequence[str]:
         steps = steps[1:]
     within: Mapping[str, Node] = OF_KIND.get(kind, {})
     node: Node | None = None
+    leads: list[str] = []
     for step in steps:
         node = within.get(step)
         if node is None:
             raise _cannot(step)
-        within = _within(node)
-    if isinstance(node, Hash) and not node.stands:
+        leads += node.path if isinstance(node, Older) else (step,)
+        within = _within(node, within)
+    if isinstance(node, Older) or (isinstance(node, Hash) and not node.stands):
         raise _cannot(steps[-1])
-    return steps
+    return leads
 
 
-def _within(node: Node) -> Mapping[str, Node]:
+def _within(node: Node, beside: Mapping[str, Node]) -> Mapping[str, Node]:
+    """What may be expanded within a property; `beside` are those that stand beside it."""
     match node:
+        case Older():
+            for step in node.path:
+                beside = _within(beside[step], beside)
+            return beside
         case Reference():
             return OF_KIND.get(node.kind, {})
         case Hash():
@@ -122,7 +129,7 @@ class Expander:
             match node:
                 case Reference():
                     found = await self._refer(objects, name, node.kind)
-                    await self._expand(found, _within(node), deeper)
+                    await self._expand(found, OF_KIND.get(node.kind, {}), deeper)
                 case Hash():
                     hashes: list[tuple[Shown, str]] = [
                         (inner, object.get("id", "")) for object in objects for inner in _hashes(object.get(name))

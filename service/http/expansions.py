@@ -46,7 +46,17 @@ class Tax:
     """The property is added: where the customer is for tax; see service/http/tax.py."""
 
 
-Node = Reference | Hash | Items | Part | Tax
+@dataclass(frozen=True, slots=True)
+class Older:
+    """What older versions show whole where now something is named by `path`: only what is within it may be expanded.
+
+    Which version a request asks for makes no difference, as with parameters that are spelled in two ways.
+    """
+
+    path: tuple[str, ...]
+
+
+Node = Reference | Hash | Items | Part | Tax | Older
 
 
 def _or_null(_: dict[str, Any], part: Any) -> Any:
@@ -58,6 +68,7 @@ def _or_empty(_: dict[str, Any], part: Any) -> Any:
 
 
 DISCOUNT: Mapping[str, Node] = {
+    "coupon": Older(("source", "coupon")),
     "customer": Reference("customer"),
     "promotion_code": Reference("promotion_code"),
     "source": Hash({"coupon": Reference("coupon")}),
@@ -86,6 +97,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
     "discount": DISCOUNT,
     "payment_method": {"customer": Reference("customer")},
     "promotion_code": {
+        "coupon": Older(("promotion", "coupon")),
         "customer": Reference("customer"),
         "promotion": Hash({"coupon": Reference("coupon")}),
         "restrictions": Hash({"currency_options": Part("promotion_code.currency_options", _or_empty)}),

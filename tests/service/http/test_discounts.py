@@ -348,6 +348,13 @@ async def test_older_versions_show_the_coupon_whole(api: Api) -> None:
     assert (shown["coupon"]["id"], "promotion" in shown, "customer_account" in shown) == ("SALE", False, False)
     expanded = (await api.get(f"{PATH}/{id}?expand[]=discount.promotion_code", **OLD)).json
     assert expanded["discount"]["promotion_code"] == shown
+    within = (await api.get(f"{PATH}/{id}?expand[]=discount.coupon.currency_options", **OLD)).json
+    assert within["discount"]["coupon"] == customer["discount"]["coupon"] | {"currency_options": {}}
+    listed = (await api.get("/v1/promotion_codes?expand[]=data.coupon.currency_options", **OLD)).json["data"]
+    assert listed[0]["coupon"] == within["discount"]["coupon"]
+    for path in ("discount.coupon", "discount.coupon.id", "discount.coupon.x.currency_options"):
+        refused = await api.get(f"{PATH}/{id}?expand[]={path}", **OLD)
+        assert (refused.status, refused.error["param"]) == (400, "expand")
     newest = (await api.get(f"{PATH}/{id}")).json
     assert (list(newest["discount"]), newest["business_name"]) == (KEYS, "Rosen")
     between = (await api.get(f"{PATH}/{id}", Stripe_Version="2025-09-30.clover")).json
