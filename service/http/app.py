@@ -34,12 +34,13 @@ from service.http.routes import (
     webhook_endpoints,
 )
 
-# A path that is spelled out stands before one with an id in the same place.
+# A path that is spelled out stands before one with an id in the same place; and customers before all that belongs to
+# them, for whatever begins with the same words is looked through in this order, and they are asked for the most.
 MODULES = (
+    customers,
     balance_transactions,
     cash_balances,
     coupons,
-    customers,
     deliveries,
     discounts,
     events,
