@@ -8,7 +8,7 @@ import orjson
 from events import customer
 from events.customer import Customer
 from events.decider import Reply
-from events.errors import Missing
+from events.errors import Missing, Refusal
 from events.execute import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import customers, rendering
@@ -42,6 +42,13 @@ async def find(call: Call, kind: str, id: str) -> bytes:
         there = await reader.resource(caller.account, not caller.livemode, kind, id)
         raise Missing(words(kind), id, hint=other_mode_hint(caller.livemode) if there else "")
     return body
+
+
+async def must_be_known(call: Call, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
+    """Raises Refusal when a list is to be narrowed to what belongs to an object that is not there, or never was."""
+    caller, reader = call.caller, call.door.reader
+    if id is not None and await reader.resource(caller.account, caller.livemode, kind, id, ever=ever) is None:
+        raise Refusal(Missing(words(kind), id).message, code="resource_missing", param=param)
 
 
 async def page(

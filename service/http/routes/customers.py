@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
-from events import customer, ids
+from events import customer, ids, test_clock
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
 from events.decider import Reply
@@ -161,6 +161,7 @@ async def list_all(call: Call) -> Reply:
     tree = expand.paths(parameters.expand, customer.KIND, in_list=True)
     caller, reader = call.caller, call.door.reader
     filters = (parameters.email, parameters.test_clock)
+    await resources.must_be_known(call, test_clock.KIND, parameters.test_clock, param="test_clock")
     try:
         found = await reader.customers(caller.account, caller.livemode, page, *filters)
     except UnknownCursor:

@@ -95,6 +95,7 @@ async def retrieve(call: Call) -> Reply:
 async def list_all(call: Call) -> Reply:
     """A page of promotion codes, newest first."""
     parameters = call.parse(parameters_of.ListPromotionCodes)
+    await resources.must_be_known(call, coupon.KIND, parameters.coupon, param="coupon", ever=True)
     spelled = parameters.code.upper() if parameters.code is not None else None
     return await resources.page(call, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())
 

@@ -199,6 +199,9 @@ async def test_a_list_is_narrowed_by_what_codes_are(api: Api) -> None:
     assert await listed("created[lt]=5") == []
     assert (await api.get(f"{PATH}?coupon=SALE&expand[]=total_count")).json["total_count"] == 2
     assert (await api.refused("GET", f"{PATH}?active=1"))[:2] == (None, "active")
+    await api.delete("/v1/coupons/SALE")
+    assert await listed("coupon=SALE") == [three, one]
+    assert (await api.refused("GET", f"{PATH}?coupon=NONE"))[:2] == ("resource_missing", "coupon")
     assert (await api.refused("GET", f"{PATH}?coupon="))[:2] == ("parameter_invalid_empty", "coupon")
     assert (await api.refused("GET", f"{PATH}?starting_after=promo_x"))[:2] == ("resource_missing", "starting_after")
 
