@@ -47,6 +47,8 @@ assert.deepEqual([whole.discount.coupon.name, whole.discount.source], ["Summer",
 const changed = await older.customers.update(customer.id, { promotion_code: code.id });
 assert.deepEqual([changed.discount.promotion_code, changed.discount.coupon.times_redeemed], [code.id, 2]);
 
+const given = await stripe.rawRequest("GET", `/v1/customers/${customer.id}/discount`);
+assert.deepEqual([given.id, given.source.coupon], [changed.discount.id, "SALE"]);
 const gone = await stripe.customers.deleteDiscount(customer.id);
 assert.deepEqual([gone.id, gone.deleted, gone.end], [changed.discount.id, true, undefined]);
 await assert.rejects(stripe.customers.deleteDiscount(customer.id), { statusCode: 404, code: "resource_missing" });

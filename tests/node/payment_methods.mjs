@@ -56,12 +56,33 @@ const gone = await stripe.customers.deleteSource(customer.id, replaced.default_s
 assert.deepEqual({ ...gone }, { id: replaced.default_source, object: "card", deleted: true });
 assert.equal((await stripe.customers.retrieve(customer.id)).default_source, bank.id);
 
+// By their older names, which the client has no methods of its own for
+for (const [collection, tokens] of [
+  ["cards", ["tok_visa", "tok_mastercard"]],
+  ["bank_accounts", ["btok_us", "btok_us_verified"]],
+]) {
+  const url = `/v1/customers/${(await stripe.customers.create()).id}/${collection}`;
+  const made = [];
+  for (const source of tokens) made.push(await stripe.rawRequest("POST", url, { source }));
+  const [one, two] = made;
+  assert.equal((await stripe.rawRequest("GET", `${url}/${one.id}`)).last4, one.last4);
+  assert.deepEqual((await stripe.rawRequest("POST", `${url}/${one.id}`, { metadata: { a: "1" } })).metadata, { a: "1" });
+  if (collection === "bank_accounts") {
+    const verified = await stripe.rawRequest("POST", `${url}/${one.id}/verify`, { amounts: [32, 45] });
+    assert.equal(verified.status, "verified");
+  }
+  const page = await stripe.rawRequest("GET", `${url}?limit=1`);
+  assert.deepEqual([page.data[0].id, page.has_more, page.url], [two.id, true, url]);
+  assert.equal((await stripe.rawRequest("DELETE", `${url}/${one.id}`)).deleted, true);
+}
+
 const method = await stripe.paymentMethods.create({
   type: "card",
   card: { token: "tok_visa" },
   billing_details: { name: "Ada", address: { city: "London" } },
 });
 assert.deepEqual([method.customer, method.billing_details.address.city], [null, "London"]);
+assert.deepEqual({ ...(await stripe.paymentMethods.retrieve(method.id)) }, { ...method });
 assert.equal((await stripe.paymentMethods.attach(method.id, { customer: customer.id })).customer, customer.id);
 await assert.rejects(stripe.paymentMethods.attach("pm_card_chargeDeclined", { customer: customer.id }), declined);
 const other = await stripe.paymentMethods.attach("pm_usBankAccount", { customer: customer.id });

@@ -82,6 +82,13 @@ assert.deepEqual(
   [["sub_1", "past_due", 2000]],
 );
 
+const own = `/v1/customers/${under.id}/subscriptions`;
+assert.deepEqual((await stripe.rawRequest("GET", own)).data.map((one) => one.id), ["sub_1"]);
+assert.equal((await stripe.rawRequest("GET", `${own}/sub_1`)).latest_invoice, "in_1");
+const removed = await stripe.rawRequest("DELETE", `/v1/rollbook/customers/${under.id}/subscriptions/sub_1`);
+assert.deepEqual([removed.id, removed.deleted], ["sub_1", true]);
+await refused(stripe.rawRequest("GET", `${own}/sub_1`), { status: 404, code: "resource_missing", param: "id" });
+
 // The end of a clock
 const gone = await clocks.del(made.id);
 assert.deepEqual({ ...gone }, { id: made.id, object: "test_helpers.test_clock", deleted: true });

@@ -21,7 +21,7 @@ from service import telling, timekeeper
 from service.health import Health
 from tests.servers.receiver import Receiver
 from tests.service.http.test_coupons import events, made
-from tests.service.http.test_python_client import Story, told
+from tests.service.http.test_python_client import Story, asked, told
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
 
@@ -521,6 +521,7 @@ async def test_the_client_for_python_gives_reads_and_removes_them(api: Api, vers
             assert (discount.source.type, discount.source.coupon) == ("coupon", "SALE")
         changed = customers.update(customer.id, {"promotion_code": code.id, "expand": ["discount.promotion_code"]})
         assert changed.discount.promotion_code.code == code.code
+        assert asked(client, "get", f"{PATH}/{customer.id}/discount").id == changed.discount.id
         gone = customers.delete_discount(customer.id)
         assert (gone.id, gone.deleted) == (changed.discount.id, True)
         assert customers.retrieve(customer.id).discount is None

@@ -27,6 +27,11 @@ async def told(api: Api, story: Story, **options: Any) -> Any:
     return await asyncio.to_thread(story, client)
 
 
+def asked(client: Any, method: str, path: str, **parameters: Any) -> Any:
+    """What the client makes of a route that it has no method of its own for."""
+    return client.deserialize(client.raw_request(method, path, **parameters), api_mode="V1")
+
+
 @pytest.fixture
 def customers_of_the_module(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point `stripe.Customer` and its like at this server."""

@@ -13,7 +13,7 @@ from projections import rebuild
 from service import timekeeper
 from tests.service.http.test_coupons import events
 from tests.service.http.test_discounts import everything
-from tests.service.http.test_python_client import Story, told
+from tests.service.http.test_python_client import Story, asked, told
 from tests.service.http.test_subscriptions import past_due
 from tests.service.http.test_tokens import SOON, account, card
 from tests.service.http.test_tokens import made as token
@@ -521,6 +521,33 @@ async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None
         gone = own.delete(customer.id, changed.default_source)
         assert (gone.id, gone.deleted, gone.object) == (changed.default_source, True, "card")
         assert customers.retrieve(customer.id).default_source == card.id
+
+    await told(api, story)
+
+
+@pytest.mark.parametrize(
+    ("collection", "tokens"),
+    [("bank_accounts", ("btok_us", "btok_us_verified")), ("cards", ("tok_visa", "tok_mastercard"))],
+)
+async def test_the_client_for_python_reaches_them_by_their_older_names(
+    api: Api, collection: str, tokens: tuple[str, str]
+) -> None:
+    def story(client: Any) -> None:
+        url = f"/v1/customers/{client.v1.customers.create().id}/{collection}"
+        one, two = (asked(client, "post", url, source=token) for token in tokens)
+        assert type(one).__name__ == {"bank_accounts": "BankAccount", "cards": "Card"}[collection]
+        assert asked(client, "get", f"{url}/{one.id}") == one
+        assert asked(client, "post", f"{url}/{one.id}", metadata={"a": "1"}).metadata.to_dict() == {"a": "1"}
+        if collection == "bank_accounts":
+            assert asked(client, "post", f"{url}/{one.id}/verify", amounts=[32, 45]).status == "verified"
+        page = asked(client, "get", url, limit=1)
+        assert [each.id for each in page.auto_paging_iter()] == [two.id, one.id]
+        back = asked(client, "get", url, limit=1, ending_before=one.id)
+        assert [each.id for each in back.auto_paging_iter()] == [two.id]
+        assert asked(client, "delete", f"{url}/{one.id}").deleted
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            asked(client, "get", f"{url}/{one.id}")
+        assert (refused.value.http_status, refused.value.code, refused.value.param) == (404, "resource_missing", "id")
 
     await told(api, story)
 

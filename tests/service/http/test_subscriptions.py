@@ -15,7 +15,7 @@ from events.record import Origin
 from events.unit_of_work import UnitOfWork
 from projections import rebuild
 from projections.customers import CUSTOMER
-from tests.service.http.test_python_client import told
+from tests.service.http.test_python_client import asked, told
 from tests.service.serving import ACCOUNT, Answer, Api
 
 OURS = "/v1/rollbook/customers/{}/subscriptions/{}"
@@ -460,21 +460,24 @@ async def test_the_read_model_rebuilt_is_the_one_that_stood(api: Api, customer: 
 async def test_subscriptions_serve_the_client_for_python(api: Api, customer: str) -> None:
     price = {"id": "price_1", "unit_amount": 2000}
     await past_due(api, customer, items=[{"id": "si_1", "price": price, "quantity": 1}])
+    await report(api, customer, "sub_2")
 
     def story(client: Any) -> None:
         shown = client.v1.customers.retrieve(customer, {"expand": ["subscriptions"]})
-        [one] = shown.subscriptions.data
+        _, one = shown.subscriptions.data
         assert type(one).__name__ == "Subscription"
         assert (one.id, one.status, one.latest_invoice) == ("sub_1", "past_due", "in_1")
         assert one["items"].data[0].price.unit_amount == 2000
         assert (shown.delinquent, shown.currency) == (True, "usd")
-        assert [each.id for each in shown.subscriptions.auto_paging_iter()] == ["sub_1"]
-        [event] = client.v1.events.list({"type": "customer.subscription.created"}).data
-        assert event.data.object == one
-        gone = client.raw_request("delete", OURS.format(customer, "sub_1"))
-        assert client.deserialize(gone, api_mode="V1").deleted
+        assert [each.id for each in shown.subscriptions.auto_paging_iter()] == ["sub_2", "sub_1"]
+        created = client.v1.events.list({"type": "customer.subscription.created"}).data
+        assert created[-1].data.object == one
+        own = f"/v1/customers/{customer}/subscriptions"
+        assert asked(client, "get", f"{own}/sub_1") == one
+        assert [each.id for each in asked(client, "get", own, limit=1).auto_paging_iter()] == ["sub_2", "sub_1"]
+        assert asked(client, "delete", OURS.format(customer, "sub_1")).deleted
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            client.raw_request("delete", OURS.format(customer, "sub_1"))
+            asked(client, "delete", OURS.format(customer, "sub_1"))
         assert (refused.value.http_status, refused.value.code, refused.value.param) == (404, "resource_missing", "id")
 
     await told(api, story)
