@@ -8,19 +8,16 @@ import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from events import database
 from events.errors import Missing
 from projections import rebuild
 from projections.progress import Progress as Done
-from service import keys, observe
+from service import keys, observe, tables
 from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
 from service.settings import Settings
 from service.wiring import Core, build
-
-KEYS_WIDTH = 200  # the table of keys is wider than most terminals, and is piped into scripts
 
 
 @asynccontextmanager
@@ -94,22 +91,23 @@ async def list_keys(settings: Settings, console: Console) -> None:
     """Print a table of all keys."""
     async with _core(settings) as core:
         bodies = await core.reader.api_keys()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("id", "account", "mode", "key", "power", "rights", "name", "state"):
-        table.add_column(heading, no_wrap=True, overflow="ignore")  # an id cut short is of no use
-    for body in bodies:
-        key = orjson.loads(body)
-        table.add_row(
-            key["id"],
-            key["account"],
-            "live" if key["livemode"] else "test",
-            key["key"],
-            key["power"],
-            " ".join(key["rights"]),
-            key["name"],
-            "revoked" if key["revoked"] else "active",
-        )
-    Console(width=max(console.width, KEYS_WIDTH)).print(table)
+    tables.show(
+        console,
+        ("id", "account", "mode", "key", "power", "rights", "name", "state"),
+        (
+            (
+                key["id"],
+                key["account"],
+                "live" if key["livemode"] else "test",
+                key["key"],
+                key["power"],
+                " ".join(key["rights"]),
+                key["name"],
+                "revoked" if key["revoked"] else "active",
+            )
+            for key in map(orjson.loads, bodies)
+        ),
+    )
 
 
 async def revoke_key(settings: Settings, console: Console, id: str) -> None:

@@ -11,12 +11,12 @@ import typer
 from pydantic_core import PydanticCustomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
+from service import tables
 from service.http.params.feed import matching
 from service.settings import Misconfigured
 from service.wiring import Core
@@ -25,7 +25,6 @@ from webhooks.subscriber import AddSubscriber, Command, Mode, RemoveSubscriber, 
 from webhooks.subscribers import SUBSCRIBER
 
 DONE = Reply(status=200, body=b"")
-WIDTH_MIN = 160  # of the table, which is piped into scripts
 SNIPPET = """\
 import asyncio, json, os
 import aio_pika
@@ -71,14 +70,12 @@ async def add(core: Core, console: Console, *, name: str, types: tuple[str, ...]
 async def show(core: Core, console: Console) -> None:
     """Print a table of the subscribers and how their queues are."""
     url, known = _broker(core), await subscribers.known(core.pool)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "queue", "ready", "consumers", "dead", "bound by"):
-        table.add_column(heading, no_wrap=True, overflow="ignore")
+    rows = []
     for subscriber in known:
         numbers = await subscribers.standing(url, subscriber)
         shown = ["missing" if number is None else str(number) for number in numbers]
-        table.add_row(subscriber.name, subscriber.queue, *shown, " ".join(subscriber.bindings))
-    Console(file=console.file, width=max(console.width, WIDTH_MIN)).print(table)
+        rows.append((subscriber.name, subscriber.queue, *shown, " ".join(subscriber.bindings)))
+    tables.show(console, ("name", "queue", "ready", "consumers", "dead", "bound by"), rows)
 
 
 async def remove(core: Core, console: Console, name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import stripe
 from aiohttp.test_utils import unused_port
 
-from service import cli
+from service.cli import calling
 from service.keys import DEVELOPMENT_KEY
 from tests.servers.receiver import Answer, Receiver
 from tests.service.serving import Api, Launch, command, environment
@@ -164,4 +164,4 @@ async def test_what_cannot_work_is_said_at_once(
 
 
 def test_the_key_of_development_is_the_one_that_commands_call_with() -> None:
-    assert cli.DEVELOPMENT_KEY == DEVELOPMENT_KEY
+    assert calling.DEVELOPMENT_KEY == DEVELOPMENT_KEY

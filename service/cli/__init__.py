@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,8 @@ from rich.table import Table
 
 from events.errors import LogUnavailable
 from service import observe, settings
+from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, call, run, url_of
+from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
 if TYPE_CHECKING:  # its import takes a while
@@ -28,15 +30,11 @@ rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from t
 app.add_typer(rebuild_app, name="rebuild")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Services that have notices from a queue of their own.")
 app.add_typer(subscribers_app, name="subscribers")
+app.add_typer(endpoints_app, name="endpoints")
+app.add_typer(deliveries_app, name="deliveries")
 console = Console()
 
 ALL_ROLES = frozenset({"api", "relay", "worker"})
-DEVELOPMENT_KEY = "sk_test_rollbook"  # as in service.keys, whose import takes a while
-
-ApiKey = Annotated[str, typer.Option(help="secret key to call the API with", envvar="ROLLBOOK_API_KEY")]
-ApiUrl = Annotated[
-    str, typer.Option(help="where the API is; unset: where `rollbook api` would listen", envvar="ROLLBOOK_URL")
-]
 
 
 def main() -> None:
@@ -49,28 +47,6 @@ def main() -> None:
     except (LogUnavailable, PostgresFailed) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    import uvloop
-
-    uvloop.run(work)
-
-
-def _call(work: Coroutine[Any, Any, None]) -> None:
-    """Do what calls the API, and say what it declined."""
-    from service import client
-
-    try:
-        _run(work)
-    except (client.Refused, client.Away) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
-
-
-def _api_url(given: str) -> str:
-    read = settings.read()
-    return given or f"http://{read.host}:{read.port}"
 
 
 def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
@@ -95,7 +71,7 @@ def _play(roles: frozenset[str]) -> None:
 
     read = settings.read()
     observe.configure(level=read.log_level, production=read.production)
-    _run(playing.run(read, roles))
+    run(playing.run(read, roles))
 
 
 @app.command()
@@ -137,9 +113,9 @@ def listen(
     """Forward notices, signed like webhooks, to a receiver that only this machine can reach."""
     from service import listen as listening
 
-    _call(
+    call(
         listening.run(
-            url=_api_url(url),
+            url=url_of(url),
             key=api_key,
             forward_to=forward_to,
             types=tuple(events or ()),
@@ -163,7 +139,7 @@ def trigger(
         for known in sorted(triggering.RECIPES):
             print(known)
     else:
-        _call(triggering.run(url=_api_url(url), key=api_key, type=type, say=print))
+        call(triggering.run(url=url_of(url), key=api_key, type=type, say=print))
 
 
 @app.command()
@@ -289,7 +265,3 @@ def rebuild_search() -> None:
     from service import commands
 
     asyncio.run(commands.rebuild_search(settings.read(), console))
-
-
-if __name__ == "__main__":
-    main()
