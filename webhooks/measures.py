@@ -42,7 +42,10 @@ class DeliveryMeasures:
         elapsed_s = outcome.duration_ms / 1000
         self.attempt_s += elapsed_s
         self.buckets[bisect_left(ATTEMPT_BOUNDS_S, elapsed_s)] += 1
-        known = self._endpoint(endpoint_id)
+        known = self._endpoints.get(endpoint_id)
+        if known is None:
+            endpoint_id, known = self._take_up(endpoint_id)
+        self._endpoints.move_to_end(endpoint_id)
         known.outcomes[name] += 1
         known.at = self.clock()
 
@@ -51,15 +54,13 @@ class DeliveryMeasures:
         self._forget_idle()
         return ((id, known.outcomes) for id, known in self._endpoints.items())
 
-    def _endpoint(self, id: str) -> "_OfEndpoint":
-        if id not in self._endpoints:
-            if len(self._endpoints) >= ENDPOINTS_MAX:
-                self._forget_idle()
-            if len(self._endpoints) >= ENDPOINTS_MAX:
-                id = OTHERS
-        known = self._endpoints.setdefault(id, _OfEndpoint())
-        self._endpoints.move_to_end(id)
-        return known
+    def _take_up(self, id: str) -> tuple[str, "_OfEndpoint"]:
+        """Tell one more endpoint apart, or count it among the others."""
+        if len(self._endpoints) >= ENDPOINTS_MAX:
+            self._forget_idle()
+        if len(self._endpoints) >= ENDPOINTS_MAX:
+            id = OTHERS
+        return id, self._endpoints.setdefault(id, _OfEndpoint())
 
     def _forget_idle(self) -> None:
         while self._endpoints:
