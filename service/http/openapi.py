@@ -85,6 +85,12 @@ HEADERS: Mapping[str, Any] = {
         "description": f"Version of the API to answer in, {versions.OLDEST} or later. The newest is described here.",
         "schema": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$"},
     },
+    "Traceparent": {
+        "name": "traceparent",
+        "in": "header",
+        "description": "The caller's trace (W3C Trace Context): what the request causes is told in it.",
+        "schema": {"type": "string"},
+    },
 }
 SECURITY: Mapping[str, Any] = {
     "basic": {"type": "http", "scheme": "basic", "description": "The key as the user, and no password."},
@@ -275,7 +281,7 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
             _in_query(name, field, required, schemas) | _example(operation, name)
             for name, field, required in schemas.fields(operation.parameters)
         ]
-    headers = ["StripeVersion", "StripeAccount"]
+    headers = ["StripeVersion", "StripeAccount", "Traceparent"]
     if operation.method == "POST":
         headers.insert(0, "IdempotencyKey")
     described["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]

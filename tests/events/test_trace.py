@@ -66,6 +66,7 @@ def test_of_a_later_version_what_it_shares_with_ours_is_read(rest: str) -> None:
         f"00-{TRACE[:-1]}g-{SPAN}-01",
         f"00-{TRACE[:-1]}.-{SPAN}-01",
         f"00-{TRACE[:-1]}４-{SPAN}-01",  # a digit, though not one of hex
+        f"00-{TRACE[:-1]}\udced-{SPAN}-01",  # as a byte that is no text arrives
         f"00-{TRACE}-{SPAN}-0x",
         f"00-{TRACE}-{SPAN}-1",
         f"00-{TRACE}-{SPAN}",
