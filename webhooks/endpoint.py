@@ -124,6 +124,13 @@ class SendTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPending:
+    """Give up whatever is pending for it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetRules:
     """Set some of the rules of what is sent to it."""
 
@@ -204,6 +211,11 @@ class EndpointTested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCanceled:
+    """Whatever was pending for it by then was given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RulesSet:
     """These rules changed, each to this value; an order holds for what happens from then on."""
 
@@ -220,6 +232,7 @@ Command = (
     | ResumeEndpoint
     | RecoverEndpoint
     | SendTest
+    | CancelPending
     | SetRules
 )
 Event = (
@@ -232,6 +245,7 @@ Event = (
     | EndpointResumed
     | RecoveryBegun
     | EndpointTested
+    | PendingCanceled
     | RulesSet
 )
 EVENT_TYPES: dict[str, type] = {
@@ -244,6 +258,7 @@ EVENT_TYPES: dict[str, type] = {
     "webhook_endpoint.resumed": EndpointResumed,
     "webhook_endpoint.recovery_begun": RecoveryBegun,
     "webhook_endpoint.tested": EndpointTested,
+    "webhook_endpoint.pending_canceled": PendingCanceled,
     "webhook_endpoint.rules_set": RulesSet,
 }
 
@@ -261,6 +276,7 @@ class Endpoint:
 
     id: str = ""
     api_version: str | None = None
+    cancellations: int = 0  # of all that was pending
     created_at: int = 0
     deleted: bool = False
     description: str | None = None
@@ -330,6 +346,9 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case SendTest():
             _must_send(state, command.id)
             return [EndpointTested()]
+        case CancelPending():
+            _must_send(state, command.id)
+            return [PendingCanceled()]
         case SetRules():
             _must_exist(state, command.id)
             changed = {name: new for name, new in command.rules.items() if new != getattr(state.rules, name)}
@@ -365,6 +384,8 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
             return replace(state, recoveries=state.recoveries + 1, recovery=event)
         case EndpointTested():
             return state
+        case PendingCanceled():
+            return replace(state, cancellations=state.cancellations + 1)
         case RulesSet():
             return replace(state, rules=replace(state.rules, **event.rules))
         case _:

@@ -36,6 +36,7 @@ class EndpointProjection:
         status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
         facts: dict[str, Any] = {
             "api_version": state.api_version,
+            "cancellations": state.cancellations,
             "status": status,
             "url": "",
             "enabled_events": (),

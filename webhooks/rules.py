@@ -7,14 +7,13 @@ owner's choice: `skip` goes on with the next one, `hold` waits until somebody sa
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from typing_extensions import TypedDict
 
 Order = Literal["none", "customer", "strict"]
 OnExhaustion = Literal["skip", "hold"]
 Payload = Literal["full", "thin"]
-ORDERS: tuple[Order, ...] = get_args(Order)
 RATE_MAX = 1000  # a second
 IN_FLIGHT_MAX = 32
 BODY_BYTES_MAX = 256 * 1024  # of a whole notice: one that is larger is sent thin, whatever the rules say
@@ -39,14 +38,3 @@ class Rules:
     order: Order = "none"
     payload: Payload = "full"
     rate_limit: int | None = None  # attempts a second; None for no limit
-
-
-def key(order: Order, stream: str) -> str | None:
-    """What a notice of `stream` is kept in order by: notices of one key go one at a time; None for no order at all."""
-    match order:
-        case "none":
-            return None
-        case "customer":
-            return stream
-        case "strict":
-            return ""

@@ -92,6 +92,14 @@ def endpoints_recover(
     call(operating.recover(url_of(url), api_key, console, id, start))
 
 
+@endpoints_app.command("cancel-pending")
+def endpoints_cancel_pending(id: Endpoint, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Give up whatever is pending for an endpoint."""
+    from service import operating
+
+    call(operating.show(url_of(url), api_key, console, "POST", operating.endpoint(id, "cancel_pending")))
+
+
 @endpoints_app.command("roll-secret")
 def endpoints_roll_secret(
     id: Endpoint,

@@ -56,6 +56,7 @@ async def test_an_endpoint_is_looked_at_ruled_paused_and_resumed(api: Api, say: 
     assert fields(await say("endpoints", "show", id))["order"] == "customer"
     assert fields(await say("endpoints", "pause", id))["status"] == "disabled"
     assert fields(await say("endpoints", "resume", id, "--replay", "skip"))["status"] == "enabled"
+    assert fields(await say("endpoints", "cancel-pending", id))["id"] == id
     rolled = fields(await say("endpoints", "roll-secret", id, "--overlap", "1"))
     assert rolled["secret"].startswith("whsec_")
     assert fields(await say("endpoints", "recover", id, "--from", "0"))["id"] == id

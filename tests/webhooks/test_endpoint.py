@@ -13,6 +13,7 @@ from events.personal import SubjectKey
 from webhooks import endpoint
 from webhooks.endpoint import (
     NOWHERE,
+    CancelPending,
     Command,
     CreateEndpoint,
     DeleteEndpoint,
@@ -28,18 +29,22 @@ from webhooks.endpoint import (
     EndpointUpdated,
     Event,
     OlderSecret,
+    PendingCanceled,
     RecoverEndpoint,
     RecoveryBegun,
     Replay,
     ResumeEndpoint,
     RollSecret,
+    RulesSet,
     SecretRolled,
     SendTest,
+    SetRules,
     TellOfFailing,
     UpdateEndpoint,
     decide,
     evolve,
 )
+from webhooks.rules import Rules
 
 ID = "we_1Mr5jULkdIwHu7ix1ibLTM0x"
 SECRET = "whsec_0123456789abcdefghijABCDEFGHIJ01"
@@ -256,7 +261,28 @@ def test_it_is_tested_as_often_as_is_asked() -> None:
     given(created(), EndpointTested()).when(SendTest(id=ID)).then(EndpointTested())
 
 
-@pytest.mark.parametrize("command", [RECOVER, SendTest(id=ID)])
+def test_what_is_pending_may_be_given_up_again_and_again() -> None:
+    given(created(), PendingCanceled()).when(CancelPending(id=ID)).then(PendingCanceled())
+    assert fold((created(), PendingCanceled(), PendingCanceled())).cancellations == 2
+
+
+def test_what_is_recorded_of_rules_is_what_changed() -> None:
+    thin = RulesSet(rules={"payload": "thin"})
+    given(created()).when(SetRules(id=ID, rules={"payload": "thin", "order": "none"})).then(thin)
+    given(created(), thin).when(SetRules(id=ID, rules={"payload": "thin"})).then()
+    slow = RulesSet(rules={"rate_limit": 5})
+    given(created(), slow).when(SetRules(id=ID, rules={"rate_limit": None})).then(RulesSet(rules={"rate_limit": None}))
+    assert fold((created(), thin, slow)).rules == Rules(payload="thin", rate_limit=5)
+    given(created(), EndpointDeleted(id=ID)).when(SetRules(id=ID, rules={})).refused(Missing, param="id")
+
+
+def test_rules_may_be_set_while_it_is_disabled() -> None:
+    given(created(), DISABLED).when(SetRules(id=ID, rules={"order": "strict"})).then(
+        RulesSet(rules={"order": "strict"})
+    )
+
+
+@pytest.mark.parametrize("command", [RECOVER, SendTest(id=ID), CancelPending(id=ID)])
 def test_nothing_is_sent_to_one_that_is_disabled(command: Command) -> None:
     with pytest.raises(Refusal, match="enable it"):
         decide(fold((created(), DISABLED)), command)

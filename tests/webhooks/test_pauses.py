@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 import orjson
+import pytest
 
 from tests.servers.receiver import Answer, Hang, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import Bell, Floor
+from webhooks.endpoint import CancelPending
 from webhooks.fanout import FanOut
 from webhooks.reconciler import Reconciler
 
@@ -174,3 +176,23 @@ async def test_the_probe_of_a_breaker_may_be_a_recovered_one(house: Floor, recei
 
 async def _all_done(house: Floor) -> bool:
     return not await house.deliveries()
+
+
+@pytest.mark.parametrize("order", ["none", "customer"])
+async def test_what_is_pending_is_given_up_as_asked_and_what_happens_then_is_sent(
+    house: Floor, receiver: Receiver, order: str
+) -> None:
+    id = await house.endpoint(receiver.url("/hook"))
+    await house.rule(id, order=order)
+    pending = await house.happens_to("cus_a", "cus_a", "cus_b")
+    await house.catch_up()
+    await house.ask(id, CancelPending(id=id))
+    after = await house.happens_to("cus_a")
+    await house.catch_up()
+    async with house.working():
+        await house.recover()
+        await receiver.wait_for(1)
+        await until(lambda: _all_done(house))
+    assert [int(sent.headers["Rollbook-Position"]) for sent in receiver.requests] == after
+    canceled = [row["sequence"] for row in await house.attempts() if row["outcome"] == "canceled"]
+    assert sorted(canceled) == pending

@@ -34,7 +34,8 @@ CREATE TABLE webhooks.endpoint (
     on_exhaustion text COLLATE "C" NOT NULL DEFAULT 'skip' CHECK (on_exhaustion IN ('skip', 'hold')),
     thin boolean NOT NULL DEFAULT false,
     rate_limit integer,                            -- attempts a second
-    in_flight_max integer                          -- attempts on their way
+    in_flight_max integer,                         -- attempts on their way
+    cancellations integer NOT NULL DEFAULT 0       -- of all that was pending
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';

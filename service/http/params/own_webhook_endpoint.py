@@ -84,5 +84,9 @@ class RecoverWebhookEndpoint(Parameters):
             )
 
 
+class CancelPending(Parameters):
+    """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/cancel_pending`."""
+
+
 class TestWebhookEndpoint(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/test`."""

@@ -19,7 +19,16 @@ from service.http.door import Call
 from service.http.operation import Operation
 from service.http.params import own_webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
-from webhooks.endpoint import Endpoint, RecoverEndpoint, ResumeEndpoint, RollSecret, SendTest, SetRules, UpdateEndpoint
+from webhooks.endpoint import (
+    CancelPending,
+    Endpoint,
+    RecoverEndpoint,
+    ResumeEndpoint,
+    RollSecret,
+    SendTest,
+    SetRules,
+    UpdateEndpoint,
+)
 from webhooks.endpoints import ENDPOINT
 
 COLLECTION = "/v1/rollbook/webhook_endpoints"
@@ -117,6 +126,12 @@ async def recover(call: Call) -> Reply:
     return await _change(call, RecoverEndpoint(id=id, position=parameters.position, since=parameters.since))
 
 
+async def cancel_pending(call: Call) -> Reply:
+    """Give up whatever is pending for an endpoint; what is on its way to it at this moment may arrive."""
+    call.parse(parameters_of.CancelPending)
+    return await _change(call, CancelPending(id=call.match["webhook_endpoint"]))
+
+
 async def test(call: Call) -> Reply:
     """Send an endpoint an event that tests it, and no other; gives that event."""
     call.parse(parameters_of.TestWebhookEndpoint)
@@ -131,7 +146,7 @@ async def test(call: Call) -> Reply:
     )
 
 
-async def _change(call: Call, command: UpdateEndpoint | ResumeEndpoint | RecoverEndpoint) -> Reply:
+async def _change(call: Call, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint) -> Reply:
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
         return Reply(200, dumps(endpoint.render(state, call.caller.livemode)))
 
@@ -167,6 +182,15 @@ OPERATIONS = (
         route=set_rules,
         parameters=parameters_of.SetRules,
         answers="rollbook.webhook_endpoint",
+    ),
+    Operation(
+        method="POST",
+        path=f"{URL}/cancel_pending",
+        name="rollbook.webhook_endpoints.cancel_pending",
+        right="webhook_endpoints:write",
+        route=cancel_pending,
+        parameters=parameters_of.CancelPending,
+        answers="webhook_endpoint",
     ),
     Operation(
         method="POST",

@@ -9,6 +9,7 @@ from webhooks.endpoint import (
     EndpointResumed,
     EndpointTested,
     EndpointUpdated,
+    PendingCanceled,
     RecoveryBegun,
     RulesSet,
     SecretRolled,
@@ -37,6 +38,7 @@ SAMPLES = (
     EndpointResumed(replay="latest"),
     RecoveryBegun(position=812, since=1_700_000_000),
     EndpointTested(),
+    PendingCanceled(),
     RulesSet(
         rules={
             "in_flight_max": 4,

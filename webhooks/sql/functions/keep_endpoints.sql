@@ -26,6 +26,7 @@ BEGIN
                facts ->> 'api_version' AS api_version,
                coalesce(facts ->> 'replay', 'all') AS replay,
                coalesce((facts ->> 'recoveries')::integer, 0) AS recoveries,
+               coalesce((facts ->> 'cancellations')::integer, 0) AS cancellations,
                (facts ->> 'recovered_above')::bigint AS recovered_above,
                (facts ->> 'recovered_since')::bigint AS recovered_since,
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
@@ -61,22 +62,27 @@ BEGIN
             VALUES (said.id, said.version, coalesce(said.recovered_above, 0), head,
                 coalesce(to_timestamp(said.recovered_since), '-infinity'), 'all');
         END IF;
+        IF was.id IS NOT NULL AND said.cancellations > was.cancellations AND said.status = 'enabled' THEN
+            INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay)
+            VALUES (said.id, said.version, head, head, '-infinity', 'skip')
+            ON CONFLICT DO NOTHING;
+        END IF;
         -- Until it is settled what becomes of the deliveries that are pending, none of them is sent.
         settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
             told_since, told_hours, secrets_until, stopped_at, recoveries, enabled_events, ordering, on_exhaustion, thin,
-            rate_limit, in_flight_max)
+            rate_limit, in_flight_max, cancellations)
         VALUES (said.id, said.account, said.livemode, said.version,
             CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
             said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
             stopped_at, said.recoveries, said.enabled_events, said.ordering, said.on_exhaustion, said.thin, said.rate_limit,
-            said.in_flight_max)
+            said.in_flight_max, said.cancellations)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
             told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
             recoveries = excluded.recoveries, enabled_events = excluded.enabled_events, ordering = excluded.ordering,
             on_exhaustion = excluded.on_exhaustion, thin = excluded.thin, rate_limit = excluded.rate_limit,
-            in_flight_max = excluded.in_flight_max,
+            in_flight_max = excluded.in_flight_max, cancellations = excluded.cancellations,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
