@@ -58,7 +58,7 @@ class Names(AbstractResolver):
         number = error.errno if error is not None else None
         if number in OUR_SHORTAGES:
             return True
-        return number not in ANSWERS and not await self._answering.resolved()
+        return number not in ANSWERS and not await self._answering.works()
 
     async def close(self) -> None:
         """Wait for nothing that is being looked up."""
@@ -90,7 +90,7 @@ class Doubt:
         self._asking = asyncio.Lock()
         self._found: tuple[float, bool] | None = None
 
-    async def resolved(self) -> bool:
+    async def works(self) -> bool:
         """Whether it works."""
         async with self._asking:
             now = asyncio.get_running_loop().time()

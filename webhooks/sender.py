@@ -271,7 +271,7 @@ class Sender:
                 return "connect"
             case TimeoutError():
                 # It waits for the receiver, if it waits: one that takes no connection keeps us waiting itself.
-                return "connect" if await self._proxy_listens.resolved() else "proxy"
+                return "connect" if await self._proxy_listens.works() else "proxy"
             case _:
                 return "proxy"
 

@@ -19,10 +19,12 @@ class Asked:
 class EgressProxy:
     """Whatever address it is asked for, it goes to `leads_to` on loopback; or gives its `answers`, one to each request.
 
-    An answer is what it writes instead; the empty one is to hang up.
+    An answer is what it writes instead; the empty one is to hang up, None to lead on all the same.
     """
 
-    def __init__(self, leads_to: int, *, answers: tuple[bytes, ...] = (), tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, leads_to: int, *, answers: tuple[bytes | None, ...] = (), tls: ssl.SSLContext | None = None
+    ) -> None:
         self.connections = 0
         self.asked: list[Asked] = []
         self._leads_to = leads_to
@@ -67,11 +69,12 @@ class EgressProxy:
                 head = await reader.readuntil(b"\r\n\r\n")
                 line, *lines = head.decode().strip().split("\r\n")
                 self.asked.append(Asked(line, {k.lower(): v for k, v in (each.split(": ", 1) for each in lines)}))
-                if self._answers:
-                    writer.write(self._answers.pop(0))
-                    await writer.drain()
-                else:
+                answer = self._answers.pop(0) if self._answers else None
+                if answer is None:
                     await self._lead(line, head, reader, writer)
+                else:
+                    writer.write(answer)
+                    await writer.drain()
         finally:
             writer.close()
 

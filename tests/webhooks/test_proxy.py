@@ -118,6 +118,19 @@ async def test_a_kept_tunnel_closed_meanwhile_costs_no_attempt(authority: Author
         assert (len(target.received), door.connections) == (3, 2)
 
 
+async def test_but_a_proxy_that_opens_no_other_then_is_at_fault(authority: Authority) -> None:
+    async def closes_at_the_second_request(reader: StreamReader, writer: StreamWriter) -> None:
+        await (receiver.hangs_up if len(target.received) == 2 else answers(200))(reader, writer)
+
+    async with (
+        Receiver(closes_at_the_second_request, tls=authority.serving(NAME)) as target,
+        EgressProxy(target.port, answers=(None, says(407))) as door,
+        through(door, authority) as sender,
+    ):
+        assert (await post(sender, f"https://{NAME}/")).delivered
+        assert (await post(sender, f"https://{NAME}/")).fault == "proxy"
+
+
 async def test_user_and_password_are_for_the_proxy_alone(authority: Authority, secure: Receiver) -> None:
     async with (
         EgressProxy(secure.port) as door,
@@ -297,6 +310,20 @@ async def test_what_a_receiver_does_behind_the_proxy_is_its_own_doing(
         outcome = await post(sender, f"https://{NAME}/")
         await until(lambda: target.received)
     assert (outcome.fault, outcome.own_fault, outcome.delivered) == (fault, False, False)
+
+
+async def test_and_through_a_kept_tunnel_too(authority: Authority) -> None:
+    async def hangs_at_the_second_request(reader: StreamReader, writer: StreamWriter) -> None:
+        await (receiver.hangs if len(target.received) == 2 else answers(200))(reader, writer)
+
+    async with (
+        Receiver(hangs_at_the_second_request, tls=authority.serving(NAME)) as target,
+        EgressProxy(target.port) as door,
+        through(door, authority, total_timeout_s=0.5) as sender,
+    ):
+        assert (await post(sender, f"https://{NAME}/")).delivered
+        assert (await post(sender, f"https://{NAME}/")).fault == "timeout"
+        assert door.connections == 1
 
 
 async def test_proxies_of_the_environment_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
