@@ -141,7 +141,8 @@ class Sender:
             except (TimeoutError, AddressRefused, _NameFailed, aiohttp.ClientError) as raised:
                 error = raised
             duration_ms = round((monotonic() - began) * 1000)
-            fault = await self._fault(error, attempt, target)
+            clear = error is None and self._proxy is None
+            fault = None if clear else await self._fault(error, attempt, target)
         return Outcome(
             status=attempt.status,
             fault=fault,
@@ -161,7 +162,11 @@ class Sender:
             await self._post_and_read(attempt, target, body, headers)
 
     async def _post_and_read(self, attempt: "_Attempt", target: URL, body: bytes, headers: dict[str, str]) -> None:
-        answer = await self._post(await self._ways(target), body, headers)
+        assert self._session is not None, "the sender is open"
+        if self._proxy is None:
+            answer = await self._session.post(target, data=body, headers=headers, allow_redirects=False)
+        else:
+            answer = await self._post_through(self._proxy, target, body, headers)
         try:
             attempt.status = answer.status
             if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -174,10 +179,12 @@ class Sender:
         finally:
             answer.close()  # and its connection, unless the answer was read to its end
 
-    async def _post(self, ways: list["_Way"], body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """The first answer there is: where a proxy reaches one address of a receiver not, it is asked for the next."""
+    async def _post_through(
+        self, proxy: Proxy, target: URL, body: bytes, headers: dict[str, str]
+    ) -> aiohttp.ClientResponse:
+        """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
         assert self._session is not None, "the sender is open"
-        *others, last = ways
+        *others, last = await self._ways(proxy, target)
         for url, host, name in others:
             try:
                 return await self._session.post(
@@ -190,8 +197,8 @@ class Sender:
             last.url, data=body, headers=headers | last.host, server_hostname=last.name, allow_redirects=False
         )
 
-    async def _ways(self, target: URL) -> list["_Way"]:
-        """What to ask for: the URL as it is; through a proxy that does not resolve, each vetted address of its host.
+    async def _ways(self, proxy: Proxy, target: URL) -> list["_Way"]:
+        """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
 
         Raises:
             AddressRefused: none of them may be called.
@@ -200,7 +207,7 @@ class Sender:
         host, port = target.raw_host, target.port
         assert host is not None, "the URL is vetted"
         assert port is not None, "the URL is vetted"
-        if self._proxy is None or self._proxy.resolves or is_address(host):
+        if proxy.resolves or is_address(host):
             return [_Way(target, {}, None)]
         assert self._names is not None, "the sender is open"
         try:
