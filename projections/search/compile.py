@@ -2,6 +2,15 @@
 
 Where a clause finds something, its terms narrow the search by index, and the texts themselves decide. What a clause
 rules out is looked for among the newest, one after the other.
+
+A search that only rules out is therefore done when its page is full, which takes a look at ten customers when nearly
+all are left, and at all of the account and mode when nearly none are (some 0.3 microseconds each). No index shortens
+that: an index of terms lists who has a term, and those who lack it are all the others. To list them as well, every
+customer would need a term for each key, text and three letters that it does not have, which are without end, or one
+for each that others have, so that the first use of a key by anybody would write to everybody. Summaries of whole
+ranges of customers (what all of a range have) would pass over ranges for one such clause alone, and not for two: a
+range in which half lack the one and half the other has nobody to show, and nothing in common to tell so. Beside any
+clause that finds, what is ruled out costs nothing more.
 """
 
 from collections.abc import Sequence

@@ -39,6 +39,8 @@ COMMON = (
     "name~'stone' OR metadata['tier']:'gold'",
     "name~'stone' metadata['tier']:'gold' created<1700150000",
 )
+# Rule out nearly everybody: who is left is found by walking along the index of an account's own customers.
+LEFT_BY_NOBODY = ("metadata['order']:null", "-email~'example'", "-phone~'+1 ' -name~'zzz'", "-created>0")
 NOWHERE = ("email:'nobody@example.com'", "name~'zzz'", "metadata['none']:'x'", "-metadata['none']:null")
 
 
@@ -85,4 +87,14 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
             where = compile.condition(query, "acct_1", False, first=4)
             count = await explain(owner, COUNT.format(where.sql), "acct_1", False, 10_000, *where.arguments)
             assert "Seq Scan" not in count.kinds, f"{asked}: {count}"
+    own = await owner.fetchval("SELECT count(*) FROM projections.search WHERE account = 'acct_1' AND NOT livemode")
+    for asked in LEFT_BY_NOBODY:
+        query = parse(asked)
+        where = compile.condition(query, "acct_1", False, first=6)
+        page = FIND.format(where.sql)
+        plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), LIMIT, *where.arguments)
+        told = f"{asked}: {plan}"
+        assert plan.indexes >= {"search_newest"}, told
+        assert "Seq Scan" not in plan.kinds, told
+        assert plan.touched <= 2 * own + TOUCHED_MAX, f"{told}, of {own}, each in the index and in the table"
     await owner.close()
