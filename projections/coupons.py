@@ -14,6 +14,7 @@ COUPON: Decider[Coupon] = Decider(coupon.KIND, coupon.NO_COUPON, coupon.decide, 
 APPLIES_TO = "coupon.applies_to"  # what is shown only when it is asked for has rows of its own, under the coupon's id
 CURRENCY_OPTIONS = "coupon.currency_options"
 EXPIRE = "coupon.expire"  # the task that is due when the last moment to redeem a coupon is over
+CLOSE = "coupon.close_codes"  # the task that is due when a coupon is valid no longer: nor are its promotion codes
 
 
 def render(state: Coupon, livemode: bool) -> dict[str, Any]:
@@ -113,19 +114,25 @@ class CouponProjection:
 
 
 def _due(change: Change[Coupon]) -> tuple[DueRow, ...]:
-    """A second after the last moment it is too late; a coupon that is gone has nothing due."""
+    """A second after the last moment it is too late; a coupon that is gone has that no longer before it."""
+    state, before = change.after, change.before
+    due = []
+    last = before.redeem_by if state.deleted else state.redeem_by
+    if last is not None and (before.exists != state.exists or before.expired != state.expired):
+        due.append(_work(change, EXPIRE, last + 1 if state.exists and not state.expired else None))
+    if before.valid and not state.valid:
+        due.append(_work(change, CLOSE, int(change.origin.at.timestamp())))
+    return tuple(due)
+
+
+def _work(change: Change[Coupon], task: str, due_at: int | None) -> DueRow:
     state, origin = change.after, change.origin
-    last = change.before.redeem_by if state.deleted else state.redeem_by
-    if last is None or (change.before.exists == state.exists and change.before.expired == state.expired):
-        return ()
-    return (
-        DueRow(
-            account=origin.account,
-            livemode=origin.livemode,
-            kind=coupon.KIND,
-            id=coupon.key(origin.account, origin.livemode, state.id),
-            task=EXPIRE,
-            subject=state.id,
-            due_at=last + 1 if state.exists and not state.expired else None,
-        ),
+    return DueRow(
+        account=origin.account,
+        livemode=origin.livemode,
+        kind=coupon.KIND,
+        id=coupon.key(origin.account, origin.livemode, state.id),
+        task=task,
+        subject=state.id,
+        due_at=due_at,
     )

@@ -30,6 +30,7 @@ Handler = Callable[[Core, Due], Awaitable[None]]
 # object is Missing by now is done.
 HANDLERS: Mapping[str, Handler] = {
     DELETE: test_clocks.end_old,
+    coupons.CLOSE: expiries.close_codes,
     coupons.EXPIRE: expiries.expire_coupon,
     discounts.END: expiries.end_discount,
     promotion_codes.EXPIRE: expiries.expire_promotion_code,

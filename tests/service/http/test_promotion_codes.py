@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import stripe
 
-from service import timekeeper
+from service import expiries, timekeeper
 from tests.service.http.test_coupons import events
 from tests.service.http.test_python_client import Story, told
 from tests.service.serving import Api
@@ -217,26 +219,79 @@ async def test_it_is_not_deleted_and_not_anothers(api: Api) -> None:
     assert "test mode" in (await api.refused("GET", own, status=404, key=live))[2]
 
 
+@asynccontextmanager
+async def keeping(api: Api) -> AsyncIterator[None]:
+    """Somebody who does what is due."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(timekeeper.keep(api.core, stop))
+    yield
+    stop.set()
+    await task
+
+
+async def active(api: Api) -> list[str]:
+    return [one["code"] for one in (await api.get(f"{PATH}?active=true")).json["data"]]
+
+
 async def test_its_time_is_over_when_the_timekeeper_finds_it_so(api: Api) -> None:
     """Both the coupon and the code: what is due is made due by hand, as no clock here can be turned."""
     now = int(api.core.clock.now().timestamp())
-    await coupon(api, f"percent_off=10&id=SALE&redeem_by={now + 86400}")
-    shown = await made(api, f"coupon=SALE&code=Soon&expires_at={now + 3600}")
+    await coupon(api)
+    await coupon(api, f"percent_off=10&id=LATE&redeem_by={now + 86400}")
+    await made(api, f"coupon=SALE&code=Soon&expires_at={now + 3600}")
+    await made(api, "coupon=LATE&code=With")
     await api.core.pool.execute("UPDATE projections.due SET try_at = 0")
-    stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(api.core, stop))
+    async with keeping(api):
 
-    async def over() -> bool:
-        code = (await api.get(f"{PATH}/{shown['id']}")).json
-        sale = (await api.get("/v1/coupons/SALE")).json
-        return not code["active"] and not sale["valid"]
+        async def over() -> bool:
+            return not (await api.get("/v1/coupons/LATE")).json["valid"] and await active(api) == []
 
-    await until(over)
-    stop.set()
-    await keeping
-    assert [event["type"] for event in await events(api, "*")] == ["coupon.created", "promotion_code.created"]
-    await coupon(api, "percent_off=10&id=NEXT")
-    await made(api, "coupon=NEXT&code=SOON")
+        await until(over)
+    told = [event for event in await events(api, "*") if not event["type"].endswith(".created")]
+    assert [(event["type"], event["data"]["object"]["code"]) for event in told] == [("promotion_code.updated", "With")]
+    await made(api, "coupon=SALE&code=SOON")
+
+
+async def test_codes_are_active_no_longer_than_their_coupon_is_valid(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiries, "CODES_AT_A_TIME", 1)
+    for body in ("id=SALE", "id=GONE", "id=USED&max_redemptions=1"):
+        await coupon(api, f"percent_off=10&{body}")
+    for body in (
+        "coupon=SALE&code=Stays",
+        "coupon=GONE&code=A",
+        "coupon=GONE&code=B&active=false",
+        "coupon=GONE&code=C",
+    ):
+        await made(api, body)
+    last = await made(api, "coupon=USED&code=D")
+    async with keeping(api):
+        await api.delete("/v1/coupons/GONE")
+        await api.customer("coupon=USED")
+
+        async def closed() -> bool:
+            return await active(api) == ["Stays"]
+
+        await until(closed)
+    told = await events(api, "promotion_code.updated")
+    assert sorted(event["data"]["object"]["code"] for event in told) == ["A", "C", "D"]
+    assert all(event["data"]["previous_attributes"] == {"active": True} for event in told)
+    assert all(event["request"] is None for event in told), "the system did it"
+    assert (await api.get(f"{PATH}/{last['id']}")).json == {**last, "active": False}
+    await made(api, "coupon=SALE&code=a")
+
+
+async def test_codes_of_a_coupon_that_was_made_anew_stay(api: Api) -> None:
+    await coupon(api)
+    await made(api, "coupon=SALE&code=Stays")
+    await api.delete("/v1/coupons/SALE")
+    await coupon(api)
+    async with keeping(api):
+
+        async def nothing_due() -> bool:
+            return not await api.core.pool.fetchval("SELECT count(*) FROM projections.due")
+
+        await until(nothing_due)
+    assert await active(api) == ["Stays"]
 
 
 @pytest.mark.parametrize("version", [None, "2025-08-27.basil"])
