@@ -14,6 +14,7 @@ from typing import NamedTuple
 from events import card, ids
 from events.card import UNCHECKED, luhn
 from events.countries import COUNTRIES
+from events.currencies import CURRENCIES
 from events.errors import Declined, Refusal
 from events.values import Address
 from service.http.door import Call
@@ -37,7 +38,7 @@ RANGES = (
 )
 
 # The currency of bank accounts where none is given.
-CURRENCIES: Mapping[str, str] = dict.fromkeys(
+CURRENCY_OF: Mapping[str, str] = dict.fromkeys(
     ("AT", "BE", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI",
      "SK"), "eur",
 ) | {
@@ -128,8 +129,8 @@ def read_bank_account(call: Call, given: parameters_of.BankAccount, param: str) 
         raise Refusal("This is no country by the two letters of ISO 3166-1.", param=f"{param}[country]")
     number = account_number(given.account_number, country, f"{param}[account_number]")
     routing = routing_number(given.routing_number, country, f"{param}[routing_number]")
-    currency = (given.currency or CURRENCIES.get(country, "")).lower()
-    if not re.fullmatch("[a-z]{3}", currency):
+    currency = (given.currency or CURRENCY_OF.get(country, "")).lower()
+    if currency not in CURRENCIES:
         name = f"{param}[currency]"
         if given.currency is not None:
             raise Refusal("Invalid currency: it must be three letters of ISO 4217.", param=name)

@@ -11,7 +11,6 @@ from events.coupon import CouponPatch, Terms
 from events.errors import Refusal
 from service.http.params import Parameters
 from service.http.params.kinds import (
-    CURRENCY,
     Array,
     Cleared,
     Currency,
@@ -20,6 +19,7 @@ from service.http.params.kinds import (
     Metadata,
     NotEmpty,
     Text,
+    currency,
     refused,
 )
 from service.http.params.listing import DatedListing
@@ -47,10 +47,7 @@ def by_currency(given: Any) -> Any:
     """A hash by currency, in small letters."""
     if not isinstance(given, dict):
         return given
-    for name in given:
-        if not CURRENCY.fullmatch(name):
-            raise refused(f"Invalid currency: {name}")
-    return {name.lower(): value for name, value in given.items()}
+    return {currency(name): value for name, value in given.items()}
 
 
 class AmountOff(Parameters):

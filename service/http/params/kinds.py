@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from events.currencies import CURRENCIES
+
 TEXT_CHARACTERS_MAX = 5000
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # of an element of an array
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
-CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
 def shortened(text: str) -> str:
@@ -94,9 +95,10 @@ def _metadata(given: Any) -> Any:
     return given
 
 
-def _currency(given: str) -> str:
-    if not CURRENCY.fullmatch(given):
-        raise refused(f"Invalid currency: {shortened(given)}. It must be three letters of ISO 4217.")
+def currency(given: str) -> str:
+    """The currency that text names, in small letters. Raises the fault of anything else."""
+    if not given.isascii() or given.lower() not in CURRENCIES:
+        raise refused(f"Invalid currency: {shortened(given)}. It must be one by the three letters of ISO 4217.")
     return given.lower()
 
 
@@ -105,9 +107,9 @@ RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
 Currency = Annotated[
     str,
-    AfterValidator(_currency),
+    AfterValidator(currency),
     BeforeValidator(_not_empty),
-    Field(json_schema_extra={"pattern": f"^{CURRENCY.pattern}$"}),
+    Field(json_schema_extra={"enum": sorted(CURRENCIES)}),
 ]
 Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]

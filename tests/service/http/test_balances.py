@@ -102,6 +102,7 @@ async def test_of_a_transaction_only_what_is_said_of_it_changes(api: Api) -> Non
         ("amount=1.5&currency=usd", "parameter_invalid_integer", "amount"),
         ("amount=1000000000000&currency=usd", None, "amount"),
         ("amount=1&currency=us", None, "currency"),
+        ("amount=1&currency=usx", None, "currency"),
         ("amount=1&currency=", "parameter_invalid_empty", "currency"),
         ("amount=1&currency=usd&description=" + "x" * 351, None, "description"),
         ("amount=1&currency=usd&type=adjustment", "parameter_unknown", "type"),
