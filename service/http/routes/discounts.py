@@ -42,20 +42,20 @@ async def retrieve(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Take the customer's discount away; what was redeemed for it stays redeemed."""
-    expand.paths(call.parse(parameters_of.DeleteDiscount).expand, KIND)
+    tree = expand.paths(call.parse(parameters_of.DeleteDiscount).expand, KIND)
     id = call.match["customer"]
-    removed: dict[str, Any] = {}
+    removed: dict[str, Any] | None = None
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
         nonlocal removed
-        shown = discounts.render(state.discounts.current, id)
-        if shown is None:
+        removed = discounts.render(state.discounts.current, id)
+        if removed is None:
             raise NoDiscount(id)
-        removed = discounts.render_deleted(shown)
         unit.do(CUSTOMER, id, RemoveDiscount(at=await clocks.moment(unit, state)))
 
     async def answer(unit: UnitOfWork) -> Reply:
-        return Reply(200, _dumps(removed))
+        [shown] = await resources.expander(call, unit).expanded([_dumps(removed)], KIND, tree)
+        return Reply(200, _dumps(discounts.render_deleted(orjson.loads(shown))))
 
     return await resources.change_customer(call, id, act, answer)
 

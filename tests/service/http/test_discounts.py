@@ -186,6 +186,10 @@ async def test_what_is_asked_for_is_expanded(api: Api) -> None:
     listed = (await api.get(f"{PATH}?expand[]=data.discount.source.coupon")).json["data"]
     assert listed[0]["discount"]["source"]["coupon"]["times_redeemed"] == 1
     assert (await api.refused("GET", f"{PATH}/{id}/discount?expand[]=coupon"))[:2] == (None, "expand")
+    removed = (await api.delete(own)).json
+    assert (removed["deleted"], removed["customer"]["discount"]) == (True, None)
+    assert removed["promotion_code"] == shown["promotion_code"]
+    assert removed["source"]["coupon"] == shown["source"]["coupon"]
 
 
 async def refusals(api: Api) -> list[tuple[str, str | None, str]]:
