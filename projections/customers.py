@@ -84,6 +84,8 @@ class CustomerProjection:
         after = before if change.after.deleted and before else render(change.after, livemode)
         told = [] if before == after and not change.after.deleted else [self._told(change, before, after)]
         facts = facts_of(change)
+        if not facts:  # as of most requests
+            return Rows(customers=(self.row(change, after),), notices=tuple(told))
         for step, fact in facts:
             told.extend(
                 notice(
