@@ -140,11 +140,20 @@ async def test_many_wait_each_for_their_own(api: Api) -> None:
 
 async def test_who_waited_in_vain_is_told_how_far_the_feed_has_come(api: Api) -> None:
     stranger = await api.issue(account="acct_other")
-    patient = asyncio.create_task(feed(api, "after=0&wait=2", key=stranger))
-    await waiting(api, 1)
-    await api.customer()
-    answer = await patient
-    assert (answer.body, reached(answer)) == (b"", 1)
+
+    async def in_vain(wait: int) -> tuple[bool, Answer]:
+        """What is answered, and whether there was time to tell of something meanwhile."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait
+        patient = asyncio.create_task(feed(api, f"after=0&wait={wait}", key=stranger))
+        await waiting(api, 1)
+        await api.customer()
+        return loop.time() < until_s - 0.5, await patient
+
+    told, (in_time, answer) = 1, await in_vain(2)
+    if not in_time:  # the machine is busy
+        told, (_, answer) = 2, await in_vain(20)
+    assert (answer.body, reached(answer)) == (b"", told)
 
 
 async def test_a_position_whose_notices_are_gone_is_refused_and_the_oldest_told(api: Api, database: str) -> None:
