@@ -27,10 +27,9 @@ def decode(body: bytes | str) -> dict[str, FormValue]:
         text = body if isinstance(body, str) else body.decode()
         if not text.isascii():
             text.encode()  # a URL's raw bytes come as lone surrogates
-        parts = text.split("&", PARAMETERS_MAX)
-        if len(parts) > PARAMETERS_MAX:
+        if text.count("&") >= PARAMETERS_MAX:
             raise _too_many()
-        pairs = [_pair(part) for part in parts if part]
+        pairs = _pairs(text)
     except UnicodeError:
         raise _not_utf8() from None
     if "%00" in text or "\x00" in text:
@@ -64,13 +63,24 @@ def _nul() -> Refusal:
     return Refusal("Parameters may not contain NUL characters.")
 
 
-def _pair(part: str) -> tuple[str, str]:
-    name, _, value = part.partition("=")
-    return _unquoted(name), _unquoted(value)
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Names and values. The whole text is decoded at once, unless a name or a value holds one of the two separators."""
+    if "%26" in text or "%3D" in text or "%3d" in text:
+        return [(_unquoted(name), _unquoted(value)) for name, value in _divided(text)]
+    return _divided(_unquoted(text))
+
+
+def _divided(text: str) -> list[tuple[str, str]]:
+    pairs = []
+    for part in text.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((name, value))
+    return pairs
 
 
 def _unquoted(text: str) -> str:
-    """Most names and many values have nothing to decode, or ASCII alone, and looking is cheaper than calling."""
+    """Most forms have nothing to decode, or ASCII alone, and looking is cheaper than calling."""
     if "+" in text:
         text = text.replace("+", " ")
     if "%" not in text:
