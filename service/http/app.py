@@ -37,6 +37,7 @@ from service.http.routes import (
 # A path that is spelled out stands before one with an id in the same place; and customers before all that belongs to
 # them, for whatever begins with the same words is looked through in this order, and they are asked for the most.
 MODULES = (
+    search,
     customers,
     balance_transactions,
     cash_balances,
@@ -48,7 +49,6 @@ MODULES = (
     own_webhook_endpoints,
     payment_methods,
     promotion_codes,
-    search,
     sources,
     subscriptions,
     tax_ids,
