@@ -33,7 +33,7 @@ class EventType:
     adapter: TypeAdapter[Any]
     fields: tuple[str, ...]
     personal: frozenset[str]  # fields of the event itself
-    personal_within: Mapping[str, frozenset[str]]  # field -> keys inside it
+    personal_within: Mapping[str, Mapping[str, str]]  # field -> key inside it -> the path it is sealed under
 
 
 class Codec:
@@ -59,7 +59,7 @@ class Codec:
             fields=fields,
             personal=frozenset(field for field in fields if _is_personal(hints[field])),
             personal_within={
-                field: frozenset(key for key, hint in _keys(hints[field]).items() if _is_personal(hint))
+                field: {key: f"{field}.{key}" for key, hint in _keys(hints[field]).items() if _is_personal(hint)}
                 for field in fields
                 if is_typeddict(hints[field])
             },
@@ -83,10 +83,10 @@ class Codec:
         personal: dict[str, Any] = {}
         for name in event_type.fields:
             value = getattr(event, name)
-            within = event_type.personal_within.get(name)
-            if within is not None:
-                plain[name] = {k: v for k, v in value.items() if k not in within}
-                personal.update((f"{name}.{k}", v) for k, v in value.items() if k in within)
+            paths = event_type.personal_within.get(name)
+            if paths is not None:
+                plain[name] = {k: v for k, v in value.items() if k not in paths}
+                personal |= {paths[k]: v for k, v in value.items() if k in paths}
             elif name in event_type.personal:
                 personal[name] = value
             else:

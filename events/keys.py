@@ -27,7 +27,7 @@ class MasterKeys:
         self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
         self._first = next(iter(self._ciphers))
         self._oldest = secrets[-1]
-        self._purposes: dict[str, bytes] = {}
+        self._purposes: dict[str, hmac.HMAC] = {}
 
     @classmethod
     def parse(cls, text: str) -> "MasterKeys":
@@ -61,10 +61,13 @@ class MasterKeys:
 
         They are made with the oldest master key, and so stay the same while a newer one is put in front.
         """
-        secret = self._purposes.get(purpose)
-        if secret is None:
-            secret = self._purposes[purpose] = hmac.digest(self._oldest, purpose.encode(), "sha256")
-        return hmac.digest(secret, data, "sha256")
+        begun = self._purposes.get(purpose)
+        if begun is None:
+            secret = hmac.digest(self._oldest, purpose.encode(), "sha256")
+            begun = self._purposes[purpose] = hmac.new(secret, digestmod="sha256")
+        digest = begun.copy()  # a key that is set up already
+        digest.update(data)
+        return digest.digest()
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """`plain` sealed by the newest master key, for one place alone: master's name, nonce, ciphertext, tag."""

@@ -1,7 +1,6 @@
 """The rows a change writes, and their way into the append's own transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from events.decider import Change
@@ -76,8 +75,7 @@ class DueRow(NamedTuple):
     test_clock: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(NamedTuple):
     """Everything one change writes beside the log."""
 
     customers: tuple[CustomerRow, ...] = ()
@@ -126,10 +124,11 @@ class InlineReadModels:
             else:
                 neighbours -= 1
             rows: Rows = item.rows or NO_ROWS
-            customers.extend((place, *row) for row in rows.customers)
-            resources.extend((place, *row) for row in rows.resources)
-            told.extend((place, *row) for row in rows.notices)
-            due.extend((place, *row) for row in rows.due)
+            customers += [(place, *row) for row in rows.customers]
+            told += [(place, *row) for row in rows.notices]
+            if rows.resources or rows.due:
+                resources += [(place, *row) for row in rows.resources]
+                due += [(place, *row) for row in rows.due]
         notices.extend(_in_order(told))
         return customers, resources, notices, due
 
