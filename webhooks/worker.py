@@ -9,9 +9,10 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import asyncpg
 import structlog
@@ -26,7 +27,7 @@ from webhooks import endpoint, lane, thin
 from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
-from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
+from webhooks.lanes import Endpoint, Head, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
 from webhooks.places import Places
 from webhooks.reconciler import Wakeup
@@ -48,6 +49,31 @@ RETRY_S = 0.5  # after a turn that failed
 DRAIN_S = 20.0
 
 
+class Turns(Protocol):
+    """What leases lanes for one worker: see webhooks.lanes.Lanes. Turns do not overlap."""
+
+    lease_s: float
+
+    async def turn(
+        self,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        *,
+        claims: int,
+        proven: bool = False,
+        held: Sequence[str] | None = None,
+    ) -> Turn:
+        """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+
+        Raises LogUnavailable, when what was told may or may not be recorded.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what turns need."""
+        ...
+
+
 class Worker:
     """Delivers, until told to stop; any number of workers share the lanes.
 
@@ -58,7 +84,7 @@ class Worker:
 
     def __init__(
         self,
-        lanes: Lanes,
+        lanes: Turns,
         sender: Sender,
         master_keys: MasterKeys,
         wakeup: Wakeup,

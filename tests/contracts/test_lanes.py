@@ -1,0 +1,419 @@
+"""What the lanes promise a worker, asked of those in memory and of those in Postgres alike."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Protocol
+
+import pytest
+
+from projections.notices import PENDING
+from tests.webhooks.floor import Floor, floor
+from webhooks.delivery import ATTEMPTS_MAX, Delivered, GaveUp, Outcome, RetryAt
+from webhooks.lane import NEW, Lane
+from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
+from webhooks.memory import NEVER, LaneRow, MemoryDatabase, MemoryLanes
+from webhooks.worker import Turns
+
+NOW = datetime.now(UTC)
+OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)
+
+
+class House(Protocol):
+    """Lanes, and hands to make things happen to them."""
+
+    async def endpoint(self) -> str: ...
+    async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]: ...
+    async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None: ...
+    async def cancel(self, id: str, sequences: Sequence[int]) -> None: ...
+    async def hurry(self) -> None: ...
+    async def row(self, id: str) -> LaneRow: ...
+    async def pending(self) -> list[int]: ...
+    async def outcomes(self) -> list[tuple[int, int, str]]: ...
+    def lanes(self, lease_s: float = 60.0) -> Turns: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._database = MemoryDatabase()
+        self._numbers = count(1)
+
+    async def endpoint(self) -> str:
+        id = f"we_{next(self._numbers)}"
+        self._database.register(Endpoint(id, 1, "enabled", "https://example.com/hook", [], []))
+        return id
+
+    async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]:
+        sequences = [next(self._numbers) for _ in range(number)]
+        for sequence in sequences:
+            body = b"{" + PENDING + b"0,\n}"
+            self._database.deliver(sequence, f"evt_{sequence}", body, self._database.endpoints, recovered=recovered)
+        return sequences
+
+    async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None:
+        status = {None: None, True: "disabled", False: "enabled"}[disabled]
+        self._database.change(id, url=url, status=status)
+
+    async def cancel(self, id: str, sequences: Sequence[int]) -> None:
+        self._database.cancel(id, sequences)
+
+    async def hurry(self) -> None:
+        now = self._database.clock.now()
+        for rows in self._database.deliveries.values():
+            for delivery in rows.values():
+                delivery.due_at = min(delivery.due_at, now)
+        for row in self._database.lanes.values():
+            if now < row.ready_at < NEVER:
+                row.ready_at = now
+
+    async def row(self, id: str) -> LaneRow:
+        return self._database.lanes[id]
+
+    async def pending(self) -> list[int]:
+        return sorted(sequence for rows in self._database.deliveries.values() for sequence in rows)
+
+    async def outcomes(self) -> list[tuple[int, int, str]]:
+        return sorted((row.sequence, row.attempt, row.outcome) for row in self._database.attempts)
+
+    def lanes(self, lease_s: float = 60.0) -> Turns:
+        return MemoryLanes(self._database, lease_s=lease_s)
+
+
+class InPostgres:
+    def __init__(self, house: Floor) -> None:
+        self._house = house
+        self.opened: list[Lanes] = []
+
+    async def endpoint(self) -> str:
+        return await self._house.endpoint()
+
+    async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]:
+        sequences = await self._house.notices(number)
+        await self._house.catch_up()
+        if recovered:
+            await self._house.owner.execute(
+                "UPDATE webhooks.delivery SET recovered = true WHERE sequence = ANY ($1)", sequences
+            )
+        return sequences
+
+    async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None:
+        patch = {name: value for name, value in (("url", url), ("disabled", disabled)) if value is not None}
+        await self._house.edit(id, **(patch or {"description": "edited"}))
+
+    async def cancel(self, id: str, sequences: Sequence[int]) -> None:
+        await self._house.owner.fetch("SELECT webhooks.cancel($1, $2)", id, sequences)
+
+    async def hurry(self) -> None:
+        await self._house.hurry()
+
+    async def row(self, id: str) -> LaneRow:
+        row = await self._house.lane(id)
+        never = row["ready_at"].year == NEVER.year
+        state = Lane(**{name: row[name] for name in Lane.__slots__})
+        lease = None if row["lease"] is None else 1
+        return LaneRow(NEVER if never else row["ready_at"], lease, row["leased_until"], state)
+
+    async def pending(self) -> list[int]:
+        return [sequence for sequence, _ in await self._house.deliveries()]
+
+    async def outcomes(self) -> list[tuple[int, int, str]]:
+        return sorted((row["sequence"], row["attempt"], row["outcome"]) for row in await self._house.attempts())
+
+    def lanes(self, lease_s: float = 60.0) -> Turns:
+        self.opened.append(Lanes(self._house.dsn, lease_s=lease_s))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def memory() -> House:
+    return InMemory()
+
+
+@pytest.fixture
+async def postgres(database: str) -> AsyncIterator[House]:
+    async with floor(database) as house:
+        world = InPostgres(house)
+        yield world
+        for lanes in world.opened:
+            await lanes.close()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def house(request: pytest.FixtureRequest) -> House:
+    given: House = request.getfixturevalue(request.param)
+    return given
+
+
+def report(
+    turn: Turn, *, known: Sequence[int] = (), want: int = 0, lane: Lane = NEW, touched: bool = True, spare: int = 0
+) -> Report:
+    """A report of the first lane of a turn."""
+    told, _ = turn.served[0]
+    return Report(told.id, told.version, touched, known, want, spare, lane)
+
+
+def took(head: Head) -> Result:
+    """The receiver took it."""
+    return result(head, Outcome(status=200, duration_ms=3), Delivered(), NOW)
+
+
+def failed(head: Head, wait_s: float = 5) -> Result:
+    """The receiver did not."""
+    verdict = RetryAt(NOW + timedelta(seconds=wait_s), head.attempts + 1)
+    return result(head, Outcome(status=500, duration_ms=3), verdict, NOW)
+
+
+def given(turn: Turn) -> list[int]:
+    """The sequences of what a turn hands out, in order."""
+    return [head.sequence for head in turn.heads]
+
+
+async def test_a_lane_is_born_as_the_rules_say(house: House) -> None:
+    row = await house.row(await house.endpoint())
+    assert (row.state, row.ready_at, row.lease) == (NEW, NEVER, None)
+
+
+async def test_a_leased_lane_is_nobody_elses(house: House) -> None:
+    id = await house.endpoint()
+    sequences = await house.deliver(3)
+    turn = await house.lanes().turn([], [], claims=5)
+    assert (turn.claimed, given(turn)) == (1, sequences)
+    assert {head.endpoint_id for head in turn.heads} == {id}
+    assert (await house.lanes().turn([], [], claims=5)).claimed == 0
+
+
+async def test_lanes_are_leased_in_the_order_in_which_they_became_ready(house: House) -> None:
+    first = await house.endpoint()
+    await house.deliver()
+    second = await house.endpoint()
+    await house.deliver()
+    lanes = house.lanes()
+    turns = [await lanes.turn([], [], claims=1) for _ in range(2)]
+    assert [endpoint.id for turn in turns for endpoint, _ in turn.served] == [first, second]
+
+
+async def test_of_a_lane_just_leased_twice_its_concurrency_is_given(house: House) -> None:
+    await house.endpoint()
+    live = await house.deliver(12)
+    recovered = await house.deliver(6, recovered=True)
+    turn = await house.lanes().turn([], [], claims=1)
+    assert given(turn) == live[: 2 * NEW.concurrency] + recovered[: NEW.concurrency]
+
+
+async def test_a_lane_whose_lease_ran_out_is_leased_again_and_its_old_worker_records_nothing(house: House) -> None:
+    await house.endpoint()
+    await house.deliver()
+    dead, alive = house.lanes(lease_s=0), house.lanes()
+    old = await dead.turn([], [], claims=1)
+    new = await alive.turn([], [], claims=1)
+    assert given(new) == given(old)
+    late = await dead.turn([report(old)], [took(old.heads[0])], claims=0)
+    assert list(late.lost) == [old.heads[0].endpoint_id]
+    assert len(await house.pending()) == 1
+    assert await house.outcomes() == []
+
+
+async def test_a_touched_lane_is_held_on_to_when_its_lease_ran_out_and_nobody_took_it(house: House) -> None:
+    await house.endpoint()
+    [sequence] = await house.deliver()
+    lanes = house.lanes(lease_s=0)
+    turn = await lanes.turn([], [], claims=1)
+    again = await lanes.turn([report(turn, known=[sequence])], [], claims=1)
+    assert (list(again.lost), again.claimed) == ([], 0)
+
+
+async def test_a_result_told_twice_is_recorded_once(house: House) -> None:
+    await house.endpoint()
+    one, other = await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    told = [took(turn.heads[0]), failed(turn.heads[1])]
+    for _ in range(2):
+        await lanes.turn([report(turn, known=[other])], told, claims=0)
+    assert await house.outcomes() == [(one, 1, "delivered"), (other, 1, "retry")]
+    assert await house.pending() == [other]
+
+
+async def test_a_delivery_that_is_given_up_or_canceled_is_gone(house: House) -> None:
+    id = await house.endpoint()
+    one, other = await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await house.cancel(id, [other])
+    last = turn.heads[0]._replace(attempts=0)
+    gave_up = result(last, Outcome(status=410, duration_ms=1), GaveUp(), NOW)
+    await lanes.turn([report(turn)], [gave_up, took(turn.heads[1])], claims=0)
+    assert await house.pending() == []
+    assert await house.outcomes() == [(one, 1, "gave_up"), (other, 0, "canceled")]
+
+
+async def test_a_try_that_is_not_the_next_counts_for_nothing(house: House) -> None:
+    await house.endpoint()
+    [sequence] = await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    later = turn.heads[0]._replace(attempts=ATTEMPTS_MAX - 1)
+    await lanes.turn([report(turn)], [took(later)], claims=0)
+    assert (await house.pending(), await house.outcomes()) == ([sequence], [])
+
+
+async def test_a_lane_is_let_go_until_its_next_delivery_is_due(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    done = await lanes.turn([report(turn)], [failed(turn.heads[0], wait_s=300)], claims=5)
+    row = await house.row(id)
+    assert (row.lease, row.ready_at) == (None, done.moment + timedelta(seconds=300))
+
+
+async def test_a_lane_with_more_to_do_queues_behind_those_that_wait(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    done = await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
+    row = await house.row(id)
+    assert (row.lease, row.ready_at) == (None, done.moment)
+
+
+async def test_a_lane_with_nothing_to_do_waits_to_be_woken(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn)], [took(turn.heads[0])], claims=5)
+    assert (await house.row(id)).ready_at == NEVER
+    sequences = await house.deliver()
+    assert given(await lanes.turn([], [], claims=5)) == sequences
+
+
+async def test_new_deliveries_reach_a_lane_while_it_is_held(house: House) -> None:
+    await house.endpoint()
+    [first] = await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    looked = report(turn, known=[first], want=3, touched=False)
+    assert given(await lanes.turn([looked], [], claims=0)) == []
+    second = await house.deliver(5)
+    assert given(await lanes.turn([looked], [], claims=0)) == second[:3]
+
+
+async def test_recovered_deliveries_have_places_of_their_own(house: House) -> None:
+    await house.endpoint()
+    recovered = await house.deliver(4, recovered=True)
+    live = await house.deliver(4)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    more = [await lanes.turn([report(turn, want=want, spare=spare)], [], claims=0) for want, spare in ((2, 0), (1, 3))]
+    assert [given(each) for each in more] == [live[:2], [*recovered[:3], live[0]]]
+    assert [head.recovered for head in more[1].heads] == [True] * 3 + [False]
+
+
+async def test_an_open_breaker_keeps_the_lane_from_everybody_but_one_probe(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=OPEN)], [failed(turn.heads[0])], claims=5)
+    await house.deliver()
+    assert (await house.row(id)).ready_at == OPEN.open_until
+    assert (await lanes.turn([], [], claims=5)).claimed == 0
+    await house.hurry()
+    assert len((await lanes.turn([], [], claims=5)).heads) == 1
+
+
+async def test_a_receiver_that_asked_for_it_is_left_alone(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes, quiet = house.lanes(), Lane(quiet_until=NOW + timedelta(hours=1))
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=quiet)], [failed(turn.heads[0])], claims=0)
+    await house.deliver()
+    assert (await house.row(id)).ready_at == quiet.quiet_until
+    assert (await lanes.turn([], [], claims=5)).claimed == 0
+
+
+async def test_a_lane_that_is_gone_is_ready_no_more_until_its_url_is_another(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=Lane(gone=True))], [failed(turn.heads[0])], claims=0)
+    await house.deliver()
+    assert (await house.row(id)).ready_at == NEVER
+    await house.change(id, url="https://example.org/new")
+    again = await lanes.turn([], [], claims=5)
+    assert [state for _, state in again.served] == [NEW]
+    assert len(again.heads) == 2
+
+
+async def test_a_new_url_is_a_fresh_start_for_its_lane(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    one, other = turn.heads
+    await house.change(id, url="https://example.org/new")
+    told = await lanes.turn([report(turn, known=[other.sequence], lane=OPEN)], [failed(one)], claims=0)
+    [(endpoint, lane)] = told.served
+    assert (endpoint.url, lane) == ("https://example.org/new", NEW)
+
+
+async def test_what_a_lane_learnt_counts_though_its_endpoint_was_edited_meanwhile(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(2)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    one, other = turn.heads
+    await house.change(id)
+    gone = Lane(failing_since=turn.moment, failures_in_a_row=1, gone=True)
+    told = await lanes.turn([report(turn, known=[other.sequence], lane=gone)], [failed(one)], claims=0)
+    assert [state for _, state in told.served] == [gone]
+    assert (await house.row(id)).state == gone
+
+
+async def test_nothing_is_given_for_a_disabled_endpoint_and_its_worker_is_told(house: House) -> None:
+    id = await house.endpoint()
+    await house.deliver(3)
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await house.change(id, disabled=True)
+    told = await lanes.turn([report(turn, want=5)], [], claims=0)
+    assert ([endpoint.status for endpoint, _ in told.served], given(told)) == (["disabled"], [])
+    assert (await house.row(id)).ready_at == NEVER
+    await house.change(id, disabled=False)
+    assert len((await lanes.turn([], [], claims=1)).heads) == 3
+
+
+async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_worker(house: House) -> None:
+    known, unknown = await house.endpoint(), await house.endpoint()
+    await house.deliver(20)  # more than a lane is given at first
+    lanes = house.lanes()
+    await lanes.turn([], [], claims=5)
+    assert (await lanes.turn([], [], claims=5)).claimed == 0
+    again = await lanes.turn([], [], claims=5, held=[known])
+    assert [endpoint.id for endpoint, _ in again.served] == [unknown]
+
+
+async def test_only_proven_lanes_are_leased_when_that_is_asked(house: House) -> None:
+    await house.endpoint()
+    await house.deliver()
+    lanes, proven = house.lanes(), Lane(window_attempts=1, window_started_at=NOW)
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=proven)], [took(turn.heads[0])], claims=0)
+    await house.endpoint()
+    await house.deliver()
+    only = await lanes.turn([], [], claims=5, proven=True)
+    assert [endpoint.id for endpoint, _ in only.served] == [turn.served[0][0].id]
+
+
+async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(house: House) -> None:
+    await house.endpoint()
+    await house.endpoint()
+    await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    assert [head.pending for head in turn.heads] == [2]
+    await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
+    assert [head.pending for head in (await lanes.turn([], [], claims=1)).heads] == [1]

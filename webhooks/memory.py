@@ -1,0 +1,280 @@
+"""The lanes in a dict: the same turns as those in Postgres, for tests and for thinking.
+
+Nothing here waits for anything, so what takes a lock there is one step here. The contract of both is in
+tests/contracts/test_lanes.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import NamedTuple
+
+from events.clock import Clock, SystemClock
+from webhooks import lane
+from webhooks.lane import NEW, Lane
+from webhooks.lanes import LEASE_S, Endpoint, Head, Report, Result, Turn
+
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+PENDING_MAX = 16  # beyond that nobody counts
+
+
+@dataclass(slots=True)
+class LaneRow:
+    """A row of webhooks.lane."""
+
+    ready_at: datetime = NEVER
+    lease: int | None = None
+    leased_until: datetime = ALWAYS
+    state: Lane = NEW
+
+
+@dataclass(slots=True)
+class DeliveryRow:
+    """A row of webhooks.delivery, with the notice it is of."""
+
+    sequence: int
+    notice_id: str
+    body: bytes
+    due_at: datetime
+    recovered: bool = False
+    attempts: int = 0
+
+
+class AttemptRow(NamedTuple):
+    """A row of webhooks.attempt."""
+
+    at: datetime
+    endpoint_id: str
+    sequence: int
+    notice_id: str
+    attempt: int
+    outcome: str
+    status: int | None = None
+    fault: str | None = None
+    duration_ms: int = 0
+    next_at: datetime | None = None
+    excerpt: bytes = b""
+
+
+class _Place(NamedTuple):
+    """A lane as a turn is going to leave it, and what the worker has and wants of it."""
+
+    endpoint_id: str
+    state: Lane
+    known: Collection[int]
+    want: int
+    spare: int
+    told: bool
+
+
+@dataclass(slots=True)
+class MemoryDatabase:
+    """What workers share. `rung` is called where Postgres would notify: there may be something to send."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    rung: Callable[[], None] = lambda: None
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    lanes: dict[str, LaneRow] = field(default_factory=dict)
+    deliveries: dict[str, dict[int, DeliveryRow]] = field(default_factory=dict)  # by endpoint, then by sequence
+    attempts: list[AttemptRow] = field(default_factory=list)
+    pending: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # endpoints still to take a notice
+    _anew: dict[str, int] = field(default_factory=dict)  # the version of an endpoint when its lane last began anew
+    _workers: Iterable[int] = field(default_factory=count)
+
+    def worker(self) -> int:
+        """A name for one more worker."""
+        return next(iter(self._workers))
+
+    def register(self, endpoint: Endpoint) -> None:
+        """Have one more endpoint, with a lane as the rules say."""
+        self.endpoints[endpoint.id] = endpoint
+        self.lanes[endpoint.id] = LaneRow()
+        self.deliveries[endpoint.id] = {}
+        self._anew[endpoint.id] = endpoint.version
+
+    def change(self, id: str, *, url: str | None = None, status: str | None = None) -> None:
+        """Change an endpoint, as webhooks.keep_endpoints does: another URL, or being enabled, is a fresh start."""
+        was = self.endpoints[id]
+        now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status)
+        self.endpoints[id] = now
+        if now.status == "enabled" and (was.status, was.url) != (now.status, now.url):
+            self._anew[id] = now.version
+            row = self.lanes[id]
+            row.ready_at, row.state = self.clock.now(), NEW
+            self.rung()
+
+    def deliver(
+        self, sequence: int, notice_id: str, body: bytes, endpoints: Iterable[str], *, recovered: bool = False
+    ) -> None:
+        """Have a notice delivered to endpoints, once to each, and wake their lanes."""
+        for id in endpoints:
+            if sequence not in self.deliveries[id]:
+                row = DeliveryRow(sequence, notice_id, body, self.clock.now(), recovered)
+                self.deliveries[id][sequence] = row
+                self.pending[sequence] += 1
+                self.wake(id)
+
+    def wake(self, id: str) -> None:
+        """Have a worker look at a lane, as soon as it may be served."""
+        row = self.lanes[id]
+        at = _latest(self.clock.now(), row.state.open_until, row.state.quiet_until)
+        if row.ready_at > at and not row.state.gone:
+            row.ready_at = at
+        self.rung()
+
+    def cancel(self, id: str, sequences: Iterable[int]) -> None:
+        """End deliveries that are pending, untried."""
+        for sequence in sequences:
+            if (row := self.deliveries[id].get(sequence)) is not None:
+                self._end(id, sequence)
+                self.attempts.append(
+                    AttemptRow(self.clock.now(), id, sequence, row.notice_id, row.attempts, "canceled")
+                )
+
+    def turn(
+        self,
+        worker: int,
+        lease_s: float,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        held: Sequence[str] | None,
+        claims: int,
+        proven: bool,
+    ) -> Turn:
+        """See webhooks/sql/functions/turn.sql, whose order of things this follows."""
+        moment = self.clock.now()
+        mine = [report for report in reports if self._may_report(worker, report, moment)]
+        named = {report.endpoint_id for report in mine}
+        lost = [report.endpoint_id for report in reports if report.touched and report.endpoint_id not in named]
+        if held is not None:
+            for id, row in self.lanes.items():
+                if row.lease == worker and id not in held:
+                    row.ready_at = row.leased_until = moment
+        taken = self._claim(claims, named, moment, proven=proven)
+        for result in results:
+            if result.endpoint_id in named:
+                self._record(result, moment)
+
+        places = [self._reported(report) for report in mine]
+        places += [self._taken(id, moment) for id in taken]
+        heads: list[tuple[datetime, Head]] = []
+        for place in places:
+            heads += self._hand(worker, lease_s, place, moment)
+        heads.sort(key=lambda due: (due[0], due[1].sequence))
+        served = [(self.endpoints[place.endpoint_id], place.state) for place in places if place.told]
+        return Turn(moment, lost, served, [head for _, head in heads], len(taken))
+
+    def _may_report(self, worker: int, report: Report, moment: datetime) -> bool:
+        row = self.lanes[report.endpoint_id]
+        return row.lease == worker and (report.touched or row.ready_at <= moment)
+
+    def _claim(self, claims: int, named: Collection[str], moment: datetime, *, proven: bool) -> list[str]:
+        """The lanes that have been ready the longest and nobody leases."""
+        if claims == 0:
+            return []
+        ready = [
+            (row.ready_at, id)
+            for id, row in self.lanes.items()
+            if row.ready_at <= moment and row.leased_until <= moment and id not in named
+            if not proven or lane.proven(row.state)
+        ]
+        return [id for _, id in sorted(ready)[:claims]]
+
+    def _record(self, result: Result, moment: datetime) -> None:
+        """Record what an attempt came to, if its delivery is as the attempt found it."""
+        row = self.deliveries[result.endpoint_id].get(result.sequence)
+        if row is None or row.attempts != result.attempt - 1:
+            return
+        next_at = None
+        if result.outcome == "retry":
+            assert result.attempts is not None, "said of every retry"
+            assert result.wait_s is not None, "said of every retry"
+            row.attempts = result.attempts
+            row.due_at = next_at = moment + timedelta(seconds=result.wait_s)
+        else:
+            self._end(result.endpoint_id, result.sequence)
+        self.attempts.append(AttemptRow(moment, *result[:8], next_at, result.excerpt))
+
+    def _end(self, id: str, sequence: int) -> None:
+        del self.deliveries[id][sequence]
+        self.pending[sequence] -= 1
+
+    def _reported(self, report: Report) -> _Place:
+        """A lane as its worker says it is, unless it began anew since."""
+        id, version = report.endpoint_id, report.version
+        state = report.lane if self._anew[id] <= version else self.lanes[id].state
+        told = self.endpoints[id].version != version
+        return _Place(id, state, report.known, report.want, report.spare, told)
+
+    def _taken(self, id: str, moment: datetime) -> _Place:
+        """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
+        state = self.lanes[id].state
+        peace = state.gone or (state.quiet_until is not None and state.quiet_until > moment)
+        first = 1 if state.open_until is not None else state.concurrency
+        want = 1 if state.open_until is not None else 2 * first
+        return _Place(id, state, (), 0 if peace else want, 0 if peace else first, told=True)
+
+    def _hand(self, worker: int, lease_s: float, place: _Place, moment: datetime) -> list[tuple[datetime, Head]]:
+        """The deliveries of a lane that the worker now holds besides; the lane's row as that leaves it."""
+        handed: list[DeliveryRow] = []
+        rest: list[DeliveryRow] = []
+        if self.endpoints[place.endpoint_id].status == "enabled":
+            pending = self.deliveries[place.endpoint_id].values()
+            free = sorted((row for row in pending if row.sequence not in place.known), key=_by_due)
+            for recovered, want in ((False, place.want), (True, place.spare)):
+                queue = [row for row in free if row.recovered == recovered][: want + 1]
+                due = sum(row.due_at <= moment for row in queue[:want])
+                handed += queue[:due]
+                rest += queue[due:]
+        state, row = place.state, self.lanes[place.endpoint_id]
+        ready_at = NEVER
+        if rest and not state.gone:
+            ready_at = _latest(min(rest, key=_by_due).due_at, moment, state.open_until, state.quiet_until)
+        row.state = state
+        if handed or place.known:
+            row.lease = worker
+            if row.leased_until < moment + timedelta(seconds=lease_s * 2 / 3):
+                row.leased_until = max(row.leased_until, moment + timedelta(seconds=lease_s))
+            row.ready_at = min(ready_at, row.leased_until)
+        else:
+            row.lease, row.leased_until, row.ready_at = None, ALWAYS, ready_at
+        return [(each.due_at, self._head(place.endpoint_id, each)) for each in handed]
+
+    def _head(self, id: str, row: DeliveryRow) -> Head:
+        pending = min(self.pending[row.sequence], PENDING_MAX)
+        return Head(id, row.sequence, row.notice_id, row.attempts, pending, row.body, None, row.recovered)
+
+
+class MemoryLanes:
+    """Leases lanes of a MemoryDatabase for one worker: see webhooks.lanes.Lanes."""
+
+    def __init__(self, database: MemoryDatabase, *, lease_s: float = LEASE_S) -> None:
+        self.lease_s = lease_s
+        self.worker = database.worker()
+        self._database = database
+
+    async def turn(
+        self,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        *,
+        claims: int,
+        proven: bool = False,
+        held: Sequence[str] | None = None,
+    ) -> Turn:
+        """Take a turn."""
+        return self._database.turn(self.worker, self.lease_s, reports, results, held, claims, proven)
+
+    async def close(self) -> None:
+        """There is nothing to let go."""
+
+
+def _by_due(row: DeliveryRow) -> tuple[datetime, int]:
+    return row.due_at, row.sequence
+
+
+def _latest(*moments: datetime | None) -> datetime:
+    return max(filter(None, moments))
