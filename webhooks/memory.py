@@ -188,6 +188,8 @@ class MemoryDatabase:
         row = self.deliveries[result.endpoint_id].get(result.sequence)
         if row is None or row.attempts != result.attempt - 1:
             return
+        if result.attempts == row.attempts and row.due_at > moment:
+            return  # it used up no try, and is recorded
         next_at = None
         if result.outcome == "retry":
             assert result.attempts is not None, "said of every retry"

@@ -163,6 +163,12 @@ def failed(head: Head, wait_s: float = 5) -> Result:
     return result(head, Outcome(status=500, duration_ms=3), verdict, NOW)
 
 
+def our_fault(head: Head) -> Result:
+    """It was not asked, for a reason of our own."""
+    verdict = RetryAt(NOW + timedelta(minutes=1), head.attempts)
+    return result(head, Outcome(fault="exhausted", duration_ms=0), verdict, NOW)
+
+
 def given(turn: Turn) -> list[int]:
     """The sequences of what a turn hands out, in order."""
     return [head.sequence for head in turn.heads]
@@ -232,6 +238,21 @@ async def test_a_result_told_twice_is_recorded_once(house: House) -> None:
         await lanes.turn([report(turn, known=[other])], told, claims=0)
     assert await house.outcomes() == [(one, 1, "delivered"), (other, 1, "retry")]
     assert await house.pending() == [other]
+
+
+async def test_a_fault_of_our_own_told_twice_is_recorded_once_and_uses_up_no_try(house: House) -> None:
+    await house.endpoint()
+    [sequence] = await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    for _ in range(2):
+        await lanes.turn([report(turn, known=[sequence])], [our_fault(turn.heads[0])], claims=0)
+    assert await house.outcomes() == [(sequence, 1, "retry")]
+    await house.hurry()
+    again = await lanes.turn([report(turn, want=1)], [], claims=0)
+    assert [(head.sequence, head.attempts) for head in again.heads] == [(sequence, 0)]
+    await lanes.turn([report(turn)], [our_fault(again.heads[0])], claims=0)
+    assert await house.outcomes() == [(sequence, 1, "retry")] * 2
 
 
 async def test_a_delivery_that_is_given_up_or_canceled_is_gone(house: House) -> None:

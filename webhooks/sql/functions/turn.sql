@@ -68,7 +68,8 @@ BEGIN
         IF to_regclass('webhooks.attempt' || to_char(moment AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
             PERFORM events.make_day('webhooks.attempt', (moment AT TIME ZONE 'UTC')::date);
         END IF;
-        -- A result counts if its delivery is as the attempt found it: told twice, it is recorded once.
+        -- A result counts if its delivery is as the attempt found it: told twice, it is recorded once. What used up no
+        -- try left the delivery as it was, but due later, whether it was due before or sent behind another of its key.
         WITH ended AS (
             DELETE FROM webhooks.delivery d USING unnest(results) AS r
             WHERE r.outcome NOT IN ('retry', 'held') AND r.endpoint_id = ANY (mine)
@@ -81,6 +82,7 @@ BEGIN
             FROM unnest(results) AS r
             WHERE r.outcome IN ('retry', 'held') AND r.endpoint_id = ANY (mine)
               AND d.sequence = r.sequence AND d.endpoint_id = r.endpoint_id AND d.attempts = r.attempt - 1
+              AND (r.attempts = r.attempt OR d.due_at <= moment OR d.due_at = 'infinity' AND NOT d.held)
             RETURNING r.*
         ), recorded AS (
             INSERT INTO webhooks.attempt (at, endpoint_id, sequence, notice_id, attempt, outcome, status, fault,
