@@ -82,7 +82,7 @@ class Places:
         while self._line and self.in_flight < self.in_flight_max:
             hand = self._line.popleft()
             hand.queued = False
-            if not hand.waiting or hand.paced:
+            if not hand.waiting or hand.paced or len(hand.in_flight) >= self.live(hand):
                 continue
             if self._at_host[hand.host] >= self._host_max:
                 self._want_host[hand.host][hand] = None

@@ -1,6 +1,7 @@
 """Whose turn it is: places shared out among lanes, kept for what was never tried, and limited for each host."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from webhooks.hand import Hand
 from webhooks.lane import Lane
@@ -52,6 +53,15 @@ def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
     among.free("a", heads[0])
     among.queue(a)
     assert [n for _, n in taken(among)] == [2]
+
+
+def test_a_lane_whose_places_went_while_it_stood_in_line_has_no_turn() -> None:
+    among, a = places(), hand("a", places=2)
+    heads = [head(a, n) for n in range(3)]
+    queue(among, a, *heads)
+    assert among.next() is not None
+    a.lane = replace(a.lane, concurrency=1)
+    assert taken(among) == []
 
 
 def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_there() -> None:
