@@ -49,7 +49,7 @@ class Places:
     @property
     def crowded(self) -> bool:
         """Whether lanes that have not answered of late have as many places as they may."""
-        return self._unproven >= self.in_flight_max // 2
+        return self._unproven >= max(self.in_flight_max // 2, 1)
 
     def live(self, hand: Hand) -> int:
         """How many live attempts of a lane may be on their way; the one probe of an open breaker may be either."""
