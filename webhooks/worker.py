@@ -194,6 +194,10 @@ class Worker:
             await asyncio.sleep(RETRY_S)
             self._due.set()
             return
+        except asyncio.CancelledError:
+            self._results = results + self._results  # the last turn tells of them again
+            self._unsure = True
+            raise
         self._unsure = False
         self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
         self.measures.turns += 1
