@@ -272,6 +272,7 @@ class Worker:
                 held.forget()
         held.host = URL(told.url).authority if told.url else ""
         self._hold_back(held)
+        self._places.queue(held)  # it may have places again
         place = endpoint.stream(told.id)
         try:
             secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
