@@ -333,7 +333,7 @@ class Worker:
         further: tuple[Hand, Head] | None = (held, head)
         while further is not None:
             held, head = further
-            host, unproven = held.host, self._places.watch(held)
+            host, url, unproven = held.host, held.endpoint.url, self._places.watch(held)
             try:
                 outcome = await self._post(held, head)
             finally:
@@ -341,7 +341,7 @@ class Worker:
                 self._places.free(host, head)
                 self._places.unwatch(unproven)
             if held.ours:
-                self._ended(held, head, outcome)
+                self._ended(held, head, outcome, url)
             further = self._next()
             self._start()
 
@@ -362,11 +362,12 @@ class Worker:
             log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
             return Outcome(fault="internal", duration_ms=0)
 
-    def _ended(self, held: Hand, head: Head, outcome: Outcome) -> None:
-        """Judge an attempt, and have it told."""
+    def _ended(self, held: Hand, head: Head, outcome: Outcome, url: str) -> None:
+        """Judge an attempt, and have it told; the lane learns of it unless it went to another URL than it has now."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter())
-        held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
+        if url == held.endpoint.url:
+            held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
         held.touched = True
         hold = head.key is not None and held.endpoint.on_exhaustion == "hold"
         told = result(head, outcome, verdict, now, hold=hold)
