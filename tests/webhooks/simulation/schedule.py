@@ -1,0 +1,453 @@
+"""A schedule: endpoints, receivers, workers and everything that befalls them, all of it from one seed.
+
+What happens to workers: they are killed and stopped in order, turns are late, never arrive, or happen and are never
+answered, and Postgres is away. What owners do: they stop endpoints and start them again, give them other URLs, cancel
+deliveries, and have missed ones recovered. In the end everything is mended, and every delivery must come to an end.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from math import ceil, inf
+from random import Random
+from typing import Any, Self
+
+from events.errors import LogUnavailable
+from events.keys import MasterKeys
+from projections.notices import PENDING
+from tests.virtual_time import VirtualClock
+from tests.webhooks.simulation.receivers import TEMPERS, TIMEOUT_S, Receiver, gone, hanging, healthy, ours, refusing
+from tests.webhooks.simulation.witness import Watched, Witness
+from webhooks import endpoint
+from webhooks.delivery import Outcome
+from webhooks.guard import Policy
+from webhooks.lanes import Endpoint, Report, Result, Turn
+from webhooks.memory import NEVER, MemoryDatabase, MemoryLanes
+from webhooks.sender import NO_HEADERS, Sender
+from webhooks.worker import POLL_S, Worker
+
+HORIZON_S = 60 * 86_400.0  # by then everything has ended
+STOPPED_WITHIN_S = 120.0
+MASTER_KEYS = MasterKeys(bytes(32))
+ENDPOINTS_MAX = 48
+SECRETS = [MASTER_KEYS.seal(b"whsec_MDAwMA==", endpoint.stream(f"we_{n}")) for n in range(ENDPOINTS_MAX)]
+BODY = b"{" + PENDING + b"0,\n}"
+
+
+class Bell:
+    """A Wakeup that leaves out the polls that would find nothing, so that days of waiting pass at once."""
+
+    def __init__(self, dice: Random, ready_in_s: Callable[[], float]) -> None:
+        self._dice = dice
+        self._ready_in_s = ready_in_s  # 0 when a poll would find something
+        self._rung = asyncio.Event()
+        self._poll: asyncio.TimerHandle | None = None
+        self._timeout_s = POLL_S
+
+    def poke(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        if self._ready_in_s() == 0:
+            self._poll_in(timeout_s)
+        else:
+            self.review()
+        try:
+            await self._rung.wait()
+        finally:
+            if self._poll is not None:
+                self._poll.cancel()
+                self._poll = None
+        self._rung.clear()
+
+    def review(self) -> None:
+        """Something changed: have the next poll be at the first that will find something."""
+        now, ready_in_s = asyncio.get_running_loop().time(), self._ready_in_s()
+        if self._rung.is_set() or ready_in_s == inf:
+            return
+        if self._poll is None or self._poll.when() > now + ready_in_s + self._timeout_s:
+            self._poll_in(ready_in_s + self._dice.uniform(0, self._timeout_s))
+
+    def _poll_in(self, delay_s: float) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+        self._poll = asyncio.get_running_loop().call_later(delay_s, self._rung.set)
+
+
+class Wire:
+    """A worker's way to the database, which may be slow, and lose what is said on it."""
+
+    def __init__(self, house: "Schedule", lanes: MemoryLanes, watched: Watched) -> None:
+        self.lease_s = lanes.lease_s
+        self._house = house
+        self._lanes = lanes
+        self._watched = watched
+
+    async def turn(
+        self,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        *,
+        claims: int,
+        proven: bool = False,
+        held: Sequence[str] | None = None,
+    ) -> Turn:
+        house, watched = self._house, self._watched
+        house.witness.asked(watched, reports)
+        sent, answered = house.fate()
+        if not sent:
+            await asyncio.sleep(house.delay_s())
+            raise LogUnavailable("never sent")
+        # What is sent is done, whatever becomes of who sent it.
+        done: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+
+        def commit() -> None:
+            leases = {id: row.lease for id, row in house.database.lanes.items()}
+            turn = house.database.turn(self._lanes.worker, self.lease_s, reports, results, held, claims, proven)
+            house.witness.committed(watched, leases)
+            house.changed()
+            if not done.done():
+                done.set_result(turn)
+
+        handle = asyncio.get_running_loop().call_later(house.delay_s(), commit)
+        try:
+            turn = await done
+            await asyncio.sleep(house.delay_s())
+        except asyncio.CancelledError:
+            if house.dice.random() < 0.5:
+                handle.cancel()
+            raise
+        if not answered:
+            house.witness.disturb(house.now_s() + 5)
+            raise LogUnavailable("never answered")
+        house.witness.answered(watched, reports, turn)
+        return turn
+
+    async def close(self) -> None:
+        await self._lanes.close()
+
+
+class Post(Sender):
+    """Sends to made-up receivers."""
+
+    def __init__(self, house: "Schedule", watched: Watched) -> None:
+        super().__init__(Policy(production=False))
+        self._house = house
+        self._watched = watched
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        secrets: Iterable[str],
+        *,
+        id: str,
+        timestamp: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Outcome:
+        house = self._house
+        attempt = house.witness.began(self._watched, house.owner[url], url, int(id.removeprefix("evt_")))
+        delay_s, outcome = house.receivers[url].answer(house.dice, house.now_s())
+        if attempt is None:
+            await asyncio.sleep(delay_s)
+            return Outcome(fault="internal", duration_ms=0)
+        told = Outcome(
+            duration_ms=round(delay_s * 1000),
+            status=outcome.status,
+            fault=outcome.fault,
+            retry_after=outcome.retry_after,
+            excerpt=str(attempt.number).encode(),
+        )
+        try:
+            await asyncio.sleep(delay_s)
+        except asyncio.CancelledError:
+            house.witness.ended(attempt, None)
+            raise
+        house.witness.ended(attempt, told)
+        return told
+
+
+class Process:
+    """One worker after the other, in the place of one process."""
+
+    def __init__(self, house: "Schedule", in_flight_max: int, lease_s: float) -> None:
+        self._house = house
+        self.in_flight_max = in_flight_max
+        self._lease_s = lease_s
+        self._drain_s = house.dice.choice((20.0, 20.0, 20.0, 1.0, 0.0))
+        self.bell: Bell | None = None
+        self._watched: Watched | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work, unless at it."""
+        if self._task is not None:
+            return
+        house = self._house
+        lanes = MemoryLanes(house.database, lease_s=self._lease_s)
+        watched = self._watched = Watched(lanes.worker, self.in_flight_max)
+        house.witness.hire(watched)
+        house.witness.disturb(house.now_s() + 5)
+        bell = self.bell = Bell(house.dice, lambda: 0.0 if worker.measures.lanes else house.ready_in_s())
+        self._stop = asyncio.Event()
+        worker = Worker(
+            Wire(house, lanes, watched),
+            Post(house, watched),
+            MASTER_KEYS,
+            bell,
+            clock=VirtualClock(),
+            in_flight_max=self.in_flight_max,
+            drain_s=self._drain_s,
+            jitter=house.dice.random,
+        )
+        self._task = asyncio.create_task(worker.run(self._stop))
+
+    def kill(self) -> None:
+        """End at once: whatever it holds is another's when its leases run out."""
+        if self._task is not None:
+            assert self._watched is not None, "it works"
+            self._watched.dead = True
+            self._task.cancel()
+            self._task = self.bell = None
+            self._house.witness.disturb(self._house.now_s() + self._lease_s + 5)
+
+    def stop(self) -> None:
+        """Stop in order."""
+        if self._task is not None:
+            assert self._watched is not None, "it works"
+            self._watched.stopping = True
+            self._stop.set()
+            self._house.leaving.append(self._task)
+            self._task = self.bell = None
+            self._house.witness.disturb(self._house.now_s() + self._drain_s + 10)
+
+
+class Schedule:
+    """What one seed makes happen."""
+
+    def __init__(self, seed: int, *, crowded: bool = False) -> None:
+        self.dice = dice = Random(seed)
+        self.database = MemoryDatabase(clock=VirtualClock(), rung=self._ring)
+        self.receivers: dict[str, Receiver] = {}  # by URL
+        self.owner: dict[str, str] = {}  # the endpoint of a URL
+        self.keys: dict[int, str] = {}  # the customer each notice is of
+        self.leaving: list[asyncio.Task[None]] = []
+        self._plan: list[tuple[float, Callable[[], None]]] = []
+        self._deaf = dice.choice((0.0, 0.0, 0.2, 1.0))  # how many of the bell's rings are never heard
+        self._mute = dice.choice((0.0, 0.0, 0.02, 0.2))  # how many turns are lost
+        self._tardy_s = dice.choice((0.002, 0.01, 0.4))  # how late they may be
+        self._away: list[tuple[float, float]] = []
+        self._changed = asyncio.Event()
+        (self._plan_crowd if crowded else self._plan_medley)()
+        well = {self.owner[url] for url, receiver in self.receivers.items() if receiver.always_well}
+        # Lanes take turns at the places of a process, so how long one may wait depends on how many there are.
+        rounds = ceil(len(self.database.endpoints) / min(process.in_flight_max for process in self.processes))
+        self.witness = Witness(self.database, self.keys, well, starved_after_s=TIMEOUT_S * (4 + 4 * rounds))
+
+    # What happens.
+
+    def _plan_medley(self) -> None:
+        """Few endpoints, of any temper, and anything may happen."""
+        dice, until_s = self.dice, self.dice.choice((1.0, 30.0, 300.0))
+        for _ in range(dice.randint(1, 5)):
+            temper = dice.choice((healthy, *TEMPERS))
+            self._endpoint(Receiver(temper, dice.choice((0.0, until_s, 600.0, 20_000.0, inf))))
+        lease_s = TIMEOUT_S * dice.choice((4, 4, 2, 12))
+        self.processes = [Process(self, dice.choice((1, 2, 3, 5, 16, 512)), lease_s) for _ in range(dice.randint(1, 3))]
+        for _ in range(dice.randint(1, 12)):
+            self._notices(dice.uniform(0, until_s), dice.choice((1, 1, 1, 2, 5)))
+        for _ in range(dice.choice((0, 0, 1, 3))):
+            self._trouble(dice.uniform(0, until_s * 1.2))
+        for _ in range(dice.choice((0, 0, 1, 3))):
+            self._whim(dice.uniform(0, until_s * 1.2))
+
+    def _plan_crowd(self) -> None:
+        """Few places and many dead endpoints, and among them some that are well and hear of something all the time."""
+        dice, until_s = self.dice, 300.0
+        for _ in range(dice.randint(5, 40)):
+            self._endpoint(Receiver(dice.choice((hanging, hanging, refusing))))
+        dead = list(self.database.endpoints)
+        for _ in range(dice.randint(1, 3)):
+            self._endpoint(Receiver(healthy))
+        living = list(self.database.endpoints)[len(dead) :]
+        self.processes = [Process(self, dice.choice((4, 8, 16)), 4 * TIMEOUT_S) for _ in range(dice.randint(1, 2))]
+        for _ in range(dice.randint(1, 4)):
+            self._notices(dice.uniform(0, until_s / 2), dice.randint(1, 8))
+        for n in range(20):
+            self._notices(n * until_s / 20, 1, living)
+        for id in dead:
+            self._at(until_s, partial(self._cancel, id))
+
+    def _endpoint(self, receiver: Receiver) -> None:
+        n = len(self.database.endpoints)
+        id, url = f"we_{n}", f"https://{n}.example.com/0"
+        self.receivers[url], self.owner[url] = receiver, id
+        self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], []))
+
+    def _notices(self, at_s: float, count: int, to: Sequence[str] = ()) -> None:
+        for _ in range(count):
+            sequence = len(self.keys) + 1
+            self.keys[sequence] = f"cus_{self.dice.randrange(3)}"
+            ids = to or [id for id in self.database.endpoints if self.dice.random() < 0.7]
+            recovered = not to and self.dice.random() < 0.2
+            self._at(at_s, partial(self._deliver, sequence, ids, recovered=recovered))
+
+    def _deliver(self, sequence: int, ids: Sequence[str], *, recovered: bool) -> None:
+        for id in ids:
+            if not self._hopeless(id):
+                self.witness.made.add((id, sequence))
+                self.database.deliver(sequence, f"evt_{sequence}", BODY, [id], recovered=recovered)
+
+    def _hopeless(self, id: str) -> bool:
+        """Whether an endpoint has enough to do for ever: each of its deliveries takes days to give up."""
+        receiver = self.receivers[self.database.endpoints[id].url]
+        return receiver.mended_at_s == inf and not receiver.always_well and len(self.database.deliveries[id]) >= 8
+
+    def _trouble(self, at_s: float) -> None:
+        """Something befalls the workers."""
+        process, until_s = self.dice.choice(self.processes), at_s + self.dice.choice((0.0, 1.0, 70.0))
+        match self.dice.randrange(3):
+            case 0:
+                self._at(at_s, process.kill)
+                self._at(until_s, process.start)
+            case 1:
+                self._at(at_s, process.stop)
+                self._at(until_s, process.start)
+            case _:
+                self._away.append((at_s, until_s))
+                self._at(at_s, lambda: self.witness.disturb(until_s + 5))
+
+    def _whim(self, at_s: float) -> None:
+        """An owner wants something else."""
+        id = self.dice.choice(list(self.database.endpoints))
+        match self.dice.randrange(4):
+            case 0:
+                self._at(at_s, lambda: self._change(id, status="disabled"))
+                self._at(at_s + self.dice.choice((0.01, 2.0, 100.0)), lambda: self._change(id, status="enabled"))
+            case 1:
+                self._at(at_s, lambda: self._change(id, url=self._elsewhere(id)))
+            case 2:
+                self._at(at_s, lambda: self._change(id))
+            case _:
+                self._at(at_s, lambda: self._cancel(id))
+
+    def _elsewhere(self, id: str) -> str:
+        """Another URL for an endpoint, and who is behind it."""
+        was = self.database.endpoints[id].url
+        base, n = was.rsplit("/", 1)
+        url, receiver = f"{base}/{int(n) + 1}", self.receivers[was]
+        temper = healthy if receiver.always_well else self.dice.choice(TEMPERS)
+        self.receivers[url], self.owner[url] = Receiver(temper, receiver.mended_at_s), id
+        return url
+
+    def _change(self, id: str, url: str | None = None, status: str | None = None) -> None:
+        self.database.change(id, url=url, status=status)
+        self.witness.change(id)
+
+    def _cancel(self, id: str) -> None:
+        self.database.cancel(id, list(self.database.deliveries[id]))
+        self.witness.change(id)
+
+    def _mend(self) -> None:
+        """Put right what keeps deliveries from ever ending."""
+        for process in self.processes:
+            process.start()
+        for id, one in self.database.endpoints.items():
+            receiver = self.receivers[one.url]
+            if receiver.temper is gone:
+                receiver.mended_at_s = 0
+                self._change(id, url=self._elsewhere(id))
+                self.receivers[self.database.endpoints[id].url].temper = healthy
+            elif self.database.lanes[id].state.gone:
+                self._cancel(id)
+            if receiver.temper is ours:
+                receiver.mended_at_s = min(receiver.mended_at_s, 600.0)
+            if one.status != "enabled":
+                self._change(id, status="enabled")
+
+    def _at(self, at_s: float, act: Callable[[], None]) -> None:
+        self._plan.append((at_s, act))
+
+    # How it goes.
+
+    async def run(self) -> None:
+        """Let all of it happen; raises AssertionError that tells what went wrong."""
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: self.witness.say(str(told)))
+        try:
+            async with asyncio.timeout(HORIZON_S):
+                await self._happen()
+        except TimeoutError:
+            left = {id: list(rows) for id, rows in self.database.deliveries.items() if rows}
+            raise AssertionError(f"still to be delivered after {HORIZON_S} s: {left}") from None
+        finally:
+            assert not self.witness.violations, "\n".join(self.witness.violations)
+
+    async def _happen(self) -> None:
+        for process in self.processes:
+            process.start()
+        for at_s, act in sorted(self._plan, key=lambda planned: planned[0]):
+            await asyncio.sleep(at_s - self.now_s())
+            act()
+            self.changed()
+        self._mend()
+        self.changed()
+        while any(self.database.deliveries.values()) and not self.witness.violations:
+            self._changed.clear()
+            await self._changed.wait()
+        if self.witness.violations:
+            return
+        for process in self.processes:
+            process.stop()
+        _, late = await asyncio.wait(self.leaving, timeout=STOPPED_WITHIN_S)
+        assert not late, "told to stop, a worker did not"
+        self.witness.conclude()
+
+    def now_s(self) -> float:
+        """Seconds since the beginning."""
+        return asyncio.get_running_loop().time()
+
+    def ready_in_s(self) -> float:
+        """How long until a worker that holds nothing would find something."""
+        at = min((max(row.ready_at, row.leased_until) for row in self.database.lanes.values()), default=NEVER)
+        return inf if at == NEVER else max(0.0, (at - self.database.clock.now()).total_seconds())
+
+    def delay_s(self) -> float:
+        """How long something takes on its way to the database, or back."""
+        return self.dice.uniform(0.0002, self._tardy_s)
+
+    def fate(self) -> tuple[bool, bool]:
+        """Whether a turn is sent, and whether it is answered then."""
+        away = any(since <= self.now_s() < until for since, until in self._away)
+        if away or self.dice.random() < self._mute:
+            self.witness.disturb(self.now_s() + 5)
+            return (True, False) if self.dice.random() < 0.3 and not away else (False, False)
+        return True, True
+
+    def changed(self) -> None:
+        """The database did."""
+        self._changed.set()
+        for process in self.processes:
+            if process.bell is not None:
+                process.bell.review()
+
+    def _ring(self) -> None:
+        for process in self.processes:
+            if process.bell is not None and self.dice.random() >= self._deaf:
+                process.bell.poke()
+
+
+def simulate(seed: int) -> Coroutine[Any, Any, None]:
+    """The schedule of a seed; one in ten is of a crowd."""
+
+    async def main() -> None:
+        await Schedule(seed, crowded=seed % 10 == 9).run()
+
+    return main()

@@ -1,0 +1,363 @@
+"""A witness of everything workers do, who knows the rules and nothing of how they are kept.
+
+It sees what passes between a worker and its database, and between a worker and receivers, and keeps count by itself:
+of the lanes each worker has, of what is on its way, of what every lane learnt, and of what became of each delivery.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.virtual_time import BEGINNING
+from tests.webhooks.simulation import order
+from tests.webhooks.simulation.order import Mode
+from webhooks import lane
+from webhooks.delivery import ATTEMPTS_MAX, OWN_FAULT_WAIT, OWN_FAULTS, RETRY_WAITS, Outcome, quiet_until
+from webhooks.lane import Lane
+from webhooks.lanes import Endpoint, Head, Report, Turn
+from webhooks.memory import AttemptRow, MemoryDatabase
+
+STALE_S = 4.0  # how long what an owner changed may go unheeded: a poll, what is fresh still, and slow turns
+Key = tuple[str, int]  # a delivery: its endpoint and sequence
+
+
+@dataclass(slots=True, eq=False)
+class Tenure:
+    """A lane as one worker has it, from when it learns so until it lets it go or learns that another has it."""
+
+    endpoint: Endpoint
+    state: Lane
+    waiting: dict[int, Head] = field(default_factory=dict)
+    live: set[int] = field(default_factory=set)  # on their way
+    spare: set[int] = field(default_factory=set)  # recovered ones
+    over: bool = False
+    overrun: bool = False  # its lease ran out, and another worker has the lane
+    abandoned: bool = False  # by a worker that stops and may wait no longer for what is on its way
+
+    @property
+    def under_way(self) -> set[int]:
+        """Every delivery of the lane that is on its way."""
+        return self.live | self.spare
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One try."""
+
+    number: int
+    watched: "Watched"
+    tenure: Tenure
+    head: Head
+    url: str
+    began_at_s: float
+    outcome: Outcome | None = None  # None too when it was broken off
+    recorded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """What is known of a worker."""
+
+    name: int  # as it leases
+    in_flight_max: int
+    tenures: dict[str, Tenure] = field(default_factory=dict)
+    under_way: int = 0
+    moment: datetime = BEGINNING  # what it takes for the database's time,
+    moment_at_s: float = 0.0  # at this time of the loop
+    unsure: bool = False  # the last turn was not answered
+    stopping: bool = False
+    dead: bool = False
+
+    def now(self) -> datetime:
+        """The database's time, as far as the worker can know."""
+        return self.moment + timedelta(seconds=_now_s() - self.moment_at_s)
+
+
+class Witness:
+    """Sees whether the rules are kept; `violations` tell where they were not."""
+
+    def __init__(
+        self,
+        database: MemoryDatabase,
+        keys: Mapping[int, str],
+        always_well: Collection[str],
+        starved_after_s: float,
+    ) -> None:
+        self.modes: dict[str, Mode] = {}  # of endpoints that want an order
+        self.violations: list[str] = []
+        self.watched: dict[int, Watched] = {}
+        self.attempts: list[Attempt] = []
+        self.made: set[Key] = set()
+        self.waited_s = 0.0  # the longest that a delivery to a receiver that is well waited, in calm
+        self._database = database
+        self._keys = keys  # the customer each notice is of
+        self._always_well = always_well
+        self._starved_after_s = starved_after_s
+        self._calm_from_s = 0.0
+        self._changed_at_s: dict[str, float] = {}
+        self._served_at_s: dict[str, float] = {}  # when a lane had a place last
+        self._under_way: dict[str, set[Attempt]] = {}
+        self._read = 0
+        self._ends: Counter[Key] = Counter()
+        self._tries: Counter[Key] = Counter()
+        self._canceled: set[Key] = set()
+
+    # What happens to workers.
+
+    def hire(self, watched: Watched) -> None:
+        """There is one more worker."""
+        self.watched[watched.name] = watched
+
+    def disturb(self, until_s: float) -> None:
+        """Something happened that may keep anybody waiting until then."""
+        self._calm_from_s = max(self._calm_from_s, until_s)
+
+    def change(self, endpoint_id: str) -> None:
+        """An owner changed an endpoint, or canceled deliveries to it."""
+        self._read_on()
+        self._changed_at_s[endpoint_id] = _now_s()
+
+    # What passes between workers and the database.
+
+    def asked(self, watched: Watched, reports: Sequence[Report]) -> None:
+        """A worker sets out to take a turn."""
+        watched.unsure = True
+        for report in reports:
+            tenure = watched.tenures.get(report.endpoint_id)
+            if tenure is None:
+                self._object(watched, f"reports {report.endpoint_id}, which it does not hold")
+                continue
+            if report.lane != tenure.state:
+                self._object(watched, f"says that {report.endpoint_id} is {report.lane}, and it is {tenure.state}")
+            known = set(report.known)
+            if not known <= tenure.under_way | tenure.waiting.keys():
+                self._object(watched, f"says that it holds {known} of {report.endpoint_id}, which it was not given")
+            if not tenure.under_way <= known:
+                tenure.abandoned = watched.stopping
+                if not watched.stopping:
+                    self._object(watched, f"conceals what is on its way to {report.endpoint_id}")
+            tenure.waiting = {sequence: head for sequence, head in tenure.waiting.items() if sequence in known}
+
+    def committed(self, watched: Watched, leases: dict[str, int | None]) -> None:
+        """The database did as a turn said; before it the lanes were leased like that."""
+        for id, before in leases.items():
+            if before is None or before == watched.name or self._database.lanes[id].lease == before:
+                continue
+            if (tenure := self.watched[before].tenures.get(id)) is not None:
+                tenure.overrun = True
+        self._read_on()
+
+    def answered(self, watched: Watched, reports: Sequence[Report], turn: Turn) -> None:
+        """A worker has the answer to a turn."""
+        watched.unsure = False
+        watched.moment, watched.moment_at_s = turn.moment, _now_s()
+        told = {report.endpoint_id: report for report in reports}
+        for id in turn.lost:
+            self._end_tenure(watched, id)
+        for endpoint, state in turn.served:
+            tenure = watched.tenures.get(endpoint.id)
+            if tenure is None:
+                overrun = self._database.lanes[endpoint.id].lease != watched.name
+                watched.tenures[endpoint.id] = Tenure(endpoint, state, overrun=overrun)
+                continue
+            tenure.endpoint = endpoint
+            tenure.state = state
+            if endpoint.status != "enabled":
+                tenure.waiting.clear()
+        for head in turn.heads:
+            tenure = watched.tenures[head.endpoint_id]
+            if head.sequence in tenure.waiting:
+                self._object(watched, f"is given {_key(head)} which it has")
+            if head.sequence not in tenure.under_way:
+                tenure.waiting[head.sequence] = head
+        given = {head.endpoint_id for head in turn.heads}
+        let_go = {id for id, report in told.items() if report.touched and not report.known}
+        let_go |= {endpoint.id for endpoint, _ in turn.served if endpoint.id not in told}
+        for id in sorted(let_go - given - set(turn.lost)):
+            if watched.tenures[id].under_way and not watched.tenures[id].abandoned:
+                self._object(watched, f"lets go of {id} with something on its way there")
+            self._end_tenure(watched, id)
+
+    def _end_tenure(self, watched: Watched, id: str) -> None:
+        tenure = watched.tenures.pop(id)
+        tenure.over = True
+        tenure.waiting.clear()
+
+    # What passes between workers and receivers.
+
+    def began(self, watched: Watched, endpoint_id: str, url: str, sequence: int) -> Attempt | None:
+        """A worker makes an attempt. None when it has no business to, so that nothing more can be said of it."""
+        tenure = watched.tenures.get(endpoint_id)
+        head = tenure.waiting.pop(sequence, None) if tenure is not None else None
+        if tenure is None or head is None:
+            self._object(watched, f"sends {(endpoint_id, sequence)}, which it does not hold")
+            return None
+        self._hold_to_places(watched, tenure, head)
+        row = self._database.lanes[endpoint_id]
+        if row.lease == watched.name and row.leased_until > self._database.clock.now():
+            self._hold_to_lease(watched, tenure, head, url)
+        self._served_at_s[endpoint_id] = _now_s()
+        (tenure.spare if head.recovered else tenure.live).add(sequence)
+        watched.under_way += 1
+        attempt = Attempt(len(self.attempts), watched, tenure, head, url, _now_s())
+        self.attempts.append(attempt)
+        self._under_way.setdefault(endpoint_id, set()).add(attempt)
+        return attempt
+
+    def ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """An attempt came to something, or was broken off."""
+        attempt.outcome = outcome
+        attempt.watched.under_way -= 1
+        self._under_way[attempt.head.endpoint_id].discard(attempt)
+        tenure = attempt.tenure
+        tenure.live.discard(attempt.head.sequence)
+        tenure.spare.discard(attempt.head.sequence)
+        if outcome is None or tenure.over:
+            return
+        now = attempt.watched.now()
+        asked = quiet_until(outcome, attempt.head.attempts + 1, now)
+        if attempt.url == tenure.endpoint.url:
+            tenure.state = lane.record(tenure.state, outcome, now, asked)
+        if tenure.state.open_until is not None or lane.capacity(tenure.state, now) == 0:
+            tenure.waiting.clear()
+
+    def _hold_to_places(self, watched: Watched, tenure: Tenure, head: Head) -> None:
+        """Places are limited: the process's, the lane's, a breaker's, and those of recovered deliveries."""
+        capacity = lane.capacity(tenure.state, watched.now())
+        live, spare = len(tenure.live), len(tenure.spare)
+        if tenure.state.open_until is not None:
+            if capacity == 0 or live + spare > 0:
+                self._object(watched, f"sends {_key(head)} while the breaker is open, beside {tenure.under_way}")
+        elif head.recovered and spare >= (capacity + 1) // 2:
+            self._object(watched, f"sends {_key(head)}, recovered, beside {spare}, with {capacity} places")
+        elif not head.recovered and live >= capacity:
+            self._object(watched, f"sends {_key(head)} beside {live}, with {capacity} places")
+        if watched.under_way >= watched.in_flight_max:
+            self._object(watched, f"has {watched.under_way} on their way already")
+        if head.recovered:
+            if watched.under_way >= max(watched.in_flight_max // 2, 1):
+                self._object(watched, f"sends {_key(head)}, recovered, beside {watched.under_way}")
+            # What begins at the same moment may do so in any order.
+            asyncio.get_running_loop().call_later(1e-6, self._hold_to_precedence, watched, head)
+
+    def _hold_to_precedence(self, watched: Watched, head: Head) -> None:
+        """Recovered deliveries go when no live one can."""
+        free = watched.under_way < watched.in_flight_max and not watched.dead
+        if free and any(_may_start_live(tenure) for tenure in watched.tenures.values()):
+            self._object(watched, f"sent {_key(head)}, recovered, before a live one")
+
+    def _hold_to_lease(self, watched: Watched, tenure: Tenure, head: Head, url: str) -> None:
+        """Whoever has a lane is alone with it, and does what its owner wants, now that it may know."""
+        for other in self._under_way.get(head.endpoint_id, ()):
+            if other.head.sequence == head.sequence and other.tenure is tenure:
+                self._object(watched, f"sends {_key(head)} twice at once")
+            theirs = other.watched
+            if theirs is not watched and not (other.tenure.overrun or other.tenure.abandoned or theirs.dead):
+                self._object(watched, f"sends {_key(head)} beside worker {theirs.name}")
+        now, changed_at_s = _now_s(), self._changed_at_s.get(head.endpoint_id, 0.0)
+        pending = self._database.deliveries[head.endpoint_id].get(head.sequence)
+        endpoint = self._database.endpoints[head.endpoint_id]
+        if pending is None:
+            if now - changed_at_s > STALE_S or _key(head) not in self._canceled:
+                self._object(watched, f"sends {_key(head)}, which has ended")
+            return
+        mode, rows = self.modes.get(head.endpoint_id, "none"), self._database.deliveries[head.endpoint_id]
+        if earlier := order.before(head.sequence, rows, self._keys, mode):
+            self._object(watched, f"sends {_key(head)} before {earlier}, which have not ended")
+        if pending.due_at > self._database.clock.now():
+            self._object(watched, f"sends {_key(head)} before it is due")
+        if now - changed_at_s > STALE_S and (endpoint.status != "enabled" or endpoint.url != url):
+            self._object(watched, f"sends {_key(head)} to {url}, when it should to {endpoint}")
+        if head.endpoint_id in self._always_well and not head.recovered:
+            self._hold_to_turns(watched, head, max((pending.due_at - BEGINNING).total_seconds(), changed_at_s))
+
+    def _hold_to_turns(self, watched: Watched, head: Head, ready_at_s: float) -> None:
+        """A lane whose receiver is well has a place within a bounded time of the last it had, or of being ready."""
+        waits_since = max(ready_at_s, self._calm_from_s, self._served_at_s.get(head.endpoint_id, 0.0))
+        waited_s = _now_s() - waits_since
+        self.waited_s = max(self.waited_s, waited_s)
+        if waited_s > self._starved_after_s:
+            self._object(watched, f"lets {_key(head)} wait for {waited_s:.1f} s")
+
+    # What is recorded.
+
+    def _read_on(self) -> None:
+        rows, self._read = self._database.attempts[self._read :], len(self._database.attempts)
+        for row in rows:
+            self._see(row)
+
+    def _see(self, row: AttemptRow) -> None:
+        key = (row.endpoint_id, row.sequence)
+        if row.outcome == "canceled":
+            self._canceled.add(key)
+            self._see_end(key, row)
+            return
+        if not row.excerpt:
+            self.say(f"{row} tells that our own code failed")
+            return
+        attempt = self.attempts[int(row.excerpt)]
+        if attempt.recorded:
+            self.say(f"{row} is recorded twice")
+        attempt.recorded = True
+        delivered = attempt.outcome is not None and attempt.outcome.delivered
+        if _key(attempt.head) != key or attempt.outcome is None or (row.outcome == "delivered") != delivered:
+            self.say(f"{row} tells of {attempt}")
+        ours = row.fault in OWN_FAULTS
+        self._tries[key] += not ours
+        if row.attempt != self._tries[key] + ours:
+            self.say(f"{row} is try {self._tries[key]}")
+        if row.outcome == "retry":
+            wait = OWN_FAULT_WAIT if ours else RETRY_WAITS[row.attempt - 1]
+            if row.next_at is None or row.next_at - row.at < wait:
+                self.say(f"{row} does not wait for {wait}")
+        else:
+            self._see_end(key, row)
+        if row.outcome == "gave_up" and row.attempt < ATTEMPTS_MAX and row.status != 410:
+            self.say(f"{row} gives up early")
+
+    def _see_end(self, key: Key, row: AttemptRow) -> None:
+        self._ends[key] += 1
+        if self._ends[key] > 1:
+            self.say(f"{row} ends what has ended")
+
+    # What is left when all is done.
+
+    def conclude(self) -> None:
+        """Every worker has stopped, and nothing more will happen."""
+        self._read_on()
+        for key in sorted(self.made):
+            if self._ends[key] != 1:
+                self.say(f"{key} ended {self._ends[key]} times")
+        if stray := self._ends.keys() - self.made:
+            self.say(f"{stray} ended and were never made")
+        for attempt in self.attempts:
+            tenure = attempt.tenure
+            lost = attempt.watched.dead or tenure.overrun or tenure.abandoned or _key(attempt.head) in self._canceled
+            if attempt.outcome is not None and not attempt.recorded and not lost:
+                self.say(f"{attempt.head} came to {attempt.outcome}, and nobody recorded it")
+        for id, row in self._database.lanes.items():
+            if row.lease is not None and not self.watched[row.lease].dead and not self.watched[row.lease].unsure:
+                self.say(f"{id} is still leased by {row.lease}, who stopped in order")
+
+    def _object(self, watched: Watched, what: str) -> None:
+        self.say(f"worker {watched.name} {what}")
+
+    def say(self, what: str) -> None:
+        """Tell of something that should not be."""
+        self.violations.append(f"at {_now_s():.3f} s: {what}")
+
+
+def _may_start_live(tenure: Tenure) -> bool:
+    state = tenure.state
+    calm = state.open_until is None and state.quiet_until is None and not state.gone
+    return calm and len(tenure.live) < state.concurrency and any(not head.recovered for head in tenure.waiting.values())
+
+
+def _key(head: Head) -> Key:
+    return head.endpoint_id, head.sequence
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
