@@ -33,7 +33,8 @@ class Hand:
     touched: bool = False  # something is to be written
     queued: bool = False  # stands in line for a place
     queued_spare: bool = False
-    paced: bool = False  # waits until the next attempt may begin
+    paced: bool = False  # waits until the next attempt may begin,
+    timed: bool = False  # and somebody will say when
     ours: bool = True
 
     @property

@@ -317,10 +317,12 @@ class Worker:
         until = held.lane.paced_until
         wait_s = 0.0 if until is None else (until - self._now()).total_seconds()
         held.paced = wait_s > 0
-        if held.paced:
+        if held.paced and not held.timed:
+            held.timed = True
             asyncio.get_running_loop().call_later(wait_s, self._go_on, held)
 
     def _go_on(self, held: Hand) -> None:
+        held.timed = False
         if not held.ours:
             return
         self._hold_back(held)
