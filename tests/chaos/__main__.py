@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="draw as in the run that printed it")
     parser.add_argument("--seconds", type=float, default=180.0, help="how long things break (default: 180)")
-    parser.add_argument("--rate", type=float, default=25.0, help="requests a second (default: 25)")
+    parser.add_argument("--rate", type=float, default=50.0, help="requests a second (default: 50)")
     parser.add_argument("--only", action="append", choices=list(breakage.ALL), help="break this; may be repeated")
     options = parser.parse_args()
     if not PrivateRabbit.installed():
@@ -67,7 +67,7 @@ async def _run(plan: Plan) -> int:
     except BaseException:
         console.print(f"What the processes said is in {directory}.", highlight=False, soft_wrap=True)
         raise
-    _print(console, report)
+    _print(console, plan, report)
     if report.verdict.wrong:
         console.print(f"Seed {plan.seed}; what the processes said is in {directory}.", soft_wrap=True, highlight=False)
         return 1
@@ -75,11 +75,11 @@ async def _run(plan: Plan) -> int:
     return 0
 
 
-def _print(console: Console, report: Report) -> None:
+def _print(console: Console, plan: Plan, report: Report) -> None:
     broken = Table(title="What broke", title_justify="left")
     broken.add_column("what", no_wrap=True)
     broken.add_column("times", justify="right")
-    for name in breakage.ALL:
+    for name in plan.faults:
         broken.add_row(name, str(report.broken[name]))
     for name, tries in report.bad_receivers.items():
         broken.add_row(f"receiver that {name.replace('-', ' ')}", f"{tries} tries")

@@ -8,7 +8,7 @@ import aiohttp
 
 from tests.faults.house import House
 
-CALLERS = 6
+CALLERS = 32  # they ask all at once, and then pause together
 TRY_S = 10.0  # that a caller waits for an answer, before it asks again
 CHANGES = 2  # of each customer, each a request of its own
 

@@ -44,7 +44,7 @@ class Plan:
     breakages: int | None = None
     hands: int = 2  # that break things at once
     pause_s: tuple[float, float] = (0.5, 3.0)  # of a hand, shortest and longest
-    rate: float = 25.0  # requests a second
+    rate: float = 50.0  # requests a second
     postgres: Mapping[str, str] = field(default_factory=dict)  # its settings
     mended_s: float = 240.0  # that everything may take to arrive once nothing breaks any more
 
