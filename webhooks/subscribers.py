@@ -122,18 +122,31 @@ class WithSubscribers(Topology):
     find: Callable[[], Awaitable[Sequence[Subscriber]]]
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
-        """Have it all exist. A queue that is there in another form is left as it is, and told of."""
+        """Have it all exist. A queue that is there in another form is left as it is, and told of.
+
+        So is one that was gone: what was in it, and what was told while it was away, is there to be replayed.
+        """
         declared = await Topology.declare(self, channel)
-        waiting = list(await self.find())
+        waiting, gone = list(await self.find()), set[str]()
         while waiting:
-            async with amqp.channel(self.amqp_url, "subscribers") as own:  # it does not outlive a queue in another form
+            async with amqp.channel(self.amqp_url, "subscribers") as own:  # it does not outlive what it is refused
                 while waiting:
-                    next = waiting.pop()
+                    next = waiting[-1]
                     try:
+                        if next.queue not in gone:
+                            await own.declare_queue(next.queue, passive=True, timeout=OPERATION_TIMEOUT_S)
                         await declare(own, self.exchange, next)
+                    except aio_pika.exceptions.ChannelNotFoundEntity:
+                        if next.queue in gone:
+                            raise
+                        log.warning("subscriber.queue_was_gone", subscriber=next.name, queue=next.queue)
+                        gone.add(next.queue)
+                        break
                     except aio_pika.exceptions.ChannelPreconditionFailed as error:
                         log.error("subscriber.not_declared", subscriber=next.name, error=str(error))
+                        waiting.pop()
                         break
+                    waiting.pop()
         return declared
 
 

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import secrets
-import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import pytest
 import typer
 from aio_pika.abc import AbstractIncomingMessage
 from rich.console import Console
+from structlog.testing import capture_logs
 
 from events.errors import Missing, Refusal
 from service import subscribers, telling
@@ -27,6 +27,7 @@ from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.serving import ACCOUNT, Api, Serve
 from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
+from webhooks import relay
 from webhooks import replay as replaying
 
 pytestmark = pytest.mark.rabbitmq
@@ -275,9 +276,7 @@ async def test_a_broker_that_comes_back_empty_has_its_subscribers_again(
         async with shop.relaying():
             await shop.api.customer()
             await shop.take(name, 1)
-            private_rabbit.kill9()
-            shutil.rmtree(private_rabbit._directory / "data")
-            private_rabbit.start()
+            private_rabbit.wipe()
             await shop.api.customer()
 
             async def declared() -> bool:
@@ -285,6 +284,27 @@ async def test_a_broker_that_comes_back_empty_has_its_subscribers_again(
 
             await until(declared, timeout_s=60)
             assert positions(await shop.take(name, 1)) == [2]
+
+
+async def test_a_queue_that_was_deleted_is_there_again_and_its_loss_is_told(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "DECLARE_EVERY_S", 0.1)
+    deleted, other = await shop.add("*"), await shop.add("*")
+    with capture_logs() as said:
+        async with shop.relaying():
+            async with await aio_pika.connect(shop.amqp_url) as connection:
+                await (await connection.channel()).queue_delete(f"rollbook.{deleted}")
+
+            async def there_again() -> bool:
+                return [row[2] for row in await shop.listed()] == ["0", "0"]
+
+            await until(there_again)
+            await shop.api.customer()
+            await shop.take(deleted, 1)
+            await shop.take(other, 1)
+    told = [entry["subscriber"] for entry in said if entry["event"] == "subscriber.queue_was_gone"]
+    assert told == [deleted], "once, and of no other"
 
 
 async def test_a_queue_in_another_form_does_not_keep_the_others_from_theirs(shop: Shop) -> None:
