@@ -66,6 +66,8 @@ class Verdict:
 
     lines: list[Line]
     wrong: list[str]
+    events: int = 0  # in the log
+    notices: int = 0
 
 
 @dataclass(kw_only=True)
@@ -99,7 +101,8 @@ def judge(facts: Facts) -> Verdict:
     lines.extend(
         line(f"notices delivered → {urlsplit(url).path}", stored.notices, got) for url, got in facts.receipts.items()
     )
-    return Verdict(lines=lines, wrong=[*facts.wrong, *_wrong(facts, lines)])
+    wrong = [*facts.wrong, *_wrong(facts, lines)]
+    return Verdict(lines=lines, wrong=wrong, events=stored.events, notices=len(stored.notices))
 
 
 def _line_of(subscriber: Subscriber, notices: Mapping[str, int]) -> Line:
@@ -199,8 +202,9 @@ async def read(dsn: str) -> Stored:
 
 
 def table(verdict: Verdict) -> Table:
-    """The lines, with their sums where these say anything."""
-    drawn = Table(title="Acknowledged, published, delivered", title_justify="left")
+    """The lines."""
+    stored = f"{verdict.events:,} events in the log, {verdict.notices:,} notices of them"
+    drawn = Table(title=f"Acknowledged, published, delivered: {stored}", title_justify="left")
     drawn.add_column("what", no_wrap=True)
     for name in ("expected", "arrived", "lost", "repeated"):
         drawn.add_column(name, justify="right")
