@@ -148,6 +148,12 @@ def test_what_was_lost_with_a_queue_may_be_replayed_and_in_any_order() -> None:
     assert judge(facts(subscribers=[subscriber])).wrong == []
 
 
+def test_what_the_broker_hands_out_again_may_come_in_any_order() -> None:
+    subscriber = read(1, 3)
+    subscriber.note("evt_2", 2, handed_out_again=True)
+    assert judge(facts(subscribers=[subscriber])).wrong == []
+
+
 def test_what_comes_by_replay_alone_though_the_queue_was_there_is_a_fault() -> None:
     subscriber = read(1)
     subscriber.lost()

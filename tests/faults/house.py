@@ -221,7 +221,8 @@ class Subscriber:
                 async for message in messages:
                     async with message.process():
                         self.got[str(message.headers["rollbook-notice-id"])] += 1
-                        self.sequences.append(int(str(message.headers["rollbook-sequence"])))
+                        if not message.redelivered:  # what a killed broker hands out again comes behind newer ones
+                            self.sequences.append(int(str(message.headers["rollbook-sequence"])))
 
 
 @dataclass(frozen=True)
