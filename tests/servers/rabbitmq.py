@@ -13,6 +13,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 DEBIANS_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one on PATH changes the user and the directory
 START_TIMEOUT_S = 60
+CONTROL_TRIES, CONTROL_TIMEOUT_S = 4, 20
 POLL_S = 0.02
 AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"  # the protocol header, AMQP 0-9-1 section 4.2.2; a ready broker answers it
 
@@ -113,15 +114,22 @@ class PrivateRabbit:
         program = shutil.which("rabbitmqctl", path=f"{DEBIANS_SCRIPT.parent}:{os.environ['PATH']}")
         assert program is not None, "RabbitMQ is not installed whole"
         node = self._environment["RABBITMQ_NODENAME"]
-        subprocess.run(
-            (program, "--quiet", "--node", node, *words),
-            check=True,
-            env=self._environment,
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            timeout=START_TIMEOUT_S,
-        )
+        for attempt in range(CONTROL_TRIES):
+            try:
+                subprocess.run(
+                    (program, "--quiet", "--node", node, *words),
+                    check=True,
+                    env=self._environment,
+                    cwd=self._directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    timeout=CONTROL_TIMEOUT_S,
+                )
+            except subprocess.TimeoutExpired:  # a node that has only just started may leave it without an answer
+                if attempt == CONTROL_TRIES - 1:
+                    raise
+            else:
+                return
 
     def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._directory / "output").open("ab") as output:
