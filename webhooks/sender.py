@@ -28,6 +28,7 @@ from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
 from webhooks.names import Doubt, Lookup, Names
 from webhooks.proxy import Proxy
+from webhooks.wire import Answer, Target, Wire
 
 CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
 TOTAL_TIMEOUT_S = 15.0  # to the end of the answer
@@ -75,12 +76,14 @@ class Sender:
         self._connect_timeout_s = connect_timeout_s
         self._total_timeout_s = total_timeout_s
         self._turns = asyncio.Semaphore(in_flight_max)
-        self._vetted = lru_cache(URLS_KEPT_MAX)(policy.vet_url)
+        self._vetted = lru_cache(URLS_KEPT_MAX)(self._vet)
         self._names: Names | None = None
         self._session: ClientSession | None = None
+        self._wire: Wire | None = None
 
     async def __aenter__(self) -> Self:
         self._names = Names(self._lookup)
+        timeout = ClientTimeout(total=None, connect=self._connect_timeout_s)
         self._session = ClientSession(
             connector=TCPConnector(
                 limit=0,  # ours is `in_flight_max`; waiting inside would count as the receiver's delay
@@ -90,7 +93,7 @@ class Sender:
                 socket_factory=self._open_socket,
                 ssl=self._tls or True,
             ),
-            timeout=ClientTimeout(total=None, connect=self._connect_timeout_s),
+            timeout=timeout,
             headers=HEADERS,
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,
@@ -98,6 +101,7 @@ class Sender:
             proxy=None if self._proxy is None else self._proxy.url,
             trace_configs=[_watching_tunnels()] if self._proxy else None,
         )
+        self._wire = Wire(self._session, HEADERS, timeout=timeout, read_max=ANSWER_BYTES_MAX)
         return self
 
     async def __aexit__(
@@ -107,7 +111,8 @@ class Sender:
         assert self._names is not None
         await self._session.close()
         await self._names.close()
-        self._session = self._names = None
+        self._session = self._names = self._wire = None
+        self._vetted.cache_clear()
 
     async def post(
         self,
@@ -151,7 +156,12 @@ class Sender:
             retry_after=attempt.retry_after,
         )
 
-    async def _exchange(self, attempt: "_Attempt", target: URL, body: bytes, headers: dict[str, str]) -> None:
+    def _vet(self, url: str) -> Target:
+        """What to post to. Raises UrlRefused."""
+        assert self._wire is not None, "the sender is open"
+        return self._wire.target(self._policy.vet_url(url))
+
+    async def _exchange(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
         """Post and read; once more when a kept connection turns out to have been closed by the receiver meanwhile."""
         try:
             await self._post_and_read(attempt, target, body, headers)
@@ -161,12 +171,12 @@ class Sender:
             attempt.open = False
             await self._post_and_read(attempt, target, body, headers)
 
-    async def _post_and_read(self, attempt: "_Attempt", target: URL, body: bytes, headers: dict[str, str]) -> None:
-        assert self._session is not None, "the sender is open"
+    async def _post_and_read(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
         if self._proxy is None:
-            answer = await self._session.post(target, data=body, headers=headers, allow_redirects=False)
+            assert self._wire is not None, "the sender is open"
+            answer: Answer | aiohttp.ClientResponse = await self._wire.post(target, body, headers)
         else:
-            answer = await self._post_through(self._proxy, target, body, headers)
+            answer = await self._post_through(self._proxy, target.url, body, headers)
         try:
             attempt.status = answer.status
             if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -236,11 +246,11 @@ class Sender:
         attempt.connected = True
         return opened
 
-    async def _fault(self, error: Exception | None, attempt: "_Attempt", target: URL) -> Fault | None:
+    async def _fault(self, error: Exception | None, attempt: "_Attempt", target: Target) -> Fault | None:
         """What went wrong, and on whose side."""
         if (
             self._proxy is not None
-            and target.scheme == "http"
+            and target.url.scheme == "http"
             and attempt.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         ):
             return "proxy"

@@ -11,7 +11,18 @@ from rich.console import Console
 
 from tests.benchmarks import machine, report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
-from tests.benchmarks.rows import append, facets, isolation, latency, lists, requests, search, throughput
+from tests.benchmarks.rows import (
+    append,
+    facets,
+    isolation,
+    latency,
+    lists,
+    many_lanes,
+    one_to_many,
+    requests,
+    search,
+    throughput,
+)
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
 Row = Callable[[Bench], Awaitable[Sequence[Figure]]]
@@ -27,6 +38,8 @@ ROWS: dict[str, Row] = {
     "latency-rabbitmq": latency.through_rabbitmq,
     "throughput": throughput.throughput,
     "isolation": isolation.isolation,
+    "one-to-many": one_to_many.one_to_many,
+    "many-lanes": many_lanes.many_lanes,
 }
 
 

@@ -1,5 +1,6 @@
 """A Rollbook API to measure: in a process of its own, as in production, and what a caller needs to know of it."""
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -80,7 +81,8 @@ async def issue_keys(dsn: str, master_key: str, *, accounts: int) -> Sequence[st
     """A test mode key for each of so many new accounts."""
     core = await build(Settings(master_key=SecretStr(master_key)), dsn)
     try:
-        return [(await keys.issue(core, account=keys.new_account(), livemode=False))[1] for _ in range(accounts)]
+        issuing = (keys.issue(core, account=keys.new_account(), livemode=False) for _ in range(accounts))
+        return [key for _, key in await asyncio.gather(*issuing)]
     finally:
         await core.close()
 

@@ -52,6 +52,11 @@ class Bench:
         finally:
             await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    async def set(self, dsn: str, name: str, value: str | int) -> None:
+        """Have a setting be so on every connection to a database that is made from now on."""
+        database = urlsplit(dsn).path.lstrip("/")
+        await self._execute(f"ALTER DATABASE {database} SET {name} = '{value}'")
+
     def scratch(self, name: str) -> Path:
         """A fresh directory."""
         path = self.directory / f"{name}-{secrets.token_hex(4)}"
@@ -78,7 +83,7 @@ async def bench(*, quick: bool) -> AsyncIterator[Bench]:
         if given:
             yield Bench(given, Path(directory), quick)
             return
-        server = PrivatePostgres(Path(directory) / "server", settings={})
+        server = PrivatePostgres(Path(directory) / "server", settings={"track_functions": "pl"})
         try:
             # Not in a thread: a start that is cancelled half-way would go on, and nobody would stop the server.
             yield Bench(server.start(), Path(directory), quick)

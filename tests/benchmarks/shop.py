@@ -22,16 +22,19 @@ FIRST_TIMEOUT_S = 10.0
 LAST_TIMEOUT_S = 20.0
 POLL_S = 0.05
 AS_IN_PRODUCTION = "tests.benchmarks.as_in_production"
+AT_ONCE = 32  # endpoints being registered
+NO_SETTINGS: Mapping[str, str] = {}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(slots=True)
 class Shop:
-    """An API with accounts, each with its share of `endpoints` registered endpoints, numbered from 0."""
+    """An API with accounts, each with its `share` of `endpoints` registered endpoints, numbered from 0."""
 
     url: str
     keys: Sequence[str]  # an account each
     endpoints: int
+    share: int
     receiver: Receiver
     session: aiohttp.ClientSession
     environment: Mapping[str, str]  # for further processes over the same database
@@ -39,7 +42,7 @@ class Shop:
 
     def endpoints_of(self, account: int) -> range:
         """The endpoints of one account."""
-        return range(account * ENDPOINTS_MAX, min((account + 1) * ENDPOINTS_MAX, self.endpoints))
+        return range(account * self.share, min((account + 1) * self.share, self.endpoints))
 
     async def create(self, account: int = 0) -> str:
         """A new customer of an account; gives its id, and notes when it was answered."""
@@ -61,10 +64,16 @@ class Shop:
 
     async def register(self) -> None:
         """Register every endpoint, for everything."""
-        for account in range(len(self.keys)):
-            for endpoint in self.endpoints_of(account):
+        places = ((account, endpoint) for account in range(len(self.keys)) for endpoint in self.endpoints_of(account))
+
+        async def register_in_turn() -> None:
+            for account, endpoint in places:
                 url = self.receiver.url(endpoint)
                 await self._post(account, "/v1/webhook_endpoints", f"url={url}&enabled_events[]=*")
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(register_in_turn())
 
     async def first(self) -> None:
         """Create a customer of each account and see their webhooks arrive. Raises Unmeasurable when they do not."""
@@ -115,17 +124,27 @@ class Shop:
 
 @asynccontextmanager
 async def shop(
-    bench: Bench, receiver: Receiver, *, role: Literal["api", "serve"], endpoints: int, **settings: str
+    bench: Bench,
+    receiver: Receiver,
+    *,
+    role: Literal["api", "serve"],
+    endpoints: int,
+    share: int = ENDPOINTS_MAX,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[Shop]:
-    """A `rollbook` process playing `role` over a database of its own, which knows `endpoints` at `receiver`."""
+    """A `rollbook` process playing `role` over a database of its own, which knows `endpoints` at `receiver`.
+
+    Each account has its `share` of them, which may be more than it could have elsewhere.
+    """
     master_key = base64.b64encode(os.urandom(32)).decode()
     async with bench.database() as dsn:
         environment = {"DATABASE_URL": dsn, "ROLLBOOK_MASTER_KEY": master_key, **settings}
-        keys = await issue_keys(dsn, master_key, accounts=-(-endpoints // ENDPOINTS_MAX))
+        await bench.set(dsn, "rollbook.endpoints_max", max(share, ENDPOINTS_MAX))
+        keys = await issue_keys(dsn, master_key, accounts=-(-endpoints // share))
         async with (
             rollbook(role, bench.scratch("shop"), module=AS_IN_PRODUCTION, **environment) as port,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            opened = Shop(f"http://127.0.0.1:{port}", keys, endpoints, receiver, session, environment)
+            opened = Shop(f"http://127.0.0.1:{port}", keys, endpoints, share, receiver, session, environment)
             await opened.register()
             yield opened

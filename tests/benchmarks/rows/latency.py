@@ -38,7 +38,7 @@ async def through_rabbitmq(bench: Bench) -> Sequence[Figure]:
 async def _measure(
     bench: Bench, row: str, what: str, bounds_ms: tuple[float, float], settings: dict[str, str]
 ) -> Sequence[Figure]:
-    async with receiver() as listening, shop(bench, listening, role="serve", endpoints=1, **settings) as opened:
+    async with receiver() as listening, shop(bench, listening, role="serve", endpoints=1, settings=settings) as opened:
         await opened.first()
         sample = await listening.last()
         await _told(opened, WARM_UP_S)
