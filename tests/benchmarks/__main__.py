@@ -1,4 +1,4 @@
-"""The command: measure the rows, print the table, write `results/figures.csv` and `results/figures.png`."""
+"""The command: measure the rows, print the table, write `results/figures.csv` and `results/figures.png`; or soak."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import machine, report
+from tests.benchmarks import machine, report, soak, soak_report
 from tests.benchmarks.figures import Figure, Missing, Unmeasurable
 from tests.benchmarks.rows import (
     append,
@@ -51,8 +51,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(ROWS), help="measure this row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="measure a quarter as long: for trying out")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="measure no row, but a steady load for so long")
     options = parser.parse_args()
     try:
+        if options.soak is not None:
+            return uvloop.run(_soak(options.soak))
         return uvloop.run(_run(options.only or list(ROWS), quick=options.quick))
     except asyncio.CancelledError:
         print("Stopped; nothing was written.", file=sys.stderr)
@@ -88,6 +91,24 @@ async def _run(names: Sequence[str], *, quick: bool) -> int:
     report.write_chart(RESULTS / "figures.png", described, figures)
     console.print(f"Written: {RESULTS / 'figures.csv'} and {RESULTS / 'figures.png'}", soft_wrap=True)
     return status
+
+
+async def _soak(duration_s: float) -> int:
+    _stop_on_signals()
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    async with bench(quick=False) as servers:
+        described = await machine.describe(servers)
+        console.print(str(described))
+        with console.status(f"soaking for {duration_s:,.0f} s"):
+            soaked = await soak.soak(servers, duration_s)
+    if not soaked.settled:
+        console.print(f"Too short: nothing was sampled in {duration_s:,.0f} s.")
+        return 1
+    soak_report.print_summary(console, described, soaked)
+    soak_report.write_csv(RESULTS / "soak.csv", soaked)
+    soak_report.write_chart(RESULTS / "soak.png", described, soaked)
+    console.print(f"Written: {RESULTS / 'soak.csv'} and {RESULTS / 'soak.png'}", soft_wrap=True)
+    return 0
 
 
 def _stop_on_signals() -> None:

@@ -1,7 +1,8 @@
 """A webhook receiver: an aiohttp server in a process of its own, which notes when what arrived where.
 
 `python -m tests.benchmarks.receiver` says its port, and then does as the lines it reads say: `forget`, `count`,
-`arrivals`, `last`, `dead N...`. Endpoints are numbers, at `/N`; one that is dead takes a request and never answers.
+`arrivals`, `take`, `last`, `dead N...`, `failing N...`. Endpoints are numbers, at `/N`; one that is dead takes a
+request and never answers, and one that fails answers 500.
 """
 
 import asyncio
@@ -60,6 +61,10 @@ class Receiver:
         """What arrived, in order."""
         return [Arrival(*each) for each in json.loads(await ask(self._process, "arrivals"))]
 
+    async def take(self) -> Sequence[Arrival]:
+        """What arrived, in order, which is forgotten."""
+        return [Arrival(*each) for each in json.loads(await ask(self._process, "take"))]
+
     async def last(self) -> Delivery:
         """The last request, whole."""
         headers, body = json.loads(await ask(self._process, "last"))
@@ -68,6 +73,10 @@ class Receiver:
     async def kill(self, endpoints: Iterable[int]) -> None:
         """Have these endpoints be dead, and no others."""
         await ask(self._process, " ".join(["dead", *map(str, endpoints)]))
+
+    async def fail(self, endpoints: Iterable[int]) -> None:
+        """Have these endpoints answer 500, and no others."""
+        await ask(self._process, " ".join(["failing", *map(str, endpoints)]))
 
 
 @asynccontextmanager
@@ -81,6 +90,7 @@ async def _serve() -> None:
     arrived: list[tuple[float, str, bytes]] = []
     last: list[object] = []
     dead: set[str] = set()
+    failing: set[str] = set()
     never = asyncio.Event()
 
     async def receive(request: web.BaseRequest) -> web.Response:
@@ -91,7 +101,10 @@ async def _serve() -> None:
             last[:] = [dict(request.headers), body.decode()]
         if request.path in dead:
             await never.wait()
-        return web.Response()
+        return web.Response(status=500 if request.path in failing else 200)
+
+    def arrivals() -> str:
+        return json.dumps([Arrival(at, int(path[1:]), _customer(body)) for at, path, body in arrived])
 
     def told(line: str) -> str:
         match line.split():
@@ -100,12 +113,19 @@ async def _serve() -> None:
             case ["count"]:
                 return str(len(arrived))
             case ["arrivals"]:
-                return json.dumps([Arrival(at, int(path[1:]), _customer(body)) for at, path, body in arrived])
+                return arrivals()
+            case ["take"]:
+                taken = arrivals()
+                arrived.clear()
+                return taken
             case ["last"]:
                 return json.dumps(last)
             case ["dead", *endpoints]:
                 dead.clear()
                 dead.update(f"/{endpoint}" for endpoint in endpoints)
+            case ["failing", *endpoints]:
+                failing.clear()
+                failing.update(f"/{endpoint}" for endpoint in endpoints)
             case _:
                 raise ValueError(line)
         return "done"

@@ -68,12 +68,16 @@ class Shop:
 
         async def register_in_turn() -> None:
             for account, endpoint in places:
-                url = self.receiver.url(endpoint)
-                await self._post(account, "/v1/webhook_endpoints", f"url={url}&enabled_events[]=*")
+                await self.register_one(account, endpoint)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(AT_ONCE):
                 tasks.create_task(register_in_turn())
+
+    async def register_one(self, account: int, endpoint: int, wanted: str = "*") -> None:
+        """Register an endpoint, for the types of notices `wanted`."""
+        url = self.receiver.url(endpoint)
+        await self._post(account, "/v1/webhook_endpoints", f"url={url}&enabled_events[]={wanted}")
 
     async def first(self) -> None:
         """Create a customer of each account and see their webhooks arrive. Raises Unmeasurable when they do not."""
@@ -113,13 +117,17 @@ class Shop:
             first.setdefault((arrival.customer, arrival.endpoint), arrival.at)
         return [(at - self.answered[customer]) * 1000 for (customer, _), at in first.items()]
 
-    async def _post(self, account: int, path: str, body: str) -> bytes:
-        headers = FORM | {"Authorization": f"Bearer {self.keys[account]}"}
-        async with self.session.post(self.url + path, data=body, headers=headers) as response:
+    async def ask(self, method: str, path: str, body: str = "", *, account: int = 0) -> bytes:
+        """The answer to a request. Raises RuntimeError when it is anything but a 200."""
+        headers = {"Authorization": f"Bearer {self.keys[account]}"} | (FORM if body else {})
+        async with self.session.request(method, self.url + path, data=body or None, headers=headers) as response:
             answer = await response.read()
             if response.status != 200:
                 raise RuntimeError(f"{path} was answered {response.status}: {answer.decode()}")
             return answer
+
+    async def _post(self, account: int, path: str, body: str) -> bytes:
+        return await self.ask("POST", path, body, account=account)
 
 
 @asynccontextmanager
@@ -134,13 +142,13 @@ async def shop(
 ) -> AsyncIterator[Shop]:
     """A `rollbook` process playing `role` over a database of its own, which knows `endpoints` at `receiver`.
 
-    Each account has its `share` of them, which may be more than it could have elsewhere.
+    Each account has its `share` of them, which may be more than it could have elsewhere. There is one account at least.
     """
     master_key = base64.b64encode(os.urandom(32)).decode()
     async with bench.database() as dsn:
         environment = {"DATABASE_URL": dsn, "ROLLBOOK_MASTER_KEY": master_key, **settings}
         await bench.set(dsn, "rollbook.endpoints_max", max(share, ENDPOINTS_MAX))
-        keys = await issue_keys(dsn, master_key, accounts=-(-endpoints // share))
+        keys = await issue_keys(dsn, master_key, accounts=max(1, -(-endpoints // share)))
         async with (
             rollbook(role, bench.scratch("shop"), module=AS_IN_PRODUCTION, **environment) as port,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,

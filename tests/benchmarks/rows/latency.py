@@ -31,7 +31,7 @@ async def without_broker(bench: Bench) -> Sequence[Figure]:
 
 async def through_rabbitmq(bench: Bench) -> Sequence[Figure]:
     """Through the relay, the broker and its consumer."""
-    async with _topology() as settings:
+    async with topology() as settings:
         return await _measure(bench, "latency-rabbitmq", "webhook through RabbitMQ", (30, 150), settings)
 
 
@@ -94,7 +94,7 @@ async def _bare(
 
 
 @asynccontextmanager
-async def _topology() -> AsyncIterator[dict[str, str]]:
+async def topology() -> AsyncIterator[dict[str, str]]:
     """Settings for an exchange and a queue of our own on the broker there is, which are removed afterwards."""
     url, name = broker(), f"rollbook.bench.{secrets.token_hex(4)}"
     exchange, queue = f"{name}.notices", f"{name}.fanout"
