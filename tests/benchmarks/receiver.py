@@ -44,6 +44,7 @@ class Receiver:
     def __init__(self, process: Process, port: int) -> None:
         self._process = process
         self._port = port
+        self._asking = asyncio.Lock()
 
     def url(self, endpoint: int) -> str:
         """Where an endpoint is."""
@@ -51,32 +52,36 @@ class Receiver:
 
     async def forget(self) -> None:
         """Forget what arrived so far."""
-        await ask(self._process, "forget")
+        await self._ask("forget")
 
     async def count(self) -> int:
         """How many requests arrived."""
-        return int(await ask(self._process, "count"))
+        return int(await self._ask("count"))
 
     async def arrivals(self) -> Sequence[Arrival]:
         """What arrived, in order."""
-        return [Arrival(*each) for each in json.loads(await ask(self._process, "arrivals"))]
+        return [Arrival(*each) for each in json.loads(await self._ask("arrivals"))]
 
     async def take(self) -> Sequence[Arrival]:
         """What arrived, in order, which is forgotten."""
-        return [Arrival(*each) for each in json.loads(await ask(self._process, "take"))]
+        return [Arrival(*each) for each in json.loads(await self._ask("take"))]
 
     async def last(self) -> Delivery:
         """The last request, whole."""
-        headers, body = json.loads(await ask(self._process, "last"))
+        headers, body = json.loads(await self._ask("last"))
         return Delivery(headers, body.encode())
 
     async def kill(self, endpoints: Iterable[int]) -> None:
         """Have these endpoints be dead, and no others."""
-        await ask(self._process, " ".join(["dead", *map(str, endpoints)]))
+        await self._ask(" ".join(["dead", *map(str, endpoints)]))
 
     async def fail(self, endpoints: Iterable[int]) -> None:
         """Have these endpoints answer 500, and no others."""
-        await ask(self._process, " ".join(["failing", *map(str, endpoints)]))
+        await self._ask(" ".join(["failing", *map(str, endpoints)]))
+
+    async def _ask(self, question: str) -> str:
+        async with self._asking:
+            return await ask(self._process, question)
 
 
 @asynccontextmanager

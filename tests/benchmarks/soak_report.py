@@ -66,7 +66,7 @@ def write_chart(path: Path, machine: Machine, soaked: Soaked) -> None:
     history = sorted(set(last) - set(WORKING), key=lambda name: -(last[name].heap_mib + last[name].indexes_mib))
     panels: list[tuple[str, Series, bool]] = [
         ("memory, MiB", _memory(soaked), False),
-        ("what holds work, MiB", {**_tables(WORKING), **_indexes(WORKING)}, True),
+        ("what holds work, MiB", _whole(WORKING), True),
         ("rows", {"deliveries that wait": _pending, **_dead(WORKING)}, False),
         ("what holds history, MiB", _whole(history[:DRAWN_MAX]), False),
         ("milliseconds", _latencies(), True),

@@ -32,7 +32,8 @@ CREATE OR REPLACE FUNCTION webhooks.turn(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    mine text[] := '{}';
+    mine text[] := '{}'; -- lanes, and
+    kept webhooks.report[] := '{}'; -- what is reported of them
     taken text[] := '{}';
     ended_endpoints text[];
     ended_recovered boolean[];
@@ -40,8 +41,8 @@ DECLARE
 BEGIN
     moment := clock_timestamp();
     IF cardinality(reports) > 0 THEN
-        SELECT coalesce(array_agg(endpoint_id), '{}') INTO mine FROM (
-            SELECT l.endpoint_id
+        SELECT coalesce(array_agg(endpoint_id), '{}'), coalesce(array_agg(report), '{}') INTO mine, kept FROM (
+            SELECT l.endpoint_id, r AS report
             FROM unnest(reports) AS r JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
             WHERE l.lease = worker AND (r.touched OR l.ready_at <= moment)
             ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
@@ -114,17 +115,15 @@ BEGIN
             e.version <> r.version AS told, r.known, r.want, r.spare, l.leased_until, r.concurrency, r.open_until,
             r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures, r.step_in,
             r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone, r.paced_until
-        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
+        FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
-        WHERE r.endpoint_id = ANY (mine)
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
             true, r.known, r.want, r.spare, l.leased_until, l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
             l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
-        FROM unnest(reports) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
+        FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
-        WHERE r.endpoint_id = ANY (mine)
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
             true, '{}',
@@ -136,51 +135,52 @@ BEGIN
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
             l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
-    ), next AS (
-        SELECT d.*, lane.api_version, lane.thin, lane.livemode, lane.known,
-            CASE WHEN d.recovered THEN lane.spare ELSE lane.want END AS places,
-            d.place <= CASE WHEN d.recovered THEN lane.spare ELSE lane.want END AND d.due_at <= moment AS handed
+    ), outlook AS (
+        -- What heads each lane: what of it is handed over, and when the rest is due. All of it by one lookup a lane, and
+        -- no joins of what was looked up: those would take the square of the number of lanes.
+        -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
+        SELECT lane.*, next.handed,
+            CASE WHEN next.due_at IS NULL OR lane.gone THEN 'infinity'
+                ELSE greatest(next.due_at, moment, lane.open_until, lane.quiet_until, lane.paced_until) END AS ready_at,
+            CASE WHEN next.handed IS NULL AND cardinality(lane.known) = 0 THEN NULL
+                ELSE greatest(lane.leased_until, CASE
+                    WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
+                    THEN moment + make_interval(secs => lease_s) END) END AS held_until
         FROM lane CROSS JOIN LATERAL (
-            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered, d.key,
-                row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
-            FROM webhooks.delivery d
-            WHERE d.endpoint_id = lane.endpoint_id AND NOT d.recovered AND d.sequence <> ALL (lane.known)
-            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END)
-            UNION ALL
-            (SELECT d.endpoint_id, d.sequence, d.appended_at, d.attempts, d.due_at, d.recovered, d.key,
-                row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
-            FROM webhooks.delivery d
-            WHERE d.endpoint_id = lane.endpoint_id AND d.recovered AND d.sequence <> ALL (lane.known)
-            ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.spare + 1 ELSE 0 END)
-        ) AS d
+            SELECT array_agg(d.delivery) FILTER (WHERE d.due_at <= moment AND d.place <= d.places) AS handed,
+                min(d.due_at) FILTER (WHERE d.due_at > moment OR d.place > d.places) AS due_at
+            FROM (
+                (SELECT d AS delivery, d.due_at, lane.want AS places,
+                    row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
+                FROM webhooks.delivery d
+                WHERE d.endpoint_id = lane.endpoint_id AND NOT d.recovered AND d.sequence <> ALL (lane.known)
+                ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END)
+                UNION ALL
+                (SELECT d, d.due_at, lane.spare, row_number() OVER (ORDER BY d.due_at, d.sequence)
+                FROM webhooks.delivery d
+                WHERE d.endpoint_id = lane.endpoint_id AND d.recovered AND d.sequence <> ALL (lane.known)
+                ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.spare + 1 ELSE 0 END)
+            ) AS d
+        ) AS next
+    ), first AS (
+        SELECT d.*, o.api_version, o.thin, o.livemode, o.known,
+            CASE WHEN d.recovered THEN o.spare ELSE o.want END AS places
+        FROM outlook o CROSS JOIN LATERAL unnest(o.handed) AS d
     ), handed AS (
         SELECT endpoint_id, sequence, appended_at, attempts, due_at, recovered, key, api_version, thin, livemode
-        FROM next WHERE handed
+        FROM first
         UNION ALL
         -- The places of a lane are shared out among those of its keys that are handed over.
         SELECT f.endpoint_id, f.sequence, f.appended_at, f.attempts, f.due_at, f.recovered, f.key, n.api_version, n.thin,
             n.livemode
         FROM (
-            SELECT *, count(*) OVER (PARTITION BY endpoint_id, recovered) AS keys
-            FROM next WHERE handed AND key IS NOT NULL
+            SELECT *, count(*) OVER (PARTITION BY endpoint_id, recovered) AS keys FROM first WHERE key IS NOT NULL
         ) AS n CROSS JOIN LATERAL (
             SELECT f.* FROM webhooks.delivery f
             WHERE f.endpoint_id = n.endpoint_id AND f.recovered = n.recovered AND f.key = n.key
               AND f.sequence > n.sequence AND f.due_at = 'infinity' AND NOT f.held AND f.sequence <> ALL (n.known)
             ORDER BY f.sequence LIMIT greatest(n.places / n.keys - 1, 0)
         ) AS f
-    ), rest AS (
-        SELECT endpoint_id, bool_or(handed) AS handed, min(due_at) FILTER (WHERE NOT handed) AS due_at
-        FROM next GROUP BY endpoint_id
-    ), outlook AS (
-        -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
-        SELECT lane.*, CASE WHEN rest.due_at IS NULL OR lane.gone THEN 'infinity'
-                ELSE greatest(rest.due_at, moment, lane.open_until, lane.quiet_until, lane.paced_until) END AS ready_at,
-            CASE WHEN NOT coalesce(rest.handed, false) AND cardinality(lane.known) = 0 THEN NULL
-                ELSE greatest(lane.leased_until, CASE
-                    WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
-                    THEN moment + make_interval(secs => lease_s) END) END AS held_until
-        FROM lane LEFT JOIN rest ON rest.endpoint_id = lane.endpoint_id
     ), written AS (
         UPDATE webhooks.lane l
         SET ready_at = least(o.ready_at, o.held_until), lease = CASE WHEN o.held_until IS NOT NULL THEN worker END,
@@ -198,14 +198,19 @@ BEGIN
                 lane.window_started_at, lane.window_attempts, lane.window_failures, lane.step_in, lane.quiet_until,
                 lane.failing_since, lane.failures_in_a_row, lane.gone, lane.paced_until)::webhooks.served)
          FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
-        (SELECT array_agg((h.endpoint_id, h.sequence, n.id, h.attempts, (
-                SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
-                    SELECT FROM webhooks.delivery p WHERE p.sequence = h.sequence ORDER BY p.endpoint_id LIMIT 16
-                ) AS p
-            ), CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
-            n.type, n.created, h.livemode, n.stream, n.version, n.traceparent)::webhooks.head
+        (SELECT array_agg((h.endpoint_id, h.sequence, n.id, h.attempts, h.pending,
+                CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
+                n.type, n.created, h.livemode, n.stream, n.version, n.traceparent)::webhooks.head
             ORDER BY h.due_at, h.sequence)
-         FROM handed h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at)
+         FROM (
+            SELECT *, max(counted) OVER (PARTITION BY sequence) AS pending FROM (
+                SELECT *, CASE WHEN row_number() OVER (PARTITION BY sequence) = 1 THEN (
+                    SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
+                        SELECT FROM webhooks.delivery p WHERE p.sequence = handed.sequence ORDER BY p.endpoint_id LIMIT 16
+                    ) AS p
+                ) END AS counted FROM handed
+            ) AS once_a_notice
+         ) AS h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at)
     INTO served, heads;
 END $$;
 
