@@ -1,17 +1,28 @@
 """The places of a worker: how many attempts may be on their way at once, and whose turn it is to take one.
 
 Pure. Lanes with something to send stand in line and take one place each in turn, so one that answers slowly, or never,
-keeps no other waiting. Further attempts may take three places in four, so that there is always one for what was never
-tried; recovered deliveries go when no lane has a live one to send, as long as half of the places are free. No host has
-more than its share of places, whatever the number of endpoints there.
+keeps no other waiting. Lanes that did not answer of late may have half of the places, so that any number of dead ones
+leave the other half to the rest. Further attempts may take three places in four, so that there is always one for what
+was never tried; recovered deliveries go when no lane has a live one to send, as long as half of the places are free. No
+host has more than its share of places, whatever the number of endpoints there.
 """
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from webhooks import lane
 from webhooks.hand import Hand
 from webhooks.lanes import Head
+
+
+class Place(NamedTuple):
+    """A place for one attempt: whose it is, of which delivery, to which host, and whether its lane answered of late."""
+
+    hand: Hand
+    head: Head
+    host: str
+    proven: bool
 
 
 class Places:
@@ -26,6 +37,7 @@ class Places:
         self._capacity = capacity
         self._host_max = host_max
         self._further_max = max(in_flight_max * 3 // 4, 1)
+        self._unproven_max = max(in_flight_max // 2, 1)
         self._recovered_max = max(in_flight_max // 2, 1)
         self._unproven = 0  # of those in flight, in lanes that have not answered of late
         self._further = 0  # and those that were tried before
@@ -35,6 +47,7 @@ class Places:
         # Whoever found no place of the kind it needs, in order; they stand in line again when one falls free.
         self._want_host: defaultdict[str, dict[Hand, None]] = defaultdict(dict)
         self._want_further: dict[Hand, None] = {}
+        self._want_unproven: dict[Hand, None] = {}
 
     @property
     def waited_for(self) -> bool:
@@ -49,7 +62,7 @@ class Places:
     @property
     def crowded(self) -> bool:
         """Whether lanes that have not answered of late have as many places as they may."""
-        return self._unproven >= max(self.in_flight_max // 2, 1)
+        return self._unproven >= self._unproven_max
 
     def live(self, hand: Hand) -> int:
         """How many live attempts of a lane may be on their way; the one probe of an open breaker may be either."""
@@ -74,8 +87,8 @@ class Places:
             hand.queued_spare = True
             self._spare_line.append(hand)
 
-    def next(self) -> tuple[Hand, Head] | None:
-        """The delivery whose turn it is, now on its way, and its lane; None while nobody has a turn.
+    def next(self) -> Place | None:
+        """A place for the delivery whose turn it is, now on its way; None while nobody has a turn.
 
         A lane with a limited rate is `paced` from then on, until whoever knows the time says otherwise.
         """
@@ -84,8 +97,7 @@ class Places:
             hand.queued = False
             if not hand.waiting or hand.paced or len(hand.in_flight) >= self.live(hand):
                 continue
-            if self._at_host[hand.host] >= self._host_max:
-                self._want_host[hand.host][hand] = None
+            if not self._may(hand):
                 continue
             head = hand.next_live(first_attempt=self._further >= self._further_max)
             if head is None:
@@ -98,22 +110,34 @@ class Places:
             hand.queued_spare = False
             if not hand.spare or hand.paced or len(hand.spare_in_flight) >= self.recovered(hand):
                 continue
-            if self._at_host[hand.host] >= self._host_max:
-                self._want_host[hand.host][hand] = None
+            if not self._may(hand):
                 continue
             return self._give(hand, hand.next_recovered())
         return None
 
-    def _give(self, hand: Hand, head: Head) -> tuple[Hand, Head]:
+    def _may(self, hand: Hand) -> bool:
+        """Whether there is a place of the kind that a lane needs; else it is to stand in line again when there is."""
+        if self._at_host[hand.host] >= self._host_max:
+            self._want_host[hand.host][hand] = None
+            return False
+        if self.crowded and not lane.proven(hand.lane):
+            self._want_unproven[hand] = None
+            return False
+        return True
+
+    def _give(self, hand: Hand, head: Head) -> Place:
+        place = Place(hand, head, hand.host, lane.proven(hand.lane))
         self.in_flight += 1
+        self._unproven += not place.proven
         self._further += head.attempts > 0
         self._at_host[hand.host] += 1
         hand.paced = hand.endpoint.rate_limit is not None
         self.queue(hand)
-        return hand, head
+        return place
 
-    def free(self, host: str, head: Head) -> None:
-        """Give back the place that a delivery had at a host."""
+    def free(self, place: Place) -> None:
+        """Take a place back."""
+        host = place.host
         self.in_flight -= 1
         self._at_host[host] -= 1
         if not self._at_host[host]:
@@ -123,9 +147,12 @@ class Places:
             self._next_of(wanting)
             if not wanting:
                 del self._want_host[host]
-        if head.attempts > 0:
+        if place.head.attempts > 0:
             self._further -= 1
             self._next_of(self._want_further)
+        if not place.proven:
+            self._unproven -= 1
+            self._next_of(self._want_unproven)
 
     def _next_of(self, wanting: dict[Hand, None]) -> None:
         """Have the first of those who want such a place, and have something to send still, stand in line again."""
@@ -135,13 +162,3 @@ class Places:
             if not hand.idle:
                 self.queue(hand)
                 return
-
-    def watch(self, hand: Hand) -> bool:
-        """Count an attempt that begins among those of lanes that have not answered of late, if its lane is one."""
-        unproven = not lane.proven(hand.lane)
-        self._unproven += unproven
-        return unproven
-
-    def unwatch(self, unproven: bool) -> None:
-        """And no longer, when it has ended."""
-        self._unproven -= unproven

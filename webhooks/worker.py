@@ -29,7 +29,7 @@ from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
-from webhooks.places import Places
+from webhooks.places import Place, Places
 from webhooks.reconciler import Wakeup
 from webhooks.sender import IN_FLIGHT_MAX, Sender
 
@@ -297,20 +297,20 @@ class Worker:
     def _start(self) -> None:
         """Give the free places to the lanes in line."""
         while (first := self._next()) is not None:
-            task = asyncio.create_task(self._carry(*first))
+            task = asyncio.create_task(self._carry(first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self.measures.in_flight = self._places.in_flight
 
-    def _next(self) -> tuple[Hand, Head] | None:
-        """The delivery whose turn it is, and its lane, which waits before the next one where its rate is limited."""
-        given = self._places.next()
-        if given is not None and (rate_limit := given[0].endpoint.rate_limit) is not None:
-            held = given[0]
+    def _next(self) -> Place | None:
+        """A place for the delivery whose turn it is; its lane waits before the next one where its rate is limited."""
+        place = self._places.next()
+        if place is not None and (rate_limit := place.hand.endpoint.rate_limit) is not None:
+            held = place.hand
             held.lane = lane.pace(held.lane, rate_limit, self._now())
             held.touched = True
             self._hold_back(held)
-        return given
+        return place
 
     def _hold_back(self, held: Hand) -> None:
         """Let no attempt begin before the pace of the lane lets it."""
@@ -330,21 +330,19 @@ class Worker:
             self._places.queue(held)
             self._start()
 
-    async def _carry(self, held: Hand, head: Head) -> None:
+    async def _carry(self, first: Place) -> None:
         """Make one attempt after the other, as long as somebody stands in line."""
-        further: tuple[Hand, Head] | None = (held, head)
-        while further is not None:
-            held, head = further
-            host, url, unproven = held.host, held.endpoint.url, self._places.watch(held)
+        place: Place | None = first
+        while place is not None:
+            held, head, url = place.hand, place.head, place.hand.endpoint.url
             try:
                 outcome = await self._post(held, head)
             finally:
                 held.landed(head)
-                self._places.free(host, head)
-                self._places.unwatch(unproven)
+                self._places.free(place)
             if held.ours:
                 self._ended(held, head, outcome, url)
-            further = self._next()
+            place = self._next()
             self._start()
 
     async def _post(self, held: Hand, head: Head) -> Outcome:

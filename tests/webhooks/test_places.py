@@ -6,12 +6,15 @@ from dataclasses import replace
 from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head
-from webhooks.places import Places
+from webhooks.places import Place, Places
+
+TAKEN: dict[Head, Place] = {}
 
 
-def hand(name: str, *, host: str = "", places: int = 4, rate_limit: int | None = None) -> Hand:
+def hand(name: str, *, host: str = "", places: int = 4, rate_limit: int | None = None, proven: bool = True) -> Hand:
     endpoint = Endpoint(name, 1, "enabled", f"https://{name}.example", (), (), rate_limit=rate_limit)
-    return Hand(endpoint=endpoint, lane=Lane(concurrency=places), reported_at=0.0, host=host or name)
+    state = Lane(concurrency=places, window_attempts=int(proven))
+    return Hand(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
 
 
 def head(of: Hand, sequence: int, *, attempts: int = 0, recovered: bool = False, key: str | None = None) -> Head:
@@ -31,9 +34,16 @@ def queue(among: Places, of: Hand, *heads: Head) -> None:
 def taken(among: Places) -> Sequence[tuple[str, int]]:
     """Everything that has a turn now: lane and sequence, in order."""
     found = []
-    while (given := among.next()) is not None:
-        found.append((given[0].endpoint.id, given[1].sequence))
+    while (place := among.next()) is not None:
+        found.append((place.hand.endpoint.id, place.head.sequence))
+        TAKEN[place.head] = place
     return found
+
+
+def end(among: Places, of: Hand, head: Head) -> None:
+    """Let an attempt land, and give its place back."""
+    of.landed(head)
+    among.free(TAKEN.pop(head))
 
 
 def test_lanes_take_turns() -> None:
@@ -49,8 +59,7 @@ def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
     heads = [head(a, n) for n in range(4)]
     queue(among, a, *heads)
     assert [n for _, n in taken(among)] == [0, 1]
-    a.landed(heads[0])
-    among.free("a", heads[0])
+    end(among, a, heads[0])
     among.queue(a)
     assert [n for _, n in taken(among)] == [2]
 
@@ -74,8 +83,7 @@ def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_th
     queue(among, other, head(other, 50))
     first = taken(among)
     assert sorted(first) == [("a0", 0), ("a1", 1), ("a2", 2), ("b", 50)]
-    here[0].landed(heads["a0"][0])
-    among.free("shop.example", heads["a0"][0])
+    end(among, here[0], heads["a0"][0])
     assert taken(among) == [("a0", 10)]
     assert taken(among) == []
 
@@ -91,8 +99,7 @@ def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
     queue(among, fresh, head(fresh, 100), head(fresh, 101))
     assert taken(among) == [("fresh", 100), ("fresh", 101)]
     first = heads["f0"][0]
-    failing[0].landed(first)
-    among.free("f0", first)
+    end(among, failing[0], first)
     assert len(taken(among)) == 1, "the next of them, for one that ended"
 
 
@@ -128,8 +135,7 @@ def test_deliveries_of_one_key_go_one_by_one() -> None:
     heads = [head(a, n, key="x" if n % 2 else "y") for n in range(1, 7)]
     queue(among, a, *heads)
     assert [n for _, n in taken(among)] == [1, 2]
-    a.landed(heads[0])
-    among.free("a", heads[0])
+    end(among, a, heads[0])
     a.settle(heads[0], ended=True)
     among.queue(a)
     assert [n for _, n in taken(among)] == [3]
@@ -140,8 +146,7 @@ def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
     heads = [head(a, n, key="x") for n in (1, 2, 3)]
     queue(among, a, *heads)
     assert taken(among) == [("a", 1)]
-    a.landed(heads[0])
-    among.free("a", heads[0])
+    end(among, a, heads[0])
     a.settle(heads[0], ended=False)
     among.queue(a)
     assert taken(among) == []
@@ -162,3 +167,25 @@ def test_what_follows_one_on_its_way_is_forgotten_with_the_rest_and_taken_anew_o
     a.settle(heads[0], ended=True)
     among.queue(a)
     assert taken(among) == [("a", 2)]
+
+
+def test_lanes_that_never_answered_leave_half_of_the_places_to_the_others() -> None:
+    among = places(in_flight_max=8)
+    dead = [hand(f"d{n}", proven=False) for n in range(4)]
+    heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(4)] for n, each in enumerate(dead)}
+    for each in dead:
+        queue(among, each, *heads[each.endpoint.id])
+    assert taken(among) == [("d0", 0), ("d1", 10), ("d2", 20), ("d3", 30)]
+    assert among.crowded
+    well = hand("well")
+    queue(among, well, head(well, 100), head(well, 101))
+    assert taken(among) == [("well", 100), ("well", 101)]
+    end(among, dead[0], heads["d0"][0])
+    assert taken(among) == [("d0", 1)], "the next of them, for one that ended"
+
+
+def test_a_single_place_is_for_anybody() -> None:
+    among, a = places(in_flight_max=1), hand("a", proven=False)
+    queue(among, a, head(a, 1, recovered=True))
+    assert not among.crowded
+    assert taken(among) == [("a", 1)]

@@ -248,9 +248,11 @@ class Schedule:
         self._changed = asyncio.Event()
         (self._plan_crowd if crowded else self._plan_medley)()
         well = {self.owner[url] for url, receiver in self.receivers.items() if receiver.always_well}
-        # Lanes take turns at the places of a process, so how long one may wait depends on how many there are.
+        # Half of the places are for those that answer: however many are dead, an attempt has to end at the most, and
+        # what waits be taken anew. Slow receivers answer, and have their turn: of those the number counts.
         rounds = ceil(len(self.database.endpoints) / min(process.in_flight_max for process in self.processes))
-        self.witness = Witness(self.database, self.keys, well, starved_after_s=TIMEOUT_S * (4 + 4 * rounds))
+        starved_after_s = TIMEOUT_S * (2 if crowded else 4 + 4 * rounds)
+        self.witness = Witness(self.database, self.keys, well, starved_after_s=starved_after_s)
 
     # What happens.
 

@@ -245,7 +245,9 @@ class Witness:
     def _hold_to_precedence(self, watched: Watched, head: Head) -> None:
         """Recovered deliveries go when no live one can."""
         free = watched.under_way < watched.in_flight_max and not watched.dead
-        if free and any(_may_start_live(tenure) for tenure in watched.tenures.values()):
+        # Lanes that did not answer of late may have half of the places.
+        able = [tenure for tenure in watched.tenures.values() if lane.proven(tenure.state)]
+        if free and any(_may_start_live(tenure) for tenure in able):
             self._object(watched, f"sent {_key(head)}, recovered, before a live one")
 
     def _hold_to_lease(self, watched: Watched, tenure: Tenure, head: Head, url: str) -> None:
@@ -338,7 +340,9 @@ class Witness:
             if attempt.outcome is not None and not attempt.recorded and not lost:
                 self.say(f"{attempt.head} came to {attempt.outcome}, and nobody recorded it")
         for id, row in self._database.lanes.items():
-            if row.lease is not None and not self.watched[row.lease].dead and not self.watched[row.lease].unsure:
+            if row.lease is None or row.leased_until <= self._database.clock.now():
+                continue
+            if not self.watched[row.lease].dead and not self.watched[row.lease].unsure:
                 self.say(f"{id} is still leased by {row.lease}, who stopped in order")
 
     def _object(self, watched: Watched, what: str) -> None:
