@@ -40,6 +40,8 @@ GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
+    if roles == {"relay"} and settings.amqp_url is None:
+        raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
     if "worker" in roles:
         egress.secured(settings)  # its files are needed later, and missed now
     gc.freeze()  # what is loaded by now stays: no use looking through it again and again
@@ -76,7 +78,7 @@ async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asynci
                 if runner.addresses and not settings.production:
                     print(welcome(f"http://{settings.host}:{runner.addresses[0][1]}"), flush=True)
                 tasks.create_task(maintenance.run(core.pool, core.clock, stop))
-                if "relay" in roles and (settings.amqp_url is not None or len(roles) == 1):
+                if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(telling.relay(core, health, stop))
                 if "worker" in roles:
                     tasks.create_task(telling.worker(core, health, stop))

@@ -8,7 +8,6 @@ from projections.search.rows import SearchProjection
 from service import egress
 from service.health import Health
 from service.metrics import Attempts, OfBacklog
-from service.settings import Misconfigured
 from service.wiring import Core
 from webhooks import subscribers
 from webhooks.amqp import Topology
@@ -29,9 +28,8 @@ def topology(core: Core) -> Topology:
 
 
 async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
-    """Publish notices to RabbitMQ until told to stop. Raises Misconfigured without one."""
-    if core.settings.amqp_url is None:
-        raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    """Publish notices to RabbitMQ until told to stop."""
+    assert core.settings.amqp_url is not None, "there is no relay without a broker"
     wakeup = Wakeup(core.dsn, "rollbook_log")
     amqp_url = core.settings.amqp_url.get_secret_value()
     declared = WithSubscribers(

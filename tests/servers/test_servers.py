@@ -57,13 +57,12 @@ async def test_a_killed_rabbit_comes_back_with_what_was_confirmed(private_rabbit
 
     assert private_rabbit.restart() == url
 
-    connection = await aio_pika.connect(url)
-    channel = await connection.channel()
-    queue = await channel.declare_queue("kept", durable=True)
-    message = await queue.get(no_ack=True)
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue("kept", durable=True)
+        message = await until(lambda: queue.get(no_ack=True, fail=False))
     assert message is not None
     assert message.body == b"kept"
-    await connection.close()
 
 
 @pytest.mark.rabbitmq

@@ -132,3 +132,9 @@ async def test_help_names_the_commands(tmp_path: Path, words: tuple[str, ...]) -
     _, said = await rollbook("", tmp_path, *words)
     for name in ("create", "list", "revoke") if "keys" in words else ("serve", "api", "relay", "worker", "migrate"):
         assert name in said
+
+
+async def test_a_relay_without_a_broker_says_what_it_misses(database: str, tmp_path: Path) -> None:
+    code, said = await rollbook(database, tmp_path, "relay", AMQP_URL="")
+    assert code == 2
+    assert said == "AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is\n"

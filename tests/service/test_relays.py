@@ -95,8 +95,8 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
             return await leads(house) not in (None, backend)
 
         await until(taken_over, timeout_s=30)
-        epochs = (await cursor(house))[1]
         await until(lambda: len(heard.firsts) == NOTICES, timeout_s=30)
+        epochs = (await cursor(house))[1]
         told += await house.notices(10)
         first.process.send_signal(signal.SIGCONT)
         told += await house.notices(10)
