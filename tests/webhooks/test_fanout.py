@@ -40,6 +40,14 @@ async def test_a_notice_named_twice_is_fanned_out_once(house: Floor) -> None:
     await fan_out.close()
 
 
+async def test_what_was_asked_for_before_it_was_fanned_out_hinders_no_other(house: Floor) -> None:
+    id, other = await house.endpoint(), await house.endpoint()
+    first, second = await house.notices(2)
+    await house.owner.execute("SELECT webhooks.resend($1, $2)", id, second)
+    assert await house.catch_up() == 3
+    assert set(await house.deliveries()) == {(n, each) for n in (first, second) for each in (id, other)}
+
+
 async def test_what_does_not_exist_yet_is_not_marked_as_done(house: Floor) -> None:
     await house.endpoint()
     [sequence] = await house.notices()

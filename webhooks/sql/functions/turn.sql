@@ -23,7 +23,7 @@
 -- to send one after the other; the first of whatever is left becomes due as those before it end.
 --
 -- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are
--- looked at, and those waited for in order of id: see make_deliveries.
+-- looked at, and those waited for in order of id: see webhooks.wake.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
     claims integer, proven boolean,
