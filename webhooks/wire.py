@@ -80,7 +80,7 @@ class Wire:
             protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=self._read_max)
             head = f"{target.head}{_lines(headers)}Content-Length: {len(body)}\r\n\r\n"
             if protocol.transport is None:
-                raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+                raise aiohttp.ServerDisconnectedError
             protocol.transport.write(head.encode() + body)
             while True:
                 message, content = await protocol.read()

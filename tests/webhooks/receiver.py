@@ -97,6 +97,18 @@ def answers(status: int, body: bytes = b"", **headers: str) -> Script:
     return script
 
 
+def says(answer: bytes, *, hangs_up: bool = False) -> Script:
+    """Answers with just these bytes."""
+
+    async def script(_: StreamReader, writer: StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        if hangs_up:
+            writer.close()
+
+    return script
+
+
 async def hangs(reader: StreamReader, writer: StreamWriter) -> None:
     await reader.read()  # until the other side has had enough
 

@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import Webhook
 from tests.waiting import until
 from tests.webhooks import receiver
 from tests.webhooks.naming import fails_with
-from tests.webhooks.receiver import Receiver, Script, answers
+from tests.webhooks.receiver import Receiver, Script, answers, says
 from webhooks import signature
 from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddrInfo, Policy
@@ -131,6 +131,32 @@ async def test_an_excerpt_is_as_sent_and_never_unpacked(sender: Sender) -> None:
     async with Receiver(answers(200, bomb, Content_Encoding="gzip")) as target:
         outcome = await post(sender, target.url)
     assert outcome.excerpt == bomb[:EXCERPT_BYTES_MAX]
+
+
+@pytest.mark.parametrize(
+    ("script", "connections"),
+    [
+        (says(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell"), 1),
+        (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwe\r\n2\r\nll\r\n0\r\n\r\n"), 1),
+        (says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nwell"), 2),
+        (says(b"HTTP/1.0 200 OK\r\n\r\nwell", hangs_up=True), 2),
+    ],
+    ids=["after an interim answer", "in chunks", "for the last time", "to the end of the connection"],
+)
+async def test_however_an_answer_is_given_it_is_read(sender: Sender, script: Script, connections: int) -> None:
+    async with Receiver(script) as target:
+        for _ in range(2):
+            outcome = await post(sender, target.url)
+            assert (outcome.status, outcome.fault, outcome.excerpt) == (200, None, b"well")
+    assert target.connections == connections
+
+
+async def test_the_url_is_asked_for_as_it_is_written(sender: Sender) -> None:
+    async with Receiver(answers(200)) as target:
+        assert (await post(sender, f"http://localhost:{target.port}/a%2Fb/\u00fc?c=d%20e&f#g")).delivered
+        (request,) = target.received
+        assert request.headers["host"] == f"localhost:{target.port}"
+    assert request.line == "POST /a%2Fb/%C3%BC?c=d%20e&f HTTP/1.1"
 
 
 async def test_a_connection_is_kept_for_the_next_post(sender: Sender) -> None:
