@@ -6,6 +6,7 @@ import random
 import pytest
 
 from events.errors import ConstraintBroken
+from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
 from webhooks.fanout import FanOut
 
@@ -86,6 +87,25 @@ async def test_many_who_fan_out_at_once_make_each_delivery_once(house: Floor) ->
     assert await house.deliveries() == sorted((n, id) for n in sequences for id in endpoints)
     assert await house.owner.fetchval("SELECT count(*) FROM webhooks.fanned_out") == 0
     assert await house.owner.fetchval("SELECT sequence FROM webhooks.floor") == sequences[-1]
+
+
+async def test_lanes_are_woken_in_order_of_id_so_that_nobody_waits_in_a_ring(house: Floor) -> None:
+    first, *others = sorted([await house.endpoint() for _ in range(8)])
+    sequences = await house.notices()
+    fan_out = FanOut(house.dsn)
+
+    async def waits() -> bool:
+        query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))"
+        return bool(await house.pool.fetchval(query, house.owner.get_server_pid()))
+
+    async with house.owner.transaction():
+        await house.owner.execute("SELECT FROM webhooks.lane WHERE endpoint_id = $1 FOR UPDATE", first)
+        waking = asyncio.create_task(fan_out.fan_out(sequences))
+        await until(waits)
+        free = await house.pool.fetch("SELECT endpoint_id FROM webhooks.lane FOR UPDATE SKIP LOCKED")
+    assert sorted(row["endpoint_id"] for row in free) == others
+    assert await waking == 8
+    await fan_out.close()
 
 
 async def test_who_gets_a_notice_does_not_depend_on_when_it_is_fanned_out(house: Floor) -> None:
