@@ -1,6 +1,6 @@
 """A webhook receiver: an aiohttp server in a process of its own, which notes when what arrived where.
 
-`python -m tests.benchmarks.receiver` says its port, and then does as the lines it reads say: `forget`, `count`,
+`python -m tests.benchmarks.receiver HOSTS` says its ports, and then does as the lines it reads say: `forget`, `count`,
 `arrivals`, `take`, `last`, `dead N...`, `failing N...`. Endpoints are numbers, at `/N`; one that is dead takes a
 request and never answers, and one that fails answers 500.
 """
@@ -41,14 +41,14 @@ class Delivery(NamedTuple):
 class Receiver:
     """The receiver, from outside."""
 
-    def __init__(self, process: Process, port: int) -> None:
+    def __init__(self, process: Process, ports: Sequence[int]) -> None:
         self._process = process
-        self._port = port
+        self._ports = ports
         self._asking = asyncio.Lock()
 
     def url(self, endpoint: int) -> str:
         """Where an endpoint is."""
-        return f"http://{HOST}:{self._port}/{endpoint}"
+        return f"http://{HOST}:{self._ports[endpoint % len(self._ports)]}/{endpoint}"
 
     async def forget(self) -> None:
         """Forget what arrived so far."""
@@ -85,13 +85,13 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver, ended afterwards."""
-    async with helper("receiver") as process:
-        yield Receiver(process, int(await answer(process)))
+async def receiver(hosts: int = 1) -> AsyncIterator[Receiver]:
+    """A receiver, ended afterwards; its endpoints are spread over so many ports, each another host to a worker."""
+    async with helper("receiver", str(hosts)) as process:
+        yield Receiver(process, json.loads(await answer(process)))
 
 
-async def _serve() -> None:
+async def _serve(hosts: int) -> None:
     arrived: list[tuple[float, str, bytes]] = []
     last: list[object] = []
     dead: set[str] = set()
@@ -137,8 +137,9 @@ async def _serve() -> None:
 
     runner = web.ServerRunner(web.Server(receive), shutdown_timeout=0)
     await runner.setup()
-    await web.TCPSite(runner, HOST, 0, backlog=1024).start()
-    print(runner.addresses[0][1], flush=True)
+    for _ in range(hosts):
+        await web.TCPSite(runner, HOST, 0, backlog=1024).start()
+    print(json.dumps([port for _, port in runner.addresses]), flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         print(told(line), flush=True)
@@ -150,4 +151,4 @@ def _customer(body: bytes) -> str:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(_serve(int(sys.argv[1])))

@@ -1,5 +1,7 @@
 """What the healthy notice of the dead: 200 endpoints, of which a tenth takes requests and never answers.
 
+Each is on a host of its own, for what is on its way to one host is limited: the dead take it up where they are.
+
 `rollbook serve` and thirteen accounts, whose customers are created at a steady rate; the 99th percentile from the API's
 answer to the arrival at the endpoints that stay healthy, first with none dead and then with the tenth dead. The second
 lasts longer than an attempt may take, so the dead are seen to time out and their breakers open. There is one pair: what
@@ -21,7 +23,10 @@ WARM_UP_S, HEALTHY_S, DYING_S = 3.0, 12.0, 24.0
 
 async def isolation(bench: Bench) -> Sequence[Figure]:
     """The healthy's 99th percentile with a tenth dead, by that with none."""
-    async with receiver() as listening, shop(bench, listening, role="serve", endpoints=ENDPOINTS) as opened:
+    async with (
+        receiver(hosts=ENDPOINTS) as listening,
+        shop(bench, listening, role="serve", endpoints=ENDPOINTS) as opened,
+    ):
         await opened.first()
         await _healthy_p99_ms(opened, WARM_UP_S)
         none_dead = await _healthy_p99_ms(opened, bench.seconds(HEALTHY_S))
