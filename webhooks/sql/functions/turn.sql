@@ -104,6 +104,7 @@ BEGIN
         FROM ended WHERE key IS NOT NULL;
         IF ended_keys IS NOT NULL THEN
             PERFORM webhooks.release(ended_endpoints, ended_recovered, ended_keys);
+            moment := clock_timestamp(); -- so that what is due now is handed over now
         END IF;
     END IF;
 
