@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events.clock import Clock, SystemClock
 from webhooks import lane
@@ -41,6 +41,13 @@ class DeliveryRow:
     due_at: datetime
     recovered: bool = False
     attempts: int = 0
+    key: str | None = None
+    held: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is due only when one before it has ended."""
+        return self.due_at == NEVER and not self.held
 
 
 class AttemptRow(NamedTuple):
@@ -81,6 +88,7 @@ class MemoryDatabase:
     deliveries: dict[str, dict[int, DeliveryRow]] = field(default_factory=dict)  # by endpoint, then by sequence
     attempts: list[AttemptRow] = field(default_factory=list)
     pending: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # endpoints still to take a notice
+    notices: dict[int, tuple[str, bytes]] = field(default_factory=dict)  # id and body, by sequence
     _anew: dict[str, int] = field(default_factory=dict)  # the version of an endpoint when its lane last began anew
     _workers: Iterable[int] = field(default_factory=count)
 
@@ -95,44 +103,71 @@ class MemoryDatabase:
         self.deliveries[endpoint.id] = {}
         self._anew[endpoint.id] = endpoint.version
 
-    def change(self, id: str, *, url: str | None = None, status: str | None = None) -> None:
+    def change(self, id: str, *, url: str | None = None, status: str | None = None, **rules: Any) -> None:
         """Change an endpoint, as webhooks.keep_endpoints does: another URL, or being enabled, is a fresh start."""
         was = self.endpoints[id]
-        now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status)
+        now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status, **rules)
         self.endpoints[id] = now
         if now.status == "enabled" and (was.status, was.url) != (now.status, now.url):
             self._anew[id] = now.version
             row = self.lanes[id]
             row.ready_at, row.state = self.clock.now(), NEW
+            for delivery in self.deliveries[id].values():
+                if delivery.held:
+                    delivery.held, delivery.attempts, delivery.due_at = False, 0, self.clock.now()
             self.rung()
 
     def deliver(
-        self, sequence: int, notice_id: str, body: bytes, endpoints: Iterable[str], *, recovered: bool = False
+        self,
+        sequence: int,
+        notice_id: str,
+        body: bytes,
+        endpoints: Iterable[str],
+        *,
+        recovered: bool = False,
+        key: str | None = None,
     ) -> None:
-        """Have a notice delivered to endpoints, once to each, and wake their lanes."""
+        """Have a notice delivered to endpoints, once to each, and wake their lanes; behind those of its key."""
+        self.notices[sequence] = notice_id, body
         for id in endpoints:
             if sequence not in self.deliveries[id]:
-                row = DeliveryRow(sequence, notice_id, body, self.clock.now(), recovered)
-                self.deliveries[id][sequence] = row
+                due_at = self.clock.now() if key is None or not self._of_key(id, recovered, key) else NEVER
+                self.deliveries[id][sequence] = DeliveryRow(sequence, notice_id, body, due_at, recovered, key=key)
                 self.pending[sequence] += 1
                 self.wake(id)
 
     def wake(self, id: str) -> None:
         """Have a worker look at a lane, as soon as it may be served."""
         row = self.lanes[id]
-        at = _latest(self.clock.now(), row.state.open_until, row.state.quiet_until)
+        at = _latest(self.clock.now(), row.state.open_until, row.state.quiet_until, row.state.paced_until)
         if row.ready_at > at and not row.state.gone:
             row.ready_at = at
         self.rung()
 
     def cancel(self, id: str, sequences: Iterable[int]) -> None:
-        """End deliveries that are pending, untried."""
-        for sequence in sequences:
-            if (row := self.deliveries[id].get(sequence)) is not None:
-                self._end(id, sequence)
-                self.attempts.append(
-                    AttemptRow(self.clock.now(), id, sequence, row.notice_id, row.attempts, "canceled")
-                )
+        """End deliveries that are pending, untried, so that what waits for them goes on."""
+        now = self.clock.now()
+        ended = [self._end(id, sequence) for sequence in sequences if sequence in self.deliveries[id]]
+        self.attempts += [AttemptRow(now, id, row.sequence, row.notice_id, row.attempts, "canceled") for row in ended]
+        for row in ended:
+            self._release(id, row, now)
+        if any(row.key is not None for row in ended):
+            self.wake(id)
+
+    def resend(self, id: str, sequence: int) -> None:
+        """Have a delivery be due at once unless it waits for another; one that ended is made anew, in no order."""
+        now = self.clock.now()
+        row = self.deliveries[id].get(sequence)
+        if row is None:
+            self.deliveries[id][sequence] = DeliveryRow(sequence, *self.notices[sequence], now)
+            self.pending[sequence] += 1
+        else:
+            if not row.waits:
+                row.due_at = min(row.due_at, now)
+            if row.held:
+                row.held, row.attempts = False, 0
+            row.recovered = row.recovered and row.key is not None
+        self.wake(id)
 
     def turn(
         self,
@@ -154,9 +189,12 @@ class MemoryDatabase:
                 if row.lease == worker and id not in held:
                     row.ready_at = row.leased_until = moment
         taken = self._claim(claims, named, moment, proven=proven)
-        for result in results:
-            if result.endpoint_id in named:
-                self._record(result, moment)
+        ended = [
+            (result.endpoint_id, self._record(result, moment)) for result in results if result.endpoint_id in named
+        ]
+        for id, delivery in ended:
+            if delivery is not None:
+                self._release(id, delivery, moment)
 
         places = [self._reported(report) for report in mine]
         places += [self._taken(id, moment) for id in taken]
@@ -183,26 +221,43 @@ class MemoryDatabase:
         ]
         return [id for _, id in sorted(ready)[:claims]]
 
-    def _record(self, result: Result, moment: datetime) -> None:
-        """Record what an attempt came to, if its delivery is as the attempt found it."""
+    def _record(self, result: Result, moment: datetime) -> DeliveryRow | None:
+        """Record what an attempt came to, if its delivery is as the attempt found it; gives one that ended."""
         row = self.deliveries[result.endpoint_id].get(result.sequence)
         if row is None or row.attempts != result.attempt - 1:
-            return
-        if result.attempts == row.attempts and row.due_at > moment:
-            return  # it used up no try, and is recorded
-        next_at = None
-        if result.outcome == "retry":
-            assert result.attempts is not None, "said of every retry"
-            assert result.wait_s is not None, "said of every retry"
+            return None
+        if result.attempts == row.attempts and row.due_at > moment and not row.waits:
+            return None  # it used up no try, and is recorded
+        outcome, next_at = result.outcome, None
+        if outcome in ("retry", "held"):
+            assert result.attempts is not None, "said of everything that has not ended"
             row.attempts = result.attempts
-            row.due_at = next_at = moment + timedelta(seconds=result.wait_s)
+            if outcome == "held":
+                outcome, row.held, row.due_at = "retry", True, NEVER
+            else:
+                assert result.wait_s is not None, "said of every retry"
+                row.due_at = next_at = moment + timedelta(seconds=result.wait_s)
         else:
             self._end(result.endpoint_id, result.sequence)
-        self.attempts.append(AttemptRow(moment, *result[:8], next_at, result.excerpt))
+        told = result._replace(outcome=outcome)
+        self.attempts.append(AttemptRow(moment, *told[:8], next_at, told.excerpt))
+        return row if result.outcome not in ("retry", "held") else None
 
-    def _end(self, id: str, sequence: int) -> None:
-        del self.deliveries[id][sequence]
+    def _end(self, id: str, sequence: int) -> DeliveryRow:
         self.pending[sequence] -= 1
+        return self.deliveries[id].pop(sequence)
+
+    def _release(self, id: str, ended: DeliveryRow, moment: datetime) -> None:
+        """Let the first of those that wait behind a delivery be due, unless one that is held is before it."""
+        if ended.key is not None:
+            rest = self._of_key(id, ended.recovered, ended.key)
+            if rest and rest[0].waits:
+                rest[0].due_at = moment
+
+    def _of_key(self, id: str, recovered: bool, key: str) -> list[DeliveryRow]:
+        """The deliveries of a key, in order."""
+        pending = self.deliveries[id].values()
+        return sorted((row for row in pending if (row.recovered, row.key) == (recovered, key)), key=_by_sequence)
 
     def _reported(self, report: Report) -> _Place:
         """A lane as its worker says it is, unless it began anew since."""
@@ -213,9 +268,9 @@ class MemoryDatabase:
 
     def _taken(self, id: str, moment: datetime) -> _Place:
         """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
-        state = self.lanes[id].state
+        state, most = self.lanes[id].state, self.endpoints[id].in_flight_max
         peace = state.gone or (state.quiet_until is not None and state.quiet_until > moment)
-        first = 1 if state.open_until is not None else state.concurrency
+        first = 1 if state.open_until is not None else min(state.concurrency, most or state.concurrency)
         want = 1 if state.open_until is not None else 2 * first
         return _Place(id, state, (), 0 if peace else want, 0 if peace else first, told=True)
 
@@ -230,11 +285,13 @@ class MemoryDatabase:
                 queue = [row for row in free if row.recovered == recovered][: want + 1]
                 due = sum(row.due_at <= moment for row in queue[:want])
                 handed += queue[:due]
+                handed += self._following(queue[:due], place, want)
                 rest += queue[due:]
         state, row = place.state, self.lanes[place.endpoint_id]
         ready_at = NEVER
         if rest and not state.gone:
-            ready_at = _latest(min(rest, key=_by_due).due_at, moment, state.open_until, state.quiet_until)
+            due_at = min(rest, key=_by_due).due_at
+            ready_at = _latest(due_at, moment, state.open_until, state.quiet_until, state.paced_until)
         row.state = state
         if handed or place.known:
             row.lease = worker
@@ -245,9 +302,22 @@ class MemoryDatabase:
             row.lease, row.leased_until, row.ready_at = None, ALWAYS, ready_at
         return [(each.due_at, self._head(place.endpoint_id, each)) for each in handed]
 
+    def _following(self, first: Sequence[DeliveryRow], place: _Place, want: int) -> list[DeliveryRow]:
+        """What goes along with the first ones of their keys, which share the places of the lane."""
+        leading = [row for row in first if row.key is not None]
+        handed: list[DeliveryRow] = []
+        for lead in leading:
+            assert lead.key is not None, "those that lead have a key"
+            behind = self._of_key(place.endpoint_id, lead.recovered, lead.key)
+            free = [
+                row for row in behind if row.sequence > lead.sequence and row.waits and row.sequence not in place.known
+            ]
+            handed += free[: max(want // len(leading) - 1, 0)]
+        return handed
+
     def _head(self, id: str, row: DeliveryRow) -> Head:
         pending = min(self.pending[row.sequence], PENDING_MAX)
-        return Head(id, row.sequence, row.notice_id, row.attempts, pending, row.body, None, row.recovered)
+        return Head(id, row.sequence, row.notice_id, row.attempts, pending, row.body, None, row.recovered, row.key)
 
 
 class MemoryLanes:
@@ -276,6 +346,10 @@ class MemoryLanes:
 
 def _by_due(row: DeliveryRow) -> tuple[datetime, int]:
     return row.due_at, row.sequence
+
+
+def _by_sequence(row: DeliveryRow) -> int:
+    return row.sequence
 
 
 def _latest(*moments: datetime | None) -> datetime:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,6 +13,7 @@ from webhooks.delivery import ATTEMPTS_MAX, Delivered, GaveUp, Outcome, RetryAt
 from webhooks.lane import NEW, Lane
 from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
 from webhooks.memory import NEVER, LaneRow, MemoryDatabase, MemoryLanes
+from webhooks.rules import Order
 from webhooks.worker import Turns
 
 NOW = datetime.now(UTC)
@@ -22,10 +23,13 @@ OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)
 class House(Protocol):
     """Lanes, and hands to make things happen to them."""
 
-    async def endpoint(self) -> str: ...
+    async def endpoint(self, order: Order = "none", **rules: Any) -> str: ...
     async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]: ...
+    async def happens_to(self, *customers: str, recovered: bool = False) -> list[int]: ...
     async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None: ...
+    async def rule(self, id: str, **rules: Any) -> None: ...
     async def cancel(self, id: str, sequences: Sequence[int]) -> None: ...
+    async def resend(self, id: str, sequence: int) -> None: ...
     async def hurry(self) -> None: ...
     async def row(self, id: str) -> LaneRow: ...
     async def pending(self) -> list[int]: ...
@@ -37,31 +41,45 @@ class InMemory:
     def __init__(self) -> None:
         self._database = MemoryDatabase()
         self._numbers = count(1)
+        self._orders: dict[str, Order] = {}
 
-    async def endpoint(self) -> str:
+    async def endpoint(self, order: Order = "none", **rules: Any) -> str:
         id = f"we_{next(self._numbers)}"
-        self._database.register(Endpoint(id, 1, "enabled", "https://example.com/hook", [], []))
+        self._database.register(Endpoint(id, 1, "enabled", "https://example.com/hook", [], [], **rules))
+        self._orders[id] = order
         return id
 
     async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]:
-        sequences = [next(self._numbers) for _ in range(number)]
-        for sequence in sequences:
-            body = b"{" + PENDING + b"0,\n}"
-            self._database.deliver(sequence, f"evt_{sequence}", body, self._database.endpoints, recovered=recovered)
-        return sequences
+        return await self.happens_to(*(f"cus_{next(self._numbers)}" for _ in range(number)), recovered=recovered)
+
+    async def happens_to(self, *customers: str, recovered: bool = False) -> list[int]:
+        told = [(next(self._numbers), customer) for customer in customers]
+        for sequence, customer in told:
+            for id, order in self._orders.items():
+                key = {"none": None, "customer": customer, "strict": ""}[order]
+                body = b"{" + PENDING + b"0,\n}"
+                self._database.deliver(sequence, f"evt_{sequence}", body, [id], recovered=recovered, key=key)
+        return [sequence for sequence, _ in told]
 
     async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None:
         status = {None: None, True: "disabled", False: "enabled"}[disabled]
         self._database.change(id, url=url, status=status)
 
+    async def rule(self, id: str, **rules: Any) -> None:
+        self._database.change(id, **rules)
+
     async def cancel(self, id: str, sequences: Sequence[int]) -> None:
         self._database.cancel(id, sequences)
+
+    async def resend(self, id: str, sequence: int) -> None:
+        self._database.resend(id, sequence)
 
     async def hurry(self) -> None:
         now = self._database.clock.now()
         for rows in self._database.deliveries.values():
             for delivery in rows.values():
-                delivery.due_at = min(delivery.due_at, now)
+                if delivery.due_at != NEVER:
+                    delivery.due_at = min(delivery.due_at, now)
         for row in self._database.lanes.values():
             if now < row.ready_at < NEVER:
                 row.ready_at = now
@@ -84,11 +102,18 @@ class InPostgres:
         self._house = house
         self.opened: list[Lanes] = []
 
-    async def endpoint(self) -> str:
-        return await self._house.endpoint()
+    async def endpoint(self, order: Order = "none", **rules: Any) -> str:
+        id = await self._house.endpoint()
+        await self._house.rule(id, order=order, **rules)
+        return id
 
     async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]:
-        sequences = await self._house.notices(number)
+        return await self._made(await self._house.notices(number), recovered)
+
+    async def happens_to(self, *customers: str, recovered: bool = False) -> list[int]:
+        return await self._made(await self._house.happens_to(*customers), recovered)
+
+    async def _made(self, sequences: list[int], recovered: bool) -> list[int]:
         await self._house.catch_up()
         if recovered:
             await self._house.owner.execute(
@@ -100,8 +125,14 @@ class InPostgres:
         patch = {name: value for name, value in (("url", url), ("disabled", disabled)) if value is not None}
         await self._house.edit(id, **(patch or {"description": "edited"}))
 
+    async def rule(self, id: str, **rules: Any) -> None:
+        await self._house.rule(id, **rules)
+
     async def cancel(self, id: str, sequences: Sequence[int]) -> None:
         await self._house.owner.fetch("SELECT webhooks.cancel($1, $2)", id, sequences)
+
+    async def resend(self, id: str, sequence: int) -> None:
+        await self._house.owner.fetch("SELECT webhooks.resend($1, $2)", id, sequence)
 
     async def hurry(self) -> None:
         await self._house.hurry()
@@ -161,6 +192,11 @@ def failed(head: Head, wait_s: float = 5) -> Result:
     """The receiver did not."""
     verdict = RetryAt(NOW + timedelta(seconds=wait_s), head.attempts + 1)
     return result(head, Outcome(status=500, duration_ms=3), verdict, NOW)
+
+
+def used_up(head: Head, *, hold: bool) -> Result:
+    """The receiver did not, for the last time."""
+    return result(head, Outcome(status=500, duration_ms=3), GaveUp(), NOW, hold=hold)
 
 
 def our_fault(head: Head) -> Result:
@@ -438,3 +474,193 @@ async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(hou
     assert [head.pending for head in turn.heads] == [2]
     await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
     assert [head.pending for head in (await lanes.turn([], [], claims=1)).heads] == [1]
+
+
+async def test_what_follows_the_first_of_its_key_goes_along_and_the_keys_share_the_places(house: House) -> None:
+    await house.endpoint("customer")
+    a1, a2, _, b1, b2, c1 = await house.happens_to("a", "a", "a", "b", "b", "c")
+    turn = await house.lanes().turn([], [], claims=1)
+    assert given(turn) == [a1, b1, c1, a2, b2], "8 places, 2 for each"
+    assert len({head.key for head in turn.heads}) == 3
+
+
+async def test_where_order_is_strict_all_goes_along_with_the_first_of_all(house: House) -> None:
+    await house.endpoint("strict")
+    sequences = await house.happens_to(*"abcabcabcabc")
+    turn = await house.lanes().turn([], [], claims=1)
+    assert given(turn) == sequences[: 2 * NEW.concurrency]
+    assert {head.key for head in turn.heads} == {""}
+
+
+async def test_what_waits_for_one_that_a_worker_has_is_not_given(house: House) -> None:
+    await house.endpoint("customer")
+    first, _, _ = await house.happens_to("a", "a", "a")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    [other] = await house.happens_to("b")
+    more = await lanes.turn([report(turn, known=[first], want=5)], [], claims=0)
+    assert given(more) == [other]
+
+
+async def test_the_next_of_a_key_is_given_in_the_turn_that_tells_of_the_end_of_the_one_before(house: House) -> None:
+    await house.endpoint("strict")
+    sequences = await house.happens_to("a", "b", "c", "d")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    told = [took(turn.heads[0]), used_up(turn.heads[1], hold=False)]
+    more = await lanes.turn([report(turn, want=5)], told, claims=0)
+    assert given(more) == sequences[2:]
+
+
+async def test_a_delivery_to_be_tried_again_holds_back_its_key_alone(house: House) -> None:
+    id = await house.endpoint("customer")
+    first, second, other = await house.happens_to("a", "a", "b")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    assert given(turn) == [first, other, second]
+    again = await lanes.turn([report(turn, want=5)], [failed(turn.heads[0], wait_s=300)], claims=0)
+    assert given(again) == [other]
+    done = await lanes.turn([report(turn, want=5)], [took(turn.heads[1])], claims=0)
+    assert (await house.row(id)).ready_at == done.moment + timedelta(seconds=300) - (done.moment - again.moment)
+    await house.resend(id, first)
+    assert given(await lanes.turn([], [], claims=1)) == [first, second]
+
+
+async def test_a_fault_of_our_own_at_one_that_followed_another_is_recorded_once(house: House) -> None:
+    await house.endpoint("strict")
+    first, second = await house.happens_to("a", "b")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    for _ in range(2):
+        told = [took(turn.heads[0]), our_fault(turn.heads[1])]
+        assert given(await lanes.turn([report(turn, want=5)], told, claims=0)) == []
+    assert await house.outcomes() == [(first, 1, "delivered"), (second, 1, "retry")]
+    await house.hurry()
+    again = await lanes.turn([], [], claims=1)
+    assert [(head.sequence, head.attempts) for head in again.heads] == [(second, 0)]
+
+
+async def test_one_that_follows_may_come_to_something_before_the_end_of_the_first_is_told(house: House) -> None:
+    await house.endpoint("strict")
+    first, second = await house.happens_to("a", "b")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    early = await lanes.turn([report(turn, known=[first], want=5)], [our_fault(turn.heads[1])], claims=0)
+    assert given(early) == []
+    assert await house.outcomes() == [(second, 1, "retry")]
+    assert await house.pending() == [first, second]
+
+
+@pytest.mark.parametrize("way_out", ["resend", "cancel", "another URL"])
+async def test_a_delivery_that_is_held_holds_until_somebody_says_what_becomes_of_it(house: House, way_out: str) -> None:
+    id = await house.endpoint("customer", on_exhaustion="hold")
+    first, second = await house.happens_to("a", "a")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    for _ in range(2):
+        told = await lanes.turn([report(turn, want=5)], [used_up(turn.heads[0], hold=True)], claims=5)
+        assert (given(told), (await house.row(id)).ready_at) == ([], NEVER)
+    await house.hurry()
+    assert (await lanes.turn([], [], claims=5)).claimed == 0
+    assert await house.outcomes() == [(first, 1, "retry")]
+    if way_out == "resend":
+        await house.resend(id, first)
+    elif way_out == "cancel":
+        await house.cancel(id, [first])
+    else:
+        await house.change(id, url="https://example.org/new")
+    after = await lanes.turn([], [], claims=5)
+    assert [(head.sequence, head.attempts) for head in after.heads] == [
+        (sequence, 0) for sequence in ([second] if way_out == "cancel" else [first, second])
+    ]
+
+
+async def test_canceling_what_waits_lets_nothing_go_that_waits_for_another(house: House) -> None:
+    id = await house.endpoint("strict")
+    first, second, third = await house.happens_to("a", "b", "c")
+    await house.cancel(id, [second])
+    assert given(await house.lanes().turn([], [], claims=1)) == [first, third]
+    assert await house.outcomes() == [(second, 0, "canceled")]
+
+
+async def test_what_is_resent_is_due_at_once_unless_it_waits_for_another(house: House) -> None:
+    id = await house.endpoint("strict")
+    first, second = await house.happens_to("a", "b")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn)], [failed(turn.heads[0], wait_s=300)], claims=0)
+    await house.resend(id, second)
+    assert given(await lanes.turn([], [], claims=1)) == []
+    await house.resend(id, first)
+    again = await lanes.turn([], [], claims=1)
+    assert [(head.sequence, head.attempts) for head in again.heads] == [(first, 1), (second, 0)]
+
+
+async def test_what_was_delivered_is_resent_in_no_order(house: House) -> None:
+    id = await house.endpoint("strict")
+    [first] = await house.happens_to("a")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
+    await house.happens_to("b")
+    await house.resend(id, first)
+    again = await lanes.turn([], [], claims=1)
+    assert {head.sequence: head.key for head in again.heads}[first] is None
+
+
+async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(house: House) -> None:
+    await house.endpoint("strict")
+    recovered = await house.happens_to("a", "b", "c", recovered=True)
+    live = await house.happens_to("d", "e", "f")
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    assert [head.sequence for head in turn.heads if head.recovered] == recovered
+    assert [head.sequence for head in turn.heads if not head.recovered] == live
+    first, *_ = turn.heads
+    assert (first.sequence, first.recovered) == (recovered[0], True)
+    known = [*recovered[1:], *live]
+    more = await lanes.turn([report(turn, known=known, want=5, spare=5)], [took(first)], claims=0)
+    assert given(more) == []
+
+
+async def test_a_worker_is_told_the_rules_of_an_endpoint_and_when_they_change(house: House) -> None:
+    id = await house.endpoint("strict", on_exhaustion="hold", rate_limit=5, in_flight_max=2)
+    [sequence] = await house.deliver()
+    lanes = house.lanes()
+    turn = await lanes.turn([], [], claims=1)
+    [(told, _)] = turn.served
+    assert (told.on_exhaustion, told.rate_limit, told.in_flight_max) == ("hold", 5, 2)
+    await house.rule(id, on_exhaustion="skip", rate_limit=None)
+    [(again, state)] = (await lanes.turn([report(turn, known=[sequence], lane=OPEN)], [], claims=0)).served
+    assert (again.on_exhaustion, again.rate_limit, again.in_flight_max) == ("skip", None, 2)
+    assert state == OPEN, "what the lane learnt counts still"
+
+
+async def test_of_a_lane_just_leased_no_more_is_given_than_twice_what_may_be_on_its_way(house: House) -> None:
+    await house.endpoint(in_flight_max=1)
+    live = await house.deliver(4)
+    recovered = await house.deliver(4, recovered=True)
+    assert given(await house.lanes().turn([], [], claims=1)) == [*live[:2], *recovered[:1]]
+
+
+async def test_a_lane_whose_rate_is_limited_is_ready_when_the_next_attempt_may_begin(house: House) -> None:
+    id = await house.endpoint(rate_limit=1)
+    await house.deliver(2)
+    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=paced)], [took(turn.heads[0])], claims=5)
+    assert (await house.row(id)).ready_at == paced.paced_until
+    await house.deliver()
+    assert (await house.row(id)).ready_at == paced.paced_until
+    assert (await lanes.turn([], [], claims=5)).claimed == 0
+
+
+async def test_a_lane_with_nothing_to_do_is_woken_when_the_next_attempt_may_begin(house: House) -> None:
+    id = await house.endpoint(rate_limit=1)
+    await house.deliver()
+    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn, lane=paced)], [took(turn.heads[0])], claims=5)
+    assert (await house.row(id)).ready_at == NEVER
+    await house.deliver()
+    assert (await house.row(id)).ready_at == paced.paced_until
