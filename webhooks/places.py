@@ -65,16 +65,22 @@ class Places:
         return self._unproven >= self._unproven_max
 
     def live(self, hand: Hand) -> int:
-        """How many live attempts of a lane may be on their way; the one probe of an open breaker may be either."""
-        capacity = self._capacity(hand)
-        return capacity if hand.lane.open_until is None else max(0, capacity - len(hand.spare_in_flight))
+        """How many live attempts of a lane may be on their way; the one probe of an open breaker may be either.
+
+        What its owner allows is shared with recovered ones that are on their way already.
+        """
+        capacity, most = self._capacity(hand), hand.endpoint.in_flight_max
+        if hand.lane.open_until is not None:
+            return max(0, capacity - len(hand.spare_in_flight))
+        return capacity if most is None else min(capacity, max(0, most - len(hand.spare_in_flight)))
 
     def recovered(self, hand: Hand) -> int:
-        """And how many recovered ones beside them: half as many."""
-        capacity = self._capacity(hand)
-        if hand.lane.open_until is None:
-            return (capacity + 1) // 2
-        return 0 if hand.waiting or hand.in_flight else capacity
+        """And how many recovered ones beside them: half as many, of those its owner allows what live ones leave."""
+        capacity, most = self._capacity(hand), hand.endpoint.in_flight_max
+        if hand.lane.open_until is not None:
+            return 0 if hand.waiting or hand.in_flight else capacity
+        half = (capacity + 1) // 2
+        return half if most is None else min(half, max(0, most - len(hand.in_flight)))
 
     def queue(self, hand: Hand) -> None:
         """Have a lane stand in line, when it has something to send and may."""

@@ -11,8 +11,17 @@ from webhooks.places import Place, Places
 TAKEN: dict[Head, Place] = {}
 
 
-def hand(name: str, *, host: str = "", places: int = 4, rate_limit: int | None = None, proven: bool = True) -> Hand:
-    endpoint = Endpoint(name, 1, "enabled", f"https://{name}.example", (), (), rate_limit=rate_limit)
+def hand(
+    name: str,
+    *,
+    host: str = "",
+    places: int = 4,
+    rate_limit: int | None = None,
+    most: int | None = None,
+    proven: bool = True,
+) -> Hand:
+    url = f"https://{name}.example"
+    endpoint = Endpoint(name, 1, "enabled", url, (), (), rate_limit=rate_limit, in_flight_max=most)
     state = Lane(concurrency=places, window_attempts=int(proven))
     return Hand(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
 
@@ -118,6 +127,20 @@ def test_recovered_deliveries_go_when_nobody_has_a_live_one_and_half_of_the_plac
     queue(among, a, *(head(a, n, recovered=True) for n in range(3)))
     queue(among, b, head(b, 10))
     assert taken(among) == [("b", 10), ("a", 0)]
+
+
+def test_what_an_owner_allows_to_be_on_its_way_is_for_live_and_recovered_deliveries_together() -> None:
+    among, a = places(), hand("a", places=2, most=2)
+    heads = [head(a, n) for n in range(2)]
+    queue(among, a, *heads, *(head(a, n, recovered=True) for n in (10, 11)))
+    assert [n for _, n in taken(among)] == [0, 1]
+    for ended, then in zip(heads, ([10], []), strict=True):
+        a.landed(ended)
+        among.free("a", ended)
+        among.queue(a)
+        assert [n for _, n in taken(among)] == then, "half of them for recovered ones"
+    queue(among, a, head(a, 2), head(a, 3))
+    assert [n for _, n in taken(among)] == [2]
 
 
 def test_a_lane_whose_rate_is_limited_waits_after_each() -> None:
