@@ -79,6 +79,13 @@ def pace(lane: Lane, rate_limit: int, now: datetime) -> Lane:
     return replace(lane, paced_until=began + timedelta(seconds=1 / rate_limit))
 
 
+def paced(lane: Lane, until: datetime | None) -> Lane:
+    """The lane, in which no attempt begins before that time either."""
+    if until is None or (lane.paced_until is not None and lane.paced_until >= until):
+        return lane
+    return replace(lane, paced_until=until)
+
+
 def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | None = None) -> Lane:
     """The lane after one more attempt, which ended at `now` with that wish of the receiver.
 

@@ -111,7 +111,8 @@ class MemoryDatabase:
         if now.status == "enabled" and (was.status, was.url) != (now.status, now.url):
             self._anew[id] = now.version
             row = self.lanes[id]
-            row.ready_at, row.state = self.clock.now(), NEW
+            row.state = Lane(paced_until=row.state.paced_until)
+            row.ready_at = _latest(self.clock.now(), row.state.paced_until)
             for delivery in self.deliveries[id].values():
                 if delivery.held:
                     delivery.held, delivery.attempts, delivery.due_at = False, 0, self.clock.now()
@@ -260,9 +261,11 @@ class MemoryDatabase:
         return sorted((row for row in pending if (row.recovered, row.key) == (recovered, key)), key=_by_sequence)
 
     def _reported(self, report: Report) -> _Place:
-        """A lane as its worker says it is, unless it began anew since."""
+        """A lane as its worker says it is; if it began anew since, only its pace."""
         id, version = report.endpoint_id, report.version
-        state = report.lane if self._anew[id] <= version else self.lanes[id].state
+        state = report.lane
+        if self._anew[id] > version:
+            state = lane.paced(self.lanes[id].state, report.lane.paced_until)
         told = self.endpoints[id].version != version
         return _Place(id, state, report.known, report.want, report.spare, told)
 

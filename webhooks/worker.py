@@ -267,7 +267,7 @@ class Worker:
             self.measures.leased += 1
             held = self._held[told.id] = Hand(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
         else:
-            held.endpoint, held.lane = told, state
+            held.endpoint, held.lane = told, lane.paced(state, held.lane.paced_until)
             if told.status != "enabled":
                 held.forget()
         held.host = URL(told.url).authority if told.url else ""

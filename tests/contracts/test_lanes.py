@@ -664,3 +664,18 @@ async def test_a_lane_with_nothing_to_do_is_woken_when_the_next_attempt_may_begi
     assert (await house.row(id)).ready_at == NEVER
     await house.deliver()
     assert (await house.row(id)).ready_at == paced.paced_until
+
+
+async def test_a_fresh_start_leaves_a_lane_its_pace(house: House) -> None:
+    id = await house.endpoint(rate_limit=1)
+    await house.deliver(2)
+    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+    turn = await lanes.turn([], [], claims=1)
+    one, other = turn.heads
+    await house.change(id, url="https://example.org/new")
+    [(_, state)] = (await lanes.turn([report(turn, known=[other.sequence], lane=paced)], [took(one)], claims=0)).served
+    assert state == paced
+    await house.change(id, disabled=True)
+    await house.change(id, disabled=False)
+    assert (await house.row(id)).state == paced
+    assert (await house.row(id)).ready_at == paced.paced_until

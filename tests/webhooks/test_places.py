@@ -135,8 +135,7 @@ def test_what_an_owner_allows_to_be_on_its_way_is_for_live_and_recovered_deliver
     queue(among, a, *heads, *(head(a, n, recovered=True) for n in (10, 11)))
     assert [n for _, n in taken(among)] == [0, 1]
     for ended, then in zip(heads, ([10], []), strict=True):
-        a.landed(ended)
-        among.free("a", ended)
+        end(among, a, ended)
         among.queue(a)
         assert [n for _, n in taken(among)] == then, "half of them for recovered ones"
     queue(among, a, head(a, 2), head(a, 3))

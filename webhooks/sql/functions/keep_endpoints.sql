@@ -113,12 +113,13 @@ BEGIN
         IF was.id IS NULL THEN
             INSERT INTO webhooks.lane (endpoint_id) VALUES (said.id) ON CONFLICT DO NOTHING;
         ELSIF anew THEN
-            -- What the lane learnt was of another URL, or of a time before its owner put things right.
+            -- What the lane learnt was of another URL, or of a time before its owner put things right; the pace is its
+            -- owner's.
             UPDATE webhooks.lane
-            SET ready_at = clock_timestamp(), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
+            SET ready_at = greatest(clock_timestamp(), paced_until), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
                 unreachable_in_a_row = DEFAULT, window_started_at = DEFAULT, window_attempts = DEFAULT,
                 window_failures = DEFAULT, step_in = DEFAULT, quiet_until = DEFAULT, failing_since = DEFAULT,
-                failures_in_a_row = DEFAULT, gone = DEFAULT, paced_until = DEFAULT
+                failures_in_a_row = DEFAULT, gone = DEFAULT
             WHERE endpoint_id = said.id;
             UPDATE webhooks.delivery SET held = false, attempts = 0, due_at = clock_timestamp()
             WHERE endpoint_id = said.id AND held;

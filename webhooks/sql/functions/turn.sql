@@ -6,7 +6,8 @@
 --   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
 --             .known    deliveries of the lane that it holds still, .want how many more it would hold, and .spare how
 --                       many more that are recovered: those have places of their own, so that live ones never wait
---             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since
+--             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since, but for its
+--                       pace
 --             the rest  the lane's state, see webhooks/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
 --             until the next of a `retry`; `held` when there is to be none, and yet it is not to be passed over
@@ -122,7 +123,7 @@ BEGIN
         SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
             true, r.known, r.want, r.spare, l.leased_until, l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
-            l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
+            l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, greatest(l.paced_until, r.paced_until)
         FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         UNION ALL
