@@ -101,15 +101,11 @@ class Places:
         while self._line and self.in_flight < self.in_flight_max:
             hand = self._line.popleft()
             hand.queued = False
-            if not hand.waiting or hand.paced or len(hand.in_flight) >= self.live(hand):
-                continue
-            if not self._may(hand):
-                continue
-            head = hand.next_live(first_attempt=self._further >= self._further_max)
-            if head is None:
-                self._want_further[hand] = None
-                continue
-            return self._give(hand, head)
+            head = self._next_live(hand)
+            place = None if head is None else self._give(hand, head)
+            self._call(hand.host)  # it may have been called for a place that it did not take: then somebody else is
+            if place is not None:
+                return place
         # Half of the places are enough, so that there is one for whatever live one comes next.
         while self._spare_line and self.in_flight < self._recovered_max:
             hand = self._spare_line.popleft()
@@ -120,6 +116,15 @@ class Places:
                 continue
             return self._give(hand, hand.next_recovered())
         return None
+
+    def _next_live(self, hand: Hand) -> Head | None:
+        """The next live delivery of a lane, if it has one and there is a place of the kind it needs."""
+        if not hand.waiting or hand.paced or len(hand.in_flight) >= self.live(hand) or not self._may(hand):
+            return None
+        head = hand.next_live(first_attempt=self._further >= self._further_max)
+        if head is None:
+            self._want_further[hand] = None
+        return head
 
     def _may(self, hand: Hand) -> bool:
         """Whether there is a place of the kind that a lane needs; else it is to stand in line again when there is."""
@@ -148,23 +153,41 @@ class Places:
         self._at_host[host] -= 1
         if not self._at_host[host]:
             del self._at_host[host]
-        if host in self._want_host:
-            wanting = self._want_host[host]
-            self._next_of(wanting)
-            if not wanting:
-                del self._want_host[host]
-        if place.head.attempts > 0:
-            self._further -= 1
-            self._next_of(self._want_further)
-        if not place.proven:
-            self._unproven -= 1
-            self._next_of(self._want_unproven)
+        self._further -= place.head.attempts > 0
+        self._unproven -= not place.proven
+        self._call(host)
 
-    def _next_of(self, wanting: dict[Hand, None]) -> None:
-        """Have the first of those who want such a place, and have something to send still, stand in line again."""
+    def _call(self, host: str) -> None:
+        """Have the first of those who want such places as there are now stand in line again."""
+        if self._at_host[host] < self._host_max:
+            self._call_to(host)
+        if self._further < self._further_max:
+            self._call_first(self._want_further)
+        if not self.crowded:
+            self._call_first(self._want_unproven)
+
+    def _call_to(self, host: str) -> None:
+        """Have the first of those who want a place at a host, and have a live one to send there, stand in line again.
+
+        Those before it that have but recovered ones to send, or have another host now, do so too.
+        """
+        if host not in self._want_host:
+            return
+        wanting = self._want_host[host]
         while wanting:
             hand = next(iter(wanting))
             del wanting[hand]
-            if not hand.idle:
-                self.queue(hand)
+            self.queue(hand)
+            if hand.queued and hand.host == host:
+                break
+        if not wanting:
+            del self._want_host[host]
+
+    def _call_first(self, wanting: dict[Hand, None]) -> None:
+        """Have the first of those who want a place of some kind, and have something to send, stand in line again."""
+        while wanting:
+            hand = next(iter(wanting))
+            del wanting[hand]
+            self.queue(hand)
+            if hand.queued or hand.queued_spare:
                 return

@@ -97,6 +97,32 @@ def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_th
     assert taken(among) == []
 
 
+def test_a_place_that_one_lane_was_called_for_and_cannot_take_goes_to_the_next() -> None:
+    among = places(in_flight_max=4, host_max=1)
+    first, second, third = (hand(name, host="shop.example") for name in "abc")
+    heads = [head(each, n) for n, each in enumerate((first, second, third))]
+    for each, one in zip((first, second, third), heads, strict=True):
+        queue(among, each, one)
+    assert taken(among) == [("a", 0)]
+    second.forget()
+    end(among, first, heads[0])
+    assert taken(among) == [("c", 2)]
+
+
+def test_a_place_for_a_further_attempt_that_is_not_taken_goes_to_the_next() -> None:
+    among = places(in_flight_max=4)
+    busy, second, third = hand("a"), hand("b"), hand("c")
+    heads = [head(busy, n, attempts=1) for n in range(3)]
+    queue(among, busy, *heads)
+    assert len(taken(among)) == 3
+    queue(among, second, head(second, 10, attempts=1))
+    queue(among, third, head(third, 20, attempts=1))
+    assert taken(among) == []
+    second.lane = replace(second.lane, concurrency=0)
+    end(among, busy, heads[0])
+    assert taken(among) == [("c", 20)]
+
+
 def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
     among = places(in_flight_max=8)
     failing = [hand(f"f{n}") for n in range(4)]
