@@ -4,7 +4,8 @@ Pure. Lanes with something to send stand in line and take one place each in turn
 keeps no other waiting. Lanes that did not answer of late may have half of the places, so that any number of dead ones
 leave the other half to the rest. Further attempts may take three places in four, so that there is always one for what
 was never tried; recovered deliveries go when no lane has a live one to send, as long as half of the places are free. No
-host has more than its share of places, whatever the number of endpoints there.
+host has more than its share of places, whatever the number of endpoints there, and half of those are for endpoints that
+answer.
 """
 
 from collections import Counter, defaultdict, deque
@@ -36,16 +37,19 @@ class Places:
         self.in_flight = 0
         self._capacity = capacity
         self._host_max = host_max
+        self._host_unproven_max = max(host_max // 2, 1)
         self._further_max = max(in_flight_max * 3 // 4, 1)
         self._unproven_max = max(in_flight_max // 2, 1)
         self._recovered_max = max(in_flight_max // 2, 1)
         self._unproven = 0  # of those in flight, in lanes that have not answered of late
         self._further = 0  # and those that were tried before
         self._at_host: Counter[str] = Counter()
+        self._unproven_at_host: Counter[str] = Counter()
         self._line: deque[Hand] = deque()
         self._spare_line: deque[Hand] = deque()
         # Whoever found no place of the kind it needs, in order; they stand in line again when one falls free.
         self._want_host: defaultdict[str, dict[Hand, None]] = defaultdict(dict)
+        self._want_host_unproven: defaultdict[str, dict[Hand, None]] = defaultdict(dict)
         self._want_further: dict[Hand, None] = {}
         self._want_unproven: dict[Hand, None] = {}
 
@@ -128,13 +132,18 @@ class Places:
 
     def _may(self, hand: Hand) -> bool:
         """Whether there is a place of the kind that a lane needs; else it is to stand in line again when there is."""
-        if self._at_host[hand.host] >= self._host_max:
-            self._want_host[hand.host][hand] = None
-            return False
-        if self.crowded and not lane.proven(hand.lane):
+        host = hand.host
+        if self._at_host[host] >= self._host_max:
+            self._want_host[host][hand] = None
+        elif lane.proven(hand.lane):
+            return True
+        elif self._unproven_at_host[host] >= self._host_unproven_max:
+            self._want_host_unproven[host][hand] = None
+        elif self.crowded:
             self._want_unproven[hand] = None
-            return False
-        return True
+        else:
+            return True
+        return False
 
     def _give(self, hand: Hand, head: Head) -> Place:
         place = Place(hand, head, hand.host, lane.proven(hand.lane))
@@ -142,6 +151,7 @@ class Places:
         self._unproven += not place.proven
         self._further += head.attempts > 0
         self._at_host[hand.host] += 1
+        self._unproven_at_host[hand.host] += not place.proven
         hand.paced = hand.endpoint.rate_limit is not None
         self.queue(hand)
         return place
@@ -151,8 +161,9 @@ class Places:
         host = place.host
         self.in_flight -= 1
         self._at_host[host] -= 1
+        self._unproven_at_host[host] -= not place.proven
         if not self._at_host[host]:
-            del self._at_host[host]
+            del self._at_host[host], self._unproven_at_host[host]
         self._further -= place.head.attempts > 0
         self._unproven -= not place.proven
         self._call(host)
@@ -160,20 +171,22 @@ class Places:
     def _call(self, host: str) -> None:
         """Have the first of those who want such places as there are now stand in line again."""
         if self._at_host[host] < self._host_max:
-            self._call_to(host)
+            self._call_to(host, self._want_host)
+            if self._unproven_at_host[host] < self._host_unproven_max:
+                self._call_to(host, self._want_host_unproven)
         if self._further < self._further_max:
             self._call_first(self._want_further)
         if not self.crowded:
             self._call_first(self._want_unproven)
 
-    def _call_to(self, host: str) -> None:
+    def _call_to(self, host: str, wanting_of: dict[str, dict[Hand, None]]) -> None:
         """Have the first of those who want a place at a host, and have a live one to send there, stand in line again.
 
         Those before it that have but recovered ones to send, or have another host now, do so too.
         """
-        if host not in self._want_host:
+        if host not in wanting_of:
             return
-        wanting = self._want_host[host]
+        wanting = wanting_of[host]
         while wanting:
             hand = next(iter(wanting))
             del wanting[hand]
@@ -181,7 +194,7 @@ class Places:
             if hand.queued and hand.host == host:
                 break
         if not wanting:
-            del self._want_host[host]
+            del wanting_of[host]
 
     def _call_first(self, wanting: dict[Hand, None]) -> None:
         """Have the first of those who want a place of some kind, and have something to send, stand in line again."""

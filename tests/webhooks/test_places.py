@@ -237,3 +237,19 @@ def test_a_single_place_is_for_anybody() -> None:
     queue(among, a, head(a, 1, recovered=True))
     assert not among.crowded
     assert taken(among) == [("a", 1)]
+
+
+def test_dead_endpoints_leave_half_of_the_places_at_their_host_to_those_that_answer_there() -> None:
+    among = places(host_max=4)
+    dead = [hand(f"d{n}", host="shop.example", proven=False) for n in range(3)]
+    heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(3)] for n, each in enumerate(dead)}
+    for each in dead:
+        queue(among, each, *heads[each.endpoint.id])
+    assert taken(among) == [("d0", 0), ("d1", 10)]
+    well = hand("well", host="shop.example")
+    queue(among, well, head(well, 100), head(well, 101), head(well, 102))
+    assert taken(among) == [("well", 100), ("well", 101)]
+    end(among, dead[0], heads["d0"][0])
+    assert [name for name, _ in taken(among)] == ["well"], "any place is for one that answers,"
+    end(among, dead[1], heads["d1"][0])
+    assert [name for name, _ in taken(among)] == ["d2"], "and the next for those that do not"

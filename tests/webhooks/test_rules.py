@@ -61,7 +61,7 @@ async def test_a_host_has_its_share_of_the_places(house: Floor, receiver: Receiv
         receiver.behave(f"/{n}", Hang())
     await house.notices(4)
     await house.catch_up()
-    async with house.working(host_max=5, drain_s=0) as worker:
+    async with house.working(host_max=10, drain_s=0) as worker:  # of which half are for endpoints that answer
         await receiver.wait_for(5)
         turns = worker.measures.turns
         house.bell.poke()
