@@ -2,7 +2,7 @@
 
 Pure. Recovered deliveries wait apart from live ones. Those of one key wait in a run behind the first of them: only when
 that has ended may the next one go, and when it is to be tried again, none of them does (the database keeps them, and
-hands them over anew when their time has come).
+hands them over anew when their time has come). In a run too, live ones go before recovered ones.
 """
 
 from collections import deque
@@ -66,11 +66,22 @@ class Hand:
         if self.idle:
             self.taken_at = now
         if head.key is not None:
-            if head.key in self.runs:
-                self.runs[head.key].append(head)
+            run = self.runs.get(head.key)
+            if run is None:
+                self.runs[head.key] = deque()
+            elif head.recovered or not self._overtakes(head, run):
+                run.insert(len(run) if head.recovered else sum(not each.recovered for each in run), head)
                 return True
-            self.runs[head.key] = deque()
         (self.spare if head.recovered else self.waiting).append(head)
+        return True
+
+    def _overtakes(self, head: Head, run: deque[Head]) -> bool:
+        """Whether a live delivery takes the place of the first of its key, one recovered that waits: behind it, now."""
+        first = next((each for each in self.spare if each.key == head.key), None)
+        if first is None:
+            return False
+        self.spare.remove(first)
+        run.appendleft(first)
         return True
 
     def next_live(self, *, first_attempt: bool = False) -> Head | None:

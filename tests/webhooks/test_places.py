@@ -189,6 +189,22 @@ def test_deliveries_of_one_key_go_one_by_one() -> None:
     assert [n for _, n in taken(among)] == [3]
 
 
+def test_of_one_key_too_live_deliveries_go_before_recovered_ones() -> None:
+    among, a, busy = places(in_flight_max=4), hand("a"), hand("busy")
+    queue(among, busy, head(busy, 1), head(busy, 2))
+    assert len(taken(among)) == 2
+    old = [head(a, n, recovered=True, key="x") for n in (3, 4)]
+    new = [head(a, n, key="x") for n in (10, 11)]
+    queue(among, a, old[0], new[0], old[1], new[1])
+    assert taken(among) == [("a", 10)], "there are places for live ones only"
+    a.landed(new[0])
+    among.free("a", new[0])
+    a.settle(new[0], ended=True)
+    among.queue(a)
+    assert taken(among) == [("a", 11)]
+    assert sorted(a.known) == [3, 4, 11]
+
+
 def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
     among, a = places(), hand("a")
     heads = [head(a, n, key="x") for n in (1, 2, 3)]
