@@ -197,10 +197,13 @@ class Places:
             del wanting_of[host]
 
     def _call_first(self, wanting: dict[Hand, None]) -> None:
-        """Have the first of those who want a place of some kind, and have something to send, stand in line again."""
+        """Have the first of those who want a place of some kind, and have a live one to send, stand in line again.
+
+        Those before it that have but recovered ones to send do so too.
+        """
         while wanting:
             hand = next(iter(wanting))
             del wanting[hand]
             self.queue(hand)
-            if hand.queued or hand.queued_spare:
+            if hand.queued:
                 return

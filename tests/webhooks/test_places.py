@@ -197,8 +197,7 @@ def test_of_one_key_too_live_deliveries_go_before_recovered_ones() -> None:
     new = [head(a, n, key="x") for n in (10, 11)]
     queue(among, a, old[0], new[0], old[1], new[1])
     assert taken(among) == [("a", 10)], "there are places for live ones only"
-    a.landed(new[0])
-    among.free("a", new[0])
+    end(among, a, new[0])
     a.settle(new[0], ended=True)
     among.queue(a)
     assert taken(among) == [("a", 11)]

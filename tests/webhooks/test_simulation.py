@@ -12,11 +12,11 @@ import structlog
 
 from tests.virtual_time import run
 from tests.webhooks.simulation import order
-from tests.webhooks.simulation.order import Mode
 from tests.webhooks.simulation.schedule import Schedule, simulate
 from webhooks import worker
+from webhooks.rules import Order
 
-SCHEDULES = int(os.environ.get("ROLLBOOK_SCHEDULES", "600"))
+SCHEDULES = int(os.environ.get("ROLLBOOK_SCHEDULES", "400"))
 FIRST_SEED = int(os.environ.get("ROLLBOOK_FIRST_SEED", "0"))
 SHARES = 4  # that may run side by side
 SILENT = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)).bind()
@@ -50,6 +50,6 @@ def test_a_seed_makes_the_same_happen_each_time(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("none", []), ("customer", [2]), ("strict", [2, 3])])
-def test_an_order_says_what_must_have_ended_before(mode: Mode, expected: list[int]) -> None:
+def test_an_order_says_what_must_have_ended_before(mode: Order, expected: list[int]) -> None:
     keys = {2: "cus_a", 3: "cus_b", 5: "cus_a", 7: "cus_a"}
     assert order.before(5, [7, 3, 2, 5], keys, mode) == expected

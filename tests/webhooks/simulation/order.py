@@ -1,12 +1,16 @@
 """What order an endpoint may ask for, and which deliveries stand in the way of one."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-Mode = Literal["none", "customer", "strict"]
+from webhooks.rules import Order
 
 
-def before(sequence: int, pending: Iterable[int], keys: Mapping[int, str], mode: Mode) -> list[int]:
+def key(customer: str, mode: Order) -> str | None:
+    """What a delivery is kept in order by: those that have it in common go one by one."""
+    return {"none": None, "customer": customer, "strict": ""}[mode]
+
+
+def before(sequence: int, pending: Iterable[int], keys: Mapping[int, str], mode: Order) -> list[int]:
     """Of the deliveries to an endpoint that are pending, those that must have ended before one may be tried."""
     if mode == "none":
         return []

@@ -27,6 +27,13 @@ def failing(dice: Random) -> Answer:
     return dice.uniform(0.001, 0.05), Outcome(status=500, duration_ms=0)
 
 
+def slowly_failing(dice: Random) -> Answer:
+    """Think it over, and fail now and then, so that no breaker opens and there is always something to try again."""
+    if dice.random() < 0.4:
+        return slow(dice)
+    return dice.uniform(0.5, TIMEOUT_S - 1), Outcome(status=500, duration_ms=0)
+
+
 def hanging(dice: Random) -> Answer:
     """Never answer."""
     return TIMEOUT_S, Outcome(fault="timeout", duration_ms=0)

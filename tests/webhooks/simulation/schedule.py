@@ -1,8 +1,10 @@
 """A schedule: endpoints, receivers, workers and everything that befalls them, all of it from one seed.
 
 What happens to workers: they are killed and stopped in order, turns are late, never arrive, or happen and are never
-answered, and Postgres is away. What owners do: they stop endpoints and start them again, give them other URLs, cancel
-deliveries, and have missed ones recovered. In the end everything is mended, and every delivery must come to an end.
+answered, and Postgres is away. What owners do: they have some endpoints told in order, limit the rate of others or what
+is on its way there, stop endpoints and start them again, give them other URLs and other rules, cancel deliveries, and
+have missed ones recovered. Operators resend or cancel what is held. In the end everything is mended, and every delivery
+must come to an end.
 """
 
 import asyncio
@@ -16,18 +18,31 @@ from events.errors import LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import PENDING
 from tests.virtual_time import VirtualClock
-from tests.webhooks.simulation.receivers import TEMPERS, TIMEOUT_S, Receiver, gone, hanging, healthy, ours, refusing
+from tests.webhooks.simulation import order
+from tests.webhooks.simulation.receivers import (
+    TEMPERS,
+    TIMEOUT_S,
+    Receiver,
+    gone,
+    hanging,
+    healthy,
+    ours,
+    refusing,
+    slowly_failing,
+)
 from tests.webhooks.simulation.witness import Watched, Witness
 from webhooks import endpoint
 from webhooks.delivery import Outcome
 from webhooks.guard import Policy
 from webhooks.lanes import Endpoint, Report, Result, Turn
-from webhooks.memory import NEVER, MemoryDatabase, MemoryLanes
+from webhooks.memory import NEVER, DeliveryRow, MemoryDatabase, MemoryLanes
+from webhooks.rules import Order
 from webhooks.sender import NO_HEADERS, Sender
 from webhooks.worker import POLL_S, Worker
 
-HORIZON_S = 60 * 86_400.0  # by then everything has ended
+HORIZON_S = 90 * 86_400.0  # by then everything has ended
 STOPPED_WITHIN_S = 120.0
+OPERATOR_EVERY_S = 3600.0  # without any news
 MASTER_KEYS = MasterKeys(bytes(32))
 ENDPOINTS_MAX = 48
 SECRETS = [MASTER_KEYS.seal(b"whsec_MDAwMA==", endpoint.stream(f"we_{n}")) for n in range(ENDPOINTS_MAX)]
@@ -105,7 +120,7 @@ class Wire:
         def commit() -> None:
             leases = {id: row.lease for id, row in house.database.lanes.items()}
             turn = house.database.turn(self._lanes.worker, self.lease_s, reports, results, held, claims, proven)
-            house.witness.committed(watched, leases)
+            house.witness.committed(watched, leases, reports)
             house.changed()
             if not done.done():
                 done.set_result(turn)
@@ -177,9 +192,10 @@ class Post(Sender):
 class Process:
     """One worker after the other, in the place of one process."""
 
-    def __init__(self, house: "Schedule", in_flight_max: int, lease_s: float) -> None:
+    def __init__(self, house: "Schedule", in_flight_max: int, lease_s: float, host_max: int = 128) -> None:
         self._house = house
         self.in_flight_max = in_flight_max
+        self.host_max = host_max
         self._lease_s = lease_s
         self._drain_s = house.dice.choice((20.0, 20.0, 20.0, 1.0, 0.0))
         self.bell: Bell | None = None
@@ -193,7 +209,7 @@ class Process:
             return
         house = self._house
         lanes = MemoryLanes(house.database, lease_s=self._lease_s)
-        watched = self._watched = Watched(lanes.worker, self.in_flight_max)
+        watched = self._watched = Watched(lanes.worker, self.in_flight_max, self.host_max)
         house.witness.hire(watched)
         house.witness.disturb(house.now_s() + 5)
         bell = self.bell = Bell(house.dice, lambda: 0.0 if worker.measures.lanes else house.ready_in_s())
@@ -205,6 +221,7 @@ class Process:
             bell,
             clock=VirtualClock(),
             in_flight_max=self.in_flight_max,
+            host_max=self.host_max,
             drain_s=self._drain_s,
             jitter=house.dice.random,
         )
@@ -239,6 +256,7 @@ class Schedule:
         self.receivers: dict[str, Receiver] = {}  # by URL
         self.owner: dict[str, str] = {}  # the endpoint of a URL
         self.keys: dict[int, str] = {}  # the customer each notice is of
+        self.modes: dict[str, Order] = {}  # the order of each endpoint
         self.leaving: list[asyncio.Task[None]] = []
         self._plan: list[tuple[float, Callable[[], None]]] = []
         self._deaf = dice.choice((0.0, 0.0, 0.2, 1.0))  # how many of the bell's rings are never heard
@@ -246,13 +264,16 @@ class Schedule:
         self._tardy_s = dice.choice((0.002, 0.01, 0.4))  # how late they may be
         self._away: list[tuple[float, float]] = []
         self._changed = asyncio.Event()
+        self.dead = False  # whoever is not well never answers
         (self._plan_crowd if crowded else self._plan_medley)()
         well = {self.owner[url] for url, receiver in self.receivers.items() if receiver.always_well}
         # Half of the places are for those that answer: however many are dead, an attempt has to end at the most, and
-        # what waits be taken anew. Slow receivers answer, and have their turn: of those the number counts.
-        rounds = ceil(len(self.database.endpoints) / min(process.in_flight_max for process in self.processes))
-        starved_after_s = TIMEOUT_S * (2 if crowded else 4 + 4 * rounds)
+        # what waits be taken anew. Receivers that answer slowly have their turn: of those the number counts.
+        places = min(min(process.in_flight_max, process.host_max) for process in self.processes)
+        rounds = ceil(len(self.database.endpoints) / places)
+        starved_after_s = TIMEOUT_S * (2 if self.dead else 4 + 4 * rounds)
         self.witness = Witness(self.database, self.keys, well, starved_after_s=starved_after_s)
+        self.witness.modes.update(self.modes)
 
     # What happens.
 
@@ -261,9 +282,13 @@ class Schedule:
         dice, until_s = self.dice, self.dice.choice((1.0, 30.0, 300.0))
         for _ in range(dice.randint(1, 5)):
             temper = dice.choice((healthy, *TEMPERS))
-            self._endpoint(Receiver(temper, dice.choice((0.0, until_s, 600.0, 20_000.0, inf))))
+            receiver = Receiver(temper, dice.choice((0.0, until_s, 600.0, 20_000.0, inf)))
+            self._endpoint(receiver, self._rules(), host=dice.choice(("", "", "shop")))
         lease_s = TIMEOUT_S * dice.choice((4, 4, 2, 12))
-        self.processes = [Process(self, dice.choice((1, 2, 3, 5, 16, 512)), lease_s) for _ in range(dice.randint(1, 3))]
+        self.processes = [
+            Process(self, dice.choice((1, 2, 3, 5, 16, 512)), lease_s, dice.choice((1, 2, 128, 128)))
+            for _ in range(dice.randint(1, 3))
+        ]
         for _ in range(dice.randint(1, 12)):
             self._notices(dice.uniform(0, until_s), dice.choice((1, 1, 1, 2, 5)))
         for _ in range(dice.choice((0, 0, 1, 3))):
@@ -274,11 +299,13 @@ class Schedule:
     def _plan_crowd(self) -> None:
         """Few places and many dead endpoints, and among them some that are well and hear of something all the time."""
         dice, until_s = self.dice, 300.0
+        tempers = dice.choice(((hanging, hanging, refusing), (slowly_failing,)))
         for _ in range(dice.randint(5, 40)):
-            self._endpoint(Receiver(dice.choice((hanging, hanging, refusing))))
+            self._endpoint(Receiver(dice.choice(tempers)))
         dead = list(self.database.endpoints)
+        self.dead = slowly_failing not in tempers
         for _ in range(dice.randint(1, 3)):
-            self._endpoint(Receiver(healthy))
+            self._endpoint(Receiver(healthy), self._rules())
         living = list(self.database.endpoints)[len(dead) :]
         self.processes = [Process(self, dice.choice((4, 8, 16)), 4 * TIMEOUT_S) for _ in range(dice.randint(1, 2))]
         for _ in range(dice.randint(1, 4)):
@@ -288,30 +315,51 @@ class Schedule:
         for id in dead:
             self._at(until_s, partial(self._cancel, id))
 
-    def _endpoint(self, receiver: Receiver) -> None:
+    def _endpoint(self, receiver: Receiver, rules: Mapping[str, Any] | None = None, host: str = "") -> None:
         n = len(self.database.endpoints)
-        id, url = f"we_{n}", f"https://{n}.example.com/0"
+        id, url = f"we_{n}", f"https://{host or n}.example.com/{n}/0"
         self.receivers[url], self.owner[url] = receiver, id
-        self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], []))
+        limits = {"order": "none", **(rules or {})}
+        self.modes[id] = limits.pop("order")
+        self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], [], **limits))
+
+    def _rules(self) -> dict[str, Any]:
+        """What an owner may want."""
+        dice = self.dice
+        return {
+            "order": dice.choice(("none", "customer", "customer", "strict")),
+            "on_exhaustion": dice.choice(("skip", "hold")),
+            **self._limits(),
+        }
+
+    def _limits(self) -> dict[str, Any]:
+        dice = self.dice
+        return {
+            "rate_limit": dice.choice((None, None, None, 1, 20)),
+            "in_flight_max": dice.choice((None, None, None, 1, 2, 8)),
+        }
 
     def _notices(self, at_s: float, count: int, to: Sequence[str] = ()) -> None:
         for _ in range(count):
-            sequence = len(self.keys) + 1
-            self.keys[sequence] = f"cus_{self.dice.randrange(3)}"
+            customer = f"cus_{self.dice.randrange(3)}"
             ids = to or [id for id in self.database.endpoints if self.dice.random() < 0.7]
-            recovered = not to and self.dice.random() < 0.2
-            self._at(at_s, partial(self._deliver, sequence, ids, recovered=recovered))
+            recovered = self.dice.random() < 0.2
+            self._at(at_s, partial(self._deliver, customer, ids, recovered=recovered))
 
-    def _deliver(self, sequence: int, ids: Sequence[str], *, recovered: bool) -> None:
+    def _deliver(self, customer: str, ids: Sequence[str], *, recovered: bool) -> None:
+        sequence = len(self.keys) + 1
+        self.keys[sequence] = customer
         for id in ids:
             if not self._hopeless(id):
                 self.witness.made.add((id, sequence))
-                self.database.deliver(sequence, f"evt_{sequence}", BODY, [id], recovered=recovered)
+                key = order.key(customer, self.modes[id])
+                self.database.deliver(sequence, f"evt_{sequence}", BODY, [id], recovered=recovered, key=key)
 
     def _hopeless(self, id: str) -> bool:
         """Whether an endpoint has enough to do for ever: each of its deliveries takes days to give up."""
         receiver = self.receivers[self.database.endpoints[id].url]
-        return receiver.mended_at_s == inf and not receiver.always_well and len(self.database.deliveries[id]) >= 8
+        most = 8 if self.modes[id] == "none" else 3
+        return receiver.mended_at_s == inf and not receiver.always_well and len(self.database.deliveries[id]) >= most
 
     def _trouble(self, at_s: float) -> None:
         """Something befalls the workers."""
@@ -330,7 +378,7 @@ class Schedule:
     def _whim(self, at_s: float) -> None:
         """An owner wants something else."""
         id = self.dice.choice(list(self.database.endpoints))
-        match self.dice.randrange(4):
+        match self.dice.randrange(7):
             case 0:
                 self._at(at_s, lambda: self._change(id, status="disabled"))
                 self._at(at_s + self.dice.choice((0.01, 2.0, 100.0)), lambda: self._change(id, status="enabled"))
@@ -338,6 +386,17 @@ class Schedule:
                 self._at(at_s, lambda: self._change(id, url=self._elsewhere(id)))
             case 2:
                 self._at(at_s, lambda: self._change(id))
+            case 3:
+                limits = self._limits()
+                self._at(at_s, lambda: self._change(id, **limits))
+            case 4:
+                self._at(
+                    at_s, lambda: self._resend(id, [self.dice.choice([*rows])] if (rows := self._rows(id)) else [])
+                )
+            case 5:
+                self._at(
+                    at_s, lambda: self._cancel(id, [self.dice.choice([*rows])] if (rows := self._rows(id)) else [])
+                )
             case _:
                 self._at(at_s, lambda: self._cancel(id))
 
@@ -350,13 +409,40 @@ class Schedule:
         self.receivers[url], self.owner[url] = Receiver(temper, receiver.mended_at_s), id
         return url
 
-    def _change(self, id: str, url: str | None = None, status: str | None = None) -> None:
-        self.database.change(id, url=url, status=status)
+    def _rows(self, id: str) -> Mapping[int, DeliveryRow]:
+        return self.database.deliveries[id]
+
+    def _held(self, id: str) -> list[int]:
+        return [sequence for sequence, row in self._rows(id).items() if row.held]
+
+    def _change(self, id: str, url: str | None = None, status: str | None = None, **limits: Any) -> None:
+        held = self._held(id)
+        self.database.change(id, url=url, status=status, **limits)
+        self.witness.change(id)
+        self.witness.resent(id, set(held).difference(self._held(id)))
+
+    def _cancel(self, id: str, sequences: Sequence[int] | None = None) -> None:
+        self.database.cancel(id, list(self._rows(id)) if sequences is None else sequences)
         self.witness.change(id)
 
-    def _cancel(self, id: str) -> None:
-        self.database.cancel(id, list(self.database.deliveries[id]))
+    def _resend(self, id: str, sequences: Sequence[int]) -> None:
+        for sequence in sequences:
+            self.database.resend(id, sequence)
         self.witness.change(id)
+        self.witness.resent(id, sequences)
+
+    def _see_to_held(self) -> None:
+        """An operator looks at what is held: has it tried again, or gives it up, or gives up something behind it."""
+        for id in self.database.endpoints:
+            if held := self._held(id):
+                sequence = held[0]
+                match self.dice.randrange(3):
+                    case 0:
+                        self._resend(id, [sequence])
+                    case 1:
+                        self._cancel(id, [sequence])
+                    case _:
+                        self._cancel(id, [self.dice.choice([*self._rows(id)])])
 
     def _mend(self) -> None:
         """Put right what keeps deliveries from ever ending."""
@@ -403,7 +489,12 @@ class Schedule:
         self.changed()
         while any(self.database.deliveries.values()) and not self.witness.violations:
             self._changed.clear()
-            await self._changed.wait()
+            try:
+                async with asyncio.timeout(OPERATOR_EVERY_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._see_to_held()
+                self.changed()
         if self.witness.violations:
             return
         for process in self.processes:

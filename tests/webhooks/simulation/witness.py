@@ -2,23 +2,30 @@
 
 It sees what passes between a worker and its database, and between a worker and receivers, and keeps count by itself:
 of the lanes each worker has, of what is on its way, of what every lane learnt, and of what became of each delivery.
+
+Where deliveries are told in order, whoever has the lane may try one only when all those before it have ended: as the
+database has it, or as they ended in its own hands. So what was sent by somebody who was killed, or lost the lane, and
+is not recorded, is sent again, from the first of it on.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import inf
 
 from tests.virtual_time import BEGINNING
 from tests.webhooks.simulation import order
-from tests.webhooks.simulation.order import Mode
 from webhooks import lane
 from webhooks.delivery import ATTEMPTS_MAX, OWN_FAULT_WAIT, OWN_FAULTS, RETRY_WAITS, Outcome, quiet_until
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Report, Turn
 from webhooks.memory import AttemptRow, MemoryDatabase
+from webhooks.rules import Order
 
+SLACK = timedelta(seconds=1)  # of timers, when turns are slow to tell the time
+ROUNDED_S = 1e-5  # times of the database are whole microseconds
 STALE_S = 4.0  # how long what an owner changed may go unheeded: a poll, what is fresh still, and slow turns
 Key = tuple[str, int]  # a delivery: its endpoint and sequence
 
@@ -32,6 +39,9 @@ class Tenure:
     waiting: dict[int, Head] = field(default_factory=dict)
     live: set[int] = field(default_factory=set)  # on their way
     spare: set[int] = field(default_factory=set)  # recovered ones
+    ended: set[int] = field(default_factory=set)  # for good
+    last: "Attempt | None" = None  # to begin
+    telling: "Attempt | None" = None  # was the last when the turn that is on its way was asked for
     over: bool = False
     overrun: bool = False  # its lease ran out, and another worker has the lane
     abandoned: bool = False  # by a worker that stops and may wait no longer for what is on its way
@@ -52,7 +62,9 @@ class Attempt:
     head: Head
     url: str
     began_at_s: float
+    next_at_s: float = 0.0  # when the next may begin in its lane, by what its worker took for the time
     outcome: Outcome | None = None  # None too when it was broken off
+    final: bool = False  # whether it was the end of its delivery
     recorded: bool = False
 
 
@@ -62,8 +74,11 @@ class Watched:
 
     name: int  # as it leases
     in_flight_max: int
+    host_max: int
     tenures: dict[str, Tenure] = field(default_factory=dict)
     under_way: int = 0
+    further: int = 0  # of those, tried before
+    at_host: Counter[str] = field(default_factory=Counter)
     moment: datetime = BEGINNING  # what it takes for the database's time,
     moment_at_s: float = 0.0  # at this time of the loop
     unsure: bool = False  # the last turn was not answered
@@ -73,6 +88,11 @@ class Watched:
     def now(self) -> datetime:
         """The database's time, as far as the worker can know."""
         return self.moment + timedelta(seconds=_now_s() - self.moment_at_s)
+
+    @property
+    def further_max(self) -> int:
+        """How many of those on their way may have been tried before: three in four."""
+        return max(self.in_flight_max * 3 // 4, 1)
 
 
 class Witness:
@@ -85,7 +105,7 @@ class Witness:
         always_well: Collection[str],
         starved_after_s: float,
     ) -> None:
-        self.modes: dict[str, Mode] = {}  # of endpoints that want an order
+        self.modes: dict[str, Order] = {}  # of endpoints that want an order
         self.violations: list[str] = []
         self.watched: dict[int, Watched] = {}
         self.attempts: list[Attempt] = []
@@ -99,10 +119,13 @@ class Witness:
         self._changed_at_s: dict[str, float] = {}
         self._served_at_s: dict[str, float] = {}  # when a lane had a place last
         self._under_way: dict[str, set[Attempt]] = {}
+        self._paced_by: dict[str, Attempt] = {}  # the last attempt in a lane that its row knows of
         self._read = 0
         self._ends: Counter[Key] = Counter()
         self._tries: Counter[Key] = Counter()
         self._canceled: set[Key] = set()
+        self._held: set[Key] = set()
+        self._resent: set[Key] = set()
 
     # What happens to workers.
 
@@ -119,6 +142,15 @@ class Witness:
         self._read_on()
         self._changed_at_s[endpoint_id] = _now_s()
 
+    def resent(self, endpoint_id: str, sequences: Collection[int]) -> None:
+        """Deliveries are to be tried at once, those that were held as if for the first time."""
+        self._read_on()
+        for key in ((endpoint_id, sequence) for sequence in sequences):
+            self._resent.add(key)
+            if key in self._held:
+                self._held.discard(key)
+                self._tries[key] = 0
+
     # What passes between workers and the database.
 
     def asked(self, watched: Watched, reports: Sequence[Report]) -> None:
@@ -129,7 +161,8 @@ class Witness:
             if tenure is None:
                 self._object(watched, f"reports {report.endpoint_id}, which it does not hold")
                 continue
-            if report.lane != tenure.state:
+            tenure.telling = tenure.last
+            if replace(report.lane, paced_until=None) != replace(tenure.state, paced_until=None):
                 self._object(watched, f"says that {report.endpoint_id} is {report.lane}, and it is {tenure.state}")
             known = set(report.known)
             if not known <= tenure.under_way | tenure.waiting.keys():
@@ -140,8 +173,13 @@ class Witness:
                     self._object(watched, f"conceals what is on its way to {report.endpoint_id}")
             tenure.waiting = {sequence: head for sequence, head in tenure.waiting.items() if sequence in known}
 
-    def committed(self, watched: Watched, leases: dict[str, int | None]) -> None:
+    def committed(self, watched: Watched, leases: dict[str, int | None], reports: Sequence[Report]) -> None:
         """The database did as a turn said; before it the lanes were leased like that."""
+        for report in reports:
+            tenure = watched.tenures.get(report.endpoint_id)
+            known = tenure is not None and report.touched and leases[report.endpoint_id] == watched.name
+            if known and tenure is not None and tenure.telling is not None:
+                self._paced_by[report.endpoint_id] = tenure.telling
         for id, before in leases.items():
             if before is None or before == watched.name or self._database.lanes[id].lease == before:
                 continue
@@ -195,13 +233,20 @@ class Witness:
             self._object(watched, f"sends {(endpoint_id, sequence)}, which it does not hold")
             return None
         self._hold_to_places(watched, tenure, head)
+        self._hold_to_share(watched, tenure, head, _host(url))
         row = self._database.lanes[endpoint_id]
         if row.lease == watched.name and row.leased_until > self._database.clock.now():
             self._hold_to_lease(watched, tenure, head, url)
         self._served_at_s[endpoint_id] = _now_s()
         (tenure.spare if head.recovered else tenure.live).add(sequence)
         watched.under_way += 1
+        watched.further += head.attempts > 0
+        watched.at_host[_host(url)] += 1
         attempt = Attempt(len(self.attempts), watched, tenure, head, url, _now_s())
+        if tenure.endpoint.rate_limit is not None:
+            began_at_s = (watched.now() - BEGINNING).total_seconds()
+            attempt.next_at_s = began_at_s + 1 / tenure.endpoint.rate_limit
+        tenure.last = attempt
         self.attempts.append(attempt)
         self._under_way.setdefault(endpoint_id, set()).add(attempt)
         return attempt
@@ -210,22 +255,56 @@ class Witness:
         """An attempt came to something, or was broken off."""
         attempt.outcome = outcome
         attempt.watched.under_way -= 1
+        attempt.watched.further -= attempt.head.attempts > 0
+        attempt.watched.at_host[_host(attempt.url)] -= 1
+        asyncio.get_running_loop().call_later(1e-6, self._hold_to_diligence, attempt.watched)
         self._under_way[attempt.head.endpoint_id].discard(attempt)
         tenure = attempt.tenure
         tenure.live.discard(attempt.head.sequence)
         tenure.spare.discard(attempt.head.sequence)
-        if outcome is None or tenure.over:
+        if outcome is None:
+            return
+        used_up = not outcome.own_fault and (outcome.gone or attempt.head.attempts + 1 >= ATTEMPTS_MAX)
+        holds = self._key_of(attempt.head) is not None and tenure.endpoint.on_exhaustion == "hold"
+        attempt.final = outcome.delivered or (used_up and not holds)
+        if tenure.over:
             return
         now = attempt.watched.now()
         asked = quiet_until(outcome, attempt.head.attempts + 1, now)
         if attempt.url == tenure.endpoint.url:
             tenure.state = lane.record(tenure.state, outcome, now, asked)
+        if attempt.final:
+            tenure.ended.add(attempt.head.sequence)
+        elif (key := self._key_of(attempt.head)) is not None:
+            waiting = tenure.waiting.items()
+            tenure.waiting = {sequence: head for sequence, head in waiting if self._key_of(head) != key}
         if tenure.state.open_until is not None or lane.capacity(tenure.state, now) == 0:
             tenure.waiting.clear()
 
+    def _key_of(self, head: Head) -> str | None:
+        """What a delivery is kept in order by, if it is."""
+        return order.key(self._keys[head.sequence], self.modes.get(head.endpoint_id, "none"))
+
+    def _hold_to_share(self, watched: Watched, tenure: Tenure, head: Head, host: str) -> None:
+        """An owner limits what is on its way, a host has its share, and further attempts leave places to first ones."""
+        most = tenure.endpoint.in_flight_max
+        if most is not None and len(tenure.under_way) >= most:
+            self._object(watched, f"sends {_key(head)} beside {tenure.under_way}, and its owner wants {most}")
+        if watched.at_host[host] >= watched.host_max:
+            self._object(watched, f"sends {_key(head)} beside {watched.at_host[host]} to {host}")
+        if head.attempts and watched.further >= watched.further_max:
+            self._object(watched, f"tries {_key(head)} again beside {watched.further}, of {watched.in_flight_max}")
+        key = self._key_of(head)
+        if key is not None and any(
+            self._key_of(other.head) == key
+            for other in self._under_way.get(head.endpoint_id, ())
+            if other.tenure is tenure
+        ):
+            self._object(watched, f"sends {_key(head)} beside another of its key")
+
     def _hold_to_places(self, watched: Watched, tenure: Tenure, head: Head) -> None:
         """Places are limited: the process's, the lane's, a breaker's, and those of recovered deliveries."""
-        capacity = lane.capacity(tenure.state, watched.now())
+        capacity = _capacity(tenure, watched)
         live, spare = len(tenure.live), len(tenure.spare)
         if tenure.state.open_until is not None:
             if capacity == 0 or live + spare > 0:
@@ -244,11 +323,41 @@ class Witness:
 
     def _hold_to_precedence(self, watched: Watched, head: Head) -> None:
         """Recovered deliveries go when no live one can."""
-        free = watched.under_way < watched.in_flight_max and not watched.dead
-        # Lanes that did not answer of late may have half of the places.
-        able = [tenure for tenure in watched.tenures.values() if lane.proven(tenure.state)]
-        if free and any(_may_start_live(tenure) for tenure in able):
-            self._object(watched, f"sent {_key(head)}, recovered, before a live one")
+        if (id := self._may_start_live(watched)) is not None:
+            self._object(watched, f"sent {_key(head)}, recovered, before a live one to {id}")
+
+    def _hold_to_diligence(self, watched: Watched) -> None:
+        """No place is free that somebody waits for."""
+        if not watched.stopping and (id := self._may_start_live(watched)) is not None:
+            self._object(watched, f"has a place for {id}, and lets it wait")
+
+    def _may_start_live(self, watched: Watched) -> str | None:
+        """An endpoint to which a live delivery could be sent at once, if there is one."""
+        if watched.under_way >= watched.in_flight_max or watched.dead:
+            return None
+        return next((id for id, tenure in watched.tenures.items() if self._may_start(watched, tenure)), None)
+
+    def _may_start(self, watched: Watched, tenure: Tenure) -> bool:
+        state, endpoint = tenure.state, tenure.endpoint
+        calm = state.open_until is None and state.quiet_until is None and not state.gone
+        if not calm or endpoint.status != "enabled" or watched.at_host[_host(endpoint.url)] >= watched.host_max:
+            return False
+        if not lane.proven(state):
+            return False  # half of the places are for others; the bound on waiting is for those
+        if len(tenure.live) >= state.concurrency or len(tenure.under_way) >= (endpoint.in_flight_max or inf):
+            return False
+        if endpoint.rate_limit is not None or (state.paced_until and state.paced_until > watched.now() - SLACK):
+            return False  # that it goes on when it may is seen to by the bound on waiting
+        if tenure.last is not None and tenure.last.next_at_s > _now_s() - SLACK.total_seconds():
+            return False
+        further = watched.further < watched.further_max
+        busy = {self._key_of(attempt.head) for attempt in self._under_way.get(endpoint.id, ())}
+        for head in (head for _, head in sorted(tenure.waiting.items()) if not head.recovered):
+            key = self._key_of(head)
+            if (key is None or key not in busy) and (further or not head.attempts):
+                return True
+            busy.add(key)
+        return False
 
     def _hold_to_lease(self, watched: Watched, tenure: Tenure, head: Head, url: str) -> None:
         """Whoever has a lane is alone with it, and does what its owner wants, now that it may know."""
@@ -265,14 +374,20 @@ class Witness:
             if now - changed_at_s > STALE_S or _key(head) not in self._canceled:
                 self._object(watched, f"sends {_key(head)}, which has ended")
             return
-        mode, rows = self.modes.get(head.endpoint_id, "none"), self._database.deliveries[head.endpoint_id]
-        if earlier := order.before(head.sequence, rows, self._keys, mode):
+        mode, rows = self.modes.get(head.endpoint_id, "none"), self._database.deliveries[head.endpoint_id].values()
+        line = [row.sequence for row in rows if row.recovered == head.recovered and row.sequence not in tenure.ended]
+        if earlier := order.before(head.sequence, line, self._keys, mode):
             self._object(watched, f"sends {_key(head)} before {earlier}, which have not ended")
-        if pending.due_at > self._database.clock.now():
+        if _key(head) in self._held:
+            self._object(watched, f"sends {_key(head)}, which is held")
+        if pending.due_at > self._database.clock.now() and not pending.waits:
             self._object(watched, f"sends {_key(head)} before it is due")
+        for last in (tenure.last, self._paced_by.get(head.endpoint_id)):
+            if last is not None and now < last.next_at_s - ROUNDED_S:
+                self._object(watched, f"sends {_key(head)} {now - last.began_at_s:.6f} s after the one before")
         if now - changed_at_s > STALE_S and (endpoint.status != "enabled" or endpoint.url != url):
             self._object(watched, f"sends {_key(head)} to {url}, when it should to {endpoint}")
-        if head.endpoint_id in self._always_well and not head.recovered:
+        if head.endpoint_id in self._always_well and not head.recovered and not pending.waits:
             self._hold_to_turns(watched, head, max((pending.due_at - BEGINNING).total_seconds(), changed_at_s))
 
     def _hold_to_turns(self, watched: Watched, head: Head, ready_at_s: float) -> None:
@@ -300,27 +415,40 @@ class Witness:
             self.say(f"{row} tells that our own code failed")
             return
         attempt = self.attempts[int(row.excerpt)]
-        if attempt.recorded:
+        if attempt.recorded and key not in self._resent:
             self.say(f"{row} is recorded twice")
         attempt.recorded = True
         delivered = attempt.outcome is not None and attempt.outcome.delivered
         if _key(attempt.head) != key or attempt.outcome is None or (row.outcome == "delivered") != delivered:
             self.say(f"{row} tells of {attempt}")
+        if attempt.final != (row.outcome != "retry"):
+            self.say(f"{row} goes on, or ends, though its owner has it otherwise")
         ours = row.fault in OWN_FAULTS
         self._tries[key] += not ours
         if row.attempt != self._tries[key] + ours:
             self.say(f"{row} is try {self._tries[key]}")
         if row.outcome == "retry":
+            if row.next_at is None:
+                self._see_held(key, row)
+                return
             wait = OWN_FAULT_WAIT if ours else RETRY_WAITS[row.attempt - 1]
-            if row.next_at is None or row.next_at - row.at < wait:
+            if row.next_at - row.at < wait:
                 self.say(f"{row} does not wait for {wait}")
         else:
             self._see_end(key, row)
         if row.outcome == "gave_up" and row.attempt < ATTEMPTS_MAX and row.status != 410:
             self.say(f"{row} gives up early")
 
+    def _see_held(self, key: Key, row: AttemptRow) -> None:
+        self._held.add(key)
+        if self.modes.get(row.endpoint_id, "none") == "none":
+            self.say(f"{row} is held, and its endpoint is told in no order")
+        if row.attempt < ATTEMPTS_MAX and row.status != 410:
+            self.say(f"{row} is held early")
+
     def _see_end(self, key: Key, row: AttemptRow) -> None:
         self._ends[key] += 1
+        self._held.discard(key)
         if self._ends[key] > 1:
             self.say(f"{row} ends what has ended")
 
@@ -353,10 +481,13 @@ class Witness:
         self.violations.append(f"at {_now_s():.3f} s: {what}")
 
 
-def _may_start_live(tenure: Tenure) -> bool:
-    state = tenure.state
-    calm = state.open_until is None and state.quiet_until is None and not state.gone
-    return calm and len(tenure.live) < state.concurrency and any(not head.recovered for head in tenure.waiting.values())
+def _capacity(tenure: Tenure, watched: Watched) -> int:
+    capacity = lane.capacity(tenure.state, watched.now())
+    return min(capacity, tenure.endpoint.in_flight_max or capacity)
+
+
+def _host(url: str) -> str:
+    return url.split("/")[2]
 
 
 def _key(head: Head) -> Key:
