@@ -48,6 +48,11 @@ class Hand:
         """Whether nothing waits that could be sent now."""
         return not self.waiting and not self.spare
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits at all, not even for another of its key."""
+        return self.idle and not any(self.runs.values())
+
     def held(self) -> tuple[int, int]:
         """How many live and how many recovered deliveries wait, those in runs among them."""
         live, spare = len(self.waiting), len(self.spare)
@@ -63,7 +68,7 @@ class Hand:
         """Have a delivery wait to be sent. One that is held already (its lease ran out, and was taken anew) is not."""
         if head.sequence in self.in_flight or head.sequence in self.spare_in_flight:
             return False
-        if self.idle:
+        if self.empty:
             self.taken_at = now
         if head.key is not None:
             run = self.runs.get(head.key)

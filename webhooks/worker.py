@@ -215,7 +215,7 @@ class Worker:
 
     def _report(self, held: Hand, now: float, room: int) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
-        if not held.idle and now - held.taken_at > FRESH_S:
+        if not held.empty and now - held.taken_at > FRESH_S:
             self._put_back(held)
         known = held.known
         places, spare_places = self._places.live(held), self._places.recovered(held)

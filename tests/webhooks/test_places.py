@@ -204,6 +204,19 @@ def test_of_one_key_too_live_deliveries_go_before_recovered_ones() -> None:
     assert sorted(a.known) == [3, 4, 11]
 
 
+def test_what_waits_behind_one_that_is_on_its_way_grows_old_with_the_rest() -> None:
+    among, a = places(), hand("a")
+    queue(among, a, head(a, 1, key="x"), head(a, 2, key="x"))
+    assert taken(among) == [("a", 1)]
+    assert (a.idle, a.empty) == (True, False)
+    a.take(head(a, 3, key="y"), 5.0)
+    assert a.taken_at == 0.0
+    a.forget()
+    assert a.empty
+    a.take(head(a, 4, key="y"), 6.0)
+    assert a.taken_at == 6.0
+
+
 def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
     among, a = places(), hand("a")
     heads = [head(a, n, key="x") for n in (1, 2, 3)]
