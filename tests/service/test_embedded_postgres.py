@@ -17,10 +17,12 @@ from service.dev.postgres import EmbeddedPostgres
 from tests.waiting import until
 
 USE_IT = """
+import signal
 import sys
 from pathlib import Path
 from service.dev.postgres import EmbeddedPostgres
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it runs in the background ignore it
 postgres = EmbeddedPostgres()
 print(postgres.start(Path(sys.argv[1])), flush=True)
 try:
