@@ -24,6 +24,7 @@ LOST = (
     asyncpg.InternalClientError,  # cut between two messages, the driver loses count of them
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
+    asyncpg.InvalidCatalogNameError,  # the database is not there, or not yet
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.IdleSessionTimeoutError,

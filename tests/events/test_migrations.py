@@ -196,3 +196,11 @@ async def test_connections_are_the_services_own(database: str) -> None:
     assert await connection.fetchval("SELECT current_user") == SERVICE_ROLE
     assert await connection.fetchval("SHOW timezone") == "UTC"
     await connection.close()
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(postgres_dsn: str) -> None:
+    missing = with_database(postgres_dsn, f"rollbook_test_{secrets.token_hex(4)}")
+    with pytest.raises(LogUnavailable):
+        await connect(missing, application="tests")
+    with pytest.raises(LogUnavailable):
+        await migrate(missing)
