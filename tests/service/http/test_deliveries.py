@@ -45,11 +45,14 @@ async def listed(api: Api, query: str = "", **headers: Any) -> list[Any]:
 
 
 async def until_listed(api: Api, query: str, count: int) -> list[Any]:
+    found: list[Any] = []
+
     async def enough() -> bool:
-        return len(await listed(api, query)) == count
+        found[:] = await listed(api, query)
+        return len(found) == count
 
     await until(enough)
-    return await listed(api, query)
+    return found
 
 
 async def test_a_delivery_that_fails_is_looked_at_and_canceled(api: Api, receiver: Receiver) -> None:
@@ -200,8 +203,8 @@ async def test_a_fault_of_the_egress_proxy_is_shown_as_such_and_takes_no_try(ser
     async with working(api):
 
         async def attempted() -> Any:
-            [shown] = await listed(api, f"endpoint={id}")
-            return (await api.get(f"{PATH}/{shown['id']}")).json["attempts"] and shown
+            found = await listed(api, f"endpoint={id}")
+            return found and (await api.get(f"{PATH}/{found[0]['id']}")).json["attempts"] and found[0]
 
         shown = await until(attempted)
     [attempt] = (await api.get(f"{PATH}/{shown['id']}")).json["attempts"]
