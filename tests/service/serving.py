@@ -16,7 +16,7 @@ import orjson
 
 from events.api_key import Power
 from events.clock import Clock
-from service import keys, roles, wiring
+from service import keys, roles, telling, wiring
 from service.health import Health
 from service.settings import Settings
 from service.wiring import Core
@@ -180,3 +180,15 @@ def command(*words: str) -> list[str]:
 
 Serve = Callable[..., Awaitable[Api]]
 Launch = Callable[..., Awaitable[Process]]
+
+
+@asynccontextmanager
+async def working(api: Api) -> AsyncIterator[None]:
+    """A worker over the same database."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task

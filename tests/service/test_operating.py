@@ -1,30 +1,14 @@
 """`rollbook endpoints` and `rollbook deliveries`: what operators see and do about webhooks."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service import telling
-from service.health import Health
 from tests.servers.receiver import Answer, Receiver
-from tests.service.serving import Api
+from tests.service.serving import Api, working
 from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
-
-
-@asynccontextmanager
-async def working(api: Api) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 @pytest.fixture

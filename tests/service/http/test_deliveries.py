@@ -1,33 +1,16 @@
 """Deliveries over the wire: looked at, sent once more, canceled, recovered, tried out."""
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import SecretStr
 
-from service import telling
-from service.health import Health
 from tests.servers.receiver import Answer, Receiver
-from tests.service.serving import Api, Serve
+from tests.service.serving import Api, Serve, working
 from tests.waiting import until
 
 PATH = "/v1/rollbook/deliveries"
 ENDPOINTS = "/v1/rollbook/webhook_endpoints"
-
-
-@asynccontextmanager
-async def working(api: Api) -> AsyncIterator[None]:
-    """A worker over the same database."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 async def endpoint(api: Api, url: str, **headers: Any) -> str:
