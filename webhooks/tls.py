@@ -29,6 +29,7 @@ def context(ca_file: Path | None = None, cert_file: Path | None = None, key_file
         made = ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as error:
         raise Unusable(_given(ca_file), "holds no certificates in PEM form") from error
+    made.minimum_version = ssl.TLSVersion.TLSv1_2  # a distribution's Python may leave it to OpenSSL's configuration
     made.set_alpn_protocols(["http/1.1"])
     if cert_file is not None:
         try:

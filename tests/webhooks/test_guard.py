@@ -302,7 +302,9 @@ async def test_without_the_guard_the_same_tables_lead_to_the_listener(trap: Trap
         if trap.connections > before:
             reached.append(url)
     assert len(reached) >= 30
-    assert {"169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "10.0.0.1"} <= set(trap.dialled)
+    reached_addresses = {ip_address(address) for address in trap.dialled}  # their text differs between Pythons
+    for address in ("169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "10.0.0.1"):
+        assert ip_address(address) in reached_addresses
 
 
 async def test_beside_a_public_address_a_private_one_is_not_tried(trap: Trap) -> None:

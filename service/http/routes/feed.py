@@ -7,6 +7,7 @@ beyond its last line: what lies between is for others.
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from events.decider import Reply
 from service.http.door import Call
@@ -45,7 +46,7 @@ class NotThereYet(HttpRefusal):
 class TooManyWait(HttpRefusal):
     """As many requests wait as this process holds."""
 
-    status = HttpRefusal.status.TOO_MANY_REQUESTS
+    status = HTTPStatus.TOO_MANY_REQUESTS
     headers = {"Stripe-Should-Retry": "true"}  # noqa: RUF012
 
     def __init__(self) -> None:
