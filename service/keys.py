@@ -24,6 +24,7 @@ RIGHTS = tuple(
         "events",
         "payment_methods",
         "promotion_codes",
+        "sources",
         "subscriptions",
         "tax_ids",
         "test_clocks",

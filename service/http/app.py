@@ -65,7 +65,13 @@ def routes(door: Door) -> list[web.RouteDef]:
         web.route(
             operation.method,
             operation.path,
-            door.opens(operation.name, operation.right, operation.route, publishable=operation.publishable),
+            door.opens(
+                operation.name,
+                operation.right,
+                operation.route,
+                publishable=operation.publishable,
+                beside=operation.beside,
+            ),
             expect_handler=_expect,
         )
         for operation in OPERATIONS

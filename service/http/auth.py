@@ -54,7 +54,7 @@ class Authenticator:
             raise SecretKeyRequired
         resource, _, _ = right.partition(":")
         if right not in caller.rights and not (right.endswith(":read") and f"{resource}:write" in caller.rights):
-            raise KeyLacksRight(right)
+            raise KeyLacksRight(right, caller.key_id, caller.account)
 
     @staticmethod
     def permit_account(caller: KeyHolder, account: str) -> None:

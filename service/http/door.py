@@ -34,6 +34,7 @@ from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
 from service.http.masking import masked
+from service.http.permissions import ALWAYS, NOTHING, Beside
 from service.metrics import Metrics
 from webhooks.deliveries import Deliveries
 from webhooks.feed import Feed
@@ -67,13 +68,25 @@ class Call:
     version: str
     raw: dict[str, FormValue]
     match: dict[str, str]
+    beside: Beside
     idempotency_key: str | None = None
     began: bool = field(default=False)  # whether a refusal from here on is kept under the idempotency key
     key_use: KeyUse | None = None
 
     def parse(self, model: type[Model]) -> Model:
-        """The parameters, parsed. Raises Refusal."""
-        return params.parse(model, self.raw)
+        """The parameters, parsed; a restricted key may send them. Raises Refusal."""
+        parameters = params.parse(model, self.raw)
+        if self.beside and self.caller.power == "restricted":
+            for name in sorted(parameters.model_fields_set & self.beside.keys()):
+                if getattr(parameters, name) != "":  # empty takes away, and writes nothing beside
+                    for permission in self.beside[name]:
+                        self.permit(permission)
+        return parameters
+
+    def permit(self, permission: str) -> None:
+        """Raises KeyLacksRight when the caller's key is a restricted one without the permission."""
+        if self.caller.power == "restricted":
+            self.door.authenticator.permit(self.caller, permission)
 
     def begin(self) -> Origin:
         """Begin to act: from here on even a refusal is an answer to keep. Gives the origin of what will happen."""
@@ -117,7 +130,13 @@ class Door:
     running: Running = field(default_factory=Running)
 
     def opens(
-        self, name: str, right: str, route: Route | None, *, publishable: bool = False
+        self,
+        name: str,
+        right: str,
+        route: Route | None,
+        *,
+        publishable: bool = False,
+        beside: Beside = NOTHING,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it.
 
@@ -125,6 +144,7 @@ class Door:
         as the parameter `key` too.
         """
         answered = self.metrics.requests.of(name)
+        always = beside.get(ALWAYS, ())
 
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
@@ -144,7 +164,9 @@ class Door:
                 actor, livemode = caller.key_id, caller.livemode
                 if route is not None:
                     self.authenticator.permit(caller, right, publishable=publishable)
-                reply = await self._answer(request, request_id, traceparent, caller, route, headers, sent)
+                    for permission in always:
+                        self.authenticator.permit(caller, permission)
+                reply = await self._answer(request, request_id, traceparent, caller, route, headers, beside, sent)
                 status, body = reply.status, reply.body
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)
@@ -171,6 +193,7 @@ class Door:
         caller: KeyHolder,
         route: Route | None,
         headers: CIMultiDict[str],
+        beside: Beside,
         sent: dict[str, FormValue] | None = None,
     ) -> Reply:
         """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
@@ -196,6 +219,7 @@ class Door:
             version=version,
             raw=await self._parameters(request) if sent is None else sent,
             match=dict(request.match_info),
+            beside=beside,
         )
         _check_ids(call.match)
         if key is None:
@@ -226,8 +250,8 @@ class Door:
         try:
             try:
                 return await route(call)
-            except (AlreadyAnswered, LogUnavailable, LockTimeout):
-                raise  # passing troubles are not answers
+            except (AlreadyAnswered, LogUnavailable, LockTimeout, refusals.KeyLacksRight):
+                raise  # passing troubles are not answers, and what a key may not ask for is no replay for it either
             except Exception as error:
                 if not call.began:
                     raise
@@ -242,6 +266,8 @@ class Door:
             if receipt is None:  # its day passed between the two looks
                 raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
             return self._replay(receipt, use, headers)
+        except refusals.KeyLacksRight:
+            raise
         except Refusal:
             receipt = await self._receipt(call)  # a replay comes before parsing, so before its faults
             if receipt is None:

@@ -6,14 +6,14 @@ a request has changed and not stored yet is seen as it will be. A path through n
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from events.errors import Refusal
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows
-from service.http import tax
+from service.http import permissions, tax
 from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Reference, Tax
 
 LEVELS_MAX = 4
@@ -23,17 +23,26 @@ Tree = dict[str, "Tree"]  # property -> what is expanded within it
 Shown = dict[str, Any]
 
 
-def paths(asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
+class Permitting(Protocol):
+    """A request, which may be that of a restricted key."""
+
+    def permit(self, permission: str) -> None:
+        """Raises Refusal when the key lacks the permission."""
+        ...
+
+
+def paths(call: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
     """What was asked to be expanded of an object, each path known to lead somewhere; in lists they start with `data.`.
 
-    The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere.
+    The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere,
+    and for one through objects that the key has no permission to read, whether there are any or not.
     """
     tree: Tree = {}
     for path in asked:
         if in_list and path == TOTAL_COUNT:
             continue
         place = tree
-        for step in _checked(path, kind, in_list):
+        for step in _checked(call, path, kind, in_list):
             place = place.setdefault(step, {})
     return tree
 
@@ -43,7 +52,7 @@ def counted(asked: Sequence[str]) -> bool:
     return TOTAL_COUNT in asked
 
 
-def _checked(path: str, kind: str, in_list: bool) -> Sequence[str]:
+def _checked(call: Permitting, path: str, kind: str, in_list: bool) -> Sequence[str]:
     steps = path.split(".")
     if len(steps) > LEVELS_MAX:
         raise Refusal(f"You cannot expand more than {LEVELS_MAX} levels of a property ({path}).", param="expand")
@@ -54,15 +63,36 @@ def _checked(path: str, kind: str, in_list: bool) -> Sequence[str]:
     within: Mapping[str, Node] = OF_KIND.get(kind, {})
     node: Node | None = None
     leads: list[str] = []
+    needed: list[str] = []
     for step in steps:
         node = within.get(step)
         if node is None:
             raise _cannot(step)
         leads += node.path if isinstance(node, Older) else (step,)
+        needed += _needed(node, within)
         within = _within(node, within)
     if isinstance(node, Older) or (isinstance(node, Hash) and not node.stands):
         raise _cannot(steps[-1])
+    for permission in needed:
+        call.permit(permission)
     return leads
+
+
+def _needed(node: Node, beside: Mapping[str, Node]) -> Sequence[str]:
+    """The permissions to read what a property is expanded to; `beside` are those that stand beside it."""
+    match node:
+        case Older():
+            needed: list[str] = []
+            for step in node.path:
+                needed += _needed(beside[step], beside)
+                beside = _within(beside[step], beside)
+            return needed
+        case Reference() | Items() | Part():
+            return (permissions.to_read(node.kind),)
+        case Tax():
+            return (permissions.to_read("customer"),)
+        case Hash():
+            return ()
 
 
 def _within(node: Node, beside: Mapping[str, Node]) -> Mapping[str, Node]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from service.http import versions
+from service.http import permissions, versions
 from service.http.docs.examples import EXAMPLES
 from service.http.door import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.operation import Operation
@@ -260,9 +260,7 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
         "operationId": operation.name,
         "tags": [_tag(operation)],
         "summary": summary.removesuffix("."),
-        "description": "\n\n".join(
-            filter(None, (rest.strip(), f"A restricted key needs the right `{operation.right}`."))
-        ),
+        "description": "\n\n".join(filter(None, (rest.strip(), _permissions(operation)))),
     }
     parameters = [
         {
@@ -295,6 +293,22 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
     }
     schemas.ref(Refused)
     return described
+
+
+def _permissions(operation: Operation) -> str:
+    """What a restricted key needs."""
+    said = f"A restricted key needs {_named(operation.right, *operation.beside.get(permissions.ALWAYS, ()))}"
+    for name, needed in operation.beside.items():
+        if name != permissions.ALWAYS:
+            said += f"; for `{name}`, {_named(*needed)}"
+    if "expand" in operation.parameters.model_fields:
+        said += "; to expand an object, the permission to read it"
+    return f"{said}."
+
+
+def _named(*needed: str) -> str:
+    plural = "s" if len(needed) > 1 else ""
+    return f"the permission{plural} {' and '.join(f'`{permission}`' for permission in needed)}"
 
 
 def _route(operation: Operation) -> Any:

@@ -4,17 +4,19 @@ Each module of `routes` lists its own; the routes the service opens and the docu
 made of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.http.door import Route
 from service.http.params import Parameters
+from service.http.permissions import Beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation.
 
-    `right` reads `resource:read` or `resource:write`. `answers` names the object of a 200, or several: `customer`,
+    `right` reads `resource:read` or `resource:write`; `beside` are the permissions that a restricted key needs with it,
+    see service/http/permissions.py. `answers` names the object of a 200, or several: `customer`,
     `list.customer` for a list of them, `search_result.customer`, `deleted_customer` for what is left to show.
     """
 
@@ -27,3 +29,4 @@ class Operation:
     answers: str | tuple[str, ...]
     publishable: bool = False  # whether a publishable key will do
     declines: bool = False  # whether a card may be declined
+    beside: Beside = field(default_factory=dict)

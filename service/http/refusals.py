@@ -69,8 +69,11 @@ class KeyLacksRight(HttpRefusal):
 
     status = HTTPStatus.FORBIDDEN
 
-    def __init__(self, right: str) -> None:
-        super().__init__(f"The provided key does not have the required permissions for this endpoint: '{right}'.")
+    def __init__(self, permission: str, key: str, account: str) -> None:
+        super().__init__(
+            f"The provided key '{key}' does not have the required permissions for this endpoint on account "
+            f"'{account}'. Having the '{permission}' permission would allow this request to continue."
+        )
 
 
 class NotYourAccount(HttpRefusal):

@@ -27,7 +27,7 @@ def words(kind: str) -> str:
 
 async def retrieve(call: Call, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None) -> Reply:
     """One object, expanded; 404 when this account and mode have none of that id, or its parent is another."""
-    tree = expand.paths(asked, kind)
+    tree = expand.paths(call, asked, kind)
     body = await find(call, kind, id)
     if parent is not None and orjson.loads(body)["customer"] != parent:
         raise Missing(words(kind), id)
@@ -61,7 +61,7 @@ async def page(
     facts: Mapping[str, object] = NO_FACTS,
 ) -> Reply:
     """A page of objects of one kind, newest first; of any parent when that is None."""
-    asked = expand.paths(parameters.expand, kind, in_list=True)
+    asked = expand.paths(call, parameters.expand, kind, in_list=True)
     caller, wanted = call.caller, parameters.page()
     try:
         found = await call.door.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)

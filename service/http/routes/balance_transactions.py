@@ -19,7 +19,7 @@ URL = "/v1/customers/{customer}/balance_transactions"
 async def create(call: Call) -> Reply:
     """Add an amount to the customer's balance."""
     parameters = call.parse(parameters_of.CreateBalanceTransaction)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], ids.new("cbtxn", os.urandom(ids.ID_BYTES))
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -40,7 +40,7 @@ async def create(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change what a transaction is said to be about, or its metadata; the rest of it stays as it is."""
     parameters = call.parse(parameters_of.UpdateBalanceTransaction)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], call.match["transaction"]
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -66,7 +66,7 @@ async def list_all(call: Call) -> Reply:
     url = URL.format(customer=parent)
     if parameters.invoice is not None:
         parameters.page()
-        expand.paths(parameters.expand, KIND, in_list=True)
+        expand.paths(call, parameters.expand, KIND, in_list=True)
         total = 0 if expand.counted(parameters.expand) else None
         return Reply(200, pagination.list_body(url, (), False, total))
     return await resources.page(call, KIND, parameters, url, parent=parent)

@@ -25,7 +25,7 @@ FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
 
 async def retrieve(call: Call) -> Reply:
     """The customer's cash; of who never used it, the settings it would have."""
-    expand.paths(call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
     id, caller = await resources.of_customer(call), call.caller
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
     return Reply(200, body or _dumps(cash_balances.unused(id, caller.livemode)))
@@ -34,7 +34,7 @@ async def retrieve(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Settle how the customer's cash is matched to what it owes."""
     parameters = call.parse(parameters_of.UpdateCashBalance)
-    expand.paths(parameters.expand, KIND)
+    expand.paths(call, parameters.expand, KIND)
     id = call.match["customer"]
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -66,7 +66,7 @@ async def list_transactions(call: Call) -> Reply:
 async def fund(call: Call) -> Reply:
     """Have a bank transfer arrive, in test mode."""
     parameters = call.parse(parameters_of.FundCashBalance)
-    tree = expand.paths(parameters.expand, TRANSACTION)
+    tree = expand.paths(call, parameters.expand, TRANSACTION)
     if call.caller.livemode:
         raise Refusal("Cash balances are funded by this route in test mode alone.", code="livemode_mismatch")
     customer, id = call.match["customer"], ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))

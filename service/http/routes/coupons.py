@@ -26,7 +26,7 @@ async def create(call: Call) -> Reply:
     """Create a coupon, under the id the caller gave or one that is made up."""
     parameters = call.parse(parameters_of.CreateCoupon)
     parameters.check()
-    tree = expand.paths(parameters.expand, coupon.KIND)
+    tree = expand.paths(call, parameters.expand, coupon.KIND)
     id = parameters.id or os.urandom(ID_CHARACTERS).translate(ids.LETTERS).decode()
 
     async def act(unit: UnitOfWork) -> Answer:
@@ -40,7 +40,7 @@ async def create(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change what may be changed of a coupon: its name, its metadata, its amounts in other currencies."""
     parameters = call.parse(parameters_of.UpdateCoupon)
-    tree = expand.paths(parameters.expand, coupon.KIND)
+    tree = expand.paths(call, parameters.expand, coupon.KIND)
     id = call.match["coupon"]
 
     async def act(unit: UnitOfWork) -> Answer:
@@ -53,7 +53,7 @@ async def update(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Delete a coupon: nobody redeems it any more, and who has a discount of it keeps that."""
-    expand.paths(call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
     id = call.match["coupon"]
 
     async def reply() -> Reply:

@@ -7,6 +7,7 @@ of `service/http/extras` are applied in turn, and all of it is stored or none.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 
 from events import customer, ids, test_clock
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
@@ -29,17 +30,37 @@ from service.http.door import Call
 from service.http.expand import Tree
 from service.http.operation import Operation
 from service.http.params import customer as parameters_of
+from service.http.permissions import Beside
 
 URL = "/v1/customers"
 PREFIX_TRIES = 5
 INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint that keeps them unique
+# Parameters that make or change more than the customer, and the permissions that a restricted key needs for that.
+WRITTEN_BESIDE: Beside = MappingProxyType(
+    {
+        "coupon": ("coupons:write",),
+        "promotion_code": ("promotion_codes:write", "coupons:write"),
+        "source": ("sources:write",),
+    }
+)
+CREATE_WRITES_BESIDE: Beside = MappingProxyType(
+    {
+        **WRITTEN_BESIDE,
+        "payment_method": ("payment_methods:write",),
+        "tax_id_data": ("tax_ids:write",),
+        "test_clock": ("test_clocks:write",),
+    }
+)
+UPDATE_WRITES_BESIDE: Beside = MappingProxyType(
+    {**WRITTEN_BESIDE, "bank_account": ("sources:write",), "card": ("sources:write",)}
+)
 
 
 async def create(call: Call) -> Reply:
     """Create a customer."""
     parameters = call.parse(parameters_of.CreateCustomer)
     patch = parameters.patch()
-    tree = expand.paths(parameters.expand, customer.KIND)
+    tree = expand.paths(call, parameters.expand, customer.KIND)
     more = extras.asked(parameters.model_fields_set)
     origin = call.begin()
     for _ in range(PREFIX_TRIES):
@@ -81,7 +102,7 @@ async def update(call: Call) -> Reply:
     """Change a customer."""
     parameters = call.parse(parameters_of.UpdateCustomer)
     patch = parameters.patch()
-    tree = expand.paths(parameters.expand, customer.KIND)
+    tree = expand.paths(call, parameters.expand, customer.KIND)
     id = call.match["customer"]
     try:
         if extras.asked(parameters.model_fields_set) or tree or rendering.differs(call.version):
@@ -118,7 +139,7 @@ async def _update_with_more(call: Call, id: str, parameters: parameters_of.Updat
 
 async def delete(call: Call) -> Reply:
     """Delete a customer for good, and what it has with it."""
-    expand.paths(call.parse(parameters_of.DeleteCustomer).expand, customer.KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteCustomer).expand, customer.KIND)
     id = call.match["customer"]
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -143,7 +164,7 @@ async def end(unit: UnitOfWork, id: str, at: int, *, with_clock: bool = False) -
 async def retrieve(call: Call) -> Reply:
     """A customer, living or deleted."""
     asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
-    tree = expand.paths(asked, customer.KIND)
+    tree = expand.paths(call, asked, customer.KIND)
     caller, id = call.caller, call.match["customer"]
     body = await call.door.reader.customer(caller.account, caller.livemode, id)
     if body is None:
@@ -158,7 +179,7 @@ async def list_all(call: Call) -> Reply:
     """A page of customers, newest first."""
     parameters = call.parse(parameters_of.ListCustomers)
     page = parameters.page()
-    tree = expand.paths(parameters.expand, customer.KIND, in_list=True)
+    tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
     caller, reader = call.caller, call.door.reader
     filters = (parameters.email, parameters.test_clock)
     await resources.must_be_known(call, test_clock.KIND, parameters.test_clock, param="test_clock")
@@ -210,6 +231,7 @@ OPERATIONS = (
         right="customers:write",
         route=create,
         parameters=parameters_of.CreateCustomer,
+        beside=CREATE_WRITES_BESIDE,
         answers="customer",
         declines=True,
     ),
@@ -229,6 +251,7 @@ OPERATIONS = (
         right="customers:write",
         route=update,
         parameters=parameters_of.UpdateCustomer,
+        beside=UPDATE_WRITES_BESIDE,
         answers="customer",
         declines=True,
     ),

@@ -24,7 +24,7 @@ async def list_all(call: Call) -> Reply:
     """A page of deliveries, those of the newest events first."""
     parameters = call.parse(parameters_of.ListDeliveries)
     page, caller = parameters.page(), call.caller
-    expand.paths(parameters.expand, KIND, in_list=True)
+    expand.paths(call, parameters.expand, KIND, in_list=True)
     if expand.counted(parameters.expand):
         raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
     try:

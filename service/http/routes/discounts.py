@@ -30,7 +30,7 @@ class NoDiscount(Missing):
 
 async def retrieve(call: Call) -> Reply:
     """The customer's discount."""
-    tree = expand.paths(call.parse(parameters_of.RetrieveDiscount).expand, KIND)
+    tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
     id = await resources.of_customer(call)
     body = await call.door.reader.customer(call.caller.account, call.caller.livemode, id)
     assert body is not None, "a customer that was is shown for ever"
@@ -42,7 +42,7 @@ async def retrieve(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Take the customer's discount away; what was redeemed for it stays redeemed."""
-    tree = expand.paths(call.parse(parameters_of.DeleteDiscount).expand, KIND)
+    tree = expand.paths(call, call.parse(parameters_of.DeleteDiscount).expand, KIND)
     id = call.match["customer"]
     removed: dict[str, Any] | None = None
 

@@ -14,7 +14,7 @@ URL = "/v1/events"
 
 async def retrieve(call: Call) -> Reply:
     """A notice, frozen as it was told; only its count of pending webhooks is of now."""
-    expand.paths(call.parse(parameters_of.RetrieveEvent).expand, "event")
+    expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = call.caller, call.match["event"]
     body = await call.door.notices.one(caller.account, caller.livemode, id)
     if body is None:
@@ -27,7 +27,7 @@ async def list_all(call: Call) -> Reply:
     """A page of notices, newest first."""
     parameters = call.parse(parameters_of.ListEvents)
     page, caller = parameters.page(), call.caller
-    expand.paths(parameters.expand, "event", in_list=True)
+    expand.paths(call, parameters.expand, "event", in_list=True)
     try:
         found = await call.door.notices.page(
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success

@@ -48,7 +48,7 @@ async def retrieve(call: Call) -> Reply:
 async def list_all(call: Call) -> Reply:
     """A page of endpoints with how they stand, newest first."""
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
-    expand.paths(parameters.expand, KIND, in_list=True)
+    expand.paths(call, parameters.expand, KIND, in_list=True)
     caller, reader, page = call.caller, call.door.reader, parameters.page()
     try:
         found = await reader.resources(caller.account, caller.livemode, endpoint.KIND, page)

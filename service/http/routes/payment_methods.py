@@ -38,7 +38,7 @@ async def create(call: Call) -> Reply:
     """Make a payment method, which is nobody's yet."""
     parameters = call.parse(parameters_of.CreatePaymentMethod)
     parameters.check()
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     given = parameters.details
     token = given.token if isinstance(given, NewCard) else None
     id = ids.new("pm", os.urandom(ids.ID_BYTES))
@@ -68,7 +68,8 @@ async def retrieve(call: Call) -> Reply:
     given = call.match["payment_method"]
     if not given.startswith((extra.CARD, extra.BANK_ACCOUNT)):
         return await resources.retrieve(call, KIND, given, asked)
-    tree = expand.paths(asked, KIND)
+    tree = expand.paths(call, asked, KIND)
+    call.permit("payment_methods:write")  # for it is made
 
     async def act(unit: UnitOfWork) -> Answer:
         id = await extra.found(unit, call, given)
@@ -80,7 +81,7 @@ async def retrieve(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change what is known of one that is attached."""
     parameters = call.parse(parameters_of.UpdatePaymentMethod)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     id = call.match["payment_method"]
 
     async def act(unit: UnitOfWork) -> Answer:
@@ -95,7 +96,7 @@ async def update(call: Call) -> Reply:
 async def attach(call: Call) -> Reply:
     """Let a customer pay with it."""
     parameters = call.parse(parameters_of.AttachPaymentMethod)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     given, owner = call.match["payment_method"], parameters.customer
 
     async def act(unit: UnitOfWork) -> Answer:
@@ -111,7 +112,7 @@ async def attach(call: Call) -> Reply:
 
 async def detach(call: Call) -> Reply:
     """Let nobody pay with it any more."""
-    tree = expand.paths(call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
+    tree = expand.paths(call, call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
     id = call.match["payment_method"]
 
     async def act(unit: UnitOfWork) -> Answer:

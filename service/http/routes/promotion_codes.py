@@ -27,7 +27,7 @@ async def create(call: Call) -> Reply:
     """Create a promotion code, of the caller's own spelling or one that is made up."""
     parameters = call.parse(parameters_of.CreatePromotionCode)
     named = parameters.named()
-    tree = expand.paths(parameters.expand, promotion_code.KIND)
+    tree = expand.paths(call, parameters.expand, promotion_code.KIND)
     origin = call.begin()
     for _ in range(CODE_TRIES):
         id = ids.new("promo", os.urandom(ids.ID_BYTES))
@@ -67,7 +67,7 @@ async def create(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change what may be changed of a promotion code."""
     parameters = call.parse(parameters_of.UpdatePromotionCode)
-    tree = expand.paths(parameters.expand, promotion_code.KIND)
+    tree = expand.paths(call, parameters.expand, promotion_code.KIND)
     id = call.match["promotion_code"]
 
     async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:

@@ -27,7 +27,7 @@ async def search(call: Call) -> Reply:
     """A page of the customers that a query finds, newest first."""
     parameters = call.parse(parameters_of.SearchCustomers)
     query = language.parse(parameters.query)
-    tree = expand.paths(parameters.expand, customer.KIND, in_list=True)
+    tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
     after = BEGINNING if parameters.page is None else _place(call, parameters.query, parameters.page)
     caller, finder = call.caller, call.door.finder
     found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)

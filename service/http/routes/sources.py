@@ -23,6 +23,7 @@ from service.http.extras import source as extra
 from service.http.masking import masked_id
 from service.http.operation import Operation
 from service.http.params import source as parameters_of
+from service.http.permissions import always
 
 URL = "/v1/customers/{customer}"
 COLLECTIONS = {"sources": None, "cards": "card", "bank_accounts": "bank_account"}  # and the type they show
@@ -32,7 +33,7 @@ async def attach(call: Call) -> Reply:
     """Have the customer pay with a card or bank account."""
     parameters = call.parse(parameters_of.CreateSource)
     param, given = parameters.required()
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], ""
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -66,7 +67,7 @@ async def list_all(call: Call, collection: str) -> Reply:
 
 async def retrieve(call: Call, collection: str) -> Reply:
     """One card or bank account of the customer's."""
-    tree = expand.paths(call.parse(parameters_of.RetrieveSource).expand, KIND)
+    tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
     customer = await resources.of_customer(call)
     caller, id = call.caller, call.match["id"]
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
@@ -85,12 +86,12 @@ async def update(call: Call, collection: str) -> Reply:
     def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
         unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(call, parameters, source)))
 
-    return await _change(call, collection, edit, expand.paths(parameters.expand, KIND))
+    return await _change(call, collection, edit, expand.paths(call, parameters.expand, KIND))
 
 
 async def delete(call: Call, collection: str) -> Reply:
     """Take one away from the customer."""
-    expand.paths(call.parse(parameters_of.DeleteSource).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteSource).expand, KIND)
     customer, removed = call.match["customer"], b""
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -113,7 +114,7 @@ async def verify(call: Call, collection: str) -> Reply:
         amounts = () if call.caller.livemode else parameters.amounts  # no money was sent to anybody's account
         unit.do(CUSTOMER, customer, VerifyBankAccount(id=source.id, amounts=amounts))
 
-    return await _change(call, collection, confirm, expand.paths(parameters.expand, KIND))
+    return await _change(call, collection, confirm, expand.paths(call, parameters.expand, KIND))
 
 
 async def _change(call: Call, collection: str, change: Callable[[UnitOfWork, str, Source], None], tree: Tree) -> Reply:
@@ -178,6 +179,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         path=list_url,
         name=f"customers.{collection}.create",
         right="customers:write",
+        beside=always("sources:write"),
         route=attach,
         parameters=parameters_of.CreateSource,
         answers=("card", "bank_account"),
@@ -188,6 +190,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         path=list_url,
         name=f"customers.{collection}.list",
         right="customers:read",
+        beside=always("sources:read"),
         route=partial(list_all, collection=collection),
         parameters=parameters_of.ListSources if object is None else parameters_of.ListCards,
         answers=listed,
@@ -197,6 +200,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         path=one,
         name=f"customers.{collection}.retrieve",
         right="customers:read",
+        beside=always("sources:read"),
         route=partial(retrieve, collection=collection),
         parameters=parameters_of.RetrieveSource,
         answers=shown,
@@ -206,6 +210,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         path=one,
         name=f"customers.{collection}.update",
         right="customers:write",
+        beside=always("sources:write"),
         route=partial(update, collection=collection),
         parameters=parameters_of.UpdateSource,
         answers=shown,
@@ -216,6 +221,7 @@ def _operations(collection: str) -> Iterator[Operation]:
         path=one,
         name=f"customers.{collection}.delete",
         right="customers:write",
+        beside=always("sources:write"),
         route=partial(delete, collection=collection),
         parameters=parameters_of.DeleteSource,
         answers=deleted,
@@ -226,6 +232,7 @@ def _operations(collection: str) -> Iterator[Operation]:
             path=f"{one}/verify",
             name=f"customers.{collection}.verify",
             right="customers:write",
+            beside=always("sources:write"),
             route=partial(verify, collection=collection),
             parameters=parameters_of.VerifySource,
             answers="bank_account",

@@ -25,6 +25,7 @@ from service.http.expand import Tree
 from service.http.extras import tax_ids as extra
 from service.http.operation import Operation
 from service.http.params import tax_id as parameters_of
+from service.http.permissions import always
 
 URL = "/v1/tax_ids"
 OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
@@ -33,7 +34,7 @@ OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
 async def create_of_customer(call: Call) -> Reply:
     """Note down a number of the customer's."""
     parameters = call.parse(parameters_of.CreateTaxId)
-    return await _create(call, call.match["customer"], parameters, expand.paths(parameters.expand, KIND))
+    return await _create(call, call.match["customer"], parameters, expand.paths(call, parameters.expand, KIND))
 
 
 async def retrieve_of_customer(call: Call) -> Reply:
@@ -52,7 +53,7 @@ async def list_of_customer(call: Call) -> Reply:
 
 async def delete_of_customer(call: Call) -> Reply:
     """Strike a number of the customer's out."""
-    expand.paths(call.parse(parameters_of.DeleteTaxId).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     return await _delete(call, call.match["customer"], call.match["tax_id"])
 
 
@@ -60,8 +61,9 @@ async def create(call: Call) -> Reply:
     """Note down a number of the account's own, or of a customer's."""
     parameters = call.parse(parameters_of.CreateOwnedTaxId)
     owner = parameters.customer_id()
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     if owner is not None:
+        call.permit("customers:write")
         try:
             return await _create(call, owner, parameters, tree)
         except Missing as missing:
@@ -102,10 +104,11 @@ async def list_all(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Strike a number out, the account's own or a customer's."""
-    expand.paths(call.parse(parameters_of.DeleteTaxId).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     id = call.match["tax_id"]
     owner: str | None = orjson.loads(await resources.find(call, KIND, id))["customer"]
     if owner is not None:
+        call.permit("customers:write")
         return await _delete(call, owner, id)
     return await call.door.executor.update(
         ACCOUNT_TAX_ID, id, DeleteOwn(id=id), call.begin(), reply=lambda *_: _deleted(id)
@@ -148,6 +151,7 @@ OPERATIONS = (
         path=OF_CUSTOMER,
         name="customers.tax_ids.create",
         right="customers:write",
+        beside=always("tax_ids:write"),
         route=create_of_customer,
         parameters=parameters_of.CreateTaxId,
         answers=KIND,
@@ -157,6 +161,7 @@ OPERATIONS = (
         path=OF_CUSTOMER,
         name="customers.tax_ids.list",
         right="customers:read",
+        beside=always("tax_ids:read"),
         route=list_of_customer,
         parameters=parameters_of.ListTaxIds,
         answers=f"list.{KIND}",
@@ -166,6 +171,7 @@ OPERATIONS = (
         path=f"{OF_CUSTOMER}/{{tax_id}}",
         name="customers.tax_ids.retrieve",
         right="customers:read",
+        beside=always("tax_ids:read"),
         route=retrieve_of_customer,
         parameters=parameters_of.RetrieveTaxId,
         answers=KIND,
@@ -175,6 +181,7 @@ OPERATIONS = (
         path=f"{OF_CUSTOMER}/{{tax_id}}",
         name="customers.tax_ids.delete",
         right="customers:write",
+        beside=always("tax_ids:write"),
         route=delete_of_customer,
         parameters=parameters_of.DeleteTaxId,
         answers=f"deleted_{KIND}",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 
 from events import customer, ids, test_clock
 from events.decider import Reply
@@ -16,6 +17,7 @@ from service.http.door import Call
 from service.http.extras.test_clock import join
 from service.http.operation import Operation
 from service.http.params import test_clock as parameters_of
+from service.http.permissions import always
 from service.http.routes import customers
 
 URL = "/v1/test_helpers/test_clocks"
@@ -26,7 +28,7 @@ async def create(call: Call) -> Reply:
     """Stop a clock at some time, for a customer that is there already or for new ones."""
     _in_test_mode(call)
     parameters = call.parse(parameters_of.CreateTestClock)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     id = ids.new("clock", os.urandom(ids.ID_BYTES))
     guest = parameters.customer
 
@@ -54,7 +56,7 @@ async def advance(call: Call) -> Reply:
     """Begin to move a clock on; it is ready when all that is due until then is done."""
     _in_test_mode(call)
     parameters = call.parse(parameters_of.AdvanceTestClock)
-    tree = expand.paths(parameters.expand, KIND)
+    tree = expand.paths(call, parameters.expand, KIND)
     id = call.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
@@ -70,7 +72,7 @@ async def advance(call: Call) -> Reply:
 async def delete(call: Call) -> Reply:
     """Delete a clock, and all customers that live on its time."""
     _in_test_mode(call)
-    expand.paths(call.parse(parameters_of.DeleteTestClock).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteTestClock).expand, KIND)
     id = call.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
@@ -123,6 +125,7 @@ OPERATIONS = (
         right="test_clocks:write",
         route=create,
         parameters=parameters_of.CreateTestClock,
+        beside=MappingProxyType({"customer": ("customers:write",)}),
         answers=KIND,
     ),
     Operation(
@@ -150,6 +153,7 @@ OPERATIONS = (
         right="test_clocks:write",
         route=delete,
         parameters=parameters_of.DeleteTestClock,
+        beside=always("customers:write"),
         answers=f"deleted_{KIND}",
     ),
     Operation(

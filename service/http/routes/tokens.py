@@ -24,7 +24,7 @@ async def create(call: Call) -> Reply:
     """Let a token stand for a card or a bank account; of anything else nothing is kept."""
     parameters = call.parse(parameters_of.CreateToken)
     kind = parameters.kind()
-    tree = expand.paths(parameters.expand, token.KIND)
+    tree = expand.paths(call, parameters.expand, token.KIND)
     origin = call.begin()
     holds, random = "", os.urandom(ids.ID_BYTES)
     card, account = None, None
@@ -56,7 +56,8 @@ async def retrieve(call: Call) -> Reply:
     kept = tokens.named(call, call.match["token"])
     if kept is None:
         return await resources.retrieve(call, token.KIND, call.match["token"], asked)
-    tree = expand.paths(asked, token.KIND)
+    tree = expand.paths(call, asked, token.KIND)
+    call.permit("tokens:write")  # for it is made
     origin = call.begin()
     kind, prefix = ("card", "card") if isinstance(kept, kept_of.Card) else ("bank_account", "ba")
     command = CreateToken(

@@ -26,7 +26,7 @@ KIND = "webhook_endpoint"
 async def create(call: Call) -> Reply:
     """Register a URL; the only answer that shows the secret."""
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
-    expand.paths(parameters.expand, KIND)
+    expand.paths(call, parameters.expand, KIND)
     caller = call.caller
     call.door.policy.vet_url(parameters.url, livemode=caller.livemode)
     origin = call.begin()
@@ -52,7 +52,7 @@ async def create(call: Call) -> Reply:
 async def update(call: Call) -> Reply:
     """Change an endpoint; what is pending for it follows at the next attempt."""
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
-    expand.paths(parameters.expand, KIND)
+    expand.paths(call, parameters.expand, KIND)
     if parameters.url is not None:
         call.door.policy.vet_url(parameters.url, livemode=call.caller.livemode)
     id = call.match["webhook_endpoint"]
@@ -68,7 +68,7 @@ async def update(call: Call) -> Reply:
 
 async def delete(call: Call) -> Reply:
     """Remove an endpoint; what is pending for it is dropped."""
-    expand.paths(call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
     id = call.match["webhook_endpoint"]
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
@@ -81,7 +81,7 @@ async def delete(call: Call) -> Reply:
 
 async def retrieve(call: Call) -> Reply:
     """An endpoint, without its secret."""
-    expand.paths(call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
+    expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
     caller, id = call.caller, call.match["webhook_endpoint"]
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
     if body is None:
@@ -94,7 +94,7 @@ async def list_all(call: Call) -> Reply:
     """A page of endpoints, newest first."""
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
     page, caller = parameters.page(), call.caller
-    expand.paths(parameters.expand, KIND, in_list=True)
+    expand.paths(call, parameters.expand, KIND, in_list=True)
     try:
         found = await call.door.reader.resources(caller.account, caller.livemode, KIND, page)
     except UnknownCursor:

@@ -1,0 +1,43 @@
+"""Permissions of restricted keys beside that of an operation: for what is expanded, and for what is written beside.
+
+The rule of restricted keys is that every object needs the permission of its own resource, wherever it is shown or
+changed: reading it where it is expanded, writing it where a parameter creates or changes it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# Permissions beside that of an operation: of a parameter, when it is sent; under ALWAYS, whatever is sent.
+Beside = Mapping[str, tuple[str, ...]]
+NOTHING: Beside = MappingProxyType({})
+ALWAYS = ""
+
+
+def always(*permissions: str) -> Beside:
+    """Permissions that an operation needs whatever is sent."""
+    return MappingProxyType({ALWAYS: permissions})
+
+
+# Kind of object, or of a stored part of one -> resource that permissions name.
+RESOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "cash_balance": "customers",
+        "coupon": "coupons",
+        "coupon.applies_to": "coupons",
+        "coupon.currency_options": "coupons",
+        "customer": "customers",
+        "invoice_credit_balance": "customers",
+        "payment_method": "payment_methods",
+        "promotion_code": "promotion_codes",
+        "promotion_code.currency_options": "promotion_codes",
+        "source": "sources",
+        "subscription": "subscriptions",
+        "tax_id": "tax_ids",
+        "test_helpers.test_clock": "test_clocks",
+    }
+)
+
+
+def to_read(kind: str) -> str:
+    """The permission to read objects of a kind."""
+    return f"{RESOURCES[kind]}:read"
