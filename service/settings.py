@@ -80,13 +80,16 @@ class Settings(BaseSettings):
     webhook_allow_networks: str | None = Field(
         None,
         description="networks that webhooks may go to though they are not public, like 10.1.0.0/16, separated by "
-        "commas; metadata of cloud machines stays closed",
+        "commas; whoever may register an endpoint can then send POST requests there and read the first 4 KiB of each "
+        "answer by the API, so open none that trusts its callers; metadata of cloud machines stays closed",
     )
     webhook_deny_networks: str | None = Field(
         None, description="networks that webhooks may not go to, likewise; they win over the allowed ones"
     )
     webhook_allowed_ports: str | None = Field(
-        None, description="ports that webhooks may go to, separated by commas; unset: all but those of other services"
+        None,
+        description="the only ports that webhooks may go to, separated by commas; unset: all but those of services "
+        "that are no web servers, such as 22, 5432 and 6379",
     )
     webhook_proxy_url: SecretStr | None = Field(
         None,

@@ -1,8 +1,9 @@
 """Which URLs and which addresses may be called, so that nobody reaches our own network through us (SSRF).
 
-A URL is vetted when it is registered and again at each attempt, by the parser that also connects. That alone proves
-nothing, since a name may resolve to anything and to something else a moment later: what counts is `open_socket`,
-which vets the concrete address of every connection right before it is made, whether it came from a name or a literal.
+A URL is vetted when it is registered and again at each attempt, parsed by webhooks/receiver_url.py both times. That
+alone proves nothing, since a name may resolve to anything and to something else a moment later: what counts is
+`open_socket`, which vets the concrete address of every connection right before it is made, whether it came from a name
+or a literal.
 
 `ipaddress.is_global` is not enough. It holds for addresses that carry another one inside (6to4, NAT64, IPv4-compatible
 forms), for multicast and for ranges assigned after the interpreter was built; so ranges are named here, from the IANA
@@ -17,9 +18,9 @@ from errno import EACCES
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from yarl import URL
-
 from events.errors import Refusal
+from webhooks import receiver_url
+from webhooks.receiver_url import ReceiverUrl, UrlUnreadable
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -87,19 +88,26 @@ NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # how the last 64 bits begin (RFC 5214, section 6.1)
 THIS_NETWORK = IPv4Network("0.0.0.0/8")
 OWN_NAMES = frozenset({"localhost", "localdomain"})
-LOCAL_NAMES = OWN_NAMES | {"local", "internal", "intranet", "lan", "home", "corp", "private"}
+LOCAL_NAMES = OWN_NAMES | {"local", "internal", "intranet", "lan", "home", "corp", "private", "test"}
+LOCAL_ZONES = ("home.arpa",)  # RFC 8375
+# Special-use names (RFC 6761 and its registry at IANA) under which no web server is found, on whatever network.
+NOWHERE = {"alt": "not of the DNS", "arpa": "infrastructure", "invalid": "invalid", "onion": "of Tor"}
 
-# Ports of services that a POST must not be smuggled into: "bad ports" of the Fetch Standard, and 0.
+# Ports of services that a POST must not be smuggled into: "bad ports" of the Fetch Standard, and 0,
 BAD_PORTS = frozenset({
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
     109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515,
     526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
     3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    # and those of databases, brokers, caches, remote shells and orchestration, none of which receives webhooks.
+    177, 445, 593, 873, 1352, 1433, 1434, 1521, 1583, 1883, 2181, 2375, 2376, 2377, 2379, 2380, 2483, 2484,
+    3268, 3269, 3306, 3389, 4369, 5432, 5433, 5671, 5672, 5900, 5901, 5984, 5985, 5986, 6379, 6380, 6432, 6443,
+    7199, 7474, 7687, 8529, 9042, 9092, 9093, 9142, 9160, 9200, 9300, 9418, 10250, 10255, 10256, 11211, 15672, 16379,
+    25672, 26257, 26379, 27017, 27018, 27019, 28015, 33060, 61613, 61616,
 })  # fmt: skip
 
 HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
-FORBIDDEN_LETTER = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class UrlRefused(Refusal):
@@ -147,28 +155,19 @@ class Policy:
         closed = port in BAD_PORTS if self.allowed_ports is None else port not in self.allowed_ports
         return f"port {port} is not open to webhooks" if closed else None
 
-    def vet_url(self, url: str, *, livemode: bool = False) -> URL:
-        """The URL, parsed for the client that will call it; for live mode and in production it must be https.
+    def vet_url(self, url: str, *, livemode: bool = False) -> ReceiverUrl:
+        """The URL, parsed for whoever will call it; for live mode and in production it must be https.
 
         Raises:
             UrlRefused: it may not be called, wherever its name leads.
         """
-        if FORBIDDEN_LETTER.search(url):
-            raise UrlRefused("it contains spaces, control characters or backslashes")
         try:
-            parsed = URL(url)
-            host, port = parsed.raw_host, parsed.port
-        except ValueError as error:
-            raise UrlRefused("it does not parse") from error
-        if parsed.scheme not in ("http", "https"):
-            raise UrlRefused("it must begin with https:// or http://")
+            parsed = receiver_url.parse(url)
+        except UrlUnreadable as error:
+            raise UrlRefused(str(error)) from error
         if parsed.scheme == "http" and (livemode or self.production):
             raise UrlRefused("it must begin with https://")
-        if not host or port is None:
-            raise UrlRefused("it names no host")
-        if "@" in _authority(url):
-            raise UrlRefused("it must not contain a user name or password")
-        if why := self.port_objection(port) or self._host_objection(host, bracketed="[" in _authority(url)):
+        if why := self.port_objection(parsed.port) or self._host_objection(parsed.host, bracketed=parsed.bracketed):
             raise UrlRefused(why)
         return parsed
 
@@ -208,10 +207,19 @@ class Policy:
         name = host.lower()
         if name in METADATA_NAMES:
             return f"{host} is not a public name (metadata of a cloud machine)"
+        if _within(name, LOCAL_ZONES):
+            return f"{host} is not a public name" if self.production and not self.allow_networks else None
+        last = name.rpartition(".")[2]
+        if last in NOWHERE:
+            return f"{host} is not a public name (.{last} is {NOWHERE[last]}; RFC 6761)"
         closed = OWN_NAMES if self.allow_networks else LOCAL_NAMES
-        if self.production and (name.rpartition(".")[2] in closed or ("." not in name and not self.allow_networks)):
+        if self.production and (last in closed or ("." not in name and not self.allow_networks)):
             return f"{host} is not a public name"
         return None
+
+
+def _within(name: str, zones: tuple[str, ...]) -> bool:
+    return any(name == zone or name.endswith(f".{zone}") for zone in zones)
 
 
 def _unmapped(address: Address) -> Address:
@@ -252,10 +260,6 @@ def _special(address: Address, *, production: bool) -> str | None:
         if _is_isatap(address):
             return "ISATAP"
     return None
-
-
-def _authority(url: str) -> str:
-    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
 
 
 def is_address(host: str) -> bool:

@@ -28,6 +28,7 @@ from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
 from webhooks.names import Doubt, Lookup, Names
 from webhooks.proxy import Proxy
+from webhooks.receiver_url import ReceiverUrl
 from webhooks.wire import Answer, Target, Wire
 
 CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
@@ -190,7 +191,7 @@ class Sender:
             answer.close()  # and its connection, unless the answer was read to its end
 
     async def _post_through(
-        self, proxy: Proxy, target: URL, body: bytes, headers: dict[str, str]
+        self, proxy: Proxy, target: ReceiverUrl, body: bytes, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
         """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
         assert self._session is not None, "the sender is open"
@@ -207,30 +208,29 @@ class Sender:
             last.url, data=body, headers=headers | last.host, server_hostname=last.name, allow_redirects=False
         )
 
-    async def _ways(self, proxy: Proxy, target: URL) -> list["_Way"]:
+    async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list["_Way"]:
         """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
 
         Raises:
             AddressRefused: none of them may be called.
             _NameFailed: there is none.
         """
-        host, port = target.raw_host, target.port
-        assert host is not None, "the URL is vetted"
-        assert port is not None, "the URL is vetted"
-        if proxy.resolves or is_address(host):
-            return [_Way(target, {}, None)]
+        if proxy.resolves or is_address(target.host):
+            return [_Way(absolute(target, target.origin), {}, None)]
         assert self._names is not None, "the sender is open"
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                found = [each["host"] for each in await self._names.resolve(host, port)]
+                found = [each["host"] for each in await self._names.resolve(target.host, target.port)]
         except OSError as error:
             raise _NameFailed(None if isinstance(error, TimeoutError) else error) from error
         vetted = [address for address in found if self._policy.allowed(address)]
         if not vetted:
-            raise AddressRefused(host, port, "no address of it is open")
-        said = {"Host": target.host_port_subcomponent or host}
-        name = host if target.scheme == "https" else None
-        return [_Way(target.with_host(address), said, name) for address in vetted[:ADDRESSES_MAX]]
+            raise AddressRefused(target.host, target.port, "no address of it is open")
+        said = {"Host": target.authority}
+        name = target.host if target.scheme == "https" else None
+        return [
+            _Way(absolute(target, target.origin.with_host(address)), said, name) for address in vetted[:ADDRESSES_MAX]
+        ]
 
     def _open_socket(self, found: AddrInfo) -> socket:
         attempt = _current.get()
@@ -309,6 +309,11 @@ class _Way(NamedTuple):
     url: URL
     host: dict[str, str]
     name: str | None
+
+
+def absolute(target: ReceiverUrl, origin: URL) -> URL:
+    """The URL of a receiver with another host, to the byte otherwise: what a proxy is asked for."""
+    return URL(f"{origin}{target.target}", encoded=True)
 
 
 class _NameFailed(Exception):

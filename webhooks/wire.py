@@ -18,13 +18,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from webhooks.receiver_url import ReceiverUrl
+
 ORIGINS_KEPT_MAX = 4_096
 
 
 class Target(NamedTuple):
     """A URL, and how a request for it begins."""
 
-    url: URL
+    url: ReceiverUrl
     head: str
 
 
@@ -63,17 +65,17 @@ class Wire:
         self._always = _lines({**headers, "Accept": "*/*"})
         self._origin = lru_cache(ORIGINS_KEPT_MAX)(self._request)
 
-    def target(self, url: URL) -> Target:
+    def target(self, url: ReceiverUrl) -> Target:
         """What `post` takes for a URL, which may be kept."""
-        return Target(url, f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n{self._always}")
+        return Target(url, f"POST {url.target} HTTP/1.1\r\nHost: {url.authority}\r\n{self._always}")
 
     async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send and wait for an answer to begin. Raises what `ClientSession.post` does."""
-        request = self._origin(target.url.origin())
+        request = self._origin(target.url.origin)
         try:
             connection = await self._connector.connect(request, [], self._timeout)
         except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url}") from error
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.place}") from error
         protocol = connection.protocol
         assert protocol is not None, "it was just made"
         try:

@@ -16,20 +16,20 @@ from typing import Protocol
 
 import asyncpg
 import structlog
-from yarl import URL
 
 from events import trace
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
-from webhooks import endpoint, lane, thin
+from webhooks import endpoint, lane, receiver_url, thin
 from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
 from webhooks.places import Place, Places
+from webhooks.receiver_url import UrlUnreadable
 from webhooks.reconciler import Wakeup
 from webhooks.sender import IN_FLIGHT_MAX, Sender
 
@@ -270,7 +270,7 @@ class Worker:
             held.endpoint, held.lane = told, lane.paced(state, held.lane.paced_until)
             if told.status != "enabled":
                 held.forget()
-        held.host = URL(told.url).authority if told.url else ""
+        held.host = _host(told.url)
         self._hold_back(held)
         self._places.queue(held)  # it may have places again
         place = endpoint.stream(told.id)
@@ -410,6 +410,14 @@ class Worker:
     def _now(self) -> datetime:
         """The database's time, which all workers share."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
+
+
+def _host(url: str) -> str:
+    """By what attempts at a URL are grouped; one that cannot be read is refused by the sender."""
+    try:
+        return receiver_url.parse(url).place
+    except UrlUnreadable:
+        return ""
 
 
 def _headers(head: Head) -> dict[str, str]:

@@ -22,6 +22,7 @@ from webhooks import signature
 from webhooks.delivery import Outcome
 from webhooks.guard import AddressRefused, AddrInfo, Policy, UrlRefused
 from webhooks.names import Lookup
+from webhooks.receiver_url import ReceiverUrl
 from webhooks.sender import Sender
 
 PRODUCTION = Policy(production=True)
@@ -160,11 +161,34 @@ HOSTILE_URLS = [  # PORT is where a listener waits
     "https://a..b/",
     "https://-a.example/",
     "https://" + "a" * 64 + ".example/",
+    # names that lead nowhere, or to whoever answers for them (RFC 6761)
+    "https://duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion/",
+    "https://router.home.arpa/",
+    "https://1.0.0.127.in-addr.arpa/",
+    "https://1.0.0.0.ip6.arpa/",
+    "https://rollbook.invalid/",
+    "https://hook.test/",
+    "https://somewhere.alt/",
+    # labels that encode and do not decode
+    "https://xn--a.com/",
+    "https://xn--/",
+    "https://xn--0.example/",
+    "https://a]b[@",
+    "https://[",
+    "https://]/",
+    "https://a]/",
+    "https://[::1]x/",
+    "https://[::1]]/",
     # odd ports
     "https://example.com:0/",
     "https://example.com:22/",
     "https://example.com:25/",
     "https://example.com:6667/",
+    "https://example.com:2375/",
+    "https://example.com:5432/",
+    "https://example.com:6379/",
+    "https://example.com:9200/",
+    "https://example.com:11211/",
     "https://example.com:65536/",
     "https://example.com:-1/",
 ]
@@ -254,10 +278,13 @@ async def trap(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Trap]:
 class NoGuard(Policy):
     """Lets everything through that the client can read."""
 
-    def vet_url(self, url: str, *, livemode: bool = False) -> URL:
+    def vet_url(self, url: str, *, livemode: bool = False) -> ReceiverUrl:
         try:
-            return URL(url)
-        except ValueError as error:
+            read = URL(url)
+            host, port = read.raw_host or "", read.port or 0
+            authority = read.host_port_subcomponent or ""
+            return ReceiverUrl(read.scheme, host, False, port, authority, read.raw_path_qs, read.origin())
+        except (ValueError, IndexError) as error:
             raise UrlRefused("it does not parse") from error
 
     def open_socket(self, found: AddrInfo) -> socket.socket:
@@ -410,7 +437,7 @@ def test_live_mode_wants_https_wherever_it_runs() -> None:
     "url", ["http://localhost:4242/", "http://127.0.0.1:4242/", "http://[::1]:4242/", "http://nas/"]
 )
 def test_a_developer_may_call_their_own_machine(url: str) -> None:
-    assert DEVELOPMENT.vet_url(url)
+    assert DEVELOPMENT.vet_url(url).host
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "0.0.0.0", "224.0.0.1", "64:ff9b::7f00:1"])
@@ -426,7 +453,7 @@ def test_an_operator_may_open_a_network_and_close_a_part_of_it() -> None:
     )
     assert policy.allowed("10.5.0.1")
     assert policy.allowed("::ffff:10.5.0.1")
-    assert policy.vet_url("https://10.5.0.1/")
+    assert policy.vet_url("https://10.5.0.1/").host
     assert not policy.allowed("10.6.0.1")
     assert not policy.allowed("192.168.0.1")
 
@@ -465,7 +492,7 @@ def test_a_denied_network_is_denied_whatever_carries_its_addresses() -> None:
 def test_names_of_a_local_network_are_open_where_a_network_is() -> None:
     policy = Policy(production=True, allow_networks=(ip_network("10.0.0.0/8"),))
     for url in ("https://hooks/", "https://hooks.corp.internal/"):
-        assert policy.vet_url(url)
+        assert policy.vet_url(url).host
         with pytest.raises(UrlRefused, match="not a public name"):
             PRODUCTION.vet_url(url)
     for url in ("https://localhost/", "https://a.localhost/", "https://metadata.google.internal/"):
@@ -475,7 +502,7 @@ def test_names_of_a_local_network_are_open_where_a_network_is() -> None:
 
 def test_an_operator_may_name_the_only_ports() -> None:
     policy = Policy(production=True, allowed_ports=frozenset({443}))
-    assert policy.vet_url("https://example.com/")
+    assert policy.vet_url("https://example.com/").host
     with pytest.raises(UrlRefused, match="port 8443"):
         policy.vet_url("https://example.com:8443/")
     with pytest.raises(AddressRefused, match="port 8443"):

@@ -2,6 +2,9 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
+
+import pytest
 
 from tests.service.serving import Api, Serve
 
@@ -151,3 +154,20 @@ async def test_an_endpoint_may_be_where_the_operator_lets_webhooks_go_and_nowher
     assert (await api.refused("POST", PATH, "url=https://a.example:8443&enabled_events[]=*"))[0] == "url_invalid"
     own = f"{PATH}/{(await registered(api))['id']}"
     assert (await api.refused("POST", own, "url=https://10.6.0.1"))[:2] == ("url_invalid", "url")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a]b[@", "https://[", "https://]", "https://a]", "http://xn--a.com/", "http://xn--/", "https://[::1",
+        "https://:1", "https://\ud800".encode(errors="surrogatepass").decode(errors="replace"), "https://a:b/", "https://\U0001f600\u200d/",
+        "https://x.onion/", "https://router.home.arpa.invalid/", "https://1.2.0.192.in-addr.arpa/",
+        "https://example.com:5432/", "https://example.com:11211/",
+    ],
+)  # fmt: skip
+async def test_a_url_that_cannot_be_worked_with_is_refused(api: Api, url: str) -> None:
+    made = await registered(api)
+    for path, rest in ((PATH, "&enabled_events[]=*"), (f"{PATH}/{made['id']}", "")):
+        answer = await api.post(path, f"url={quote(url)}{rest}")
+        assert (answer.status, answer.json["error"]["code"]) == (400, "url_invalid"), answer.body
+        assert answer.json["error"]["param"] == "url"
