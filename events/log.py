@@ -8,6 +8,8 @@ import asyncpg
 from events.commit import GroupCommit
 from events.database import LOST, load_sql
 from events.errors import LogUnavailable
+from events.keys import MasterKeys
+from events.receipts import ReceiptKeys
 from events.record import Append, Loaded, Origin, Receipt, Record
 
 
@@ -36,18 +38,19 @@ class Log(Protocol):
 
 
 class PostgresLog:
-    """The log in Postgres; appends of all tasks are gathered into one call at a time."""
+    """The log in Postgres; appends of all tasks are gathered into one call at a time. Receipts are sealed."""
 
-    def __init__(self, commit: GroupCommit, pool: asyncpg.Pool) -> None:
+    def __init__(self, commit: GroupCommit, pool: asyncpg.Pool, master_keys: MasterKeys) -> None:
         self._commit = commit
         self._pool = pool
         self._load = load_sql("events", "load_stream")
         self._read = load_sql("events", "read_log")
         self._receipt = load_sql("events", "find_receipt")
+        self._receipt_keys = ReceiptKeys(self._fetch, master_keys)
 
     async def append(self, item: Append) -> int | None:
         """See Log."""
-        return await self._commit.append(item)
+        return await self._commit.append(item if item.receipt is None else await self._receipt_keys.seal(item))
 
     async def load(self, stream: str, after: int = 0) -> Loaded:
         """See Log."""
@@ -61,7 +64,7 @@ class PostgresLog:
     async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
         """See Log."""
         rows = await self._fetch(self._receipt, account, livemode, key)
-        return Receipt(**rows[0]) if rows else None
+        return await self._receipt_keys.unseal(account, livemode, Receipt(**rows[0])) if rows else None
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         try:

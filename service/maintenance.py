@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 
 from events.clock import Clock
-from events.database import LOST
+from events.database import LOST, load_sql
 
 log = structlog.get_logger("service")
 
@@ -40,6 +40,7 @@ async def maintain(pool: asyncpg.Pool, clock: Clock) -> int:
     today = clock.now().date()
     dropped = 0
     await pool.execute("SELECT events.prepare_log()")
+    await pool.execute(load_sql("events", "drop_receipt_keys"), today - timedelta(days=KEPT_DAYS["events.receipt"]))
     for parent, days in KEPT_DAYS.items():
         for day in (today, today + timedelta(days=1)):
             await pool.execute("SELECT events.make_day($1::text::regclass, $2)", parent, day)

@@ -101,7 +101,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
     known, keys, clock = codec(), master_keys(settings), SystemClock()
     pool = await create_pool(dsn, application="service", size_max=settings.pool_size_max)
     commit = GroupCommit(dsn, InlineReadModels(), batch_max=settings.append_batch_max, observe=metrics.appended)
-    log = PostgresLog(commit, pool)
+    log = PostgresLog(commit, pool, keys)
     rows_of = RowsOfKinds(
         {
             "customer": CustomerProjection(settings.api_version).rows,

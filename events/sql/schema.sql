@@ -4,7 +4,8 @@
 -- log         the events, partitioned by position; INSERT and SELECT only, by privilege and by trigger
 -- stream      where each stream stands: its version and the hash its next event chains to
 -- receipt     answers given under an idempotency key, partitioned by day and dropped after two
--- keys.subject  the key that unseals a stream's personal data, wrapped; destroying the row erases the person
+-- keys.subject  the key that unseals a stream's personal data in the log, wrapped
+-- keys.receipt_day  the key that unseals a day's receipts, wrapped; destroyed with the day
 
 CREATE SCHEMA IF NOT EXISTS events;
 CREATE SCHEMA keys;
@@ -54,13 +55,18 @@ CREATE TABLE events.receipt (
     fingerprint bytea NOT NULL,                    -- of everything the answer depended on
     request_id text NOT NULL,
     status smallint NOT NULL,
-    body bytea NOT NULL,
+    body bytea NOT NULL,                           -- sealed with the day's key: see events/receipts.py
     CONSTRAINT receipt_pkey PRIMARY KEY (account, livemode, key, answered_at)
 ) PARTITION BY RANGE (answered_at);
 
 CREATE TABLE keys.subject (
     stream text COLLATE "C" CONSTRAINT subject_pkey PRIMARY KEY,
     wrapped bytea NOT NULL                         -- the key, sealed by a master key: see events/keys.py
+);
+
+CREATE TABLE keys.receipt_day (
+    day date CONSTRAINT receipt_day_pkey PRIMARY KEY,
+    wrapped bytea NOT NULL                         -- the key, sealed by a master key: see events/receipts.py
 );
 
 -- What events.append takes: see events/sql/functions/append.sql.
@@ -91,3 +97,4 @@ GRANT SELECT, INSERT ON events.log TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
 GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON keys.subject TO rollbook_service;
+GRANT SELECT, INSERT, DELETE ON keys.receipt_day TO rollbook_service;

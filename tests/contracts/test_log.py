@@ -17,6 +17,7 @@ from events.log import Log, PostgresLog
 from events.memory import MemoryLog
 from events.record import Append, Record
 from tests.events.appends import ORIGIN, after, append, note, receipt
+from tests.events.world import KEYS
 
 OTHERS = [
     ORIGIN._replace(account="acct_2"),
@@ -56,7 +57,7 @@ async def postgres(database: str) -> AsyncIterator[World]:
         finally:
             await owner.close()
 
-    yield World(PostgresLog(commit, pool), age)
+    yield World(PostgresLog(commit, pool, KEYS), age)
     await commit.close()
     await pool.close()
 

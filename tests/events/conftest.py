@@ -8,6 +8,7 @@ import pytest
 from events.commit import GroupCommit, NoReadModels
 from events.database import connect, create_pool
 from events.log import PostgresLog
+from tests.events.world import KEYS
 
 
 @pytest.fixture
@@ -31,6 +32,6 @@ async def log(database: str) -> AsyncIterator[PostgresLog]:
     """The log in Postgres, with nothing beside it."""
     commit = GroupCommit(database, NoReadModels())
     pool = await create_pool(database, application="test", size_max=2)
-    yield PostgresLog(commit, pool)
+    yield PostgresLog(commit, pool, KEYS)
     await commit.close()
     await pool.close()

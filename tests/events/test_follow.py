@@ -12,6 +12,7 @@ from events.database import create_pool
 from events.follow import Wakeup, follow
 from events.log import PostgresLog
 from tests.events.appends import append
+from tests.events.world import KEYS
 from tests.waiting import until
 
 
@@ -30,7 +31,7 @@ async def listening(dsn: str) -> AsyncIterator[Wakeup]:
 async def log(database: str) -> AsyncIterator[PostgresLog]:
     commit = GroupCommit(database, NoReadModels())
     pool = await create_pool(database, application="test", size_max=2)
-    yield PostgresLog(commit, pool)
+    yield PostgresLog(commit, pool, KEYS)
     await commit.close()
     await pool.close()
 

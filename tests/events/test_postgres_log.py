@@ -16,6 +16,7 @@ from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, Sta
 from events.log import PostgresLog
 from events.record import Append
 from tests.events.appends import ORIGIN, append, note, receipt
+from tests.events.world import KEYS
 from tests.waiting import until
 
 
@@ -194,7 +195,7 @@ async def test_without_a_server_the_log_says_so() -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     commit = GroupCommit(nowhere, NoReadModels())
     pool = await create_pool(nowhere, application="test", size_max=1)
-    log = PostgresLog(commit, pool)
+    log = PostgresLog(commit, pool, KEYS)
     for question in (
         log.append(append("note-1", 0, "a")),
         log.load("note-1"),

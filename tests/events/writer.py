@@ -15,6 +15,7 @@ from events.database import create_pool
 from events.errors import StaleStream
 from events.log import PostgresLog
 from tests.events.appends import after, append
+from tests.events.world import KEYS
 
 TASKS = 20
 APPENDS = 15  # of each task
@@ -92,7 +93,7 @@ async def main(dsn: str, name: str, plan: str) -> None:
     """Carry out a plan."""
     commit = GroupCommit(dsn, NoReadModels())
     pool = await create_pool(dsn, application="writer", size_max=4)
-    await {"overlapping": overlapping, "endless": endless}[plan](PostgresLog(commit, pool), name)
+    await {"overlapping": overlapping, "endless": endless}[plan](PostgresLog(commit, pool, KEYS), name)
     await commit.close()
     await pool.close()
 

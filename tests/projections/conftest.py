@@ -13,7 +13,7 @@ from projections import api_keys
 from projections.customers import CustomerProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
-from tests.events.world import House
+from tests.events.world import KEYS, House
 
 API_VERSION = "2026-10-28.endive"
 
@@ -33,7 +33,7 @@ async def home(database: str) -> AsyncIterator[Home]:
     pool = await create_pool(database, application="test", size_max=4)
     rows_of = RowsOfKinds({"customer": CustomerProjection(API_VERSION).rows, "api_key": api_keys.rows})
     reader = Reader(database, pool)
-    yield Home(PostgresLog(commit, pool), rows_of=rows_of, reader=reader, pool=pool)
+    yield Home(PostgresLog(commit, pool, KEYS), rows_of=rows_of, reader=reader, pool=pool)
     await commit.close()
     await reader.close()
     await pool.close()

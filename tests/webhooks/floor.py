@@ -248,7 +248,9 @@ async def floor(dsn: str) -> AsyncIterator[Floor]:
     rows_of = RowsOfKinds({endpoint.KIND: EndpointProjection(MASTER_KEYS, "2026-10-28.endive").rows})
     owner = await asyncpg.connect(dsn)
     try:
-        yield Floor(dsn, pool, owner, commit, Executor(PostgresLog(commit, pool), codec, MASTER_KEYS, rows_of))
+        yield Floor(
+            dsn, pool, owner, commit, Executor(PostgresLog(commit, pool, MASTER_KEYS), codec, MASTER_KEYS, rows_of)
+        )
     finally:
         await commit.close()
         await pool.close()

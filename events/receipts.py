@@ -1,0 +1,98 @@
+"""Receipts at rest: answers kept under idempotency keys, sealed with a key per day.
+
+An answer may hold a secret that is shown once, and it holds personal data. So its body is sealed with AES-256-GCM under
+a key of the day, which the master key wraps; the row of that key is deleted when the day's receipts are dropped, and
+what a backup still has of them is unreadable from then on. The sealed bytes authenticate the account, mode and
+idempotency key that they belong to.
+
+A sealed body is a byte that no JSON begins with, the ordinal of the day, a nonce, the ciphertext and its tag. Whatever
+begins otherwise was kept before receipts were sealed, and is read as it is.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from events.database import load_sql
+from events.errors import BrokenHistory
+from events.keys import MasterKeys
+from events.personal import KEY_BYTES, NONCE_BYTES
+from events.record import Append, Receipt
+
+SEALED = b"\x01"
+DAY_BYTES = 4
+DAYS_CACHED_MAX = 4
+
+Fetch = Callable[..., Awaitable[list[Any]]]
+
+
+class ReceiptKeys:
+    """Seals and unseals the bodies of receipts; the keys of the latest days are cached."""
+
+    def __init__(self, fetch: Fetch, master_keys: MasterKeys) -> None:
+        self._fetch = fetch
+        self._master_keys = master_keys
+        self._ciphers: dict[int, AESGCM] = {}
+        self._lock = asyncio.Lock()
+        self._find = load_sql("events", "find_receipt_key")
+        self._add = load_sql("events", "add_receipt_key")
+
+    async def seal(self, item: Append) -> Append:
+        """The append with the body of its receipt sealed. Raises LogUnavailable on the first receipt of a day."""
+        receipt, origin = item.receipt, item.origin
+        assert receipt is not None
+        day = origin.at.toordinal()
+        cipher = self._ciphers.get(day) or await self._current(day)
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = cipher.encrypt(nonce, receipt.body, _context(origin.account, origin.livemode, receipt.key))
+        body = b"".join((SEALED, day.to_bytes(DAY_BYTES, "big"), nonce, sealed))
+        return item._replace(receipt=receipt._replace(body=body))
+
+    async def unseal(self, account: str, livemode: bool, receipt: Receipt) -> Receipt | None:
+        """The receipt as it was given to `seal`; None when the key of its day is destroyed. Raises BrokenHistory."""
+        if not receipt.body.startswith(SEALED):
+            return receipt
+        nonce_at = len(SEALED) + DAY_BYTES
+        day = int.from_bytes(receipt.body[len(SEALED) : nonce_at], "big")
+        cipher = self._ciphers.get(day) or await self._known(day)
+        if cipher is None:
+            return None
+        nonce, sealed = receipt.body[nonce_at : nonce_at + NONCE_BYTES], receipt.body[nonce_at + NONCE_BYTES :]
+        try:
+            return receipt._replace(body=cipher.decrypt(nonce, sealed, _context(account, livemode, receipt.key)))
+        except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
+            raise BrokenHistory(f"the receipt of {receipt.request_id} does not unseal") from error
+
+    async def _current(self, day: int) -> AESGCM:
+        """The key of a day, made unless another process has made it."""
+        async with self._lock:
+            cipher = self._ciphers.get(day) or await self._known(day)
+            if cipher is None:
+                wrapped = self._master_keys.seal(os.urandom(KEY_BYTES), _place(day))
+                await self._fetch(self._add, date.fromordinal(day), wrapped)
+                cipher = await self._known(day)
+            assert cipher is not None, "a key was added, or was there"
+            return cipher
+
+    async def _known(self, day: int) -> AESGCM | None:
+        rows = await self._fetch(self._find, date.fromordinal(day))
+        if not rows:
+            return None
+        cipher = AESGCM(self._master_keys.unseal(rows[0]["wrapped"], _place(day)))
+        self._ciphers[day] = cipher
+        if len(self._ciphers) > DAYS_CACHED_MAX:
+            del self._ciphers[min(self._ciphers)]
+        return cipher
+
+
+def _place(day: int) -> str:
+    return f"receipts {date.fromordinal(day)}"
+
+
+def _context(account: str, livemode: bool, key: str) -> bytes:
+    return f"{account}\n{livemode}\n{key}".encode()
