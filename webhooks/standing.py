@@ -26,6 +26,7 @@ class Standings:
         self._pool = pool
         self._clock = clock
         self._find = load_sql("webhooks", "find_standing")
+        self._count = load_sql("webhooks", "count_to_send")
 
     async def of(self, account: str, livemode: bool, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """How endpoints stand, as the API shows it, by id; without those that this account and mode have not.
@@ -38,6 +39,30 @@ class Standings:
             raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
         now = self._clock.now()
         return {row["id"]: render(row, now) for row in rows}
+
+    async def to_send(
+        self,
+        account: str,
+        livemode: bool,
+        id: str,
+        *,
+        above: int | None = None,
+        since: datetime | None = None,
+        latest: bool = False,
+        pending: bool = False,
+    ) -> int:
+        """How many events a recovery or a resumption sends to an endpoint, counted up to COUNTED_MAX.
+
+        They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending` also
+        its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
+        """
+        try:
+            count: int = await self._pool.fetchval(
+                self._count, account, livemode, id, above, since, latest, pending, COUNTED_MAX
+            )
+        except LOST as error:
+            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        return count
 
 
 def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -107,29 +108,32 @@ async def roll_secret(call: Call) -> Reply:
 
 
 async def pause(call: Call) -> Reply:
-    """Stop sending to an endpoint; it keeps its place."""
+    """Stop sending to an endpoint; its position is kept."""
     call.parse(parameters_of.PauseWebhookEndpoint)
-    return await _change(call, UpdateEndpoint(id=call.match["webhook_endpoint"], patch={"disabled": True}))
+    command = UpdateEndpoint(id=call.match["webhook_endpoint"], patch={"disabled": True})
+    return await _change(call, command, await _pending(call))
 
 
 async def resume(call: Call) -> Reply:
     """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
-    parameters = call.parse(parameters_of.ResumeWebhookEndpoint)
-    return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=parameters.replay))
+    replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
+    affected = 0 if replay == "skip" else await _to_send(call, latest=replay == "latest", pending=True)
+    return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=replay), affected)
 
 
 async def recover(call: Call) -> Reply:
     """Send an endpoint once more what it has not taken, however much that is; live events do not wait for it."""
     parameters = call.parse(parameters_of.RecoverWebhookEndpoint)
     parameters.check()
-    id = call.match["webhook_endpoint"]
-    return await _change(call, RecoverEndpoint(id=id, position=parameters.position, since=parameters.since))
+    command = RecoverEndpoint(id=call.match["webhook_endpoint"], position=parameters.position, since=parameters.since)
+    since = None if parameters.since is None else datetime.fromtimestamp(parameters.since, UTC)
+    return await _change(call, command, await _to_send(call, above=parameters.position or 0, since=since))
 
 
 async def cancel_pending(call: Call) -> Reply:
     """Give up whatever is pending for an endpoint; what is on its way to it at this moment may arrive."""
     call.parse(parameters_of.CancelPending)
-    return await _change(call, CancelPending(id=call.match["webhook_endpoint"]))
+    return await _change(call, CancelPending(id=call.match["webhook_endpoint"]), await _pending(call))
 
 
 async def test(call: Call) -> Reply:
@@ -146,13 +150,37 @@ async def test(call: Call) -> Reply:
     )
 
 
-async def _change(call: Call, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint) -> Reply:
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        return Reply(200, dumps(endpoint.render(state, call.caller.livemode)))
+async def _pending(call: Call) -> int:
+    """How many deliveries are pending for the endpoint. Raises Missing."""
+    pending: int = (await _standing(call, call.match["webhook_endpoint"]))["pending_deliveries"]
+    return pending
 
-    return await call.door.executor.update(
-        ENDPOINT, command.id, command, call.begin(), reply=reply, key_use=call.key_use
-    )
+
+async def _to_send(call: Call, **which: Any) -> int:
+    """How many events the endpoint will be sent; see Standings.to_send."""
+    caller = call.caller
+    return await call.door.standings.to_send(caller.account, caller.livemode, call.match["webhook_endpoint"], **which)
+
+
+async def _change(
+    call: Call, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
+) -> Reply:
+    """Change an endpoint; the answer is how it stands then, with how many deliveries or events that is about."""
+
+    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+        await unit.load(ENDPOINT, command.id)
+        state = unit.do(ENDPOINT, command.id, command)
+
+        async def answer() -> Reply:
+            standing = await _standing(call, command.id)
+            first = {"id": command.id, "object": standing["object"], "affected": affected}
+            status = "disabled" if state.disabled else "enabled"
+            return Reply(200, dumps({**first, **standing, "status": status}))
+
+        return answer
+
+    streams = (ENDPOINT.stream(command.id),)
+    return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
 
 
 OPERATIONS = (
@@ -190,7 +218,7 @@ OPERATIONS = (
         right="webhook_endpoints:write",
         route=cancel_pending,
         parameters=parameters_of.CancelPending,
-        answers="webhook_endpoint",
+        answers="rollbook.webhook_endpoint",
     ),
     Operation(
         method="POST",
@@ -199,7 +227,7 @@ OPERATIONS = (
         right="webhook_endpoints:write",
         route=pause,
         parameters=parameters_of.PauseWebhookEndpoint,
-        answers="webhook_endpoint",
+        answers="rollbook.webhook_endpoint",
     ),
     Operation(
         method="POST",
@@ -208,7 +236,7 @@ OPERATIONS = (
         right="webhook_endpoints:write",
         route=recover,
         parameters=parameters_of.RecoverWebhookEndpoint,
-        answers="webhook_endpoint",
+        answers="rollbook.webhook_endpoint",
     ),
     Operation(
         method="POST",
@@ -217,7 +245,7 @@ OPERATIONS = (
         right="webhook_endpoints:write",
         route=resume,
         parameters=parameters_of.ResumeWebhookEndpoint,
-        answers="webhook_endpoint",
+        answers="rollbook.webhook_endpoint",
     ),
     Operation(
         method="POST",

@@ -41,6 +41,9 @@ class OwnWebhookEndpoint(Shape):
     """What the endpoint is called by."""
     object: Literal["rollbook.webhook_endpoint"]
     """Says that this is how a webhook endpoint stands."""
+    affected: int = ABSENT
+    """Number of pending deliveries or missed events that the request is about; none is counted beyond 10,000. Only in
+    the answers to pause, resume, recover and cancel_pending."""
     breaker: Literal["closed", "half_open", "open"]
     """Whether attempts are made; while it is `open` none is, and a `half_open` one lets a single one through."""
     breaker_until: int | None

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.serving import Api
+from tests.service.serving import Api, working
+from tests.waiting import until
 
 PATH = "/v1/webhook_endpoints"
 OWN = "/v1/rollbook/webhook_endpoints"
@@ -63,19 +64,54 @@ async def test_secrets_of_others_are_not_rolled(api: Api) -> None:
 
 async def test_a_pause_shows_as_disabled_and_a_resumed_endpoint_as_enabled(api: Api) -> None:
     made = await registered(api)
-    del made["secret"]
     own = f"{OWN}/{made['id']}"
+    shown = (await api.get(own)).json
     for _ in range(2):
-        assert (await api.post(f"{own}/pause")).json == {**made, "status": "disabled"}
+        assert (await api.post(f"{own}/pause")).json == {**shown, "affected": 0, "status": "disabled"}
+    assert (await api.get(f"{PATH}/{made['id']}")).json["status"] == "disabled"
     for body in ("", "replay=skip", "replay=latest", "replay=all"):
-        assert (await api.post(f"{own}/resume", body)).json == made
+        assert (await api.post(f"{own}/resume", body)).json["status"] == "enabled"
     assert (await api.post(f"{PATH}/{made['id']}", "disabled=true")).json["status"] == "disabled"
-    assert (await api.post(f"{own}/resume", "replay=skip")).json == made
+    assert (await api.post(f"{own}/resume", "replay=skip")).json["status"] == "enabled"
+    assert (await api.get(f"{PATH}/{made['id']}")).json["status"] == "enabled"
     assert (await api.refused("POST", f"{own}/resume", "replay=some"))[:2] == (None, "replay")
     assert (await api.refused("POST", f"{own}/resume", "replay="))[:2] == ("parameter_invalid_empty", "replay")
-    for verb in ("pause", "resume"):
+    for verb in ("pause", "resume", "cancel_pending"):
         path = f"{OWN}/we_none/{verb}"
         assert (await api.refused("POST", path, status=404))[:2] == ("resource_missing", "id")
+    assert (await api.refused("POST", f"{OWN}/we_none/recover", "position=0", status=404))[:2] == (
+        "resource_missing",
+        "id",
+    )
+
+
+async def test_actions_say_how_many_deliveries_and_events_they_are_about(api: Api) -> None:
+    own = f"{OWN}/{(await registered(api))['id']}"
+
+    async def affected(verb: str, body: str = "") -> Any:
+        shown = (await api.post(f"{own}/{verb}", body)).json
+        assert list(shown)[2:] == sorted(list(shown)[2:])
+        return shown["affected"]
+
+    assert await affected("pause") == 0
+    customer = (await api.customer("name=Jenny"))["id"]
+    for name in ("a", "b"):
+        await api.update(customer, f"name={name}")
+    stranger = await api.issue(account="acct_other")
+    await api.customer("name=Other", key=stranger)
+    assert await affected("resume", "replay=latest") == 1
+    assert await affected("recover", "position=0") == 3
+    assert await affected("recover", "position=1") == 2
+    assert await affected("recover", "since=1") == 3
+    await affected("pause")
+    assert await affected("resume", "replay=skip") == 0
+    async with working(api):
+
+        async def pending() -> bool:
+            return bool((await api.get(own)).json["settled_up_to"] >= 3)
+
+        await until(pending)
+    assert await affected("cancel_pending") == 0
 
 
 async def test_what_we_tell_of_endpoints_may_be_asked_for_by_name(api: Api) -> None:
