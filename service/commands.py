@@ -6,22 +6,33 @@ from contextlib import asynccontextmanager
 
 import orjson
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from events import database
 from events.errors import Missing
 from projections import rebuild
 from projections.progress import Progress as Done
-from service import keys, observe, tables
+from service import keys, observe
+from service.cli.output import Output
+from service.dev import postgres
 from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
-from service.settings import Settings
+from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 
 
 @asynccontextmanager
 async def _dsn(settings: Settings) -> AsyncIterator[str]:
+    """The database of the service that a command looks after. Raises Misconfigured where there is none yet.
+
+    A command makes no database: in another directory than the service's it would make a second one, and what it printed
+    would be of no use there.
+    """
+    if settings.database_url is None and not postgres.is_made(settings.data_dir):
+        raise Misconfigured(
+            f"There is no database in {settings.data_dir.resolve()}: start the service there first, or name its data "
+            "directory in ROLLBOOK_DATA_DIR or its database in DATABASE_URL."
+        )
     embedded = EmbeddedPostgres()
     try:
         yield await database_url(settings, embedded)
@@ -48,18 +59,19 @@ async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]])
         await work(core)
 
 
-async def migrate(settings: Settings, console: Console) -> None:
-    """Apply what the database has not had, and say what that was."""
+async def migrate(settings: Settings, out: Output) -> None:
+    """Apply what the database has not had, and print what that was."""
     async with _dsn(settings) as dsn:
         applied = await database.migrate(dsn)
+    out.document({"applied": applied})
     for name in applied:
-        console.print(f"applied {name}")
-    console.print("The database is up to date.")
+        out.line(f"applied {name}")
+    out.line("The database is up to date.")
 
 
 async def create_key(
     settings: Settings,
-    console: Console,
+    out: Output,
     *,
     account: str,
     live: bool,
@@ -69,10 +81,11 @@ async def create_key(
 ) -> None:
     """Issue a key and print it with its account."""
     if rights and publishable:
-        raise typer.BadParameter("a publishable key has no rights to restrict")
+        raise typer.BadParameter("a publishable key has no permissions to restrict")
     for right in rights:
         if right not in keys.RIGHTS:
-            raise typer.BadParameter(f"{right} is no right; there are {', '.join(keys.RIGHTS)}")
+            raise typer.BadParameter(f"{right} is no permission; there are {', '.join(keys.RIGHTS)}")
+    new = not account
     async with _core(settings) as core:
         account = account or keys.new_account()
         id, key = await keys.issue(
@@ -83,69 +96,77 @@ async def create_key(
             rights=rights,
             name=name,
         )
-    console.print(f"id       {id}\naccount  {account}\nkey      {key}", soft_wrap=True)
-    console.print("The key is shown this once; only its digest is kept.")
+    made = {"id": id, "account": account, "key": key}
+    out.document(made)
+    out.record(made)
+    out.line("The key is shown this once; only its digest is kept.")
+    if new:
+        out.line(f"{account} is a new account: name it in --account for another key of it.")
 
 
-async def list_keys(settings: Settings, console: Console) -> None:
-    """Print a table of all keys."""
+async def list_keys(settings: Settings, out: Output) -> None:
+    """Print all keys, of every account."""
     async with _core(settings) as core:
-        bodies = await core.reader.api_keys()
-    tables.show(
-        console,
-        ("id", "account", "mode", "key", "power", "rights", "name", "state"),
+        found = [orjson.loads(body) for body in await core.reader.api_keys()]
+    out.document(found)
+    rows = [
         (
-            (
-                key["id"],
-                key["account"],
-                "live" if key["livemode"] else "test",
-                key["key"],
-                key["power"],
-                " ".join(key["rights"]),
-                key["name"],
-                "revoked" if key["revoked"] else "active",
-            )
-            for key in map(orjson.loads, bodies)
-        ),
-    )
+            key["id"],
+            key["account"],
+            "live" if key["livemode"] else "test",
+            key["key"],
+            key["power"],
+            " ".join(key["rights"]),
+            key["name"],
+            "revoked" if key["revoked"] else "active",
+        )
+        for key in found
+    ]
+    out.table(("id", "account", "mode", "key", "type", "permissions", "name", "state"), rows)
 
 
-async def revoke_key(settings: Settings, console: Console, id: str) -> None:
-    """End a key and say so."""
+async def revoke_key(settings: Settings, out: Output, id: str) -> None:
+    """Revoke a key."""
     async with _core(settings) as core:
         try:
             await keys.revoke(core, id)
         except Missing as missing:
-            console.print(missing.message)
+            out.hint(missing.message)
             raise typer.Exit(1) from None
-    console.print(f"{id} is revoked.")
+    out.document({"id": id, "revoked": True})
+    out.line(f"{id} is revoked.")
 
 
-async def rebuild_customers(settings: Settings, console: Console) -> None:
+async def rebuild_customers(settings: Settings, out: Output) -> None:
     """Empty the customers' read model and fill it from the log, with a progress bar."""
     async with _core(settings) as core:
-        await _show(console, "customers", rebuild.customers(core.dsn, core.codec, core.master_keys))
-    console.print("The customers' read model was rebuilt.")
+        events = await _show(out, "customers", rebuild.customers(core.dsn, core.codec, core.master_keys))
+    out.document({"rebuilt": "customers", "events": events})
+    out.line("The customers' read model was rebuilt.")
 
 
-async def rebuild_search(settings: Settings, console: Console) -> None:
-    """Empty what customers are found by and fill it from the log, with a progress bar."""
+async def rebuild_search(settings: Settings, out: Output) -> None:
+    """Empty the search index and fill it from the log, with a progress bar."""
     async with _core(settings) as core:
-        await _show(console, "search", rebuild.search(core.pool))
-    console.print("What customers are found by was rebuilt.")
+        events = await _show(out, "search", rebuild.search(core.pool))
+    out.document({"rebuilt": "search", "events": events})
+    out.line("The search index was rebuilt.")
 
 
-async def _show(console: Console, what: str, work: AsyncIterator[Done]) -> None:
-    """Draw the progress of some work."""
+async def _show(out: Output, what: str, work: AsyncIterator[Done]) -> int:
+    """Draw the progress of some work, and give how many events that was."""
     bar = Progress(
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:,.0f} events/s"),
         TimeRemainingColumn(),
-        console=console,
+        console=out.remarks,
     )
+    done = 0
     with bar:
         task = bar.add_task("rebuild", total=None, rate=0.0)
         async for progress in work:
+            done = progress.done
             bar.update(task, completed=progress.done, total=progress.total, rate=progress.rate)
+    return done

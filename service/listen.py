@@ -15,6 +15,7 @@ from datetime import datetime
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from service.client import Away, Client, Refused, calling
 from service.http.routes.feed import POSITION
@@ -33,8 +34,7 @@ async def run(
     *, url: str, key: str, forward_to: str, types: Sequence[str] = (), since: int | None = None, say: Say
 ) -> None:
     """Forward until interrupted; `types` as the feed takes them, none for all. Raises client.Refused."""
-    if not forward_to.startswith(("http://", "https://")):
-        raise Refused(f"{forward_to} is no http URL.")
+    forward_to = receiver_url(forward_to)
     task = asyncio.ensure_future(_run(url, key, forward_to, types, since, say))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,6 +43,24 @@ async def run(
         await task
     except asyncio.CancelledError:
         return
+
+
+def receiver_url(given: str) -> str:
+    """The URL of a receiver: as given, or http where no scheme is, or of this machine where a port alone is.
+
+    Raises client.Refused.
+    """
+    if given.isascii() and given.isdigit():
+        given = f"127.0.0.1:{given}"
+    if "://" not in given:
+        given = f"http://{given}"
+    try:
+        url = URL(given)
+    except (ValueError, IndexError):  # the latter of brackets in odd places
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Refused(f"{given} is no http URL.")
+    return given
 
 
 async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since: int | None, say: Say) -> None:

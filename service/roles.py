@@ -16,6 +16,7 @@ from events.database import LOST, migrate
 from events.errors import LogUnavailable
 from events.follow import Wakeup
 from service import egress, keys, maintenance, telling, timekeeper
+from service.dev import postgres
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
@@ -62,6 +63,8 @@ async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:
     """The database that was configured; without one, the embedded server's, started if it does not run."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
+    if not postgres.is_made(settings.data_dir):
+        print(f"Making a database in {settings.data_dir.resolve()} ...", flush=True)
     return await asyncio.to_thread(embedded.start, settings.data_dir)
 
 
@@ -137,7 +140,10 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            raise Misconfigured(f"cannot listen on {settings.host} port {port}: {error.strerror}") from None
+            variable = "ROLLBOOK_PORT" if api else "ROLLBOOK_OPERATIONS_PORT"
+            raise Misconfigured(
+                f"cannot listen on {settings.host} port {port}: {error.strerror}; {variable} names another port"
+            ) from None
         log.info("service.listening", url=f"http://{settings.host}:{runner.addresses[0][1]}", api=api)
     return runner
 

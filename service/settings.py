@@ -4,6 +4,8 @@ With nothing set the service runs: an embedded PostgreSQL, webhooks fed straight
 first run, a well-known test key. Each of these conveniences is refused when ROLLBOOK_ENV=production.
 """
 
+import difflib
+import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
@@ -18,6 +20,7 @@ from service.http import versions
 from webhooks import proxy
 
 Network = IPv4Network | IPv6Network
+OTHER_VARIABLES = frozenset({"ROLLBOOK_API_KEY", "ROLLBOOK_URL"})  # of the commands that call the API
 
 
 class Misconfigured(Exception):
@@ -262,6 +265,17 @@ def effective() -> list[tuple[str, str, str]]:
         shown = "(unset)" if value is None else "********" if isinstance(value, SecretStr) else str(value)
         told.append((_variable(name), shown, field.description or ""))
     return told
+
+
+def unknown_variables() -> list[str]:
+    """A line for each environment variable that begins like a setting and is none, with the setting that is meant."""
+    known = {_variable(name) for name in Settings.model_fields}
+    lines = []
+    for name in sorted(os.environ):
+        if name.startswith("ROLLBOOK_") and name not in known and name not in OTHER_VARIABLES:
+            close = difflib.get_close_matches(name, known, n=1)
+            lines.append(f"{name}: there is no such setting" + (f"; is it {close[0]}?" if close else ""))
+    return lines
 
 
 def _variable(name: str) -> str:

@@ -5,18 +5,16 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import cast, get_args
 
 import typer
 from pydantic_core import PydanticCustomError
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
-from service import tables
+from service.cli.output import Output
 from service.http.params.feed import matching
 from service.settings import Misconfigured
 from service.wiring import Core
@@ -46,10 +44,8 @@ asyncio.run(main())
 """
 
 
-async def add(core: Core, console: Console, *, name: str, types: tuple[str, ...], account: str, mode: str) -> None:
+async def add(core: Core, out: Output, *, name: str, types: tuple[str, ...], account: str, mode: Mode) -> None:
     """Have a subscriber with its queue, bound to these types, and say how to read it."""
-    if mode not in get_args(Mode):
-        raise typer.BadParameter(f"{mode} is no mode; there are {', '.join(get_args(Mode))}")
     for word in types:
         try:
             matching(word)
@@ -57,28 +53,42 @@ async def add(core: Core, console: Console, *, name: str, types: tuple[str, ...]
             raise typer.BadParameter(fault.message()) from None
     url, at = _broker(core), int(core.clock.now().timestamp())
     wanted = tuple(dict.fromkeys(types))
-    command = AddSubscriber(account=account, at=at, mode=cast(Mode, mode), name=name, types=wanted)
+    command = AddSubscriber(account=account, at=at, mode=mode, name=name, types=wanted)
     state = await _carry_out(core, name, command)
     async with amqp.channel(url, "subscribers") as channel:
         await subscribers.declare(channel, core.settings.exchange, state)
-    _say(console, f"queue         {state.queue}\ndead letters  {state.dead_letters}")
-    for key in state.bindings:
-        _say(console, f"bound by      {key}")
-    print("\nA consumer:\n\n" + SNIPPET.format(queue=state.queue, dead_letters=state.dead_letters))
+    out.document(
+        {"name": name, "queue": state.queue, "dead_letters": state.dead_letters, "bindings": list(state.bindings)}
+    )
+    out.record({"queue": state.queue, "dead letters": state.dead_letters, "bound by": " ".join(state.bindings)})
+    if not out.json:
+        print("\nA consumer:\n\n" + SNIPPET.format(queue=state.queue, dead_letters=state.dead_letters))
 
 
-async def show(core: Core, console: Console) -> None:
+async def show(core: Core, out: Output) -> None:
     """Print a table of the subscribers and how their queues are."""
     url, known = _broker(core), await subscribers.known(core.pool)
-    rows = []
+    rows, documents = [], []
     for subscriber in known:
         numbers = await subscribers.standing(url, subscriber)
         shown = ["missing" if number is None else str(number) for number in numbers]
         rows.append((subscriber.name, subscriber.queue, *shown, " ".join(subscriber.bindings)))
-    tables.show(console, ("name", "queue", "ready", "consumers", "dead", "bound by"), rows)
+        ready, consumers, dead = numbers
+        documents.append(
+            {
+                "name": subscriber.name,
+                "queue": subscriber.queue,
+                "ready": ready,
+                "consumers": consumers,
+                "dead": dead,
+                "bindings": list(subscriber.bindings),
+            }
+        )
+    out.document(documents)
+    out.table(("name", "queue", "ready", "consumers", "dead", "bound by"), rows)
 
 
-async def remove(core: Core, console: Console, name: str) -> None:
+async def remove(core: Core, out: Output, name: str) -> None:
     """Take a subscriber and its queues away, whatever is in them."""
     url, state = _broker(core), await _state(core, name)
     if state.exists:
@@ -87,10 +97,11 @@ async def remove(core: Core, console: Console, name: str) -> None:
         raise Missing("subscriber", name)
     async with amqp.channel(url, "subscribers") as channel:
         await subscribers.delete(channel, state)
-    _say(console, f"{name} is removed, with {state.queue} and {state.dead_letters}.")
+    out.document({"name": name, "removed": True, "queues": [state.queue, state.dead_letters]})
+    out.line(f"{name} is removed, with {state.queue} and {state.dead_letters}.")
 
 
-async def replay_to(core: Core, console: Console, name: str, start: str) -> None:
+async def replay_to(core: Core, out: Output, name: str, start: str) -> None:
     """Put history on one subscriber's queue, with a progress bar, and say how far that came."""
     url, stop = _broker(core), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -100,8 +111,8 @@ async def replay_to(core: Core, console: Console, name: str, start: str) -> None
     if not state.exists:
         raise Missing("subscriber", name)
     running = await replay.begin(core.pool, state, _start(start))
-    _say(console, f"{running.total} notices after position {running.position}, to {state.queue}")
-    bar = Progress(TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console)
+    out.line(f"{running.total} events after position {running.position}, to {state.queue}")
+    bar = Progress(TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=out.remarks)
     try:
         with bar:
             task = bar.add_task("replay", total=running.total)
@@ -110,11 +121,8 @@ async def replay_to(core: Core, console: Console, name: str, start: str) -> None
                     bar.update(task, completed=done)
     finally:
         reached = running.position
-        _say(console, f"{running.done} are there now, up to position {reached}: --from {reached} goes on from there.")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True)
+        out.document({"name": name, "replayed": running.done, "total": running.total, "position": reached})
+        out.line(f"{running.done} are there now, up to position {reached}: --from {reached} goes on from there.")
 
 
 async def _carry_out(core: Core, name: str, command: Command) -> Subscriber:

@@ -53,8 +53,8 @@ class Standings:
     ) -> int:
         """How many events a recovery or a resumption sends to an endpoint, counted up to COUNTED_MAX.
 
-        They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending` also
-        its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
+        They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending`
+        also its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
         """
         try:
             count: int = await self._pool.fetchval(

@@ -3,42 +3,57 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from events.errors import LogUnavailable
 from service import observe, settings
-from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, call, run, url_of
+from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
 if TYPE_CHECKING:  # its import takes a while
+    from service.cli.output import Output
     from service.wiring import Core
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 refused, or a server cannot be reached; 2 wrong usage or settings, which no retry mends; "
+    "130 interrupted."
+)
+SETTINGS = "Settings are environment variables: `rollbook config` prints each with its value and meaning."
+SERVER_SETTINGS = (
+    "Settings (environment variables): DATABASE_URL, AMQP_URL, ROLLBOOK_ENV, ROLLBOOK_MASTER_KEY, ROLLBOOK_DATA_DIR, "
+    "ROLLBOOK_LOG_LEVEL, {}. `rollbook config` prints all of them."
+)
+PERMISSIONS = (
+    "RESOURCE:read or RESOURCE:write, where RESOURCE is coupons, customers, events, payment_methods, promotion_codes, "
+    "subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
+)
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="An event-sourced customer service.",
+    epilog=f"{SETTINGS} {EXIT_CODES}",
 )
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
 app.add_typer(rebuild_app, name="rebuild")
-subscribers_app = typer.Typer(no_args_is_help=True, help="Services that have notices from a queue of their own.")
+subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")
 app.add_typer(subscribers_app, name="subscribers")
 app.add_typer(endpoints_app, name="endpoints")
 app.add_typer(deliveries_app, name="deliveries")
-console = Console()
 
 ALL_ROLES = frozenset({"api", "relay", "worker"})
 
 
 def main() -> None:
     """Run the command line."""
+    for line in settings.unknown_variables():
+        print(line, file=sys.stderr)
     try:
         app()
     except settings.Misconfigured as error:
@@ -47,6 +62,23 @@ def main() -> None:
     except (LogUnavailable, PostgresFailed) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"rollbook {version('rollbook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True, metavar="")
+    ] = False,
+) -> None:
+    """An event-sourced customer service."""
 
 
 def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
@@ -74,43 +106,47 @@ def _play(roles: frozenset[str]) -> None:
     run(playing.run(read, roles))
 
 
-@app.command()
+@app.command(epilog=SERVER_SETTINGS.format("ROLLBOOK_HOST, ROLLBOOK_PORT (8420)"))
 def serve() -> None:
-    """Play every role in one process: API, relay, worker."""
+    """Run every role in one process: API, relay, worker."""
     _play(ALL_ROLES)
 
 
-@app.command()
+@app.command(epilog=SERVER_SETTINGS.format("ROLLBOOK_HOST, ROLLBOOK_PORT (8420), ROLLBOOK_POOL_SIZE_MAX"))
 def api() -> None:
-    """Serve the HTTP API."""
+    """Serve the HTTP API; any number of processes."""
     _play(frozenset({"api"}))
 
 
-@app.command()
+@app.command(epilog=SERVER_SETTINGS.format("ROLLBOOK_EXCHANGE, ROLLBOOK_OPERATIONS_PORT"))
 def relay() -> None:
-    """Publish notices to RabbitMQ; one of several is active."""
+    """Publish events to RabbitMQ; one of several processes is active."""
     _play(frozenset({"relay"}))
 
 
-@app.command()
+@app.command(epilog=SERVER_SETTINGS.format("ROLLBOOK_OPERATIONS_PORT, and those that begin with ROLLBOOK_WEBHOOK_"))
 def worker() -> None:
-    """Deliver webhooks; any number of workers share the work."""
+    """Deliver webhooks; any number of processes share the work."""
     _play(frozenset({"worker"}))
 
 
 @app.command()
 def listen(
-    forward_to: Annotated[str, typer.Option(help="URL to post notices to, such as http://127.0.0.1:4242/webhook")],
+    forward_to: Annotated[
+        str, typer.Option(help="URL to post events to, such as 127.0.0.1:4242/webhook", metavar="URL")
+    ],
     events: Annotated[
-        list[str] | None, typer.Option(help="only notices of this type, like 'customer.*'; may be repeated")
+        list[str] | None,
+        typer.Option(help="only events of this type, like 'customer.*'; may be repeated", metavar="TYPE"),
     ] = None,
     since: Annotated[
-        int | None, typer.Option(help="position to go on from; unset: what happens from now on", min=0)
+        int | None,
+        typer.Option(help="position to go on from; unset: from now on", min=0, metavar="POSITION"),
     ] = None,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Forward notices, signed like webhooks, to a receiver that only this machine can reach."""
+    """Forward events, signed like webhooks, to a receiver that only this machine can reach."""
     from service import listen as listening
 
     call(
@@ -127,55 +163,67 @@ def listen(
 
 @app.command()
 def trigger(
-    type: Annotated[str, typer.Argument(help="type of notice, like customer.created")] = "",
-    list_all: Annotated[bool, typer.Option("--list", help="list the types there are recipes for")] = False,
+    type: Annotated[
+        str, typer.Argument(help="type of event, like customer.created", metavar="TYPE", show_default=False)
+    ] = "",
+    list_all: Annotated[bool, typer.Option("--list", help="list the types there are recipes for", metavar="")] = False,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Have something realistic happen in test mode, so that a notice of this type is told."""
+    """Make an event of this type happen in test mode, with realistic objects."""
     from service import trigger as triggering
 
     if list_all:
-        for known in sorted(triggering.RECIPES):
-            print(known)
+        out = output(json)
+        out.document(sorted(triggering.RECIPES))
+        if not json:
+            print("\n".join(sorted(triggering.RECIPES)))
+    elif not type:
+        raise typer.BadParameter("say which type of event; --list prints those there are recipes for")
     else:
         call(triggering.run(url=url_of(url), key=api_key, type=type, say=print))
 
 
 @app.command()
 def asyncapi() -> None:
-    """Print what services that listen on the broker find there, as an AsyncAPI document."""
+    """Print an AsyncAPI document of the exchange, queues and messages on RabbitMQ."""
     from service import asyncapi as described
 
     print(described.dumps(settings.read().exchange).decode())
 
 
 @app.command()
-def config() -> None:
+def config(json: Json = False) -> None:
     """Print every setting as it is in force, secrets hidden."""
-    table = Table("variable", "value", "meaning")
-    for row in settings.effective():
-        table.add_row(*row)
-    console.print(table)
+    out = output(json)
+    rows = settings.effective()
+    out.document([{"variable": name, "value": value, "meaning": meaning} for name, value, meaning in rows])
+    out.table(("variable", "value", "meaning"), rows)
 
 
 @app.command()
-def migrate() -> None:
-    """Bring the database to the shape this version needs; safe to run from several places at once."""
+def migrate(json: Json = False) -> None:
+    """Bring the database to the schema of this version; safe to run from several places at once."""
     from service import commands
 
-    asyncio.run(commands.migrate(settings.read(), console))
+    asyncio.run(commands.migrate(settings.read(), output(json)))
 
 
 @keys_app.command("create")
 def keys_create(
-    account: Annotated[str, typer.Option(help="the account the key acts for; unset: a new one")] = "",
-    live: Annotated[bool, typer.Option("--live", help="a live mode key instead of a test mode one")] = False,
+    account: Annotated[
+        str,
+        typer.Option(help="account of the key; unset: a new one (sk_test_rollbook's is acct_rollbook)", metavar="ID"),
+    ] = "",
+    live: Annotated[bool, typer.Option("--live", help="a live mode key, not a test mode one", metavar="")] = False,
     restricted: Annotated[
-        list[str] | None, typer.Option(help="make an rk_ key with this right, like customers:read; may be repeated")
+        list[str] | None,
+        typer.Option(help=f"make an rk_ key that has this; may be repeated: {PERMISSIONS}", metavar="PERMISSION"),
     ] = None,
-    publishable: Annotated[bool, typer.Option("--publishable", help="make a pk_ key")] = False,
-    name: Annotated[str, typer.Option(help="what to remember it by")] = "",
+    publishable: Annotated[bool, typer.Option("--publishable", help="make a pk_ key", metavar="")] = False,
+    name: Annotated[str, typer.Option(help="what the key is for", metavar="TEXT")] = "",
+    json: Json = False,
 ) -> None:
     """Issue an API key and print it, this once."""
     from service import commands
@@ -183,7 +231,7 @@ def keys_create(
     asyncio.run(
         commands.create_key(
             settings.read(),
-            console,
+            output(json),
             account=account,
             live=live,
             rights=tuple(restricted or ()),
@@ -194,74 +242,98 @@ def keys_create(
 
 
 @keys_app.command("list")
-def keys_list() -> None:
+def keys_list(json: Json = False) -> None:
     """List the API keys of every account."""
     from service import commands
 
-    asyncio.run(commands.list_keys(settings.read(), console))
+    asyncio.run(commands.list_keys(settings.read(), output(json)))
 
 
 @keys_app.command("revoke")
-def keys_revoke(id: Annotated[str, typer.Argument(help="the key's id, key_…")]) -> None:
-    """End an API key for good."""
+def keys_revoke(
+    id: Annotated[str, typer.Argument(help="the key's id, key_…", metavar="KEY")], yes: Yes = False, json: Json = False
+) -> None:
+    """Revoke an API key for good."""
     from service import commands
 
-    asyncio.run(commands.revoke_key(settings.read(), console, id))
+    confirm(f"Revoke {id} for good?", yes=yes)
+    asyncio.run(commands.revoke_key(settings.read(), output(json), id))
 
 
 @subscribers_app.command("add")
 def subscribers_add(
-    name: Annotated[str, typer.Argument(help="what the subscriber is called; its queue is rollbook.NAME")],
-    types: Annotated[list[str], typer.Option(help="types of notices, like 'customer.*'; may be repeated")],
-    account: Annotated[str, typer.Option(help="only notices of this account")] = "*",
-    mode: Annotated[str, typer.Option(help="only notices of this mode, live or test")] = "*",
+    name: Annotated[str, typer.Argument(help="name of the subscriber; its queue is rollbook.NAME", metavar="NAME")],
+    types: Annotated[
+        list[str], typer.Option(help="types of events, like 'customer.*'; may be repeated", metavar="TYPE")
+    ],
+    account: Annotated[str, typer.Option(help="only events of this account", metavar="ID")] = "*",
+    mode: Annotated[Literal["live", "test", "*"], typer.Option(help="only events of this mode")] = "*",
+    json: Json = False,
 ) -> None:
-    """Declare a subscriber's queue, or change what it is bound to; again after the broker was lost."""
+    """Declare the queue of a subscriber, or change its bindings."""
     from service import subscribers
 
-    _over_core(lambda core: subscribers.add(core, console, name=name, types=tuple(types), account=account, mode=mode))
+    out = output(json)
+    _over_core(lambda core: subscribers.add(core, out, name=name, types=tuple(types), account=account, mode=mode))
 
 
 @subscribers_app.command("list")
-def subscribers_list() -> None:
-    """List the subscribers, and how their queues are."""
+def subscribers_list(json: Json = False) -> None:
+    """List the subscribers with the state of their queues."""
     from service import subscribers
 
-    _over_core(lambda core: subscribers.show(core, console))
+    out = output(json)
+    _over_core(lambda core: subscribers.show(core, out))
 
 
 @subscribers_app.command("remove")
-def subscribers_remove(name: Annotated[str, typer.Argument(help="the subscriber's name")]) -> None:
-    """Remove a subscriber and its queues, with what is in them."""
+def subscribers_remove(
+    name: Annotated[str, typer.Argument(help="the subscriber's name", metavar="NAME")],
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Remove a subscriber and delete its queues with the messages in them."""
     from service import subscribers
 
-    _over_core(lambda core: subscribers.remove(core, console, name))
+    confirm(f"Remove {name}, and delete its queues with the messages in them?", yes=yes)
+    out = output(json)
+    _over_core(lambda core: subscribers.remove(core, out, name))
 
 
 @subscribers_app.command("replay")
 def subscribers_replay(
-    name: Annotated[str, typer.Argument(help="the subscriber's name")],
+    name: Annotated[str, typer.Argument(help="the subscriber's name", metavar="NAME")],
     start: Annotated[
-        str, typer.Option("--from", help="position after which to begin, or a time such as 2026-11-23T12:00:00Z")
+        str,
+        typer.Option("--from", help="position after which to begin, or a time such as 2026-11-23T12:00:00Z"),
     ],
+    json: Json = False,
 ) -> None:
-    """Put notices that were told before on one subscriber's queue, in order, and on no other."""
+    """Publish past events to the queue of one subscriber, in order."""
     from service import subscribers
 
-    _over_core(lambda core: subscribers.replay_to(core, console, name, start))
+    out = output(json)
+    _over_core(lambda core: subscribers.replay_to(core, out, name, start))
+
+
+def _rebuild(what: str, yes: bool, json: bool) -> "Output":
+    confirm(f"Empty the {what} read model and fill it from the log?", yes=yes)
+    return output(json)
 
 
 @rebuild_app.command("customers")
-def rebuild_customers() -> None:
+def rebuild_customers(yes: Yes = False, json: Json = False) -> None:
     """Empty the customers' read model and fill it from the log."""
     from service import commands
 
-    asyncio.run(commands.rebuild_customers(settings.read(), console))
+    out = _rebuild("customers", yes, json)
+    asyncio.run(commands.rebuild_customers(settings.read(), out))
 
 
 @rebuild_app.command("search")
-def rebuild_search() -> None:
-    """Empty what customers are found by and fill it from the log."""
+def rebuild_search(yes: Yes = False, json: Json = False) -> None:
+    """Empty the search index and fill it from the log."""
     from service import commands
 
-    asyncio.run(commands.rebuild_search(settings.read(), console))
+    out = _rebuild("search", yes, json)
+    asyncio.run(commands.rebuild_search(settings.read(), out))

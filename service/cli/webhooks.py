@@ -1,49 +1,73 @@
-"""`rollbook endpoints` and `rollbook deliveries`: how webhooks fare, and what can be done about it."""
+"""`rollbook endpoints` and `rollbook deliveries`: the state of webhooks, and what can be done about it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, call, url_of
+from service.cli.calling import (
+    DEVELOPMENT_KEY,
+    All,
+    ApiKey,
+    ApiUrl,
+    Json,
+    Limit,
+    StartingAfter,
+    Yes,
+    call,
+    confirm,
+    output,
+    url_of,
+)
 
-endpoints_app = typer.Typer(no_args_is_help=True, help="Webhook endpoints: how they stand, and what is sent to them.")
-deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries: what was sent to whom, and every attempt.")
-console = Console()
+endpoints_app = typer.Typer(no_args_is_help=True, help="Webhook endpoints: state, rules, pause, recovery.")
+deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries of webhooks, with every attempt.")
 
-Endpoint = Annotated[str, typer.Argument(help="the endpoint's id, we_…")]
-Delivery = Annotated[str, typer.Argument(help="the delivery's id, dlv_…")]
-Limit = Annotated[int, typer.Option(help="how many at most", min=1, max=100)]
+Endpoint = Annotated[str, typer.Argument(help="the endpoint's id, we_…", metavar="ENDPOINT")]
+Delivery = Annotated[str, typer.Argument(help="the delivery's id, dlv_…", metavar="DELIVERY")]
+State = Literal["pending", "held", "delivered", "failed", "canceled", "undelivered"]
 
 
 @endpoints_app.command("list")
-def endpoints_list(limit: Limit = 20, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """List the endpoints, newest first, with how they stand."""
+def endpoints_list(
+    limit: Limit = 20,
+    starting_after: StartingAfter = None,
+    every: All = False,
+    json: Json = False,
+    api_key: ApiKey = DEVELOPMENT_KEY,
+    url: ApiUrl = "",
+) -> None:
+    """List the endpoints with their state, newest first."""
     from service import operating
 
-    call(operating.list_endpoints(url_of(url), api_key, console, limit=limit))
+    page = operating.Page(limit=None if every else limit, starting_after=starting_after)
+    call(operating.list_endpoints(url_of(url), api_key, output(json), page))
 
 
 @endpoints_app.command("show")
-def endpoints_show(id: Endpoint, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Show how an endpoint stands: its rules, its breaker, up to where it has everything."""
+def endpoints_show(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Show an endpoint: rules, breaker, and the position up to which it has everything."""
     from service import operating
 
-    call(operating.show(url_of(url), api_key, console, "GET", operating.endpoint(id)))
+    call(operating.show(url_of(url), api_key, output(json), "GET", operating.endpoint(id)))
 
 
 @endpoints_app.command("rules")
 def endpoints_rules(
     id: Endpoint,
-    order: Annotated[str | None, typer.Option(help="none, customer or strict")] = None,
-    on_exhaustion: Annotated[str | None, typer.Option(help="skip or hold, in an order")] = None,
-    payload: Annotated[str | None, typer.Option(help="full or thin")] = None,
-    rate_limit: Annotated[str | None, typer.Option(help="attempts a second, or none")] = None,
-    in_flight_max: Annotated[str | None, typer.Option(help="attempts on their way at once, or none")] = None,
+    order: Annotated[Literal["none", "customer", "strict"] | None, typer.Option(help="order of delivery")] = None,
+    on_exhaustion: Annotated[
+        Literal["skip", "hold"] | None, typer.Option(help="in an order, once the tries of an event are used up")
+    ] = None,
+    payload: Annotated[Literal["full", "thin"] | None, typer.Option(help="what is sent")] = None,
+    rate_limit: Annotated[str | None, typer.Option(help="attempts a second, or none", metavar="N|none")] = None,
+    in_flight_max: Annotated[
+        str | None, typer.Option(help="attempts in flight at once, or none", metavar="N|none")
+    ] = None,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Set some of the rules of what is sent to an endpoint."""
+    """Set rules of an endpoint; what is not named stays as it is."""
     from service import operating
 
     rules = {
@@ -53,57 +77,69 @@ def endpoints_rules(
         "rate_limit": "" if rate_limit == "none" else rate_limit,
         "in_flight_max": "" if in_flight_max == "none" else in_flight_max,
     }
-    call(operating.show(url_of(url), api_key, console, "POST", operating.endpoint(id), **rules))
+    call(operating.show(url_of(url), api_key, output(json), "POST", operating.endpoint(id), **rules))
 
 
 @endpoints_app.command("pause")
-def endpoints_pause(id: Endpoint, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Stop sending to an endpoint; it keeps its place."""
+def endpoints_pause(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Stop sending to an endpoint; its position is kept."""
     from service import operating
 
-    call(operating.show(url_of(url), api_key, console, "POST", operating.endpoint(id, "pause")))
+    call(operating.act(url_of(url), api_key, output(json), id, "pause"))
 
 
 @endpoints_app.command("resume")
 def endpoints_resume(
     id: Endpoint,
-    replay: Annotated[str | None, typer.Option(help="of what happened meanwhile: all, latest or skip")] = None,
+    replay: Annotated[
+        Literal["all", "latest", "skip"] | None,
+        typer.Option(help="what is sent of the events since it was stopped: all, the latest of each object, or none"),
+    ] = None,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
+    """Send to an endpoint again, from where it was stopped unless --replay says otherwise."""
     from service import operating
 
-    call(operating.show(url_of(url), api_key, console, "POST", operating.endpoint(id, "resume"), replay=replay))
+    call(operating.act(url_of(url), api_key, output(json), id, "resume", replay=replay))
 
 
 @endpoints_app.command("recover")
 def endpoints_recover(
     id: Endpoint,
     start: Annotated[
-        str, typer.Option("--from", help="position after which to begin, or a time such as 2026-11-23T12:00:00Z")
+        str,
+        typer.Option("--from", help="position after which to begin, or a time such as 2026-11-23T12:00:00Z"),
     ],
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Send an endpoint once more what it has not taken, behind what happens now."""
+    """Send again what an endpoint has not taken, behind live events."""
     from service import operating
 
-    call(operating.recover(url_of(url), api_key, console, id, start))
+    call(operating.recover(url_of(url), api_key, output(json), id, start))
 
 
 @endpoints_app.command("cancel-pending")
-def endpoints_cancel_pending(id: Endpoint, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Give up whatever is pending for an endpoint."""
+def endpoints_cancel_pending(
+    id: Endpoint, yes: Yes = False, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = ""
+) -> None:
+    """Cancel every pending delivery of an endpoint."""
     from service import operating
 
-    call(operating.show(url_of(url), api_key, console, "POST", operating.endpoint(id, "cancel_pending")))
+    confirm(f"Cancel every pending delivery of {id}?", yes=yes)
+    call(operating.act(url_of(url), api_key, output(json), id, "cancel_pending"))
 
 
 @endpoints_app.command("roll-secret")
 def endpoints_roll_secret(
     id: Endpoint,
-    overlap: Annotated[int, typer.Option(help="hours for which the old secret signs too", min=0, max=168)] = 24,
+    overlap: Annotated[
+        int, typer.Option(help="hours for which the old secret signs too", min=0, max=168, metavar="HOURS")
+    ] = 24,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
@@ -111,55 +147,59 @@ def endpoints_roll_secret(
     from service import operating
 
     path = operating.endpoint(id, "roll_secret")
-    call(operating.show(url_of(url), api_key, console, "POST", path, overlap=str(overlap)))
+    call(operating.show(url_of(url), api_key, output(json), "POST", path, overlap=str(overlap)))
 
 
 @endpoints_app.command("test")
-def endpoints_test(id: Endpoint, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Send an endpoint a notice that tests it, and say what came of it."""
+def endpoints_test(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Send an endpoint a test event and wait for its outcome."""
     from service import operating
 
-    call(operating.test(url_of(url), api_key, console, id))
+    call(operating.test(url_of(url), api_key, output(json), id))
 
 
 @deliveries_app.command("list")
 def deliveries_list(
-    endpoint: Annotated[str | None, typer.Option(help="only to this endpoint")] = None,
-    state: Annotated[
-        str | None, typer.Option(help="only pending, held, delivered, failed, canceled, or undelivered ones")
+    endpoint: Annotated[str | None, typer.Option(help="only to this endpoint", metavar="ENDPOINT")] = None,
+    state: Annotated[State | None, typer.Option(help="only in this state")] = None,
+    notice: Annotated[
+        str | None, typer.Option("--event", "--notice", help="only of this event", metavar="EVENT")
     ] = None,
-    notice: Annotated[str | None, typer.Option(help="only of this notice, evt_…")] = None,
-    customer: Annotated[str | None, typer.Option(help="only of what happened to this customer")] = None,
+    customer: Annotated[str | None, typer.Option(help="only of events of this customer", metavar="CUSTOMER")] = None,
     limit: Limit = 20,
+    starting_after: StartingAfter = None,
+    every: All = False,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """List deliveries, those of the newest notices first."""
+    """List deliveries, those of the newest events first."""
     from service import operating
 
+    page = operating.Page(limit=None if every else limit, starting_after=starting_after)
     wanted = {"endpoint": endpoint, "state": state, "notice": notice, "customer": customer}
-    call(operating.list_deliveries(url_of(url), api_key, console, limit=limit, **wanted))
+    call(operating.list_deliveries(url_of(url), api_key, output(json), page, **wanted))
 
 
 @deliveries_app.command("show")
-def deliveries_show(id: Delivery, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+def deliveries_show(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Show a delivery with every attempt."""
     from service import operating
 
-    call(operating.show_delivery(url_of(url), api_key, console, "GET", id))
+    call(operating.show_delivery(url_of(url), api_key, output(json), "GET", id))
 
 
 @deliveries_app.command("resend")
-def deliveries_resend(id: Delivery, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Send a notice once more, whatever became of it."""
+def deliveries_resend(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Send a delivery again, whatever its state."""
     from service import operating
 
-    call(operating.show_delivery(url_of(url), api_key, console, "POST", id, "resend"))
+    call(operating.show_delivery(url_of(url), api_key, output(json), "POST", id, "resend"))
 
 
 @deliveries_app.command("cancel")
-def deliveries_cancel(id: Delivery, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Give up a delivery that is pending or held."""
+def deliveries_cancel(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
+    """Cancel a delivery that is pending or held."""
     from service import operating
 
-    call(operating.show_delivery(url_of(url), api_key, console, "POST", id, "cancel"))
+    call(operating.show_delivery(url_of(url), api_key, output(json), "POST", id, "cancel"))

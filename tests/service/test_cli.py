@@ -1,12 +1,17 @@
 """The `rollbook` command line, run as people run it."""
 
 import asyncio
+import json
+import os
+import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
-from service.keys import DEVELOPMENT_KEY
+from service.keys import DEVELOPMENT_KEY, RIGHTS
 from tests.service.serving import Api, Serve, command, environment
 
 
@@ -46,7 +51,7 @@ async def test_a_key_is_issued_used_listed_and_revoked(serve: Serve, database: s
     assert "till" in row
     assert "active" in row
     assert issued["key"] not in listed, "a key is shown once"
-    assert "revoked" in await said_by(database, tmp_path, "keys", "revoke", issued["id"])
+    assert "revoked" in await said_by(database, tmp_path, "keys", "revoke", issued["id"], "--yes")
     assert (await api.get("/v1/customers", key=issued["key"])).status == 401
     (row,) = [line for line in (await said_by(database, tmp_path, "keys", "list")).splitlines() if issued["id"] in line]
     assert "revoked" in row
@@ -69,7 +74,7 @@ async def test_keys_of_every_kind_are_issued_for_an_account(api: Api, database: 
 
 
 async def test_revoking_a_key_that_never_was_fails_and_says_so(database: str, tmp_path: Path) -> None:
-    code, said = await rollbook(database, tmp_path, "keys", "revoke", "key_never")
+    code, said = await rollbook(database, tmp_path, "keys", "revoke", "key_never", "--yes")
     assert (code, "No such API key: 'key_never'" in said) == (1, True)
 
 
@@ -120,7 +125,7 @@ async def test_a_rebuild_gives_identical_rows(api: Api, database: str, tmp_path:
     notices = await connection.fetchval("SELECT count(*) FROM projections.notice")
     await connection.execute("UPDATE projections.customer SET body = 'wrong' WHERE id = $1", ids[5])
     await connection.execute("DELETE FROM projections.customer WHERE id = $1", ids[6])
-    said = await said_by(database, tmp_path, "rebuild", "customers")
+    said = await said_by(database, tmp_path, "rebuild", "customers", "--yes")
     assert "42/42" in said, "each event was read once"
     assert await connection.fetch(rows) == before
     assert await connection.fetchval("SELECT count(*) FROM projections.notice") == notices, "nothing is told again"
@@ -132,6 +137,93 @@ async def test_help_names_the_commands(tmp_path: Path, words: tuple[str, ...]) -
     _, said = await rollbook("", tmp_path, *words)
     for name in ("create", "list", "revoke") if "keys" in words else ("serve", "api", "relay", "worker", "migrate"):
         assert name in said
+
+
+async def test_scripts_get_json(serve: Serve, database: str, tmp_path: Path) -> None:
+    await serve()
+
+    async def document(*words: str) -> Any:
+        process = await asyncio.create_subprocess_exec(
+            *command(*words, "--json"),
+            env=environment(database, tmp_path),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return json.loads(said)
+
+    assert await document("migrate") == {"applied": []}
+    made = await document("keys", "create", "--name", "till\u202e")
+    assert set(made) == {"id", "account", "key"}
+    [listed] = [key for key in await document("keys", "list") if key["id"] == made["id"]]
+    assert (listed["name"], listed["revoked"]) == ("till\u202e", False)
+    assert await document("keys", "revoke", made["id"], "--yes") == {"id": made["id"], "revoked": True}
+    rows = await document("config")
+    assert [row["value"] for row in rows if row["variable"] == "ROLLBOOK_PORT"] == ["0"]
+    assert (await document("rebuild", "customers", "--yes"))["rebuilt"] == "customers"
+    assert "customer.created" in await document("trigger", "--list")
+
+
+async def test_settings_are_printed_whole_into_a_pipe(database: str, tmp_path: Path) -> None:
+    said = await said_by(database, tmp_path, "config", COLUMNS="80")
+    lines = said.splitlines()
+    assert all(line.startswith(("variable", "ROLLBOOK_", "DATABASE_URL", "AMQP_URL")) for line in lines)
+    assert "ROLLBOOK_WEBHOOK_CONNECT_TIMEOUT_S" in said
+    assert "…" not in said.replace("https://…", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("keys", "revoke", "key_x"), ("rebuild", "customers"), ("rebuild", "search"), ("subscribers", "remove", "x"),
+     ("endpoints", "cancel-pending", "we_x")],
+)  # fmt: skip
+async def test_what_deletes_asks_first_and_where_nobody_answers_wants_yes(
+    database: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, said = await rollbook(database, tmp_path, *words)
+    assert code == 2
+    assert "--yes" in said
+    assert len(said.splitlines()) == 1
+
+
+async def test_a_command_makes_no_second_database(tmp_path: Path) -> None:
+    for words in (("keys", "list"), ("keys", "create"), ("migrate",), ("rebuild", "search", "--yes")):
+        code, said = await rollbook("", tmp_path, *words)
+        assert (code, len(said.splitlines())) == (2, 1)
+        assert str(tmp_path) in said
+        assert "ROLLBOOK_DATA_DIR" in said
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_misspelt_setting_is_named_with_what_is_meant(database: str, tmp_path: Path) -> None:
+    said = await said_by(database, tmp_path, "trigger", "--list", ROLLBOOK_PROT="1", ROLLBOOK_API_KEY="sk_test_x")
+    assert said.splitlines()[0] == "ROLLBOOK_PROT: there is no such setting; is it ROLLBOOK_PORT?"
+    assert "ROLLBOOK_API_KEY" not in said
+
+
+async def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert re.fullmatch(r"rollbook \d+\.\d+\.\d+\S*\n", await said_by("", tmp_path, "--version"))
+
+
+async def test_help_names_settings_choices_permissions_and_completion(tmp_path: Path) -> None:
+    for role in ("serve", "api", "relay", "worker"):
+        assert "DATABASE_URL" in await said_by("", tmp_path, role, "-h")
+    assert "ROLLBOOK_PORT" in await said_by("", tmp_path, "serve", "--help")
+    assert "<none|customer|strict>" in await said_by("", tmp_path, "endpoints", "rules", "-h")
+    permissions = " ".join((await said_by("", tmp_path, "keys", "create", "-h")).replace("│", " ").split())
+    for right in RIGHTS:
+        assert right.partition(":")[0] in permissions
+    assert "--install-completion" in await said_by("", tmp_path, "-h")
+    code, said = await rollbook("", tmp_path, "trigger")
+    assert (code, "--list" in said) == (2, True)
+
+
+async def test_a_taken_port_names_the_setting(database: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = await rollbook(database, tmp_path, "serve", ROLLBOOK_PORT=port)
+    assert (code, f"127.0.0.1 port {port}" in said, "ROLLBOOK_PORT" in said) == (2, True, True)
 
 
 async def test_a_relay_without_a_broker_says_what_it_misses(database: str, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import stripe
 from aiohttp.test_utils import unused_port
 
 from service.cli import calling
+from service.client import Refused
 from service.keys import DEVELOPMENT_KEY
+from service.listen import receiver_url
 from tests.servers.receiver import Answer, Receiver
 from tests.service.serving import Api, Launch, command, environment
 from tests.waiting import until
@@ -150,7 +152,7 @@ async def test_nothing_is_lost_while_either_side_is_away(
         (("--api-key", "sk_test_wrong"), "Invalid API Key provided"),
         (("--events", "customer.cretaed"), "'customer.cretaed' is no event type"),
         (("--since", "99"), "There is no position 99 yet"),
-        (("--forward-to", "localhost:4242"), "localhost:4242 is no http URL"),
+        (("--forward-to", "ftp://localhost/"), "ftp://localhost/ is no http URL"),
     ],
 )
 async def test_what_cannot_work_is_said_at_once(
@@ -165,3 +167,21 @@ async def test_what_cannot_work_is_said_at_once(
 
 def test_the_key_of_development_is_the_one_that_commands_call_with() -> None:
     assert calling.DEVELOPMENT_KEY == DEVELOPMENT_KEY
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("localhost:4242/webhook", "http://localhost:4242/webhook"),
+        ("4242", "http://127.0.0.1:4242"),
+        ("https://example.com/a?b=c%2Fd", "https://example.com/a?b=c%2Fd"),
+    ],
+)
+def test_a_receiver_is_named_with_or_without_a_scheme(given: str, url: str) -> None:
+    assert receiver_url(given) == url
+
+
+@pytest.mark.parametrize("given", ["ftp://localhost/", "http://", "", "https://a]b[@", "localhost:port"])
+def test_what_is_no_url_of_a_receiver_is_refused(given: str) -> None:
+    with pytest.raises(Refused):
+        receiver_url(given)

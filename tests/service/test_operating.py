@@ -1,10 +1,13 @@
 """`rollbook endpoints` and `rollbook deliveries`: what operators see and do about webhooks."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service import operating
+from service.cli.output import Output
 from tests.servers.receiver import Answer, Receiver
 from tests.service.serving import Api, working
 from tests.service.test_cli import rollbook, said_by
@@ -38,9 +41,11 @@ async def test_an_endpoint_is_looked_at_ruled_paused_and_resumed(api: Api, say: 
     assert (ruled["order"], ruled["rate_limit"], ruled["payload"]) == ("customer", "20", "full")
     assert fields(await say("endpoints", "rules", id, "--rate-limit", "none"))["rate_limit"] == ""
     assert fields(await say("endpoints", "show", id))["order"] == "customer"
-    assert fields(await say("endpoints", "pause", id))["status"] == "disabled"
+    paused = await say("endpoints", "pause", id)
+    assert fields(paused)["status"] == "disabled"
+    assert "0 pending deliveries wait until it is resumed." in paused
     assert fields(await say("endpoints", "resume", id, "--replay", "skip"))["status"] == "enabled"
-    assert fields(await say("endpoints", "cancel-pending", id))["id"] == id
+    assert "0 pending deliveries are canceled." in await say("endpoints", "cancel-pending", id, "--yes")
     rolled = fields(await say("endpoints", "roll-secret", id, "--overlap", "1"))
     assert rolled["secret"].startswith("whsec_")
     assert fields(await say("endpoints", "recover", id, "--from", "0"))["id"] == id
@@ -51,7 +56,7 @@ async def test_a_delivery_that_failed_is_found_looked_at_and_sent_once_more(
     api: Api, receiver: Receiver, say: Any
 ) -> None:
     id = await registered(api, receiver.url("/hook"))
-    receiver.behave("/hook", Answer(status=410, body=b"[gone]\n for good"), Answer())
+    receiver.behave("/hook", Answer(status=410, body=b"[gone]\n for good \x1b]0;owned\x07 \xc2\x9b31m"), Answer())
     customer = (await api.customer())["id"]
     async with working(api):
 
@@ -65,7 +70,7 @@ async def test_a_delivery_that_failed_is_found_looked_at_and_sent_once_more(
     shown = await say("deliveries", "show", delivery)
     assert fields(shown)["state"] == "failed"
     assert "status 410" in shown
-    assert "[gone] for good" in shown, "what a receiver says is shown as it is, on one line"
+    assert "[gone] for good \\x1b]0;owned\\x07 \\x9b31m" in shown, "on one line, and it commands no terminal"
     await api.post(f"/v1/webhook_endpoints/{id}", f"url={receiver.url('/hook?new')}&disabled=false")
     assert fields(await say("deliveries", "resend", delivery))["state"] == "pending"
     assert fields(await say("deliveries", "cancel", delivery))["state"] == "canceled"
@@ -78,11 +83,30 @@ async def test_an_endpoint_is_tried_out(api: Api, receiver: Receiver, say: Any) 
     assert (fields(said)["type"], fields(said)["state"]) == ("rollbook.endpoint.test", "delivered")
 
 
+async def test_lists_go_beyond_a_page(api: Api, say: Any) -> None:
+    ids = [await registered(api, f"https://example.com/{n}") for n in range(3)]
+    shown = await say("endpoints", "list", "--limit", "2")
+    assert f"There are more: --starting-after {ids[1]}, or --all." in shown
+    rest = json.loads(await say("endpoints", "list", "--json", "--starting-after", ids[1]))
+    assert ([each["id"] for each in rest["data"]], rest["has_more"]) == ([ids[0]], False)
+
+
+async def test_pages_of_the_api_are_joined(monkeypatch: pytest.MonkeyPatch, api: Api, capsys: Any) -> None:
+    ids = [await registered(api, f"https://example.com/{n}") for n in range(5)]
+    monkeypatch.setattr(operating, "PAGE_MAX", 2)
+    for limit, expected in ((None, ids[::-1]), (3, ids[:1:-1])):
+        await operating.list_endpoints(api.url, api.key, Output(json=True), operating.Page(limit=limit))
+        printed = capsys.readouterr().out
+        found = json.loads(printed[printed.index("{\n") :])
+        assert [each["id"] for each in found["data"]] == expected
+        assert found["has_more"] == (limit is not None)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("endpoints", "show", "we_none"), "No such webhook endpoint"),
-        (("endpoints", "rules", "we_none", "--order", "some"), "order"),
+        (("endpoints", "rules", "we_none", "--rate-limit", "some"), "Invalid integer: some"),
         (("endpoints", "recover", "we_none", "--from", "yesterday"), "neither a position nor a time"),
         (("deliveries", "resend", "dlv_none"), "No such delivery"),
     ],

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from events.errors import Missing, Refusal
 from service import subscribers, telling
+from service.cli.output import Output
 from service.health import Health
 from service.settings import Misconfigured
 from tests.servers.rabbitmq import PrivateRabbit
@@ -29,10 +30,16 @@ from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
 from webhooks import relay
 from webhooks import replay as replaying
+from webhooks.subscriber import Mode
 
 pytestmark = pytest.mark.rabbitmq
 
 POSITION = "rollbook-sequence"
+
+
+def printing(file: io.StringIO) -> Output:
+    """Output into `file`, as wide as it takes."""
+    return Output(console=Console(file=file, width=200))
 
 
 @dataclass
@@ -44,23 +51,23 @@ class Shop:
     exchange: str
     names: list[str] = field(default_factory=list)
 
-    async def add(self, *types: str, name: str = "", account: str = "*", mode: str = "*") -> str:
+    async def add(self, *types: str, name: str = "", account: str = "*", mode: Mode = "*") -> str:
         name = name or f"t{secrets.token_hex(4)}"
         self.names.append(name)
         await subscribers.add(
-            self.api.core, Console(file=io.StringIO()), name=name, types=types, account=account, mode=mode
+            self.api.core, printing(io.StringIO()), name=name, types=types, account=account, mode=mode
         )
         return name
 
     async def listed(self) -> list[list[str]]:
         """The rows of the list, each as its words."""
         file = io.StringIO()
-        await subscribers.show(self.api.core, Console(file=file))
+        await subscribers.show(self.api.core, printing(file))
         return [line.split() for line in file.getvalue().splitlines()[1:]]
 
     async def replay(self, name: str, start: object) -> str:
         file = io.StringIO()
-        await subscribers.replay_to(self.api.core, Console(file=file, width=200), name, str(start))
+        await subscribers.replay_to(self.api.core, printing(file), name, str(start))
         return file.getvalue()
 
     async def take(self, name: str, count: int, *, reject: bool = False) -> list[AbstractIncomingMessage]:
@@ -180,12 +187,12 @@ async def test_a_list_tells_how_queues_are_and_which_are_missing(shop: Shop) -> 
 
 async def test_a_removed_subscriber_is_gone_with_its_queues(shop: Shop) -> None:
     name = await shop.add("*")
-    console = Console(file=io.StringIO())
-    await subscribers.remove(shop.api.core, console, name)
+    out = printing(io.StringIO())
+    await subscribers.remove(shop.api.core, out, name)
     assert await shop.listed() == []
-    await subscribers.remove(shop.api.core, console, name)  # once more, as after a broker that was away
+    await subscribers.remove(shop.api.core, out, name)  # once more, as after a broker that was away
     with pytest.raises(Missing):
-        await subscribers.remove(shop.api.core, console, "never")
+        await subscribers.remove(shop.api.core, out, "never")
     with pytest.raises(Missing):
         await shop.replay(name, 0)
     async with shop.relaying():
@@ -204,7 +211,7 @@ async def test_history_is_replayed_to_one_queue_in_order_with_the_headers_it_had
         first = await shop.take(name, 3)
         await shop.take(other, 5)
     said = await shop.replay(name, 1)
-    assert f"2 notices after position 1, to rollbook.{name}" in said
+    assert f"2 events after position 1, to rollbook.{name}" in said
     assert "2 are there now, up to position 5: --from 5 goes on from there." in said
     again = await shop.take(name, 2)
     await shop.take(other, 0)
@@ -213,7 +220,7 @@ async def test_history_is_replayed_to_one_queue_in_order_with_the_headers_it_had
         assert replayed.headers == {**live.headers, "rollbook-replayed": True}
         assert (replayed.type, replayed.timestamp) == (live.type, live.timestamp)
         assert replayed.routing_key == f"rollbook.{name}"
-    assert "0 notices after position 5" in await shop.replay(name, 5)
+    assert "0 events after position 5" in await shop.replay(name, 5)
 
 
 async def test_history_is_replayed_from_a_time(shop: Shop) -> None:
@@ -346,7 +353,9 @@ async def test_the_command_line_adds_lists_replays_and_removes(shop: Shop, datab
         await process.communicate()
     assert customer["id"] in line
     assert f"rollbook.{name}" in await run("list")
-    assert "is removed" in await run("remove", name)
+    [listed] = [each for each in json.loads(await run("list", "--json")) if each["name"] == name]
+    assert (listed["queue"], listed["dead"]) == (f"rollbook.{name}", 0)
+    assert "is removed" in await run("remove", name, "--yes")
     assert name not in await run("list")
 
     async def fails(*words: str, **more: str) -> tuple[int, str]:
@@ -354,17 +363,16 @@ async def test_the_command_line_adds_lists_replays_and_removes(shop: Shop, datab
         assert "Traceback" not in said
         return code, said
 
-    assert await fails("remove", "never") == (1, "No such subscriber: 'never'\n")
+    assert await fails("remove", "never", "--yes") == (1, "No such subscriber: 'never'\n")
     assert (await fails("list", AMQP_URL=""))[0] == 2
     assert (await fails("add", "x", "--types", "*", AMQP_URL="amqp://127.0.0.1:1/"))[0] == 1
+    assert (await fails("add", "x", "--types", "*", "--mode", "dead"))[0] == 2
     assert "no event type" in (await fails("add", "x", "--types", "customer.cretaed"))[1]
 
 
 async def test_what_makes_no_sense_is_declined(serve: Serve) -> None:
-    core, console = (await serve(amqp_url=None)).core, Console(file=io.StringIO())
-    with pytest.raises(typer.BadParameter, match="no mode"):
-        await subscribers.add(core, console, name="a", types=("*",), account="*", mode="dead")
+    core, out = (await serve(amqp_url=None)).core, printing(io.StringIO())
     with pytest.raises(typer.BadParameter, match="no event type"):
-        await subscribers.add(core, console, name="a", types=("nothing.*",), account="*", mode="*")
+        await subscribers.add(core, out, name="a", types=("nothing.*",), account="*", mode="*")
     with pytest.raises(Misconfigured, match="AMQP_URL"):
-        await subscribers.add(core, console, name="a", types=("*",), account="*", mode="*")
+        await subscribers.add(core, out, name="a", types=("*",), account="*", mode="*")
