@@ -46,6 +46,7 @@ log = structlog.get_logger("service")
 
 Model = TypeVar("Model", bound=BaseModel)
 ID_CHARACTERS_MAX = 255
+KEY_IN_USE_WAIT_S = 0.5  # for the first request of an idempotency key: clients come again after as long
 WITH_BODY = ("POST", "PUT")
 OUR_OWN = "/v1/rollbook/"  # routes that the API reference does not know; they take JSON too
 FORM = "application/x-www-form-urlencoded"
@@ -232,15 +233,34 @@ class Door:
                 fingerprint=fingerprint.of(self.master_keys, call.method, call.path, call.raw, version, account),
             )
             running = (caller.account, caller.livemode, key)
-            self.running.begin(running)
+            first = await self._is_first(call, running)
             try:
                 reply = await self._answer_once(call, call.key_use, route, headers)
             finally:
-                self.running.end(running)
+                if first:
+                    self.running.end(running)
         headers.update(reply.headers)
         if differs(version) and reply.status == HTTPStatus.OK and headers["Content-Type"] == JSON:
             return reply._replace(body=await older.rendered(reply.body, version, self.reader, caller))
         return reply
+
+    async def _is_first(self, call: Call, running: tuple[str, bool, str]) -> bool:
+        """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
+
+        While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
+        Raises KeyInUse.
+        """
+        if self.running.begin(running):
+            return True
+        try:
+            async with asyncio.timeout(KEY_IN_USE_WAIT_S):
+                while await self._receipt(call) is None:
+                    await self.running.wait(running)
+                    if self.running.begin(running):
+                        return True
+        except TimeoutError:
+            raise refusals.KeyInUse(running[2]) from None
+        return False
 
     async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
         """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.

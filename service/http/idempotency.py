@@ -4,28 +4,38 @@ What was answered under a key is kept by the log, in the transaction of the effe
 process is found there too: the second to commit is told so and replays the first one's answer.
 """
 
+import asyncio
+
 from events.errors import Refusal
 from service.http.masking import is_card_number
-from service.http.refusals import KeyInUse
 
 KEY_CHARACTERS_MAX = 255
 
 
 class Running:
-    """The keys whose first request is under way in this process."""
+    """The keys with a request in progress in this process."""
 
     def __init__(self) -> None:
-        self._keys: set[tuple[str, bool, str]] = set()
+        self._ended: dict[tuple[str, bool, str], asyncio.Event | None] = {}  # an event where somebody waits
 
-    def begin(self, key: tuple[str, bool, str]) -> None:
-        """Hold the key until `end`. Raises KeyInUse when another request holds it."""
-        if key in self._keys:
-            raise KeyInUse(key[2])
-        self._keys.add(key)
+    def begin(self, key: tuple[str, bool, str]) -> bool:
+        """Lock the key until `end`; False when another request has it."""
+        if key in self._ended:
+            return False
+        self._ended[key] = None
+        return True
 
     def end(self, key: tuple[str, bool, str]) -> None:
-        """Let the key go."""
-        self._keys.discard(key)
+        """Unlock the key."""
+        ended = self._ended.pop(key)
+        if ended is not None:
+            ended.set()
+
+    async def wait(self, key: tuple[str, bool, str]) -> None:
+        """Return once the request that has the key now has ended."""
+        if key in self._ended:
+            ended = self._ended[key] = self._ended[key] or asyncio.Event()
+            await ended.wait()
 
 
 def check_key(key: str) -> None:

@@ -237,6 +237,39 @@ async def test_fifty_at_once_under_one_key_make_one_customer(serve: Serve, datab
     assert (await customers(apis[0]), await notices(database)) == (1, 1)
 
 
+async def test_replays_at_once_meet_no_conflict(api: Api) -> None:
+    first = await api.post("/v1/customers", "name=x", Idempotency_Key=KEY)
+    for answer in await asyncio.gather(
+        *(api.post("/v1/customers", "name=x", Idempotency_Key=KEY) for _ in range(50)),
+    ):
+        assert_replay(answer, first)
+    others = await asyncio.gather(*(api.post("/v1/customers", "name=y", Idempotency_Key=KEY) for _ in range(10)))
+    assert {(answer.status, answer.error["type"]) for answer in others} == {(400, "idempotency_error")}
+
+
+async def test_requests_that_wait_for_the_first_get_its_answer(api: Api, database: str) -> None:
+    async with appends_held(database) as held:
+        requests = [asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY)) for _ in range(3)]
+        await until_held(held)
+    first, *others = sorted([await task for task in requests], key=lambda a: "Idempotent-Replayed" in a.headers)
+    for other in others:
+        assert_replay(other, first)
+
+
+async def test_one_that_waits_acts_itself_when_the_first_had_no_answer_to_keep(api: Api, database: str) -> None:
+    async with appends_held(database) as held:
+        requests = [
+            asyncio.create_task(api.post("/v1/customers", body, Idempotency_Key=KEY)) for body in ("name=x", "foo=x")
+        ]
+        await until_held(held)
+        requests[0].cancel()  # goes on, as the client's going undoes nothing
+        await asyncio.wait(requests[:1])
+    assert (await requests[1]).error["type"] == "idempotency_error", "the first was made with other parameters"
+    wrong = [api.post("/v1/customers", body, Idempotency_Key="another") for body in ("foo=x", "name=x", "bar=x")]
+    statuses = [answer.status for answer in await asyncio.gather(*wrong)]
+    assert statuses == [400, 200, 400], "one after another"
+
+
 async def test_two_processes_with_one_key_in_flight_give_one_answer(serve: Serve, database: str) -> None:
     one, two = await serve(), await serve()
     async with appends_held(database) as held:

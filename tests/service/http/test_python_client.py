@@ -5,6 +5,7 @@ The client is synchronous, so its part of a test runs in a thread of its own.
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -209,3 +210,18 @@ async def test_events_are_listed_and_read_with_what_caused_them(api: Api) -> Non
         assert client.v1.events.list({"types": ["customer.deleted"]}).data == events[:1]
 
     await told(api, story)
+
+
+async def test_fifty_clients_with_one_idempotency_key_get_one_answer(api: Api) -> None:
+    def create() -> Any:
+        client = stripe.StripeClient(api.key, base_addresses={"api": api.url}, max_network_retries=2)
+        return client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "one"})
+
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(50) as threads:
+        made = await asyncio.gather(*(loop.run_in_executor(threads, create) for _ in range(50)))
+    answers = [customer.last_response for customer in made]
+    assert len({answer.body for answer in answers}) == 1
+    replayed = [{name.lower() for name in answer.headers} >= {"idempotent-replayed"} for answer in answers]
+    assert replayed.count(False) == 1
+    assert len((await api.get("/v1/customers")).json["data"]) == 1
