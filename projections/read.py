@@ -14,6 +14,7 @@ import orjson
 from events.database import LOST, PINNED_PLANS, DedicatedConnection, load_sql
 from events.errors import LogUnavailable
 from events.gather import Gather, Overloaded
+from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
 
 TOGETHER_MAX = 256
 EARLIEST, LATEST = -(2**63), 2**63 - 1
@@ -38,7 +39,7 @@ class PageOf:
 
 
 class Page(NamedTuple):
-    """A page in list order, and whether there is more in the direction of travel."""
+    """A page in list order, and whether there is more in the direction of travel: beyond the limit, or the bytes."""
 
     bodies: Sequence[bytes]
     has_more: bool
@@ -67,8 +68,10 @@ class Named(NamedTuple):
 class Reader:
     """Reads the inline read models."""
 
-    def __init__(self, dsn: str, pool: asyncpg.Pool) -> None:
+    def __init__(self, dsn: str, pool: asyncpg.Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
+        """`page_bytes_max` bounds the bodies of a page, and of what is read at once to be expanded in one."""
         self._pool = pool
+        self.page_bytes_max = page_bytes_max
         self._connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
         self._customers: Gather[Named, bytes | None] = Gather(self._get_customers, batch_max=TOGETHER_MAX)
         self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
@@ -79,6 +82,8 @@ class Reader:
                 "count_customers",
                 "count_resources",
                 "get_customers",
+                "get_many_customers",
+                "get_many_resources",
                 "get_resources",
                 "find_api_key",
                 "list_api_keys",
@@ -104,20 +109,24 @@ class Reader:
         """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
         return await self._ask(self._resources, Named(account, livemode, kind, id, ever))
 
-    async def many(self, account: str, livemode: bool, kind: str, ids: Sequence[str]) -> list[bytes | None]:
-        """The bodies of many objects of one kind, deleted ones too as they last were; None for what never was."""
+    async def many(
+        self, account: str, livemode: bool, kind: str, ids: Sequence[str], bytes_max: int | None = None
+    ) -> list[bytes | None]:
+        """The bodies of many objects of one kind, deleted ones too as they last were; None for what never was.
+
+        Raises TooManyBytes when they are more than `bytes_max`, before they are loaded.
+        """
         if len(ids) == 1:  # asked together with what other requests ask for
             [id] = ids
             if kind == "customer":
                 return [await self.customer(account, livemode, id)]
             return [await self.resource(account, livemode, kind, id, ever=True)]
-        accounts, livemodes = [account] * len(ids), [livemode] * len(ids)
+        most = self.page_bytes_max if bytes_max is None else bytes_max
         if kind == "customer":
-            rows = await self._fetch(self._sql["get_customers"], accounts, livemodes, ids)
+            rows = await self._fetch(self._sql["get_many_customers"], account, livemode, ids, most)
         else:
-            asked = (accounts, livemodes, [kind] * len(ids), ids, [True] * len(ids))
-            rows = await self._fetch(self._sql["get_resources"], *asked)
-        return [row["body"] for row in rows]
+            rows = await self._fetch(self._sql["get_many_resources"], account, livemode, kind, ids, most)
+        return [row["body"] for row in whole(rows)]
 
     async def customers(
         self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
@@ -160,12 +169,17 @@ class Reader:
         parents: Sequence[str],
         limit: int,
         facts: Mapping[str, object] = NO_FACTS,
+        bytes_max: int | None = None,
     ) -> dict[str, list[bytes]]:
-        """The newest living objects of one kind that hold `facts`, for each of many parents; one of none is absent."""
+        """The newest living objects of one kind that hold `facts`, for each of many parents; one of none is absent.
+
+        Raises TooManyBytes when they are more than `bytes_max`, before they are loaded.
+        """
+        most = self.page_bytes_max if bytes_max is None else bytes_max
         held = orjson.dumps(dict(facts)).decode()
-        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, held)
+        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, held, most)
         bodies: dict[str, list[bytes]] = {}
-        for row in rows:
+        for row in whole(rows):
             bodies.setdefault(row["parent"], []).append(row["body"])
         return bodies
 
@@ -223,17 +237,18 @@ class Reader:
     ) -> Page:
         backwards = page.ending_before is not None
         cursor = page.ending_before if backwards else page.starting_after
-        bounds = (page.created_min, page.created_max, page.limit + 1)
+        bounds = (page.created_min, page.created_max, page.limit + 1, self.page_bytes_max)
         query = self._sql[statement + "_before" if backwards else statement]
         rows = await self._fetch(query, account, livemode, cursor, *bounds, *more)
         if not rows and cursor is not None:
             known, *kind = exists
             if not await self._fetch(known, account, livemode, cursor, *kind):
                 raise UnknownCursor(cursor)
-        bodies = [row["body"] for row in rows[: page.limit]]
+        bodies = fitting(rows)
+        has_more = len(rows) > len(bodies)
         if backwards:
             bodies.reverse()
-        return Page(bodies, len(rows) > page.limit)
+        return Page(bodies, has_more)
 
     async def _get_customers(self, asked: list[Named]) -> list[bytes | Exception | None]:
         accounts, livemodes, _, ids, _ = zip(*asked, strict=True)

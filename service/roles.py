@@ -99,7 +99,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     application = web.Application(client_max_size=settings.body_bytes_max)
     application.add_routes(health.routes())
     if api:
-        feed = Feed(core.pool, Wakeup(core.dsn, "rollbook_log"))
+        feed = Feed(core.pool, Wakeup(core.dsn, "rollbook_log"), bytes_enough=settings.page_bytes_max)
         application.on_startup.append(feed.open)
         application.on_shutdown.append(feed.close)
         core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
@@ -113,7 +113,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
                 refused=frozenset({keys.DEVELOPMENT_KEY} if settings.production else ()),
             ),
             clock=core.clock,
-            notices=Notices(core.pool, core.clock),
+            notices=Notices(core.pool, core.clock, page_bytes_max=settings.page_bytes_max),
             deliveries=Deliveries(core.pool),
             standings=Standings(core.pool, core.clock),
             feed=feed,

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     body_bytes_max: int = Field(1024 * 1024, gt=0, description="largest request body")
+    page_bytes_max: int = Field(
+        4 * 1024 * 1024,
+        gt=0,
+        description="largest page in bytes: lists, searches and feeds end earlier, with has_more, though not before "
+        "their first object; and no more than that is expanded in one request",
+    )
     request_timeout_s: float = Field(30.0, gt=0, description="longest a request may take to arrive and be answered")
     key_cache_s: float = Field(5.0, ge=0, description="how long a process may go on trusting a key revoked elsewhere")
     pool_size_max: int = Field(8, gt=0, description="connections to Postgres for pages, loads and followers")

@@ -126,7 +126,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         commit=commit,
         log=log,
         executor=Executor(log, known, keys, rows_of),
-        reader=Reader(dsn, pool),
-        finder=await finder(dsn),
+        reader=Reader(dsn, pool, page_bytes_max=settings.page_bytes_max),
+        finder=await finder(dsn, page_bytes_max=settings.page_bytes_max),
         metrics=metrics,
     )

@@ -17,6 +17,8 @@ from webhooks.delivery import OWN_FAULTS
 
 ID = re.compile(r"dlv_([0-9A-Za-z]+)_([0-9]{1,18})", re.ASCII)
 
+EXCERPT_BYTES_MAX = 1024 * 1024  # of answers that are shown with one delivery, of at most 4 KiB each
+
 State = Literal["pending", "held", "delivered", "failed", "canceled"]
 Wanted = Literal["pending", "held", "delivered", "failed", "canceled", "undelivered"]
 STATES: Mapping[str | None, State] = {
@@ -128,8 +130,8 @@ class Deliveries:
         return (render(rows[0], livemode), rows[0]["stopped_at"] is not None) if rows else None
 
     async def attempts(self, place: Place) -> list[dict[str, Any]]:
-        """Every attempt at a delivery, in order."""
-        rows = await self._fetch(self._sql["list_attempts"], *place)
+        """The attempts at a delivery, in order: every one, or the newest of very many."""
+        rows = await self._fetch(self._sql["list_attempts"], *place, EXCERPT_BYTES_MAX)
         return [render_attempt(row) for row in rows]
 
     async def resend(self, place: Place) -> None:

@@ -66,10 +66,18 @@ class _Waiter:
 class Feed:
     """Reads the feed, for as many as `waiting_max` that wait at once."""
 
-    def __init__(self, pool: asyncpg.Pool, wakeup: Wakeup, *, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        wakeup: Wakeup,
+        *,
+        waiting_max: int = WAITING_MAX,
+        bytes_enough: int = BYTES_ENOUGH,
+    ) -> None:
         self._pool = pool
         self._wakeup = wakeup
         self._waiting_max = waiting_max
+        self._bytes_enough = bytes_enough
         self._waiting: set[_Waiter] = set()
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -136,7 +144,7 @@ class Feed:
         types: Sequence[str] | None,
         limit: int,
     ) -> tuple[Portion, datetime]:
-        rows = await self._fetch(self._read_feed, account, livemode, after, since, types, limit, BYTES_ENOUGH)
+        rows = await self._fetch(self._read_feed, account, livemode, after, since, types, limit, self._bytes_enough)
         head, oldest, reached_at = rows[0]["head"], rows[0]["oldest"], rows[0]["head_at"]
         if after is None:
             return Portion((), head), reached_at
@@ -148,7 +156,7 @@ class Feed:
         told = [Told(row["body"], None, (account, livemode)) for row in found]
         older = await versions.rendered(told, lambda wanted: versions.find_coupons(self._fetch, wanted))
         notices = [(row["sequence"], older.get(place, row["body"])) for place, row in enumerate(found)]
-        whole = len(found) < limit and sum(len(row["body"]) for row in found) < BYTES_ENOUGH
+        whole = len(found) < limit and sum(len(row["body"]) for row in found) < self._bytes_enough
         return Portion(notices, head if whole else found[-1]["sequence"]), reached_at
 
     async def _run(self) -> None:

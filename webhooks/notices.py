@@ -9,6 +9,7 @@ from events.clock import Clock
 from events.database import LOST, load_sql
 from events.errors import LogUnavailable
 from projections.notices import with_pending
+from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import Page, PageOf, UnknownCursor
 from webhooks import versions
 from webhooks.versions import Told
@@ -20,8 +21,9 @@ FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Po
 class Notices:
     """The public feed, as `/v1/events` shows it."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
         self._pool = pool
+        self._page_bytes_max = page_bytes_max
         self._clock = clock
         self._get = load_sql("webhooks", "get_notice")
         self._count = load_sql("webhooks", "count_notices")
@@ -64,11 +66,13 @@ class Notices:
             page.limit + 1,
             types,
             delivered,
+            self._page_bytes_max,
         )
-        bodies = await self._bodies(account, livemode, rows[: page.limit])
+        fit = [row for row in rows if row["body"] is not None]
+        bodies = await self._bodies(account, livemode, fit)
         if backwards:
             bodies.reverse()
-        return Page(bodies, len(rows) > page.limit)
+        return Page(bodies, len(rows) > len(fit))
 
     async def count(
         self,

@@ -10,6 +10,7 @@ import asyncpg
 
 from events.database import LOST, create_pool
 from events.errors import LogUnavailable
+from projections.page_bytes import PAGE_BYTES_MAX
 from projections.search import compile
 from projections.search.query import Query
 
@@ -19,7 +20,8 @@ PLANNED_ANEW = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 
 # {0} is the query's condition, see compile.py. It is tried on the newest first, which fills a page when what is looked
 # for is common; only when it does not are the others asked, by the index of terms. Nothing the planner believes of how
-# common a term is can make either slow.
+# common a term is can make either slow. $5 is one more than a page has, $6 the bytes of bodies that it may have; what
+# does not fit is not loaded.
 FIND = """
 WITH recent AS MATERIALIZED (
     SELECT * FROM projections.search
@@ -33,11 +35,20 @@ WITH recent AS MATERIALIZED (
       AND (s.created, s.position) < (SELECT created, position FROM recent ORDER BY created, position LIMIT 1) AND ({0})
     ORDER BY s.created DESC, s.position DESC LIMIT $5
 )
-SELECT CASE WHEN NOT c.deleted AND c.test_clock IS NULL THEN c.body END AS body, found.created, found.position
-FROM (SELECT * FROM near UNION ALL SELECT * FROM far) AS found
-JOIN projections.customer c ON c.account = $1 AND c.livemode = $2 AND c.id = found.id
-ORDER BY found.created DESC, found.position DESC
-LIMIT $5
+SELECT page.created, page.position, page.n = 1 OR page.n < $5 AND page.bytes <= $6 AS fits,
+    CASE WHEN page.n = 1 OR page.n < $5 AND page.bytes <= $6 THEN page.body END AS body
+FROM (
+    SELECT shown.*, row_number() OVER page AS n, coalesce(sum(octet_length(shown.body)) OVER page, 0) AS bytes
+    FROM (
+        SELECT CASE WHEN NOT c.deleted AND c.test_clock IS NULL THEN c.body END AS body, found.created, found.position
+        FROM (SELECT * FROM near UNION ALL SELECT * FROM far) AS found
+        JOIN projections.customer c ON c.account = $1 AND c.livemode = $2 AND c.id = found.id
+        ORDER BY found.created DESC, found.position DESC
+        LIMIT $5
+    ) AS shown
+    WINDOW page AS (ORDER BY shown.created DESC, shown.position DESC ROWS UNBOUNDED PRECEDING)
+) AS page
+ORDER BY page.created DESC, page.position DESC
 """
 COUNT = """
 SELECT count(*) AS count FROM (
@@ -62,27 +73,33 @@ def start(query: Query, after: Place) -> Place:
 
 
 class Found(NamedTuple):
-    """A page, and where the next one begins; None when there is none."""
+    """A page, and where the next one begins, None when there is none; `places` are where one after each body begins."""
 
     bodies: Sequence[bytes]
     next: Place | None
+    places: Sequence[Place]
 
 
 class Finder:
     """Finds customers of one account and mode."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
         self._pool = pool
+        self._page_bytes_max = page_bytes_max
 
     async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Place = BEGINNING) -> Found:
         """A page of what is asked for, newest first."""
-        where = compile.condition(query, account, livemode, first=6)
+        where = compile.condition(query, account, livemode, first=7)
         place = start(query, after)
-        rows = await self._fetch(FIND.format(where.sql), account, livemode, *place, limit + 1, *where.arguments)
-        last = rows[limit - 1] if len(rows) > limit else None
+        bounds = (limit + 1, self._page_bytes_max)
+        rows = await self._fetch(FIND.format(where.sql), account, livemode, *place, *bounds, *where.arguments)
+        fit = [row for row in rows if row["fits"]]
+        last = fit[-1] if len(rows) > len(fit) else None
         # One that was deleted just now is left out, and search will follow.
-        bodies = [row["body"] for row in rows[:limit] if row["body"] is not None]
-        return Found(bodies, None if last is None else Place(last["created"], last["position"]))
+        shown = [row for row in fit if row["body"] is not None]
+        places = [Place(row["created"], row["position"]) for row in shown]
+        next = None if last is None else Place(last["created"], last["position"])
+        return Found([row["body"] for row in shown], next, places)
 
     async def count(self, account: str, livemode: bool, query: Query) -> int:
         """How many are found in all; counted no further than 10,000 (API reference, search pagination)."""
@@ -103,6 +120,7 @@ class Finder:
         return rows
 
 
-async def finder(dsn: str) -> Finder:
+async def finder(dsn: str, *, page_bytes_max: int = PAGE_BYTES_MAX) -> Finder:
     """A finder over a database, which need not be there yet."""
-    return Finder(await create_pool(dsn, application="search", size_max=CONNECTIONS_MAX, **PLANNED_ANEW))
+    pool = await create_pool(dsn, application="search", size_max=CONNECTIONS_MAX, **PLANNED_ANEW)
+    return Finder(pool, page_bytes_max=page_bytes_max)

@@ -1,13 +1,20 @@
 -- list_customers_by_clock_before: a page of the customers under one test clock, oldest first, so that a page before the cursor ends at it.
 -- $1 account, $2 livemode, $3 cursor: the id of the object just after the page in list order, or null, $4 and $5 bounds of created, inclusive,
--- $6 how many at most, $7 test clock, $8 email, or null for any
+-- $6 how many at most, one more than are shown, $7 bytes of bodies at most, $8 test clock, $9 email, or null for any
 -- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
-SELECT id, body
-FROM projections.customer
-WHERE account = $1 AND livemode = $2 AND test_clock = $7 AND NOT deleted AND created >= $4 AND created <= $5
-  AND ($8::text IS NULL OR email = $8)
-  AND (created, position) > (
-    SELECT c.created, c.position FROM projections.customer c WHERE c.account = $1 AND c.livemode = $2 AND c.id = $3
-    UNION ALL SELECT -9223372036854775808, -9223372036854775808 WHERE $3::text IS NULL)
-ORDER BY created, position
-LIMIT $6;
+-- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
+    THEN body END AS body
+FROM (
+    SELECT body, created, position
+    FROM projections.customer
+    WHERE account = $1 AND livemode = $2 AND test_clock = $8 AND NOT deleted AND created >= $4 AND created <= $5
+      AND ($9::text IS NULL OR email = $9)
+      AND (created, position) > (
+        SELECT c.created, c.position FROM projections.customer c WHERE c.account = $1 AND c.livemode = $2 AND c.id = $3
+        UNION ALL SELECT -9223372036854775808, -9223372036854775808 WHERE $3::text IS NULL)
+    ORDER BY created, position
+    LIMIT $6
+) AS found
+WINDOW page AS (ORDER BY created, position ROWS UNBOUNDED PRECEDING)
+ORDER BY created, position;

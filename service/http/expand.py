@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import orjson
 
 from events.errors import Refusal
+from projections.page_bytes import TooManyBytes
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows
 from service.http import permissions, tax
@@ -116,10 +117,20 @@ def _cannot(name: str, hint: str = "") -> Refusal:
     return Refusal(f"This property cannot be expanded ({name}).{hint}", param="expand")
 
 
+class AnswerTooLarge(Refusal):
+    """One object with what was asked to be expanded in it is larger than a page may be."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(
+            f"The answer would be larger than {bytes_max} bytes. Please expand less of it in one request.",
+            param="expand",
+        )
+
+
 class Expander:
     """Expands objects of one account and mode; `pending` are rows that will be stored with the answer.
 
-    `tax_countries` are those that tax is collected in.
+    `tax_countries` are those that tax is collected in. What is expanded is bounded in bytes like a page.
     """
 
     def __init__(
@@ -133,6 +144,7 @@ class Expander:
         self._reader = reader
         self._tax_countries = tax_countries
         self._who = (account, livemode)
+        self._bytes_left = 0
         self._resources: dict[tuple[str, str], ResourceRow] = {}
         self._customers: dict[str, bytes] = {}
         for rows in pending:
@@ -140,13 +152,46 @@ class Expander:
             self._customers.update({row.id: row.body for row in rows.customers})
 
     async def expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
-        """Stored objects of one kind with `tree` expanded; a deleted one stays as it is."""
+        """Stored objects of one kind with `tree` expanded; a deleted one stays as it is. Raises AnswerTooLarge."""
         if not tree:
             return list(bodies)
+        try:
+            return await self._expanded(bodies, kind, tree)
+        except TooManyBytes:
+            raise AnswerTooLarge(self._reader.page_bytes_max) from None
+
+    async def page(self, bodies: Sequence[bytes], kind: str, tree: Tree, *, backwards: bool = False) -> list[bytes]:
+        """As many objects of a page as may be shown with `tree` expanded: the first, or `backwards` the last of them.
+
+        Raises AnswerTooLarge when not even one may.
+        """
+        if not tree:
+            return list(bodies)
+        kept = list(bodies)
+        while True:
+            try:
+                return await self._expanded(kept, kind, tree)
+            except TooManyBytes:
+                if len(kept) == 1:
+                    raise AnswerTooLarge(self._reader.page_bytes_max) from None
+                half = len(kept) // 2
+                kept = kept[-half:] if backwards else kept[:half]
+
+    async def _expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
+        """Stored objects with `tree` expanded. Raises TooManyBytes, before more than that is loaded."""
+        self._bytes_left = self._reader.page_bytes_max
+        if len(bodies) > 1:  # one object is shown in any case
+            self._charge(sum(map(len, bodies)))
         shown: list[Shown] = [orjson.loads(body) for body in bodies]
         living = [object for object in shown if not object.get("deleted")]
         await self._expand(living, OF_KIND.get(kind, {}), tree)
         return [orjson.dumps(object, option=orjson.OPT_INDENT_2) for object in shown]
+
+    def _charge(self, bytes: int) -> None:
+        """Count what goes into the answer. Raises TooManyBytes."""
+        self._bytes_left -= bytes
+        if self._bytes_left < 0:
+            raise TooManyBytes
 
     async def _expand(
         self, objects: list[Shown], within: Mapping[str, Node], tree: Tree, ids: Sequence[str] | None = None
@@ -186,6 +231,7 @@ class Expander:
         for object in holders:
             body = bodies[object[name]]
             if body is not None:
+                self._charge(len(body))  # as often as it is shown
                 object[name] = orjson.loads(body)
                 found.append(object[name])
         return [object for object in found if not object.get("deleted")]
@@ -195,7 +241,8 @@ class Expander:
         bodies: dict[str, bytes | None] = {id: self._pending(kind, id) for id in ids}
         missing = [id for id, body in bodies.items() if body is None]
         if missing:
-            bodies.update(zip(missing, await self._reader.many(*self._who, kind, missing), strict=True))
+            found = await self._reader.many(*self._who, kind, missing, self._bytes_left)
+            bodies.update(zip(missing, found, strict=True))
         return bodies
 
     def _pending(self, kind: str, id: str) -> bytes | None:
@@ -207,8 +254,9 @@ class Expander:
     async def _add_items(self, objects: list[Shown], name: str, node: Items) -> None:
         parents = [object["id"] for object in objects]
         limit = ITEMS_SHOWN + 1 + len(self._resources)
-        stored = await self._reader.firsts(*self._who, node.kind, parents, limit, node.facts)
+        stored = await self._reader.firsts(*self._who, node.kind, parents, limit, node.facts, self._bytes_left)
         for object in objects:
+            self._charge(sum(map(len, stored.get(object["id"], ()))))
             items = self._with_pending(
                 [orjson.loads(body) for body in stored.get(object["id"], ())], node, object["id"]
             )
@@ -238,6 +286,7 @@ class Expander:
         bodies = await self._bodies(part.kind, ids)
         for object, id in zip(objects, ids, strict=True):
             body = bodies[id]
+            self._charge(0 if body is None else len(body))
             shown = part.show(object, None if body is None else orjson.loads(body))
             if shown is not None or part.nullable:
                 object[name] = shown

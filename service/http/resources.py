@@ -13,7 +13,7 @@ from events.execute import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import customers, rendering
 from projections.customers import CUSTOMER
-from projections.read import NO_FACTS, UnknownCursor
+from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
 from service.http import expand, older, pagination
 from service.http.door import Call
 from service.http.expand import Expander, Tree
@@ -70,8 +70,14 @@ async def page(
     total = None
     if expand.counted(parameters.expand):
         total = await call.door.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
-    bodies = await expander(call).expanded(found.bodies, kind, asked)
-    return Reply(200, pagination.list_body(url, bodies, found.has_more, total))
+    found = await expanded_page(call, found, wanted, kind, asked)
+    return Reply(200, pagination.list_body(url, found.bodies, found.has_more, total))
+
+
+async def expanded_page(call: Call, found: Page, wanted: PageOf, kind: str, tree: Tree) -> Page:
+    """A page with `tree` expanded; where that is too much, of fewer objects: those nearest to the cursor."""
+    bodies = await expander(call).page(found.bodies, kind, tree, backwards=wanted.ending_before is not None)
+    return Page(bodies, found.has_more or len(bodies) < len(found.bodies))
 
 
 async def of_customer(call: Call) -> str:

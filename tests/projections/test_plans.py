@@ -3,6 +3,7 @@
 import asyncpg
 
 from events.database import load_sql
+from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import EARLIEST, LATEST
 from tests.plans import explain
 
@@ -23,8 +24,8 @@ FROM generate_series(1, {CUSTOMERS}) AS n;
 """
 WHO = ("acct_1", False)
 DEEP = 4_001  # of twenty thousand, counted from the oldest: far from either end of the list
-BOUNDS = (EARLIEST, LATEST, LIMIT)
-NARROW = (1_700_000_900, 1_700_001_000, LIMIT)
+BOUNDS = (EARLIEST, LATEST, LIMIT, PAGE_BYTES_MAX)
+NARROW = (1_700_000_900, 1_700_001_000, LIMIT, PAGE_BYTES_MAX)
 
 LISTS = {
     "list_customers": ("customer_newest", "cus_{}", ()),

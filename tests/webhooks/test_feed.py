@@ -12,7 +12,6 @@ from tests.plans import explain
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
 from tests.webhooks.test_versions import BASIL, OLD_DISCOUNT, tell
-from webhooks import feed as feed_module
 from webhooks.feed import Crowded, Feed
 
 MINE = (ACCOUNT, False)
@@ -55,12 +54,10 @@ async def test_a_closed_feed_is_read_and_not_waited_for(house: Floor, feed: Feed
     assert len((await feed.read(*MINE, 0, limit=10, wait_s=60)).notices) == 1
 
 
-async def test_a_portion_ends_where_it_is_large_enough(
-    house: Floor, feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_portion_ends_where_it_is_large_enough(house: Floor, feed: Feed) -> None:
     await house.notices(10)
     (size,) = {len(body) for _, body in (await feed.read(*MINE, 0, limit=10)).notices}
-    monkeypatch.setattr(feed_module, "BYTES_ENOUGH", 2 * size + 1)
+    feed = Feed(house.pool, Wakeup(house.dsn, "rollbook_log"), bytes_enough=2 * size + 1)
     read, position = [], 0
     while (portion := await feed.read(*MINE, position, limit=10)).notices:
         read.append([sequence for sequence, _ in portion.notices])

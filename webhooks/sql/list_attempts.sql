@@ -1,6 +1,10 @@
--- list_attempts: every attempt at one delivery, in order.
--- $1 sequence, $2 endpoint
+-- list_attempts: the attempts at one delivery, in order; the newest of them where all are more than some bytes.
+-- $1 sequence, $2 endpoint, $3 bytes of excerpts at most
 SELECT at, attempt, outcome, status, fault, duration_ms, next_at, excerpt
-FROM webhooks.attempt
-WHERE endpoint_id = $2 AND sequence = $1 AND outcome <> 'canceled'
+FROM (
+    SELECT a.*, sum(octet_length(a.excerpt)) OVER (ORDER BY a.at DESC, a.attempt DESC) AS bytes
+    FROM webhooks.attempt a
+    WHERE a.endpoint_id = $2 AND a.sequence = $1 AND a.outcome <> 'canceled'
+) AS newest
+WHERE bytes <= $3
 ORDER BY at, attempt;

@@ -190,10 +190,9 @@ async def list_all(call: Call) -> Reply:
     total = None
     if expand.counted(parameters.expand):
         total = await reader.count_customers(caller.account, caller.livemode, page, *filters)
-    bodies = found.bodies
     if tree:
-        bodies = await resources.expander(call).expanded(bodies, customer.KIND, tree)
-    return Reply(status=200, body=pagination.list_body(URL, bodies, found.has_more, total))
+        found = await resources.expanded_page(call, found, page, customer.KIND, tree)
+    return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
 
 
 class UnderTestClock(Exception):

@@ -34,8 +34,9 @@ async def search(call: Call) -> Reply:
     total = None
     if expand.counted(parameters.expand):
         total = await finder.count(caller.account, caller.livemode, query)
-    bodies = await resources.expander(call).expanded(found.bodies, customer.KIND, tree)
-    token = None if found.next is None else _token(call, parameters.query, found.next)
+    bodies = await resources.expander(call).page(found.bodies, customer.KIND, tree)
+    next = found.next if len(bodies) == len(found.bodies) else found.places[len(bodies) - 1]
+    token = None if next is None else _token(call, parameters.query, next)
     return Reply(200, pagination.search_body(URL, bodies, token, total))
 
 

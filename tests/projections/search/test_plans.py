@@ -5,13 +5,14 @@ from typing import Any
 import asyncpg
 import orjson
 
+from projections.page_bytes import PAGE_BYTES_MAX
 from projections.search import compile, terms
 from projections.search.find import BEGINNING, COUNT, FIND, start
 from projections.search.query import TEXTS, parse
 from tests.plans import Plan, _nodes
 
 CUSTOMERS = 200_000
-LIMIT = 11
+BOUNDS = (11, PAGE_BYTES_MAX)
 TOUCHED_MAX = 4_000  # the newest thousand among them, looked at twice
 FIRST, LAST = ("Ada", "Bob", "Cleo", "Dan", "Eve"), ("Stone", "Rivers", "Hill", "Woods", "Field")
 COLUMNS = ("account", "livemode", "id", "created", "position", *TEXTS, "metadata", "terms")
@@ -76,9 +77,9 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
     await owner.execute("ANALYZE projections.search; ANALYZE projections.customer")
     for asked in (*RARE, *COMMON, *NOWHERE):
         query = parse(asked)
-        where = compile.condition(query, "acct_1", False, first=6)
+        where = compile.condition(query, "acct_1", False, first=7)
         page = FIND.format(where.sql)
-        plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), LIMIT, *where.arguments)
+        plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
         told = f"{asked}: {plan}"
         assert "Seq Scan" not in plan.kinds, told
         assert plan.indexes & {"search_terms", "search_newest"}, told
@@ -90,9 +91,9 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
     own = await owner.fetchval("SELECT count(*) FROM projections.search WHERE account = 'acct_1' AND NOT livemode")
     for asked in LEFT_BY_NOBODY:
         query = parse(asked)
-        where = compile.condition(query, "acct_1", False, first=6)
+        where = compile.condition(query, "acct_1", False, first=7)
         page = FIND.format(where.sql)
-        plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), LIMIT, *where.arguments)
+        plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
         told = f"{asked}: {plan}"
         assert plan.indexes >= {"search_newest"}, told
         assert "Seq Scan" not in plan.kinds, told

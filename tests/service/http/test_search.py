@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -21,16 +22,23 @@ from tests.waiting import until
 PATH = "/v1/customers/search"
 
 
-@pytest.fixture
-async def followed(api: Api) -> AsyncIterator[Api]:
-    """One application, and beside it whoever follows the log for search."""
+@asynccontextmanager
+async def following(api: Api) -> AsyncIterator[None]:
+    """The follower of the log for search, beside an application."""
     stop, wakeup = asyncio.Event(), Wakeup(api.core.dsn, "rollbook_log")
     runner = Runner(api.core.pool, SearchProjection())
-    following = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(runner.run(wakeup, stop))]
-    yield api
+    tasks = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(runner.run(wakeup, stop))]
+    yield
     stop.set()
     wakeup.poke()
-    await asyncio.gather(*following)
+    await asyncio.gather(*tasks)
+
+
+@pytest.fixture
+async def followed(api: Api) -> AsyncIterator[Api]:
+    """One application, beside the follower for search."""
+    async with following(api):
+        yield api
 
 
 async def caught_up(api: Api) -> None:

@@ -1,0 +1,33 @@
+"""Byte limits of pages: a page ends early, with `has_more`, where its next object would make it larger than allowed.
+
+Sizes are summed up in the query, so what does not fit is never loaded. The first object of a page always fits: a client
+that pages on by the last id it has seen gets on.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+PAGE_BYTES_MAX = 4 * 1024 * 1024
+
+
+class TooManyBytes(Exception):
+    """What was asked for is larger than the bytes allowed."""
+
+
+def fitting(rows: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    """The bodies of the rows that a page query found to fit; from the first null body on, rows do not."""
+    bodies: list[bytes] = []
+    for row in rows:
+        body = row["body"]
+        if body is None:
+            break
+        bodies.append(body)
+    return bodies
+
+
+def whole(rows: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    """Rows of bodies with their `bytes`, none of which was left out for its size. Raises TooManyBytes."""
+    for row in rows:
+        if row["body"] is None and row["bytes"] is not None:
+            raise TooManyBytes
+        yield row
