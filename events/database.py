@@ -1,8 +1,6 @@
-"""Postgres: connections as the service's role, the statements beside the code, and the migration runner."""
+"""Postgres: connections as the service's role, and the statements beside the code."""
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -11,8 +9,6 @@ import asyncpg
 from events.errors import LogUnavailable
 
 SERVICE_ROLE = "rollbook_service"
-FLOORS = ("events", "projections", "webhooks")  # in the order in which they stand on each other
-MIGRATION_LOCK = 0x0_7011_B00C
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 30.0
 
@@ -143,67 +139,3 @@ class DedicatedConnection:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
-
-
-async def migrate(dsn: str) -> list[str]:
-    """Bring the database to the shape this code needs; gives the names of what was applied.
-
-    A fresh database gets each floor's `schema.sql`; an older one gets the migrations it has not had. Functions are
-    replaced whenever their text changed. An advisory lock lets several processes start at once; everything happens in
-    one transaction, so a kill leaves the old shape or the new one.
-    """
-    try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-    except LOST as error:
-        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
-            return await _migrate(connection)
-    finally:
-        await connection.close()
-
-
-async def _migrate(connection: asyncpg.Connection) -> list[str]:
-    await connection.execute(load_sql("events", "roles"))
-    await connection.execute(load_sql("events", "migration"))
-    done = dict(await connection.fetch("SELECT name, digest FROM events.migration"))
-    applied: list[str] = []
-
-    async def note(name: str, text: str) -> None:
-        await connection.execute(
-            "INSERT INTO events.migration (name, digest) VALUES ($1, $2) "
-            "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()",
-            name,
-            _digest(text),
-        )
-        applied.append(name)
-
-    for floor in FLOORS:
-        migrations = sql_files(floor, "migrations")
-        fresh = not any(name.startswith(f"{floor}/migrations/") for name in done)
-        if fresh and migrations:
-            await connection.execute(load_sql(floor, "schema"))
-        for name, text in migrations:
-            if name not in done:
-                if not fresh:
-                    await connection.execute(text)
-                await note(name, text)
-        for name, text in sql_files(floor, "sql/functions"):
-            if done.get(name) != _digest(text):
-                await connection.execute(text)
-                await note(name, text)
-    return applied
-
-
-def sql_files(floor: str, folder: str) -> Sequence[tuple[str, str]]:
-    """Names (`events/migrations/0001_log.sql`) and texts of a folder's .sql files, in order of name."""
-    root = resources.files(floor).joinpath(*folder.split("/"))
-    if not root.is_dir():
-        return []
-    files = sorted((file for file in root.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [(f"{floor}/{folder}/{file.name}", file.read_text(encoding="utf-8")) for file in files]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

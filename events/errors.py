@@ -11,6 +11,7 @@
 | ConstraintBroken| ourselves         | a unique name is in use, a limit is reached: 400 |
 | AlreadyAnswered | ourselves         | this idempotency key has an answer: replay it         |
 | LogUnavailable  | an operator       | the log cannot be reached: 503, worth a retry         |
+| DatabaseUnsuitable | an operator    | its encoding, roles or migrations are not ours: 503   |
 | BrokenHistory   | an operator       | stored history is not what was written: alert, 500    |
 """
 
@@ -95,6 +96,10 @@ class AlreadyAnswered(Exception):
 
 class LogUnavailable(Exception):
     """The log cannot be reached, or was lost while it answered: what was sent may or may not be stored."""
+
+
+class DatabaseUnsuitable(LogUnavailable):
+    """The database is reached and cannot be used as it is: an operator reads the message, and acts."""
 
 
 class BrokenHistory(Exception):

@@ -8,8 +8,8 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from events import database
 from events.errors import Missing
+from events.migrate import migrate as migrate_database
 from projections import rebuild
 from projections.progress import Progress as Done
 from service import keys, observe
@@ -47,7 +47,7 @@ async def _core(settings: Settings) -> AsyncIterator[Core]:
         core = await build(settings, dsn)
         try:
             if not settings.production:
-                await database.migrate(dsn)
+                await migrate_database(dsn)
             yield core
         finally:
             await core.close()
@@ -62,7 +62,7 @@ async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]])
 async def migrate(settings: Settings, out: Output) -> None:
     """Apply what the database has not had, and print what that was."""
     async with _dsn(settings) as dsn:
-        applied = await database.migrate(dsn)
+        applied = await migrate_database(dsn)
     out.document({"applied": applied})
     for name in applied:
         out.line(f"applied {name}")

@@ -12,9 +12,10 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from events.database import LOST, migrate
+from events.database import LOST
 from events.errors import LogUnavailable
 from events.follow import Wakeup
+from events.migrate import migrate
 from service import egress, keys, maintenance, telling, timekeeper
 from service.dev import postgres
 from service.dev.inbox import Inbox

@@ -50,7 +50,7 @@ def postgres_dsn(server_dir: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(postgres_dsn: str) -> Iterator[str]:
     """The name of a migrated database to clone."""
-    from events.database import migrate
+    from events.migrate import migrate
 
     name = f"rollbook_template_{secrets.token_hex(4)}"
     asyncio.run(_execute(postgres_dsn, f"CREATE DATABASE {name}"))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from events.database import migrate
+from events.migrate import migrate
 from service.dev.postgres import installed_programs
 from tests.benchmarks.figures import Unmeasurable
 from tests.servers.postgres import PrivatePostgres, with_database

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 
-from events import database as module
-from events.database import FLOORS, SERVICE_ROLE, connect, load_sql, migrate, sql_files
-from events.errors import LogUnavailable
+from events import migrate as module
+from events.database import SERVICE_ROLE, connect, load_sql
+from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.migrate import FLOORS, SCHEMAS, check, migrate, sql_files
+from events.roles import setup_statement
 from tests.servers.postgres import PrivatePostgres, with_database
 from tests.shape import shape
+from tests.waiting import until
 
 
 async def shape_of(dsn: str) -> str:
@@ -103,6 +106,195 @@ async def test_a_function_is_replaced_when_its_text_changes(database: str, monke
     await owner.close()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "call"),
+    [
+        (
+            "answer() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+            "answer() RETURNS text LANGUAGE sql AS 'SELECT 2'",
+            "()",
+        ),
+        (
+            "answer() RETURNS TABLE (a integer) LANGUAGE sql AS 'SELECT 1'",
+            "answer() RETURNS TABLE (b text) LANGUAGE sql AS 'SELECT 2'",
+            "()",
+        ),
+        (
+            "answer(a integer) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+            "answer(b integer) RETURNS text LANGUAGE sql AS 'SELECT 2'",
+            "(1)",
+        ),
+        (
+            "answer(a integer) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+            "answer(a integer, b integer DEFAULT 1) RETURNS text LANGUAGE sql AS 'SELECT 2'",
+            "(1)",
+        ),
+    ],
+    ids=["result", "columns", "argument's name", "arguments"],
+)
+async def test_a_function_is_replaced_whatever_of_it_changed(
+    database: str, monkeypatch: pytest.MonkeyPatch, before: str, after: str, call: str
+) -> None:
+    """PostgreSQL refuses to replace the first three in place, and keeps both of the last."""
+    files = Files(monkeypatch)
+    owner = await asyncpg.connect(database)
+    for text in (before, after):
+        grant = "GRANT EXECUTE ON FUNCTION events.answer TO rollbook_service;"
+        files.add("events", "sql/functions", "answer.sql", f"CREATE OR REPLACE FUNCTION events.{text};\n{grant}")
+        assert await migrate(database) == ["events/sql/functions/answer.sql"]
+    assert str(await owner.fetchval(f"SELECT * FROM events.answer{call}")) == "2"
+    assert await owner.fetchval("SELECT count(*) FROM pg_proc WHERE proname = 'answer'") == 1
+    assert await owner.fetchval(
+        "SELECT has_function_privilege($1, oid, 'EXECUTE') FROM pg_proc WHERE proname = 'answer'", SERVICE_ROLE
+    )
+    await owner.close()
+
+
+async def test_a_migration_that_was_edited_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files(monkeypatch)
+    files.add("events", "migrations", "9998_rest.sql", "CREATE TABLE events.rest (n integer);")
+    await migrate(database)
+    files.add("events", "migrations", "9998_rest.sql", "CREATE TABLE events.rest (n bigint);")
+    with pytest.raises(DatabaseUnsuitable, match=r"applied with another text .*events/migrations/9998_rest\.sql"):
+        await migrate(database)
+    assert (await check(database)).edited == ["events/migrations/9998_rest.sql"]
+
+
+NEWER = (
+    "INSERT INTO events.migration (name, digest, compatible_from) VALUES ('events/migrations/9999_next.sql', '', $1)"
+)
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = await asyncpg.connect(database)
+    await owner.execute(NEWER, None)
+    Files(monkeypatch).add("events", "sql/functions", "partitions.sql", "SELECT 1 / 0;")
+    with pytest.raises(DatabaseUnsuitable, match=r"newer version of Rollbook \(events/migrations/9999_next\.sql\)"):
+        await migrate(database)
+    await owner.close()
+
+
+async def test_a_process_works_on_after_a_migration_made_for_that(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its functions are the newer release's by then, and are not taken back."""
+    owner = await asyncpg.connect(database)
+    await owner.execute(NEWER, "events/migrations/0002_together.sql")
+    Files(monkeypatch).add("events", "sql/functions", "partitions.sql", "SELECT 1 / 0;")
+    assert await migrate(database) == []
+    found = await check(database)
+    assert found.compatible == ["events/migrations/9999_next.sql"]
+    assert found.fault is None
+    await owner.close()
+
+
+async def test_a_migration_says_from_where_on_processes_may_go_on(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "-- What it does.\n-- compatible from: events/migrations/0001_log.sql\nSELECT 1;"
+    with monkeypatch.context() as patched:
+        Files(patched).add("events", "migrations", "9999_next.sql", text)
+        await migrate(database)
+    assert (await check(database)).compatible == ["events/migrations/9999_next.sql"]
+
+
+async def test_what_is_missing_is_named(database: str) -> None:
+    owner = await asyncpg.connect(database)
+    await owner.execute("DELETE FROM events.migration WHERE name LIKE 'projections/migrations/%'")
+    await owner.close()
+    found = await check(database)
+    assert found.missing[0] == "projections/migrations/0001_read_models.sql"
+    assert found.fault is not None
+    assert "run `rollbook migrate`" in found.fault
+
+
+async def test_a_lock_that_others_hold_is_waited_for_in_short_tries(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writers queue behind a waiting migration, so it lets them pass again and again."""
+    monkeypatch.setattr(module, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "PAUSE_S", 0.05)
+    Files(monkeypatch).add("events", "migrations", "9999_more.sql", "ALTER TABLE events.head ADD more integer;")
+    reader, writer = await asyncpg.connect(database), await asyncpg.connect(database)
+    holding = reader.transaction()
+    await holding.start()
+    await reader.execute("LOCK TABLE events.head IN ACCESS SHARE MODE")
+    migrating = asyncio.create_task(migrate(database))
+    for _ in range(20):
+        await writer.execute("UPDATE events.head SET position = position", timeout=1)
+    assert not migrating.done()
+    await holding.rollback()
+    assert await migrating == ["events/migrations/9999_more.sql"]
+    await reader.close()
+    await writer.close()
+
+
+async def test_a_deadlock_with_the_running_service_is_retried(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_S", 0.05)
+    text = "LOCK TABLE events.head; SELECT pg_advisory_xact_lock(1); ALTER TABLE events.stream ADD more integer;"
+    Files(monkeypatch).add("events", "migrations", "9999_more.sql", text)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT_S", 30.0)
+    service = await asyncpg.connect(database)
+    async with service.transaction():
+        await service.execute("SET LOCAL deadlock_timeout = '60s'")  # so that the other one gives way
+        await service.execute("LOCK TABLE events.stream IN ACCESS SHARE MODE; SELECT pg_advisory_xact_lock(1)")
+        migrating = asyncio.create_task(migrate(database))
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 1"
+        await until(lambda: service.fetchval(waits))
+        await service.execute("LOCK TABLE events.head IN ACCESS SHARE MODE")
+    assert await migrating == ["events/migrations/9999_more.sql"]
+    await service.close()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_dsn: str, encoding: str) -> None:
+    name = f"rollbook_test_{secrets.token_hex(4)}"
+    owner = await asyncpg.connect(postgres_dsn)
+    await owner.execute(
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'"
+    )
+    try:
+        with pytest.raises(DatabaseUnsuitable, match=f"encoded in {encoding} .*ENCODING 'UTF8'"):
+            await migrate(with_database(postgres_dsn, name))
+    finally:
+        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await owner.close()
+
+
+async def test_a_restore_without_privileges_is_mended(database: str, service: asyncpg.Connection) -> None:
+    """As pg_restore --no-owner --no-acl leaves it: nobody was granted anything, and anybody may call functions."""
+    owner = await asyncpg.connect(database)
+    before = await privileges(owner)
+    await owner.execute(f"REVOKE ALL ON SCHEMA events, keys, projections, webhooks FROM {SERVICE_ROLE}")
+    for schema in SCHEMAS:
+        await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {SERVICE_ROLE}")
+        await owner.execute(f"REVOKE ALL ON ALL ROUTINES IN SCHEMA {schema} FROM {SERVICE_ROLE}")
+        await owner.execute(f"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {schema} TO public")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.fetch("SELECT * FROM events.head")
+    assert (await check(database)).missing == []
+    assert await migrate(database) == []
+    assert await privileges(owner) == before
+    assert await migrate(database) == []
+    await owner.close()
+
+
+async def privileges(connection: asyncpg.Connection) -> list[str]:
+    """Who may do what to what is ours, by default or since it was granted."""
+    rows = await connection.fetch(
+        "WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY($1)), objects AS ("
+        "SELECT nspname::text AS name, coalesce(nspacl, acldefault('n', nspowner)) AS acl FROM pg_namespace "
+        "JOIN ours USING (oid, nspname) UNION ALL "
+        "SELECT c.oid::regclass::text, coalesce(relacl, acldefault('r', relowner)) FROM pg_class c "
+        "JOIN ours ON ours.oid = relnamespace WHERE relkind IN ('r', 'p') UNION ALL "
+        "SELECT p.oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc p "
+        "JOIN ours ON ours.oid = pronamespace) "
+        "SELECT concat_ws(' ', name, grantee::regrole, privilege_type) AS line FROM objects, aclexplode(acl)",
+        SCHEMAS,
+    )
+    return sorted(row["line"] for row in rows)
+
+
 async def test_a_migration_that_fails_leaves_the_old_shape(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await shape_of(database)
     files = Files(monkeypatch)
@@ -133,6 +325,40 @@ async def test_the_owner_need_not_be_a_superuser(private_postgres: PrivatePostgr
         assert await migrate(dsn) == []
 
 
+async def test_an_owner_who_may_create_no_role_hears_what_a_superuser_does_once(
+    private_postgres: PrivatePostgres,
+) -> None:
+    server = private_postgres.start()
+    superuser = await asyncpg.connect(server)
+    await superuser.execute("CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE processes LOGIN")
+    await superuser.execute("CREATE DATABASE house OWNER app")
+    as_app, as_other, as_processes = (
+        with_database(server, "house").replace("postgresql://postgres@", f"postgresql://{role}@")
+        for role in ("app", "other", "processes")
+    )
+    with pytest.raises(DatabaseUnsuitable, match=r"app may not create .*`rollbook roles --sql`"):
+        await migrate(as_app)
+    await superuser.execute(setup_statement("app", "processes"))
+    await superuser.execute(setup_statement("app", "processes"))
+    assert await migrate(as_app) != []
+    await _forget(as_app)
+    with pytest.raises(DatabaseUnsuitable, match="other does not own the schema"):
+        await migrate(as_other)
+    assert await migrate(as_app) != []
+    assert await migrate(as_processes) == [], "who owns nothing may find that there is nothing to do"
+    service = await connect(as_processes, application="test")
+    await service.execute("SELECT events.prepare_log()")
+    await service.close()
+    await superuser.close()
+
+
+async def _forget(dsn: str) -> None:
+    """Have a function to be replaced again."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("UPDATE events.migration SET digest = '' WHERE name LIKE '%/functions/append.sql'")
+    await connection.close()
+
+
 async def test_without_a_server_migrating_says_so() -> None:
     with pytest.raises(LogUnavailable):
         await migrate("postgresql://nobody@127.0.0.1:1/nothing")
@@ -158,7 +384,7 @@ async def test_the_service_may_add_to_the_log_and_read_it_and_nothing_else(datab
     assert await held(owner, "events.receipt") == {"SELECT", "INSERT"}
     assert await held(owner, "events.stream") == {"SELECT", "INSERT", "UPDATE"}
     assert await held(owner, "events.head") == {"SELECT", "UPDATE"}
-    assert await held(owner, "events.migration") == set()
+    assert await held(owner, "events.migration") == {"SELECT"}
     assert await held(owner, "keys.subject") == {"SELECT", "INSERT", "DELETE"}
     assert await held(owner, "projections.notice") == {"SELECT", "INSERT"}
     await owner.close()

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from events import ids
-from events.database import load_sql, sql_files
+from events.database import load_sql
+from events.migrate import sql_files
 from events.record import Append, Draft
 from projections.notices import notice, with_pending
 from projections.rows import NoticeRow, ResourceRow, Rows

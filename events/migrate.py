@@ -1,0 +1,334 @@
+"""The migration runner: brings a database to the schema this code needs, and says how the two differ.
+
+Migrations expand first and contract later: processes of the previous release keep working while `rollbook migrate` of
+the next one runs, and afterwards. So a migration adds columns (with defaults), tables and functions; what the previous
+release calls (a function's arguments and result, an attribute of a composite type) goes a release later. A migration
+that keeps this promise opens with a line
+
+    -- compatible from: events/migrations/0007_name.sql
+
+naming a migration: processes that know that one work with the database after this one too. They stay ready. Without
+the line only processes that know the migration itself do.
+
+A function file replaces its functions whenever its text changed. One whose result or arguments changed cannot be
+replaced in place: it is dropped and created in the same transaction.
+"""
+
+import asyncio
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import asyncpg
+
+from events.database import CONNECT_TIMEOUT_S, LOST, SERVICE_ROLE, load_sql
+from events.errors import DatabaseUnsuitable, LogUnavailable
+
+FLOORS = ("events", "projections", "webhooks")  # in the order in which they stand on each other
+SCHEMAS = (*FLOORS, "keys")
+MIGRATION_LOCK = 0x0_7011_B00C
+# Writers queue behind a migration that waits for its locks, so it waits for a short time, and is tried again.
+LOCK_TIMEOUT_S = 1.0
+TRIES_MAX = 30
+PAUSE_S = 1.0
+GRANTS = "grants"  # the row of events.migration with the digest of who may do what
+SHOWN_MAX = 3  # names in a message
+
+# What passes when the migration is tried again: the running service held a lock, or changed the same row of a catalog
+# ("tuple concurrently updated").
+CONTENDED = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    asyncpg.InternalServerError,
+)
+
+COMPATIBLE_FROM = re.compile(r"^-- compatible from: (\S+)$", re.MULTILINE)
+GRANT = re.compile(r"^(?:GRANT|REVOKE)\b[^;]*;", re.MULTILINE)
+FUNCTION = re.compile(r"^CREATE OR REPLACE (?:FUNCTION|PROCEDURE) (\w+)\.(\w+)", re.MULTILINE | re.IGNORECASE)
+
+# Not there before the first migration; not readable after one of an early release, or a restore without privileges.
+READABLE = (
+    "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'events' "
+    "AND c.relname = 'migration' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+)
+APPLIED = "SELECT name, digest, to_jsonb(m) ->> 'compatible_from' AS compatible_from FROM events.migration m"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the database has of one file."""
+
+    digest: str
+    compatible_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How the database's schema differs from the one this code needs, by the names of files."""
+
+    missing: Sequence[str] = ()  # migrations and functions the database has not had
+    changed: Sequence[str] = ()  # functions that have another text there
+    edited: Sequence[str] = ()  # migrations that were applied with another text
+    newer: Sequence[str] = ()  # migrations that this code does not know, and that it cannot work with
+    compatible: Sequence[str] = ()  # migrations that it does not know either, which were made for it to go on
+
+    @property
+    def fault(self) -> str | None:
+        """Why this code cannot work with the database, and what to do; None when it can.
+
+        Functions of another text are no fault: the next release's migration replaces them under running processes.
+        """
+        if self.newer:
+            return (
+                f"The database was migrated by a newer version of Rollbook ({_listed(self.newer)}): "
+                "start that version here too"
+            )
+        if self.edited:
+            return (
+                f"A migration was applied with another text than this version has ({_listed(self.edited)}): "
+                "shipped migrations must not be edited; install the release that made this database"
+            )
+        if self.missing:
+            return f"The database is not migrated ({_listed(self.missing)}): run `rollbook migrate`"
+        return None
+
+    @property
+    def pending(self) -> Sequence[str]:
+        """What `migrate` would apply."""
+        return [] if self.compatible else [*self.missing, *self.changed]
+
+
+def compare(applied: Mapping[str, Applied]) -> Difference:
+    """How a database with these files applied differs from what this code needs."""
+    migrations = {name: text for floor in FLOORS for name, text in sql_files(floor, "migrations")}
+    functions = {name: text for floor in FLOORS for name, text in sql_files(floor, "sql/functions")}
+    ours = {f"{floor}/migrations/" for floor in FLOORS}
+    unknown = [name for name in applied if name not in migrations and any(map(name.startswith, ours))]
+    return Difference(
+        missing=[name for name in (*migrations, *functions) if name not in applied],
+        changed=[name for name, text in functions.items() if name in applied and applied[name].digest != _digest(text)],
+        edited=[name for name, text in migrations.items() if name in applied and applied[name].digest != _digest(text)],
+        newer=[name for name in unknown if applied[name].compatible_from not in migrations],
+        compatible=[name for name in unknown if applied[name].compatible_from in migrations],
+    )
+
+
+async def difference(connection: asyncpg.Connection | asyncpg.Pool) -> Difference:
+    """How the database of a connection differs from what this code needs. Raises asyncpg.PostgresError."""
+    if not await connection.fetchval(READABLE):
+        return compare({})
+    rows = await connection.fetch(APPLIED)
+    return compare({row["name"]: Applied(row["digest"], row["compatible_from"]) for row in rows})
+
+
+async def check(dsn: str) -> Difference:
+    """What `migrate` would find. Raises LogUnavailable."""
+    connection = await _connect(dsn)
+    try:
+        return await difference(connection)
+    finally:
+        await connection.close()
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database to the schema this code needs; gives the names of what was applied.
+
+    A fresh database gets each floor's `schema.sql`; an older one gets the migrations it has not had. What the service's
+    role may do is granted again where it is not as it was left, as after a restore without privileges. An advisory lock
+    lets several processes start at once; everything happens in one transaction, so a kill leaves the old schema or the
+    new one. Raises DatabaseUnsuitable when an operator has to do something first, LogUnavailable.
+    """
+    connection = await _connect(dsn)
+    try:
+        for tries in range(1, TRIES_MAX + 1):
+            try:
+                async with connection.transaction():
+                    await connection.execute("SET LOCAL statement_timeout = 0")
+                    await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+                    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S * 1000:.0f}ms'")
+                    return await _migrate(connection)
+            except CONTENDED as error:
+                if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
+                    raise
+                if tries == TRIES_MAX:
+                    raise DatabaseUnsuitable(
+                        f"The migration did not get its locks in {TRIES_MAX} tries ({error.message}): a long "
+                        "transaction, such as a dump, holds them; nothing was changed, run it again when that is over"
+                    ) from error
+                await asyncio.sleep(PAUSE_S * (0.5 + random.random()))
+        raise AssertionError("unreachable")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseUnsuitable(
+            f"The migration was refused ({error.message}): it runs as the role that owns the database and its schemas"
+        ) from error
+    finally:
+        await connection.close()
+
+
+async def _connect(dsn: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except LOST as error:
+        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
+
+
+async def _migrate(connection: asyncpg.Connection) -> list[str]:
+    await _require_utf8(connection)
+    found = await difference(connection)
+    if found.newer or found.edited:
+        raise DatabaseUnsuitable(found.fault or "")
+    if found.compatible:  # a newer release's own functions are in place
+        return []
+    if not found.pending and await _granted(connection):
+        return []
+    await _require_owner(connection)
+    await _ensure_role(connection)
+    await connection.execute(load_sql("events", "migration"))
+    applied = await _apply(connection)
+    await _grant(connection)
+    return applied
+
+
+async def _apply(connection: asyncpg.Connection) -> list[str]:
+    """Apply what the database has not had, floor by floor."""
+    done = {row["name"]: row["digest"] for row in await connection.fetch(APPLIED)}
+    applied: list[str] = []
+
+    async def note(name: str, text: str) -> None:
+        compatible = COMPATIBLE_FROM.search(text)
+        await connection.execute(
+            "INSERT INTO events.migration (name, digest, compatible_from) VALUES ($1, $2, $3) "
+            "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()",
+            name,
+            _digest(text),
+            compatible and compatible[1],
+        )
+        applied.append(name)
+
+    for floor in FLOORS:
+        migrations = sql_files(floor, "migrations")
+        fresh = not any(name.startswith(f"{floor}/migrations/") for name in done)
+        if fresh and migrations:
+            await connection.execute(load_sql(floor, "schema"))
+        for name, text in migrations:
+            if name not in done:
+                if not fresh:
+                    await connection.execute(text)
+                await note(name, text)
+        for name, text in sql_files(floor, "sql/functions"):
+            if done.get(name) != _digest(text):
+                await replace_functions(connection, text)
+                await note(name, text)
+    return applied
+
+
+async def replace_functions(connection: asyncpg.Connection, text: str) -> None:
+    """Create the functions of a file in place of those of their names, whatever arguments and results these have."""
+    names = [".".join(found) for found in FUNCTION.findall(text)]
+    before = await _functions(connection, names)
+    try:
+        async with connection.transaction():
+            await connection.execute(text)
+    except (
+        asyncpg.InvalidFunctionDefinitionError,  # another result, or other names of arguments: not replaceable
+        asyncpg.AmbiguousFunctionError,  # other arguments: its GRANT could mean both
+    ):
+        await _drop(connection, before)
+        before = {}
+        await connection.execute(text)
+    after = await _functions(connection, names)
+    # One that the file did not touch has other arguments than any in it: a call could mean both.
+    await _drop(connection, [each for each, version in before.items() if after.get(each) == version])
+
+
+async def _functions(connection: asyncpg.Connection, names: Sequence[str]) -> dict[str, object]:
+    """The functions of these names, each with the version of its row in the catalog; those of triggers are left out."""
+    rows = await connection.fetch(
+        "SELECT p.oid::regprocedure::text AS signature, (p.ctid, p.xmin)::text AS version "
+        "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+        "WHERE n.nspname || '.' || p.proname = ANY($1) AND p.prorettype <> 'trigger'::regtype",
+        names,
+    )
+    return {row["signature"]: row["version"] for row in rows}
+
+
+async def _drop(connection: asyncpg.Connection, signatures: Iterable[str]) -> None:
+    for signature in signatures:
+        await connection.execute(f"DROP ROUTINE {signature}")
+
+
+async def _require_utf8(connection: asyncpg.Connection) -> None:
+    """Refuse a database that cannot hold, or does not check, the text that customers send."""
+    encoding, name = await connection.fetchrow("SELECT current_setting('server_encoding'), current_database()")
+    if encoding != "UTF8":
+        raise DatabaseUnsuitable(
+            f"The database {name} is encoded in {encoding} and cannot hold every text: create one with "
+            f"`CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0`"
+        )
+
+
+async def _require_owner(connection: asyncpg.Connection) -> None:
+    row = await connection.fetchrow(
+        "SELECT nspname, pg_get_userbyid(nspowner) AS owner, current_user AS ours FROM pg_namespace "
+        "WHERE nspname = ANY($1) AND NOT pg_has_role(nspowner, 'USAGE')",
+        SCHEMAS,
+    )
+    if row is not None:
+        raise DatabaseUnsuitable(
+            f"The role {row['ours']} does not own the schema {row['nspname']}: migrate as {row['owner']}, who does"
+        )
+
+
+async def _ensure_role(connection: asyncpg.Connection) -> None:
+    """Have the role of the processes exist, and be a member of it."""
+    try:
+        async with connection.transaction():
+            await connection.execute(load_sql("events", "roles"))
+    except asyncpg.InsufficientPrivilegeError as error:
+        ours = await connection.fetchval("SELECT current_user")
+        raise DatabaseUnsuitable(
+            f"The role {ours} may not create the role {SERVICE_ROLE} or become it ({error.message}): "
+            "have a superuser execute once what `rollbook roles --sql` prints"
+        ) from error
+
+
+async def _granted(connection: asyncpg.Connection) -> bool:
+    """Whether the privileges are as the last migration left them."""
+    kept = await connection.fetchval("SELECT digest FROM events.migration WHERE name = $1", GRANTS)
+    return bool(kept == await connection.fetchval(load_sql("events", "digest_privileges"), SCHEMAS))
+
+
+async def _grant(connection: asyncpg.Connection) -> None:
+    """Grant what the service's role needs, and keep what that came to."""
+    for floor in FLOORS:
+        for text in (load_sql(floor, "schema"), *(text for _, text in sql_files(floor, "sql/functions"))):
+            for statement in GRANT.findall(text):
+                await connection.execute(statement)
+    await connection.execute(
+        "INSERT INTO events.migration (name, digest) VALUES ($1, $2) "
+        "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()",
+        GRANTS,
+        await connection.fetchval(load_sql("events", "digest_privileges"), SCHEMAS),
+    )
+
+
+def sql_files(floor: str, folder: str) -> Sequence[tuple[str, str]]:
+    """Names (`events/migrations/0001_log.sql`) and texts of a folder's .sql files, in order of name."""
+    root = resources.files(floor).joinpath(*folder.split("/"))
+    if not root.is_dir():
+        return []
+    files = sorted((file for file in root.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(f"{floor}/{folder}/{file.name}", file.read_text(encoding="utf-8")) for file in files]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_MAX
+    return ", ".join(names[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

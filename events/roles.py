@@ -1,0 +1,42 @@
+"""Database roles: the owner who migrates, the role with the service's privileges, and who the processes log in as.
+
+Nobody of them is a superuser. The privileges are granted to a role that owns nothing and cannot log in; processes log
+in as a member of it that owns nothing either, so that a leaked DATABASE_URL cannot change history.
+"""
+
+from events.database import SERVICE_ROLE
+
+STATEMENT = """\
+DO $rollbook$
+BEGIN
+{body}
+END $rollbook$;
+"""
+
+
+def setup_statement(owner: str, processes: str | None = None) -> str:
+    """The one statement that a superuser executes once a server; executed again it changes nothing.
+
+    `owner` migrates and owns the database; `processes` is who api, relay and worker log in as, made when it is not
+    there, without a password.
+    """
+    lines = [*_ensure(SERVICE_ROLE, "NOLOGIN"), f"    GRANT {SERVICE_ROLE} TO {_quoted(owner)};"]
+    if processes is not None:
+        lines += [*_ensure(processes, "LOGIN"), f"    GRANT {SERVICE_ROLE} TO {_quoted(processes)};"]
+    return STATEMENT.format(body="\n".join(lines))
+
+
+def _ensure(role: str, attributes: str) -> list[str]:
+    return [
+        f"    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) THEN",
+        f"        CREATE ROLE {_quoted(role)} {attributes};",
+        "    END IF;",
+    ]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
