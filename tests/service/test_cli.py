@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.keys import DEVELOPMENT_KEY, RIGHTS
+from service.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
 from tests.service.serving import Api, Serve, command, environment
 
 
@@ -214,6 +214,7 @@ async def test_help_names_settings_choices_permissions_and_completion(tmp_path: 
     permissions = " ".join((await said_by("", tmp_path, "keys", "create", "-h")).replace("│", " ").split())
     for right in RIGHTS:
         assert right.partition(":")[0] in permissions
+    assert DEVELOPMENT_ACCOUNT in permissions
     assert "--install-completion" in await said_by("", tmp_path, "-h")
     code, said = await rollbook("", tmp_path, "trigger")
     assert (code, "--list" in said) == (2, True)

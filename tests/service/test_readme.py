@@ -1,0 +1,82 @@
+"""The README's lines work as they are printed."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from service.cli import app
+from service.keys import DEVELOPMENT_KEY
+from tests.service.serving import Api
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:8420"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def here(block: str, api: Api) -> str:
+    """A block as a user would type it, for the server of the test."""
+    return block.replace(ADDRESS, api.url).replace("port: 8420", f"port: {api.port}").replace(DEVELOPMENT_KEY, api.key)
+
+
+async def customer_of(api: Api, *program: str) -> None:
+    """Run a program that prints the id of the customer it makes."""
+    process = await asyncio.create_subprocess_exec(
+        *program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    id = output.decode().strip()
+    assert process.returncode == 0, id
+    assert (await api.get(f"/v1/customers/{id}")).json["email"] == "jenny.rosen@example.com"
+
+
+async def test_the_python_lines_make_a_customer(api: Api) -> None:
+    [block] = blocks("python")
+    await customer_of(api, sys.executable, "-c", here(block, api))
+
+
+@pytest.mark.node
+async def test_the_node_lines_make_a_customer(api: Api, node: Path) -> None:
+    [block] = blocks("js")
+    script = ROOT / "tests" / "node" / f"readme-{api.port}.mjs"  # beside the packages that it imports
+    try:
+        script.write_text(here(block, api))
+        await customer_of(api, str(node), str(script))
+    finally:
+        script.unlink(missing_ok=True)
+
+
+async def test_the_curl_lines_are_answered(api: Api) -> None:
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    curls = [line for line in lines if line.startswith("curl") and "-N" not in line]
+    assert len(curls) >= 3
+    for line in curls:
+        process = await asyncio.create_subprocess_shell(
+            here(line, api).replace("wait=30", "wait=0").replace("curl ", "curl --silent --fail-with-body ", 1),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 0, (line, output.decode())
+
+
+def test_every_command_that_is_named_exists() -> None:
+    commands = set(re.findall(r"rollbook ((?:[a-z]+(?:-[a-z]+)*)(?: [a-z]+(?:-[a-z]+)*)?)(?=[ `\n|\\])", README))
+    root = typer.main.get_command(app)
+    known = set()
+    for name, command in root.commands.items():  # type: ignore[attr-defined]  # a group has them
+        known.add(name)
+        known |= {f"{name} {each}" for each in getattr(command, "commands", {})}
+    groups = {name for name in known if " " in name}
+    for command in commands:
+        first, _, second = command.partition(" ")
+        assert first in known, command
+        if any(group.startswith(f"{first} ") for group in groups) and second:
+            assert command in known, command
