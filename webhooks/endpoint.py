@@ -21,6 +21,8 @@ SECRETS_MAX = 5  # that sign at once
 Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/failing.py
 # What of a pause is sent after it: everything, the newest notice of each object, nothing.
 Replay = Literal["all", "latest", "skip"]
+# Or, by the rule `missed`: what was pending before it, and nothing of what happened meanwhile.
+Resumption = Literal["all", "latest", "skip", "pending"]
 
 
 class EndpointPatch(TypedDict, total=False):
@@ -101,10 +103,13 @@ class RollSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeEndpoint:
-    """Go on sending where it was disabled, with so much of what happened meanwhile or was pending."""
+    """Go on sending where it was disabled, with so much of what happened meanwhile or was pending.
+
+    Without a `replay` the rule `missed` decides.
+    """
 
     id: str
-    replay: Replay
+    replay: Replay | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +199,7 @@ class SecretRolled:
 class EndpointResumed:
     """It is enabled again, and gets so much of what happened meanwhile or was pending."""
 
-    replay: Replay
+    replay: Resumption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +291,7 @@ class Endpoint:
     older_secrets: tuple[OlderSecret, ...] = ()  # newest first
     recoveries: int = 0  # that were asked for,
     recovery: RecoveryBegun | None = None  # and the last of them
-    replay: Replay = "all"  # of the last pause
+    replay: Resumption = "all"  # of the last pause
     rules: Rules = field(default_factory=Rules)
     secret: str = ""
     told_hours: int = 0  # of failing
@@ -339,7 +344,7 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
             return [_rolled(state, command)]
         case ResumeEndpoint():
             _must_exist(state, command.id)
-            return [EndpointResumed(replay=command.replay)] if state.disabled else []
+            return [EndpointResumed(replay=command.replay or _by_rule(state))] if state.disabled else []
         case RecoverEndpoint():
             _must_send(state, command.id)
             return [RecoveryBegun(position=command.position, since=command.since)]
@@ -369,7 +374,7 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
                 **event.attributes,
             )
         case EndpointUpdated():
-            return replace(replace(state, replay="all"), **event.attributes)
+            return replace(replace(state, replay=_by_rule(state)), **event.attributes)
         case EndpointDeleted():
             return replace(state, deleted=True)
         case EndpointFailed():
@@ -479,6 +484,10 @@ def _changes(state: Endpoint, patch: EndpointPatch) -> Attributes:
     if "metadata" in patch:
         sent["metadata"] = metadata.merged(state.metadata, patch["metadata"])
     return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(state, name)})
+
+
+def _by_rule(state: Endpoint) -> Resumption:
+    return "pending" if state.rules.missed == "skip" else "all"
 
 
 def _must_exist(state: Endpoint, id: str) -> None:

@@ -3,7 +3,8 @@
 Pure. Order is none unless it is asked for, as at Stripe. In the order `customer` what happened to one customer (or
 coupon, or whatever else an event tells of) arrives one by one, as it happened, and an event that fails holds back that
 customer's alone; in the order `strict` everything does. What happens once the tries of such an event are used up is the
-owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it.
+owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it. What an
+endpoint misses while it is disabled is sent once it is enabled, behind live events, unless the owner chose to skip it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 Order = Literal["none", "customer", "strict"]
+Missed = Literal["send", "skip"]
 OnExhaustion = Literal["skip", "hold"]
 Payload = Literal["full", "thin"]
 RATE_MAX = 1000  # a second
@@ -23,6 +25,7 @@ class RulesPatch(TypedDict, total=False):
     """Rules, each whole; what is not named stays as it is."""
 
     in_flight_max: int | None
+    missed: Missed
     on_exhaustion: OnExhaustion
     order: Order
     payload: Payload
@@ -34,6 +37,7 @@ class Rules:
     """The rules of one endpoint."""
 
     in_flight_max: int | None = None  # attempts on their way at once; None for as many as it has proved to bear
+    missed: Missed = "send"  # what becomes of what happened while it was disabled, once it is enabled again
     on_exhaustion: OnExhaustion = "skip"
     order: Order = "none"
     payload: Payload = "full"

@@ -70,6 +70,7 @@ def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     open_until, settled, failed = row["open_until"], row["settled"], row["failed"]
     rules = Rules(
         in_flight_max=row["in_flight_max"],
+        missed=row["missed"],
         on_exhaustion=row["on_exhaustion"],
         order=row["ordering"],
         payload="thin" if row["thin"] else "full",

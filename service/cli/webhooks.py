@@ -58,6 +58,9 @@ def endpoints_rules(
     on_exhaustion: Annotated[
         Literal["skip", "hold"] | None, typer.Option(help="in an order, once the tries of an event are used up")
     ] = None,
+    missed: Annotated[
+        Literal["send", "skip"] | None, typer.Option(help="events of a time when it was disabled, once it is enabled")
+    ] = None,
     payload: Annotated[Literal["full", "thin"] | None, typer.Option(help="what is sent")] = None,
     rate_limit: Annotated[str | None, typer.Option(help="attempts a second, or none", metavar="N|none")] = None,
     in_flight_max: Annotated[
@@ -73,6 +76,7 @@ def endpoints_rules(
     rules = {
         "order": order,
         "on_exhaustion": on_exhaustion,
+        "missed": missed,
         "payload": payload,
         "rate_limit": "" if rate_limit == "none" else rate_limit,
         "in_flight_max": "" if in_flight_max == "none" else in_flight_max,

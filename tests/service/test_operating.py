@@ -37,8 +37,9 @@ async def registered(api: Api, url: str) -> str:
 async def test_an_endpoint_is_looked_at_ruled_paused_and_resumed(api: Api, say: Any) -> None:
     id = await registered(api, "https://example.com/hooks")
     assert id in await say("endpoints", "list")
-    ruled = fields(await say("endpoints", "rules", id, "--order", "customer", "--rate-limit", "20"))
+    ruled = fields(await say("endpoints", "rules", id, "--order", "customer", "--rate-limit", "20", "--missed", "skip"))
     assert (ruled["order"], ruled["rate_limit"], ruled["payload"]) == ("customer", "20", "full")
+    assert ruled["missed"] == "skip"
     assert fields(await say("endpoints", "rules", id, "--rate-limit", "none"))["rate_limit"] == ""
     assert fields(await say("endpoints", "show", id))["order"] == "customer"
     paused = await say("endpoints", "pause", id)

@@ -100,7 +100,7 @@ class Floor:
         command = UpdateEndpoint(id=id, patch=cast(EndpointPatch, patch))
         await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
 
-    async def resume(self, id: str, replay: Replay = "all") -> None:
+    async def resume(self, id: str, replay: Replay | None = "all") -> None:
         """Go on with an endpoint that was disabled."""
         await self.executor.update(ENDPOINT, id, ResumeEndpoint(id=id, replay=replay), origin(), reply=_nothing)
 

@@ -347,3 +347,15 @@ def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> N
     stored += codec.encode(rolled("whsec_new", 1, 2), key=SubjectKey(bytes(32)), stream=endpoint.stream(ID), version=2)
     for hidden in (SECRET, URL, "Orders", "Jenny", "whsec_new"):
         assert hidden.encode() not in stored
+
+
+def test_the_rule_missed_decides_what_is_sent_of_a_time_when_it_was_disabled() -> None:
+    skips = RulesSet(rules={"missed": "skip"})
+    given(created(), DISABLED).when(ResumeEndpoint(id=ID, replay=None)).then(EndpointResumed(replay="all"))
+    given(created(), skips, DISABLED).when(ResumeEndpoint(id=ID, replay=None)).then(EndpointResumed(replay="pending"))
+    given(created(), skips, DISABLED).when(ResumeEndpoint(id=ID, replay="latest")).then(
+        EndpointResumed(replay="latest")
+    )
+    enabled = EndpointUpdated(attributes={"disabled": False})
+    assert fold((created(), DISABLED, enabled)).replay == "all"
+    assert fold((created(), skips, DISABLED, enabled)).replay == "pending"

@@ -196,3 +196,38 @@ async def test_what_is_pending_is_given_up_as_asked_and_what_happens_then_is_sen
     assert [int(sent.headers["Rollbook-Position"]) for sent in receiver.requests] == after
     canceled = [row["sequence"] for row in await house.attempts() if row["outcome"] == "canceled"]
     assert sorted(canceled) == pending
+
+
+@pytest.mark.parametrize("order", ["none", "customer", "strict"])
+@pytest.mark.parametrize("enabled_by", ["update", "resume"])
+async def test_by_the_rule_missed_what_happened_meanwhile_is_skipped_and_the_rest_goes_on(
+    house: Floor, receiver: Receiver, order: str, enabled_by: str
+) -> None:
+    id = await house.endpoint(receiver.url("/hook"))
+    await house.rule(id, missed="skip", order=order)
+    before = await house.notices(2)
+    await house.catch_up()
+    await house.edit(id, disabled=True)
+    await house.notices(3)
+    if enabled_by == "update":
+        await house.edit(id, disabled=False)
+    else:
+        await house.resume(id, None)
+    live = await house.notices(2)
+    await house.catch_up()
+    assert await house.recover() == 0
+    async with house.working():
+        await until(lambda: _all_done(house))
+    got = [request.headers["webhook-id"] for request in receiver.requests]
+    assert sorted(got) == sorted(await names(house, before + live))
+
+
+async def test_a_resumption_that_says_what_is_sent_goes_before_the_rule(house: Floor) -> None:
+    id = await house.endpoint()
+    await house.rule(id, missed="skip")
+    await house.edit(id, disabled=True)
+    meanwhile = await house.notices(3)
+    await house.resume(id, "all")
+    await house.catch_up()
+    assert await house.recover() == 3
+    assert await pending(house) == meanwhile

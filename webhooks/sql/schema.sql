@@ -35,7 +35,8 @@ CREATE TABLE webhooks.endpoint (
     thin boolean NOT NULL DEFAULT false,
     rate_limit integer,                            -- attempts a second
     in_flight_max integer,                         -- attempts on their way
-    cancellations integer NOT NULL DEFAULT 0       -- of all that was pending
+    cancellations integer NOT NULL DEFAULT 0,      -- of all that was pending
+    missed text COLLATE "C" NOT NULL DEFAULT 'send' CHECK (missed IN ('send', 'skip'))
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';

@@ -10,7 +10,7 @@ from service.http.params.kinds import Cleared, Integer, NotEmpty
 from service.http.params.listing import Listing
 from service.http.params.test_clock import Time
 from webhooks.endpoint import Replay
-from webhooks.rules import IN_FLIGHT_MAX, RATE_MAX, OnExhaustion, Order, Payload, RulesPatch
+from webhooks.rules import IN_FLIGHT_MAX, RATE_MAX, Missed, OnExhaustion, Order, Payload, RulesPatch
 
 
 class RetrieveWebhookEndpoint(Parameters):
@@ -26,6 +26,9 @@ class SetRules(Parameters):
 
     in_flight_max: Annotated[Annotated[Integer, Field(ge=1, le=IN_FLIGHT_MAX)] | None, Cleared] = None
     """How many attempts may be on their way at once; when unset, as many as the receiver proves to bear, 32 at most."""
+    missed: Annotated[Missed, NotEmpty] | None = None
+    """What becomes of events that happen while the endpoint is disabled, once it is enabled: `send` them, behind live
+    ones, or `skip` them. Deliveries that were pending go on in either case."""
     on_exhaustion: Annotated[OnExhaustion, NotEmpty] | None = None
     """What happens in an order once the tries of an event are used up: `skip` it, or `hold` those after it until it is
     resent or canceled."""
@@ -57,9 +60,9 @@ class PauseWebhookEndpoint(Parameters):
 class ResumeWebhookEndpoint(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/resume`."""
 
-    replay: Annotated[Replay, NotEmpty] = "all"
+    replay: Annotated[Replay, NotEmpty] | None = None
     """What is sent of what happened meanwhile and what was pending: `all` of it, the `latest` event of each object, or
-    nothing: `skip`."""
+    nothing: `skip`. When unset, all of it; with the rule `missed` set to `skip`, what was pending."""
 
 
 class RecoverWebhookEndpoint(Parameters):

@@ -117,7 +117,10 @@ async def pause(call: Call) -> Reply:
 async def resume(call: Call) -> Reply:
     """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
     replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
-    affected = 0 if replay == "skip" else await _to_send(call, latest=replay == "latest", pending=True)
+    if replay is None and (await _standing(call, call.match["webhook_endpoint"]))["missed"] == "skip":
+        affected = await _pending(call)
+    else:
+        affected = 0 if replay == "skip" else await _to_send(call, latest=replay == "latest", pending=True)
     return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=replay), affected)
 
 

@@ -60,6 +60,8 @@ class OwnWebhookEndpoint(Shape):
     """How many attempts may be on their way at once; null for as many as the receiver proves to bear."""
     livemode: bool
     """Whether it is of live mode, or of test mode."""
+    missed: Literal["send", "skip"]
+    """What becomes of events that happen while it is disabled, once it is enabled."""
     on_exhaustion: Literal["hold", "skip"]
     """What happens in an order once the tries of an event are used up."""
     order: Literal["customer", "none", "strict"]

@@ -121,7 +121,14 @@ async def test_what_we_tell_of_endpoints_may_be_asked_for_by_name(api: Api) -> N
     assert answer.json["enabled_events"] == types
 
 
-RULES = {"in_flight_max": None, "on_exhaustion": "skip", "order": "none", "payload": "full", "rate_limit": None}
+RULES = {
+    "in_flight_max": None,
+    "missed": "send",
+    "on_exhaustion": "skip",
+    "order": "none",
+    "payload": "full",
+    "rate_limit": None,
+}
 
 
 async def test_an_endpoint_shows_how_it_stands(api: Api) -> None:
@@ -158,6 +165,7 @@ async def test_rules_are_set_one_by_one_and_unset(api: Api) -> None:
     for body, rules in (
         ("order=customer", {"order": "customer"}),
         ("on_exhaustion=hold&payload=thin", {"on_exhaustion": "hold", "payload": "thin"}),
+        ("missed=skip", {"missed": "skip"}),
         ("rate_limit=100&in_flight_max=8", {"rate_limit": 100, "in_flight_max": 8}),
         ("rate_limit=&order=none", {"rate_limit": None, "order": "none"}),
         ("", {}),
@@ -178,6 +186,8 @@ async def test_rules_are_set_one_by_one_and_unset(api: Api) -> None:
         ("order=", "parameter_invalid_empty", "order"),
         ("on_exhaustion=wait", None, "on_exhaustion"),
         ("payload=fat", None, "payload"),
+        ("missed=keep", None, "missed"),
+        ("missed=", "parameter_invalid_empty", "missed"),
         ("rate_limit=0", None, "rate_limit"),
         ("rate_limit=1001", None, "rate_limit"),
         ("rate_limit=fast", "parameter_invalid_integer", "rate_limit"),

@@ -32,6 +32,7 @@ BEGIN
                coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
                coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
                coalesce(facts -> 'rules' ->> 'order', 'none') AS ordering,
+               coalesce(facts -> 'rules' ->> 'missed', 'send') AS missed,
                coalesce(facts -> 'rules' ->> 'on_exhaustion', 'skip') AS on_exhaustion,
                coalesce(facts -> 'rules' ->> 'payload', 'full') = 'thin' AS thin,
                (facts -> 'rules' ->> 'rate_limit')::integer AS rate_limit,
@@ -52,7 +53,7 @@ BEGIN
             )
             SELECT least(stopped_at, min(above)) INTO stopped_at FROM unfinished;
         END IF;
-        IF said.status = 'enabled' AND was.stopped_at IS NOT NULL THEN
+        IF said.status = 'enabled' AND was.stopped_at IS NOT NULL AND said.replay <> 'pending' THEN
             INSERT INTO webhooks.recovery (endpoint_id, version, above, upto, since, replay, in_order)
             VALUES (said.id, said.version, was.stopped_at, head, '-infinity', said.replay,
                 said.replay = 'all' AND said.ordering <> 'none');
@@ -71,18 +72,18 @@ BEGIN
         settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
             told_since, told_hours, secrets_until, stopped_at, recoveries, enabled_events, ordering, on_exhaustion, thin,
-            rate_limit, in_flight_max, cancellations)
+            rate_limit, in_flight_max, cancellations, missed)
         VALUES (said.id, said.account, said.livemode, said.version,
             CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
             said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
             stopped_at, said.recoveries, said.enabled_events, said.ordering, said.on_exhaustion, said.thin, said.rate_limit,
-            said.in_flight_max, said.cancellations)
+            said.in_flight_max, said.cancellations, said.missed)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
             secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
             told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
             recoveries = excluded.recoveries, enabled_events = excluded.enabled_events, ordering = excluded.ordering,
             on_exhaustion = excluded.on_exhaustion, thin = excluded.thin, rate_limit = excluded.rate_limit,
-            in_flight_max = excluded.in_flight_max, cancellations = excluded.cancellations,
+            in_flight_max = excluded.in_flight_max, cancellations = excluded.cancellations, missed = excluded.missed,
             lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
