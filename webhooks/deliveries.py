@@ -13,11 +13,16 @@ import asyncpg
 from events.database import LOST, load_sql
 from events.errors import LogUnavailable
 from projections.read import PageOf, UnknownCursor
+from webhooks import explanation
 from webhooks.delivery import OWN_FAULTS
 
 ID = re.compile(r"dlv_([0-9A-Za-z]+)_([0-9]{1,18})", re.ASCII)
 
 EXCERPT_BYTES_MAX = 1024 * 1024  # of answers that are shown with one delivery, of at most 4 KiB each
+# Control characters but tab and line feed, what changes the direction of text or has no width, and line separators.
+UNPRINTABLE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]"
+)
 
 State = Literal["pending", "held", "delivered", "failed", "canceled"]
 Wanted = Literal["pending", "held", "delivered", "failed", "canceled", "undelivered"]
@@ -183,13 +188,25 @@ def render_attempt(row: Mapping[str, Any]) -> dict[str, Any]:
     """An attempt as the API shows it."""
     return {
         "object": "rollbook.delivery_attempt",
-        "answer": row["excerpt"].decode(errors="replace"),
+        "answer": printable(row["excerpt"]),
         "at": int(row["at"].timestamp()),
-        "counts": row["fault"] not in OWN_FAULTS,
+        "counts": explanation.fault_of(row["fault"]) not in OWN_FAULTS,
         "delivered": row["outcome"] == "delivered",
         "duration_ms": row["duration_ms"],
-        "error": row["fault"],
+        "error": explanation.fault_of(row["fault"]),
+        "error_code": row["fault"],
         "next_attempt": None if row["next_at"] is None else int(row["next_at"].timestamp()),
         "number": row["attempt"],
+        "reason": None if row["outcome"] == "delivered" else explanation.words(row["fault"], row["status"]),
         "status": row["status"],
     }
+
+
+def printable(answer: bytes) -> str:
+    """What a receiver sent as text that shows as itself: what would steer a terminal, or hide, is escaped."""
+    return UNPRINTABLE.sub(_escaped, answer.decode(errors="replace"))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -58,19 +58,20 @@ OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "proxy", "resolver"
 class Outcome:
     """What one attempt came to.
 
-    `status` may stand beside a `fault`, when the answer began well and broke off. `excerpt` is how the answer's body
-    begins, as sent, at most 4 KiB; `retry_after` the header of that name.
+    `code` says more of a `fault`: see webhooks/explanation.py. `excerpt` is how the answer's body begins, as sent, at
+    most 4 KiB; `retry_after` the header of that name.
     """
 
     duration_ms: int
     status: int | None = None
     fault: Fault | None = None
+    code: str | None = None
     excerpt: bytes = b""
     retry_after: str | None = None
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took it: a 2xx, and an answer that did not break off."""
+        """Whether the receiver took it: a 2xx, whatever follows it."""
         return self.fault is None and self.status is not None and 200 <= self.status < 300
 
     @property

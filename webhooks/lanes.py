@@ -75,7 +75,7 @@ class Result(NamedTuple):
     attempt: int
     outcome: str
     status: int | None
-    fault: str | None
+    fault: str | None  # its code: see webhooks/explanation.py
     duration_ms: int
     attempts: int | None
     wait_s: float | None
@@ -114,7 +114,7 @@ def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime, *
         head.attempts + 1,
         name,
         outcome.status,
-        outcome.fault,
+        outcome.code or outcome.fault,
         outcome.duration_ms,
         attempts,
         wait_s,

@@ -15,27 +15,24 @@ from functools import lru_cache
 from http import HTTPStatus
 from socket import socket
 from time import monotonic
-from types import SimpleNamespace, TracebackType
-from typing import NamedTuple, Self
+from types import TracebackType
+from typing import Self, cast
 
 import aiohttp
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, TraceConfig
-from yarl import URL
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from webhooks import explanation, signature
 from webhooks import proxy as egress
-from webhooks import signature
+from webhooks.answer import AnswerReader
 from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
 from webhooks.names import Doubt, Lookup, Names
 from webhooks.proxy import Proxy
 from webhooks.receiver_url import ReceiverUrl
-from webhooks.wire import Answer, Target, Wire
+from webhooks.wire import Target, Unanswered, Way, Wire
 
 CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
 TOTAL_TIMEOUT_S = 15.0  # to the end of the answer
-ANSWER_BYTES_MAX = 16 * 1024
-EXCERPT_BYTES_MAX = 4 * 1024
-RETRY_AFTER_CHARACTERS_MAX = 64  # a date takes 29
 IN_FLIGHT_MAX = 512
 KEEPALIVE_S = 4.0  # shorter than the 5 s after which many servers hang up, so that they rarely do it to a new POST
 URLS_KEPT_MAX = 16_384
@@ -95,14 +92,11 @@ class Sender:
                 ssl=self._tls or True,
             ),
             timeout=timeout,
-            headers=HEADERS,
             cookie_jar=DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=ANSWER_BYTES_MAX,
-            proxy=None if self._proxy is None else self._proxy.url,
-            trace_configs=[_watching_tunnels()] if self._proxy else None,
         )
-        self._wire = Wire(self._session, HEADERS, timeout=timeout, read_max=ANSWER_BYTES_MAX)
+        self._wire = Wire(
+            self._session, HEADERS, timeout=timeout, proxy=None if self._proxy is None else self._proxy.url
+        )
         return self
 
     async def __aexit__(
@@ -144,17 +138,18 @@ class Sender:
             try:
                 async with asyncio.timeout(self._total_timeout_s):
                     await self._exchange(attempt, target, body, signed)
-            except (TimeoutError, AddressRefused, _NameFailed, aiohttp.ClientError) as raised:
+            except (TimeoutError, AddressRefused, _NameFailed, Unanswered, aiohttp.ClientError) as raised:
                 error = raised
             duration_ms = round((monotonic() - began) * 1000)
-            clear = error is None and self._proxy is None
-            fault = None if clear else await self._fault(error, attempt, target)
+            answer = attempt.answer
+            code = await self._code(error, attempt, target) if error is not None or self._proxy is not None else None
         return Outcome(
-            status=attempt.status,
-            fault=fault,
+            status=answer.status,
+            fault=cast(Fault, explanation.fault_of(code)),
+            code=code,
             duration_ms=duration_ms,
-            excerpt=bytes(attempt.excerpt),
-            retry_after=attempt.retry_after,
+            excerpt=answer.excerpt,
+            retry_after=answer.retry_after,
         )
 
     def _vet(self, url: str) -> Target:
@@ -167,48 +162,34 @@ class Sender:
         try:
             await self._post_and_read(attempt, target, body, headers)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if attempt.status is not None or attempt.connected or isinstance(error, aiohttp.ClientConnectorError):
+            if attempt.connected or isinstance(error, aiohttp.ClientConnectorError):
                 raise
             attempt.open = False
+            attempt.answer = AnswerReader()
             await self._post_and_read(attempt, target, body, headers)
 
     async def _post_and_read(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
-        if self._proxy is None:
-            assert self._wire is not None, "the sender is open"
-            answer: Answer | aiohttp.ClientResponse = await self._wire.post(target, body, headers)
-        else:
-            answer = await self._post_through(self._proxy, target.url, body, headers)
-        try:
-            attempt.status = answer.status
-            if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-                attempt.retry_after = answer.headers.get("Retry-After", "")[:RETRY_AFTER_CHARACTERS_MAX] or None
-            read = 0
-            while read <= ANSWER_BYTES_MAX and not answer.content.at_eof():
-                chunk = await answer.content.readany()
-                attempt.excerpt += chunk[: max(EXCERPT_BYTES_MAX - read, 0)]
-                read += len(chunk)
-        finally:
-            answer.close()  # and its connection, unless the answer was read to its end
-
-    async def _post_through(
-        self, proxy: Proxy, target: ReceiverUrl, body: bytes, headers: dict[str, str]
-    ) -> aiohttp.ClientResponse:
         """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
-        assert self._session is not None, "the sender is open"
-        *others, last = await self._ways(proxy, target)
-        for url, host, name in others:
+        assert self._wire is not None, "the sender is open"
+        if self._proxy is None:
+            connection = await self._wire.connect(target, None)
+            await self._wire.post(connection, target, None, body, headers, attempt.answer)
+            return
+        *others, last = await self._ways(self._proxy, target.url)
+        for way in others:
             try:
-                return await self._session.post(
-                    url, data=body, headers=headers | host, server_hostname=name, allow_redirects=False
-                )
+                connection = await self._wire.connect(target, way)
             except aiohttp.ClientHttpProxyError as error:
                 if not egress.blames_receiver(error.status, error.headers or {}):
                     raise
-        return await self._session.post(
-            last.url, data=body, headers=headers | last.host, server_hostname=last.name, allow_redirects=False
-        )
+            else:
+                break
+        else:
+            way, connection = last, await self._wire.connect(target, last)
+        attempt.open = True
+        await self._wire.post(connection, target, way, body, headers, attempt.answer)
 
-    async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list["_Way"]:
+    async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list[Way]:
         """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
 
         Raises:
@@ -216,7 +197,7 @@ class Sender:
             _NameFailed: there is none.
         """
         if proxy.resolves or is_address(target.host):
-            return [_Way(absolute(target, target.origin), {}, None)]
+            return [Way(target.origin)]
         assert self._names is not None, "the sender is open"
         try:
             async with asyncio.timeout(self._connect_timeout_s):
@@ -226,11 +207,8 @@ class Sender:
         vetted = [address for address in found if self._policy.allowed(address)]
         if not vetted:
             raise AddressRefused(target.host, target.port, "no address of it is open")
-        said = {"Host": target.authority}
         name = target.host if target.scheme == "https" else None
-        return [
-            _Way(absolute(target, target.origin.with_host(address)), said, name) for address in vetted[:ADDRESSES_MAX]
-        ]
+        return [Way(target.origin.with_host(address), name) for address in vetted[:ADDRESSES_MAX]]
 
     def _open_socket(self, found: AddrInfo) -> socket:
         attempt = _current.get()
@@ -246,14 +224,12 @@ class Sender:
         attempt.connected = True
         return opened
 
-    async def _fault(self, error: Exception | None, attempt: "_Attempt", target: Target) -> Fault | None:
-        """What went wrong, and on whose side."""
-        if (
-            self._proxy is not None
-            and target.url.scheme == "http"
-            and attempt.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
-        ):
-            return "proxy"
+    async def _code(self, error: Exception | None, attempt: "_Attempt", target: Target) -> str | None:
+        """What went wrong, and on whose side: see webhooks/explanation.py. Once there is a status, nothing did."""
+        status = attempt.answer.status
+        if status is not None:
+            ours = self._proxy is not None and target.url.scheme == "http"
+            return "proxy" if ours and status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else None
         match error:
             case None:
                 return None
@@ -264,31 +240,31 @@ class Sender:
             case _NameFailed():
                 return await self._name_fault(error.reason)
         if self._proxy is not None and not attempt.open:
-            return await self._proxy_fault(error, self._proxy)
+            return await self._proxy_code(error, self._proxy)
         match error:
             case aiohttp.ClientConnectorDNSError():
                 return await self._name_fault(error.os_error)
             case aiohttp.ConnectionTimeoutError() if not (attempt.connected or attempt.refused):
                 return await self._name_fault(None)
             case _:
-                return _fault(error, attempt)
+                return _code(error, attempt)
 
     async def _name_fault(self, reason: OSError | None) -> Fault:
         assert self._names is not None, "the sender is open"
         return "resolver" if await self._names.ours_to_blame(reason) else "dns"
 
-    async def _proxy_fault(self, error: Exception, proxy: Proxy) -> Fault:
+    async def _proxy_code(self, error: Exception, proxy: Proxy) -> str:
         """What it is that nothing went through the proxy: a tunnel that broke as TLS began was there."""
         match error:
             case aiohttp.ClientHttpProxyError():
-                return "connect" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
+                return "connect.proxy" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
             case aiohttp.ClientSSLError() if (error.host, error.port) != proxy.place:
-                return "tls"
+                return _tls_code(error)
             case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.place:
-                return "connect"
+                return "connect.proxy"
             case TimeoutError():
                 # It waits for the receiver, if it waits: one that takes no connection keeps us waiting itself.
-                return "connect" if await self._proxy_listens.works() else "proxy"
+                return "connect.proxy" if await self._proxy_listens.works() else "proxy"
             case _:
                 return "proxy"
 
@@ -303,19 +279,6 @@ class Sender:
         return True
 
 
-class _Way(NamedTuple):
-    """A URL to post to; what `Host` says, if not what the URL does; and whose certificate it must be, likewise."""
-
-    url: URL
-    host: dict[str, str]
-    name: str | None
-
-
-def absolute(target: ReceiverUrl, origin: URL) -> URL:
-    """The URL of a receiver with another host, to the byte otherwise: what a proxy is asked for."""
-    return URL(f"{origin}{target.target}", encoded=True)
-
-
 class _NameFailed(Exception):
     """A name did not resolve; without a `reason` there was silence."""
 
@@ -325,47 +288,44 @@ class _NameFailed(Exception):
 
 
 class _Attempt:
-    """What is known of an attempt while it is on its way."""
+    """What is known of an attempt while it is in flight."""
 
-    __slots__ = ("connected", "excerpt", "open", "refused", "retry_after", "status")
+    __slots__ = ("answer", "connected", "open", "refused")
 
     def __init__(self) -> None:
         self.connected = False  # or tried to, to an address that policy allows; False on a kept connection too
         self.open = False  # through a proxy: all the way, TLS and all
         self.refused = False  # policy forbids an address of the host
-        self.status: int | None = None
-        self.excerpt = bytearray()
-        self.retry_after: str | None = None
+        self.answer = AnswerReader()
 
 
 # The connector knows nothing of attempts; the tasks it connects in inherit the context of the one that posts.
 _current: ContextVar[_Attempt] = ContextVar("attempt")
 
 
-def _watching_tunnels() -> TraceConfig:
-    """Notes when an attempt has a connection all the way through."""
-
-    async def note(_: ClientSession, __: SimpleNamespace, ___: object) -> None:
-        _current.get().open = True
-
-    traced = TraceConfig()
-    traced.on_connection_create_end.append(note)
-    traced.on_connection_reuseconn.append(note)
-    return traced
-
-
-def _fault(error: Exception, attempt: _Attempt) -> Fault:
-    """What went wrong on the way to a receiver, or with its answer."""
+def _code(error: Exception, attempt: _Attempt) -> str:
+    """What went wrong between us and a receiver, or with its answer."""
     match error:
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return "tls"
+            return _tls_code(error)
         case aiohttp.ClientConnectorError() if attempt.refused and not attempt.connected:
             return "address_refused"
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return "connect"
+        case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
+            return "tls.closed"  # by asyncio, which names no cause
+        case aiohttp.ClientConnectorError():
+            return explanation.of_connection(error.os_error)
+        case aiohttp.ConnectionTimeoutError():
+            return "connect.timeout"
         case TimeoutError():
             return "timeout"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "reset"
+        case Unanswered():
+            return f"protocol.{error.why}"
         case _:
             return "protocol"
+
+
+def _tls_code(error: Exception) -> str:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+    return explanation.of_tls(cause or getattr(error, "os_error", None))

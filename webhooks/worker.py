@@ -22,7 +22,7 @@ from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
-from webhooks import endpoint, lane, receiver_url, thin
+from webhooks import endpoint, explanation, lane, receiver_url, thin
 from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
@@ -382,7 +382,8 @@ class Worker:
             attempt=told.attempt,
             outcome=told.outcome,
             status=outcome.status,
-            fault=outcome.fault,
+            fault=outcome.code or outcome.fault,
+            reason=None if outcome.delivered else explanation.words(outcome.code or outcome.fault, outcome.status),
             elapsed_ms=outcome.duration_ms,
             retry_in_s=told.wait_s,
         )

@@ -55,6 +55,25 @@ class Authority:
         context.verify_mode = ssl.CERT_REQUIRED if wants_client else ssl.CERT_NONE
         return context
 
+    def serving_as_itself(self) -> ssl.SSLContext:
+        """What a server at 127.0.0.1 speaks TLS with that signed its certificate itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _named("itself")
+        certificate = (
+            _builder(name, name, key.public_key(), timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([_alternative("127.0.0.1")]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        pair = self._folder / "itself.pem"
+        plain = serialization.NoEncryption()
+        pair.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        )
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair)
+        return context
+
 
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lasts: timedelta

@@ -109,6 +109,20 @@ def says(answer: bytes, *, hangs_up: bool = False) -> Script:
     return script
 
 
+def goes_on_about(first: bytes, then: bytes | None = None) -> Script:
+    """Answers with `first`, and after it with `then` (or with `first` again) without end."""
+
+    async def script(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(first)
+        repeated = (then or first) * max(1, 8_192 // len(then or first))
+        while not reader.at_eof() and not writer.is_closing():
+            writer.write(repeated)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    return script
+
+
 async def hangs(reader: StreamReader, writer: StreamWriter) -> None:
     await reader.read()  # until the other side has had enough
 

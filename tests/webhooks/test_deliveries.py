@@ -12,7 +12,7 @@ from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
-from webhooks.deliveries import Deliveries, Place, Wanted, id_of, place_of
+from webhooks.deliveries import Deliveries, Place, Wanted, id_of, place_of, printable
 from webhooks.endpoint import RecoverEndpoint, SendTest
 
 
@@ -257,3 +257,9 @@ async def _idle(house: Floor, id: str) -> bool:
 
 async def _done(house: Floor) -> bool:
     return not await house.deliveries()
+
+
+def test_what_a_receiver_sent_steers_no_terminal() -> None:
+    sent = "\x1b]0;title\x07 \x1b[31m a\tb\n\x00\x9b\u202e\ufeff \u00fc".encode() + b"\xff"
+    shown = "\\x1b]0;title\\x07 \\x1b[31m a\tb\n\\x00\\x9b\\u202e\\ufeff \u00fc\ufffd"
+    assert printable(sent) == shown

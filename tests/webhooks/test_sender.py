@@ -20,10 +20,11 @@ from tests.webhooks import receiver
 from tests.webhooks.naming import fails_with
 from tests.webhooks.receiver import Receiver, Script, answers, says
 from webhooks import signature
+from webhooks.answer import BODY_BYTES_MAX, EXCERPT_BYTES_MAX
 from webhooks.delivery import Fault, Outcome
 from webhooks.guard import AddrInfo, Policy
 from webhooks.names import CANARY
-from webhooks.sender import ANSWER_BYTES_MAX, EXCERPT_BYTES_MAX, Sender
+from webhooks.sender import Sender
 
 BODY = b'{\n  "id": "evt_1",\n  "object": "event"\n}'
 ID = "evt_1"
@@ -92,21 +93,24 @@ async def test_a_redirect_is_a_failure_and_not_followed(sender: Sender, status: 
 
 
 @pytest.mark.parametrize(
-    ("script", "fault", "status"),
+    ("script", "fault", "code"),
     [
-        (receiver.hangs, "timeout", None),
-        (receiver.stops_mid_body, "timeout", 200),
-        (receiver.dribbles, "timeout", 200),
-        (receiver.never_gets_to_the_point, "timeout", None),
-        (receiver.breaks_off_mid_body, "reset", 200),
-        (receiver.hangs_up, "reset", None),
-        (receiver.resets, "reset", None),
-        (receiver.talks_nonsense, "protocol", None),
-        (receiver.boasts, "protocol", None),
+        (receiver.hangs, "timeout", "timeout"),
+        (receiver.never_gets_to_the_point, "protocol", "protocol.too_many_interim"),
+        (receiver.hangs_up, "reset", "reset"),
+        (receiver.resets, "reset", "reset"),
+        (receiver.talks_nonsense, "protocol", "protocol.not_http"),
+        (receiver.goes_on_about(b"HTTP/1.1 100 Continue\r\n\r\n"), "protocol", "protocol.too_many_interim"),
+        (receiver.goes_on_about(b"\r\n"), "protocol", "protocol.head_too_long"),
+        (
+            receiver.goes_on_about(b"HTTP/1.1 100 C\r\n", b"X: y\r\n"),
+            "protocol",
+            "protocol.head_too_long",
+        ),
     ],
 )
 async def test_a_receiver_that_misbehaves_is_a_failure_with_a_name(
-    sender: Sender, script: Script, fault: Fault, status: int | None
+    sender: Sender, script: Script, fault: Fault, code: str
 ) -> None:
     async with Receiver(script) as target:
         outcome = await post(sender, target.url)
@@ -114,8 +118,85 @@ async def test_a_receiver_that_misbehaves_is_a_failure_with_a_name(
         assert len(target.received) == 1, "one attempt is one request"
     assert not outcome.delivered
     assert not outcome.own_fault
-    assert (outcome.fault, outcome.status) == (fault, status)
+    assert (outcome.fault, outcome.code, outcome.status) == (fault, code, None)
     assert outcome.duration_ms < 5 * IMPATIENT_S * 1000
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        receiver.stops_mid_body,
+        receiver.dribbles,
+        receiver.breaks_off_mid_body,
+        receiver.boasts,
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok", hangs_up=True),
+        says(b"HTTP/1.1 200 OK\r\nContent-Security-Policy: " + b"x" * 9_000 + b"\r\nContent-Length: 2\r\n\r\nok"),
+        says(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1_000 + b"Content-Length: 2\r\n\r\nok"),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: none\r\n\r\nok"),
+        says(b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"),
+        says(b"HTTP/1.1 204 No Content\r\n\r\nok"),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", hangs_up=True),
+        says(b"HTTP/1.1 200 OK\r\nno colon\r\n: no name\r\n\r\n", hangs_up=True),
+        says(b"HTTP/1.1 200 OK\r\nX: y", hangs_up=True),
+        says(b"HTTP/1.1 200 OK\n\n", hangs_up=True),
+        says(b"\r\n\r\nHTTP/1.1 200\r\n\r\n", hangs_up=True),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"extension;"),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ],
+)
+async def test_any_2xx_is_success_whatever_follows_it(sender: Sender, script: Script) -> None:
+    async with Receiver(script) as target:
+        for _ in range(2):  # the second is not confused by what is left of the first
+            outcome = await post(sender, target.url)
+            assert outcome.delivered, outcome
+            assert (outcome.fault, outcome.code) == (None, None)
+            assert outcome.duration_ms < 5 * IMPATIENT_S * 1000
+        assert len(target.received) == 2
+
+
+async def test_what_follows_the_status_is_waited_for_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.wire.REST_TIMEOUT_S", 0.05)
+    async with Sender(DEVELOPMENT) as sender, Receiver(receiver.stops_mid_body) as target:
+        outcome = await post(sender, target.url)
+    assert (outcome.delivered, outcome.excerpt) == (True, b"half an ans")
+    assert outcome.duration_ms < 1_000
+
+
+async def test_an_idle_connection_that_says_something_is_not_used_again(sender: Sender) -> None:
+    async with Receiver(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as target:
+        writers: list[StreamWriter] = []
+
+        async def adds_another_answer_later(reader: StreamReader, writer: StreamWriter) -> None:
+            writers.append(writer)
+            await answers(200)(reader, writer)
+
+        async with Receiver(adds_another_answer_later) as late:
+            assert (await post(sender, late.url)).delivered
+            writers[0].write(b"HTTP/1.1 500 Surplus\r\nContent-Length: 0\r\n\r\n")
+            await until(lambda: late.open_connections == 0)
+            assert (await post(sender, late.url)).status == 200
+            assert late.connections == 2
+        assert (await post(sender, target.url)).delivered
+
+
+async def test_a_receiver_that_never_ends_takes_nobody_elses_time() -> None:
+    """Whatever is sent is read in bounded pieces: the loop goes on turning."""
+    floods = [
+        receiver.goes_on_about(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000),
+        receiver.goes_on_about(b"\r\n" * 30_000),
+        receiver.goes_on_about(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 60_000),
+    ]
+    async with Sender(DEVELOPMENT) as sender:
+        for script in floods:
+            async with Receiver(script) as target:
+                outcome = await post(sender, target.url)
+                assert outcome.duration_ms < 2_000
 
 
 async def test_of_gigabytes_only_the_beginning_is_read() -> None:
@@ -151,16 +232,25 @@ async def test_however_an_answer_is_given_it_is_read(sender: Sender, script: Scr
     assert target.connections == connections
 
 
-async def test_the_url_is_asked_for_as_it_is_written(sender: Sender) -> None:
+TARGETS = [
+    "/a%2Fb/%C3%BC?c=d%20e&f", "/t?sig=aB%2FcD%2BeF%3D%3D&go=%2Fa%2Fb", "/?", "/?b=2&a=1&&b=&=", "//a//b//",
+    "/a/./b/../c", "/%7e%7E~", "/%zz%", "/a+b;c=d,e!$'()*@:", "/{a}|[b]^`\"<>", "/a?b?c/d", "/%2e%2e/%2E",
+    "/?%00%0d%0a", "/" + "x" * 4_000,
+]  # fmt: skip
+
+
+async def test_the_url_is_asked_for_as_it_is_registered(sender: Sender) -> None:
     async with Receiver(answers(200)) as target:
-        assert (await post(sender, f"http://localhost:{target.port}/a%2Fb/\u00fc?c=d%20e&f#g")).delivered
-        (request,) = target.received
-        assert request.headers["host"] == f"localhost:{target.port}"
-    assert request.line == "POST /a%2Fb/%C3%BC?c=d%20e&f HTTP/1.1"
+        for asked in TARGETS:
+            assert (await post(sender, f"http://localhost:{target.port}{asked}#fragment")).delivered
+        assert (await post(sender, f"http://localhost:{target.port}/\u00fc?\U0001f600")).delivered
+        assert target.received[0].headers["host"] == f"localhost:{target.port}"
+        lines = [request.line for request in target.received]
+    assert lines == [f"POST {asked} HTTP/1.1" for asked in (*TARGETS, "/%C3%BC?%F0%9F%98%80")]
 
 
 async def test_a_connection_is_kept_for_the_next_post(sender: Sender) -> None:
-    async with Receiver(answers(200, bytes(ANSWER_BYTES_MAX))) as target:
+    async with Receiver(answers(200, bytes(BODY_BYTES_MAX))) as target:
         for _ in range(5):
             assert (await post(sender, target.url)).delivered
         assert target.connections == 1

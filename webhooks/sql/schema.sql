@@ -124,7 +124,7 @@ CREATE TABLE webhooks.attempt (
     attempt integer NOT NULL,                      -- which of the delivery's tries, from 1
     outcome text COLLATE "C" NOT NULL,            -- delivered, retry, gave_up; canceled is no attempt, but an end
     status integer,
-    fault text COLLATE "C",
+    fault text COLLATE "C",                        -- its code: see webhooks/explanation.py
     duration_ms integer NOT NULL,
     next_at timestamptz,                           -- when it is due again, of a retry
     excerpt bytea NOT NULL                         -- how the answer began, at most 4 KiB

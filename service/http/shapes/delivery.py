@@ -12,7 +12,7 @@ class DeliveryAttempt(Shape):
     object: Literal["rollbook.delivery_attempt"]
     """Says that this is an attempt."""
     answer: str
-    """How the answer's body began, 4 KiB of it at most."""
+    """How the answer's body began, 4 KiB of it at most; control characters are escaped, like `\\x1b`."""
     at: int
     """When it ended, in Unix seconds."""
     counts: bool
@@ -22,12 +22,16 @@ class DeliveryAttempt(Shape):
     duration_ms: int
     """How long it took, in milliseconds."""
     error: Fault | None
-    """What went wrong where there was no whole answer. Of these `address_refused`, `proxy`, `resolver`, `exhausted` and
+    """What went wrong where there was no answer. Of these `address_refused`, `proxy`, `resolver`, `exhausted` and
     `internal` are on our side: they take none of the tries."""
+    error_code: str | None
+    """The same, more exactly where more is known: `tls.expired`, `connect.refused`."""
     next_attempt: int | None
     """When the next was to be made, in Unix seconds; null when none was."""
     number: int
     """Which try it was, from 1."""
+    reason: str | None
+    """Why it failed, in a sentence; null where the receiver took it."""
     status: int | None
     """Status of the answer, where there was one."""
 

@@ -70,8 +70,10 @@ async def test_a_delivery_that_fails_is_looked_at_and_canceled(api: Api, receive
         "counts": True,
         "delivered": False,
         "error": None,
+        "error_code": None,
         "next_attempt": whole["next_attempt"],
         "number": 1,
+        "reason": "The receiver answered 500; only 2xx counts as received.",
         "status": 500,
     }
     canceled = await api.post(f"{own}/cancel", Idempotency_Key="k")
