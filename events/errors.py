@@ -99,7 +99,14 @@ class LogUnavailable(Exception):
 
 
 class DatabaseUnsuitable(LogUnavailable):
-    """The database is reached and cannot be used as it is: an operator reads the message, and acts."""
+    """The database is reached and cannot be used as it is: an operator reads the message, and acts.
+
+    `state` is the same in a few words, for /readyz, which strangers may read.
+    """
+
+    def __init__(self, message: str, state: str = "not suitable") -> None:
+        super().__init__(message)
+        self.state = state
 
 
 class BrokenHistory(Exception):

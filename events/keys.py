@@ -25,7 +25,8 @@ class MasterKeys:
         assert secrets, "there is at least one master key"
         assert all(len(secret) == KEY_BYTES for secret in secrets), "a master key is 32 bytes"
         self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
-        self._first = next(iter(self._ciphers))
+        self.names = tuple(self._ciphers)  # the one that seals first
+        self._first = self.names[0]
         self._oldest = secrets[-1]
         self._purposes: dict[str, hmac.HMAC] = {}
 
@@ -79,7 +80,7 @@ class MasterKeys:
 
         Raises BrokenHistory when no master key we have sealed it, or it was sealed for another place.
         """
-        cipher = self._ciphers.get(sealed[:NAME_BYTES])
+        cipher = self._ciphers.get(self.name_of(sealed))
         if cipher is None:
             raise BrokenHistory(f"{place}: sealed by a master key that was not given")
         nonce, body = sealed[NAME_BYTES : NAME_BYTES + NONCE_BYTES], sealed[NAME_BYTES + NONCE_BYTES :]
@@ -87,3 +88,16 @@ class MasterKeys:
             return cipher.decrypt(nonce, body, place.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"{place}: does not unseal") from error
+
+    def opens(self, sealed: bytes, place: str) -> bool:
+        """Whether one of these keys sealed that for the place."""
+        try:
+            self.unseal(sealed, place)
+        except BrokenHistory:
+            return False
+        return True
+
+    @staticmethod
+    def name_of(sealed: bytes) -> bytes:
+        """The name of the master key that sealed something."""
+        return sealed[:NAME_BYTES]

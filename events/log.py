@@ -46,14 +46,17 @@ class PostgresLog:
         self._load = load_sql("events", "load_stream")
         self._read = load_sql("events", "read_log")
         self._receipt = load_sql("events", "find_receipt")
+        self.refused: str | None = None  # why nothing is decided or appended: this process must not write here
         self._receipt_keys = ReceiptKeys(self._fetch, master_keys)
 
     async def append(self, item: Append) -> int | None:
         """See Log."""
+        self._admit()
         return await self._commit.append(item if item.receipt is None else await self._receipt_keys.seal(item))
 
     async def load(self, stream: str, after: int = 0) -> Loaded:
         """See Log."""
+        self._admit()
         rows = await self._fetch(self._load, stream, after)
         return Loaded([record_of(row) for row in rows], rows[0]["wrapped"] if rows else None)
 
@@ -63,8 +66,13 @@ class PostgresLog:
 
     async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
         """See Log."""
+        self._admit()
         rows = await self._fetch(self._receipt, account, livemode, key)
         return await self._receipt_keys.unseal(account, livemode, Receipt(**rows[0])) if rows else None
+
+    def _admit(self) -> None:
+        if self.refused is not None:
+            raise LogUnavailable(self.refused)
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         try:

@@ -35,6 +35,7 @@ LOCK_TIMEOUT_S = 1.0
 TRIES_MAX = 30
 PAUSE_S = 1.0
 GRANTS = "grants"  # the row of events.migration with the digest of who may do what
+NOT_MIGRATED = "not migrated"
 SHOWN_MAX = 3  # names in a message
 
 # What passes when the migration is tried again: the running service held a lock, or changed the same row of a catalog
@@ -93,8 +94,25 @@ class Difference:
                 "shipped migrations must not be edited; install the release that made this database"
             )
         if self.missing:
-            return f"The database is not migrated ({_listed(self.missing)}): run `rollbook migrate`"
+            return _not_migrated(self.missing)
         return None
+
+    @property
+    def state(self) -> str:
+        """The fault in a few words."""
+        return (
+            "migrated by a newer version" if self.newer else "a migration was edited" if self.edited else NOT_MIGRATED
+        )
+
+    def require(self, *, functions: bool = False) -> None:
+        """Raises DatabaseUnsuitable when this code cannot work with the database; with `functions` they count too.
+
+        Those of another text are not of a newer release where no migration of one is there.
+        """
+        if self.fault is not None:
+            raise DatabaseUnsuitable(self.fault, self.state)
+        if functions and self.changed and not self.compatible:
+            raise DatabaseUnsuitable(_not_migrated(self.changed), NOT_MIGRATED)
 
     @property
     def pending(self) -> Sequence[str]:
@@ -180,7 +198,7 @@ async def _migrate(connection: asyncpg.Connection) -> list[str]:
     await _require_utf8(connection)
     found = await difference(connection)
     if found.newer or found.edited:
-        raise DatabaseUnsuitable(found.fault or "")
+        found.require()
     if found.compatible:  # a newer release's own functions are in place
         return []
     if not found.pending and await _granted(connection):
@@ -327,6 +345,10 @@ def sql_files(floor: str, folder: str) -> Sequence[tuple[str, str]]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _not_migrated(names: Sequence[str]) -> str:
+    return f"The database is not migrated ({_listed(names)}): run `rollbook migrate`"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from events.errors import Missing
 from events.migrate import migrate as migrate_database
 from projections import rebuild
 from projections.progress import Progress as Done
-from service import keys, observe
+from service import keys, observe, suitability
 from service.cli.output import Output
 from service.dev import postgres
 from service.dev.postgres import EmbeddedPostgres
@@ -46,8 +46,7 @@ async def _core(settings: Settings) -> AsyncIterator[Core]:
     async with _dsn(settings) as dsn:
         core = await build(settings, dsn)
         try:
-            if not settings.production:
-                await migrate_database(dsn)
+            await suitability.prepare(core)
             yield core
         finally:
             await core.close()

@@ -7,7 +7,8 @@ from aiohttp import web
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from events.errors import LogUnavailable
+from events.errors import DatabaseUnsuitable, LogUnavailable
+from service.suitability import Migrations
 from service.wiring import Core
 
 
@@ -17,7 +18,12 @@ class Health:
 
     core: Core
     prepared: bool = False  # the database has the shape this code needs
+    state: str = "waiting for migrations"  # until then
+    migrations: Migrations = field(init=False)
     brokers: dict[str, Callable[[], str]] = field(default_factory=dict)  # a role's name -> its connection's state
+
+    def __post_init__(self) -> None:
+        self.migrations = Migrations(self.core.pool)
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 while the process answers at all."""
@@ -31,11 +37,14 @@ class Health:
         database = "ok"
         try:
             await self.core.reader.ping()
-        except LogUnavailable as error:
-            database = str(error)
-        else:
             if not self.prepared:
-                database = "waiting for migrations"
+                database = self.state
+            else:
+                await self.migrations.check()
+        except DatabaseUnsuitable as error:
+            database = error.state
+        except LogUnavailable:
+            database = "Postgres is unavailable"
         dependencies = {"postgres": database}
         for role, state in self.brokers.items():
             dependencies[f"rabbitmq ({role})"] = state()

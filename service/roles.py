@@ -13,10 +13,9 @@ import structlog
 from aiohttp import web
 
 from events.database import LOST
-from events.errors import LogUnavailable
+from events.errors import DatabaseUnsuitable, LogUnavailable
 from events.follow import Wakeup
-from events.migrate import migrate
-from service import egress, keys, maintenance, telling, timekeeper
+from service import egress, keys, maintenance, suitability, telling, timekeeper
 from service.dev import postgres
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
@@ -72,6 +71,7 @@ async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:
 async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asyncio.Event) -> None:
     """Play `roles` over a database until `stop` is set."""
     core = await build(settings, dsn)
+    core.log.refused = suitability.UNCHECKED
     health = Health(core)
     try:
         runner = await serve_http(core, health, api="api" in roles)
@@ -159,12 +159,14 @@ async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> None:
     """Bring the database to shape as soon as it is there; in production that is `rollbook migrate`'s part."""
     while not stop.is_set():
         try:
+            await suitability.prepare(core)
             if not core.settings.production:
-                applied = await migrate(core.dsn)
-                if applied:
-                    log.info("database.migrated", applied=len(applied))
                 await keys.ensure_development_key(core)
             await maintenance.maintain(core.pool, core.clock)
+        except DatabaseUnsuitable as error:
+            if health.state != error.state:  # once, until it is another
+                health.state = error.state
+                log.error("database.unsuitable", error=str(error), retry_in_s=RETRY_S)
         except (*LOST, LogUnavailable, asyncpg.PostgresError) as error:
             log.warning("database.unavailable", error=str(error) or type(error).__name__, retry_in_s=RETRY_S)
         else:

@@ -5,6 +5,7 @@
 -- stream      where each stream stands: its version and the hash its next event chains to
 -- receipt     answers given under an idempotency key, partitioned by day and dropped after two
 -- keys.subject  the key that unseals a stream's personal data in the log, wrapped
+-- keys.master  a verifier of each master key that seals something here
 -- keys.receipt_day  the key that unseals a day's receipts, wrapped; destroyed with the day
 
 CREATE SCHEMA IF NOT EXISTS events;
@@ -69,6 +70,12 @@ CREATE TABLE keys.receipt_day (
     wrapped bytea NOT NULL                         -- the key, sealed by a master key: see events/receipts.py
 );
 
+CREATE TABLE keys.master (
+    name bytea CONSTRAINT master_pkey PRIMARY KEY, -- the first bytes of the key's digest, as in what it sealed
+    verifier bytea NOT NULL,                       -- a known text sealed by it: see events/master_key.py
+    registered_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What events.append takes: see events/sql/functions/append.sql.
 CREATE TYPE events.item AS (
     stream text, expected bigint, events integer, hash bytea, account text, livemode boolean, subject_key bytea,
@@ -98,3 +105,4 @@ GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
 GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON keys.subject TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON keys.receipt_day TO rollbook_service;
+GRANT SELECT, INSERT ON keys.master TO rollbook_service;

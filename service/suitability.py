@@ -1,0 +1,64 @@
+"""Whether the database is one that this process may work with: its migrations and its master key."""
+
+import time
+
+import asyncpg
+import structlog
+
+from events import master_key
+from events.database import LOST
+from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.migrate import Difference, difference, migrate
+from service.wiring import Core
+
+log = structlog.get_logger("service")
+
+UNCHECKED = "The database has not been checked yet."
+TRUSTED_S = 2.0  # /readyz is asked often, and by several
+
+
+async def prepare(core: Core) -> None:
+    """Bring the database to shape; in production that is `rollbook migrate`'s part. Nothing is appended before.
+
+    Raises DatabaseUnsuitable, LogUnavailable.
+    """
+    try:
+        if not core.settings.production:
+            applied = await migrate(core.dsn)
+            if applied:
+                log.info("database.migrated", applied=len(applied))
+        await require(core)
+    except DatabaseUnsuitable as error:
+        core.log.refused = str(error)
+        raise
+    core.log.refused = None
+
+
+async def require(core: Core) -> None:
+    """Check the database before anything is written to it. Raises DatabaseUnsuitable, LogUnavailable."""
+    try:
+        async with core.pool.acquire() as connection:
+            (await difference(connection)).require(functions=True)
+            async with connection.transaction():
+                await master_key.verify(connection, core.master_keys)
+    except LOST as error:
+        raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+
+
+class Migrations:
+    """Whether a running process can work with the database's migrations, looked up every two seconds at most."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._until = 0.0
+        self._found = Difference()
+
+    async def check(self) -> None:
+        """Raises DatabaseUnsuitable when it cannot; what the pool raises."""
+        if time.monotonic() >= self._until:
+            try:
+                self._found = await difference(self._pool)
+            except LOST as error:
+                raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+            self._until = time.monotonic() + TRUSTED_S
+        self._found.require()
