@@ -2,7 +2,8 @@
 
 Pure. A 2xx is success and everything else is failure (API reference, webhooks). What the receiver says of itself
 counts: when it would hear from us again (Retry-After), that it has too much to do, that the address is no more. What
-went wrong on our own side is told apart: it postpones the delivery and takes none of the tries the receiver is owed.
+went wrong on our own side is told apart: it takes none of the tries the receiver is owed. It postpones the delivery by
+a minute at first, then for as long as the endpoint has failed already, up to an hour.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ RETRY_WAITS = (
 )
 ATTEMPTS_MAX = len(RETRY_WAITS) + 1
 JITTER_MAX = 0.2  # upward only: a wait is never shorter than the schedule says
-OWN_FAULT_WAIT = timedelta(minutes=1)
+OWN_FAULT_WAIT_MIN = timedelta(minutes=1)
+OWN_FAULT_WAIT_MAX = timedelta(hours=1)
 OVERLOADED_WAIT_MIN = timedelta(minutes=1)
 ASKED_FURTHER_MAX = timedelta(hours=2)  # how much longer than the schedule a receiver may ask us to wait
 OVERLOADED = frozenset(
@@ -52,6 +54,7 @@ Fault = Literal[
 ]
 UNREACHABLE: frozenset[Fault] = frozenset({"dns", "connect", "tls", "timeout"})
 OWN_FAULTS: frozenset[Fault] = frozenset({"address_refused", "proxy", "resolver", "exhausted", "internal"})
+SHARED_FAULTS: frozenset[Fault] = frozenset({"proxy", "resolver", "exhausted"})  # by all endpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +119,19 @@ class GaveUp:
 Verdict = Delivered | RetryAt | GaveUp
 
 
-def judge(outcome: Outcome, attempt: int, ended_at: datetime, jitter: float) -> Verdict:
-    """What follows from the `attempt`th try (1-based), which ended at `ended_at`; `jitter` is in [0, 1)."""
+def judge(
+    outcome: Outcome, attempt: int, ended_at: datetime, jitter: float, failing_since: datetime | None = None
+) -> Verdict:
+    """What follows from the `attempt`th try (1-based), which ended at `ended_at`; `jitter` is in [0, 1).
+
+    `failing_since` is the first failure of the endpoint since its last success.
+    """
     if outcome.delivered:
         return Delivered()
     if outcome.own_fault:
-        return RetryAt(at=ended_at + _jittered(OWN_FAULT_WAIT, jitter), attempts=attempt - 1)
+        lasts = ended_at - (failing_since or ended_at)
+        wait = min(max(lasts, OWN_FAULT_WAIT_MIN), OWN_FAULT_WAIT_MAX)
+        return RetryAt(at=ended_at + _jittered(wait, jitter), attempts=attempt - 1)
     at = None if outcome.gone else retry_at(attempt, ended_at, jitter, overloaded=outcome.overloaded)
     if at is None:
         return GaveUp()

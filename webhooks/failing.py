@@ -1,6 +1,6 @@
 """An endpoint that fails: when its owner is told, and when we disable it.
 
-Pure. Faults of our own are no failures of the endpoint: see webhooks/lane.py, which counts.
+Pure. Faults of our own count too, since nothing reaches the endpoint all the same: see webhooks/lane.py, which counts.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,10 @@
 
 Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. Once the receiver had
 more to do than it could, it grows by one again for each round of successes as large as itself. A breaker opens when
-7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint; it stays open for 30 s,
-twice as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a
-dead endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
+7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint, whoever is to blame: a
+policy that refuses its address, or an egress that fails, takes no tries but opens it too. It stays open for 30 s, twice
+as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a dead
+endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
 the receiver asked to be left alone, nor once it said that it is gone. Where its owner limits the rate, attempts begin
 one by one, evenly spaced.
 """
@@ -12,7 +13,7 @@ one by one, evenly spaced.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from webhooks.delivery import Outcome
+from webhooks.delivery import SHARED_FAULTS, Outcome
 
 CONCURRENCY_START = 4
 CONCURRENCY_MAX = 32
@@ -22,6 +23,7 @@ WINDOW_FAILED_PERCENT = 70
 UNREACHABLE_IN_A_ROW_MAX = 5
 OPEN_S_MIN = 30  # longer than an attempt may take: what was on its way at the opening has ended before the probe
 OPEN_S_MAX = 15 * 60
+OPEN_S_MAX_SHARED = 2 * 60  # for what fails for all endpoints at once, and ends so, like an egress proxy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +91,8 @@ def paced(lane: Lane, until: datetime | None) -> Lane:
 def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | None = None) -> Lane:
     """The lane after one more attempt, which ended at `now` with that wish of the receiver.
 
-    Faults of our own leave it as it is. What was on its way when the breaker opened leaves the breaker as it is: the
-    probe will say more.
+    What was in flight when the breaker opened leaves the breaker as it is: the probe will say more.
     """
-    if outcome.own_fault:
-        return lane
     early = lane.open_until is not None and now < lane.open_until
     if outcome.delivered:
         if early:
@@ -108,10 +107,11 @@ def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | 
     )
     if early:
         return lane
+    open_s_max = OPEN_S_MAX_SHARED if outcome.fault in SHARED_FAULTS else OPEN_S_MAX
     if lane.open_until is not None:
-        return _opened(lane, now)
+        return _opened(lane, now, open_s_max)
     counted = _failed(lane, outcome, now)
-    return _opened(counted, now) if _trips(counted) else counted
+    return _opened(counted, now, open_s_max) if _trips(counted) else counted
 
 
 def _succeeded(lane: Lane, now: datetime) -> Lane:
@@ -139,11 +139,12 @@ def _succeeded(lane: Lane, now: datetime) -> Lane:
 
 def _failed(lane: Lane, outcome: Outcome, now: datetime) -> Lane:
     fresh = lane.window_started_at is None or now - lane.window_started_at >= WINDOW
+    out_of_reach = outcome.unreachable or outcome.own_fault
     concurrency = max(lane.concurrency // 2, 1)
     return replace(
         lane,
         concurrency=concurrency,
-        unreachable_in_a_row=lane.unreachable_in_a_row + 1 if outcome.unreachable else 0,
+        unreachable_in_a_row=lane.unreachable_in_a_row + 1 if out_of_reach else 0,
         window_started_at=now if fresh else lane.window_started_at,
         window_attempts=1 if fresh else lane.window_attempts + 1,
         window_failures=1 if fresh else lane.window_failures + 1,
@@ -158,8 +159,8 @@ def _trips(lane: Lane) -> bool:
     )
 
 
-def _opened(lane: Lane, now: datetime) -> Lane:
-    open_s = min(max(lane.open_s * 2, OPEN_S_MIN), OPEN_S_MAX)
+def _opened(lane: Lane, now: datetime, open_s_max: int) -> Lane:
+    open_s = min(max(lane.open_s * 2, OPEN_S_MIN), open_s_max)
     return Lane(
         open_until=now + timedelta(seconds=open_s),
         open_s=open_s,

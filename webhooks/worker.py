@@ -365,7 +365,7 @@ class Worker:
     def _ended(self, held: Hand, head: Head, outcome: Outcome, url: str) -> None:
         """Judge an attempt, and have it told; the lane learns of it unless it went to another URL than it has now."""
         now = self._now()
-        verdict = judge(outcome, head.attempts + 1, now, self._jitter())
+        verdict = judge(outcome, head.attempts + 1, now, self._jitter(), held.lane.failing_since)
         if url == held.endpoint.url:
             held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
         held.touched = True

@@ -125,6 +125,22 @@ def test_a_fault_of_our_own_takes_none_of_the_tries(attempt: int, fault: Fault) 
     given(attempt).when(failed(fault)).then(RetryAt(NOON + timedelta(minutes=1), attempts=attempt - 1))
 
 
+@pytest.mark.parametrize(
+    ("lasts", "wait"),
+    [
+        (timedelta(0), timedelta(minutes=1)),
+        (timedelta(seconds=59), timedelta(minutes=1)),
+        (timedelta(minutes=7), timedelta(minutes=7)),
+        (timedelta(days=2), timedelta(hours=1)),
+    ],
+)
+def test_after_a_fault_of_our_own_the_wait_grows_with_how_long_the_endpoint_has_failed(
+    lasts: timedelta, wait: timedelta
+) -> None:
+    refused = Outcome(fault="address_refused", duration_ms=0)
+    assert judge(refused, 3, NOON, 0, NOON - lasts) == RetryAt(NOON + wait, attempts=2)
+
+
 def test_after_eleven_tries_it_is_given_up() -> None:
     given(attempt=10).when(answered(500)).then(RetryAt(NOON + timedelta(hours=24), attempts=10))
     given(attempt=11).when(answered(500)).then(GaveUp())

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import lane
-from webhooks.delivery import OWN_FAULTS, Fault, Outcome
-from webhooks.lane import CONCURRENCY_MAX, NEW, OPEN_S_MAX, OPEN_S_MIN, Lane
+from webhooks.delivery import OWN_FAULTS, SHARED_FAULTS, Fault, Outcome
+from webhooks.lane import CONCURRENCY_MAX, NEW, OPEN_S_MAX, OPEN_S_MAX_SHARED, OPEN_S_MIN, Lane
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OK = Outcome(status=200, duration_ms=5)
@@ -151,11 +151,22 @@ def test_what_was_on_its_way_at_the_opening_leaves_the_breaker_as_it_is() -> Non
 
 
 @pytest.mark.parametrize("fault", sorted(OWN_FAULTS))
-def test_faults_of_our_own_leave_the_lane_alone(fault: Fault) -> None:
+def test_faults_of_our_own_open_the_breaker_too_and_count_as_failing(fault: Fault) -> None:
     own = Outcome(fault=fault, duration_ms=0)
-    worn, opened = after(*[SILENCE] * 4), after(*[SILENCE] * 5)
-    assert after(*[own] * 20, start=worn) == worn
-    assert after(own, start=opened, at=NOON + timedelta(minutes=1)) == opened
+    refused = after(*[own] * 4)
+    assert (refused.open_until, refused.failing_since, refused.failures_in_a_row) == (None, NOON, 4)
+    opened = after(own, start=refused)
+    assert (opened.open_until, opened.failures_in_a_row) == (NOON + timedelta(seconds=OPEN_S_MIN), 5)
+    later, probes = NOON, 0
+    while later < NOON + timedelta(hours=5):
+        assert opened.open_until is not None
+        later = opened.open_until
+        opened, probes = after(own, start=opened, at=later), probes + 1
+    longest = OPEN_S_MAX_SHARED if fault in SHARED_FAULTS else OPEN_S_MAX
+    assert opened.open_s == longest
+    assert probes <= 5 * 3600 / longest + 6
+    healed = after(OK, start=opened, at=later + timedelta(hours=1))
+    assert (healed.open_until, healed.failing_since, healed.failures_in_a_row) == (None, None, 0)
 
 
 def test_a_lane_with_nothing_to_do_is_never_ready() -> None:

@@ -116,16 +116,31 @@ async def test_what_a_success_ended_is_told_of_no_more(house: Floor, receiver: R
     assert (await house.lane(id))["failing_since"] is None
 
 
-async def test_a_fault_of_our_own_is_no_failure_of_the_endpoint(house: Floor) -> None:
+async def test_an_endpoint_that_policy_refuses_is_tried_ever_less_often_and_fails_like_any_other(
+    house: Floor, clock: FrozenClock
+) -> None:
     id = await house.endpoint("http://169.254.169.254/latest")
-    await house.notices()
+    await house.notices(50)
     await house.catch_up()
-    async with house.working() as worker:
-        await until(lambda: worker.measures.outcomes["own_fault"])
-    [attempt] = await house.attempts()
-    assert (attempt["fault"], attempt["outcome"]) == ("address_refused", "retry")
-    lane = await house.lane(id)
-    assert (lane["failing_since"], lane["failures_in_a_row"]) == (None, 0)
+    async with house.working():
+        await until(lambda: _opened_and_free(house, id))
+    attempts = await house.attempts()
+    assert {(attempt["fault"], attempt["outcome"]) for attempt in attempts} == {("address_refused", "retry")}
+    assert len(attempts) < 10, "of 50 deliveries a few are tried, and then the breaker opens"
+    assert await house.owner.fetchval("SELECT max(attempts) FROM webhooks.delivery") == 0
+    assert (await house.lane(id))["failing_since"] is not None
+    await house.owner.execute("UPDATE webhooks.lane SET failing_since = $1, failures_in_a_row = 20", clock.now())
+    watch = Watch(house.pool, house.executor, clock, Bell())
+    clock.advance(timedelta(hours=1))
+    await watch.look()
+    clock.advance(timedelta(days=5))
+    await watch.look()
+    assert (watch.told, watch.disabled) == (1, 1)
+    assert [notice["type"] for notice in await told(house)] == [
+        "rollbook.endpoint.failing",
+        "rollbook.endpoint.disabled",
+    ]
+    assert len(await house.deliveries()) == 50
 
 
 async def test_an_endpoint_that_is_gone_is_disabled_as_soon_as_that_is_recorded(
@@ -171,3 +186,8 @@ async def floors_beside(house: Floor, count: int) -> AsyncIterator[list[Floor]]:
     """More processes over the same database."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(floor(house.dsn)) for _ in range(count)]
+
+
+async def _opened_and_free(house: Floor, id: str) -> bool:
+    lane = await house.lane(id)
+    return lane["open_until"] is not None and lane["lease"] is None

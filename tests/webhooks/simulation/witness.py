@@ -18,7 +18,7 @@ from math import inf
 from tests.virtual_time import BEGINNING
 from tests.webhooks.simulation import order
 from webhooks import lane
-from webhooks.delivery import ATTEMPTS_MAX, OWN_FAULT_WAIT, OWN_FAULTS, RETRY_WAITS, Outcome, quiet_until
+from webhooks.delivery import ATTEMPTS_MAX, OWN_FAULT_WAIT_MIN, OWN_FAULTS, RETRY_WAITS, Outcome, quiet_until
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head, Report, Turn
 from webhooks.memory import AttemptRow, MemoryDatabase
@@ -431,7 +431,7 @@ class Witness:
             if row.next_at is None:
                 self._see_held(key, row)
                 return
-            wait = OWN_FAULT_WAIT if ours else RETRY_WAITS[row.attempt - 1]
+            wait = OWN_FAULT_WAIT_MIN if ours else RETRY_WAITS[row.attempt - 1]
             if row.next_at - row.at < wait:
                 self.say(f"{row} does not wait for {wait}")
         else:
