@@ -1,6 +1,7 @@
 """Logging: one line for each unit of work, at its end; JSON in production, readable in development.
 
-Lines carry ids, never personal data, and no values of variables. The logger of a package bears its name.
+Lines carry ids, never personal data, no values of variables, and no messages of foreign exceptions (see
+`stack_traces`). The logger of a package bears its name; libraries' own lines are put into the same form.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ from typing import Any, BinaryIO
 import orjson
 import structlog
 
+from service import stack_traces
+
+LIBRARY_MESSAGE_CHARACTERS_MAX = 500
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -37,12 +41,36 @@ def configure(*, level: str, production: bool) -> None:
             logger_factory=structlog.PrintLoggerFactory(sys.stdout),
             cache_logger_on_first_use=True,
         )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[Libraries()])
 
 
 def readable(*, colors: bool) -> structlog.dev.ConsoleRenderer:
-    """Makes lines for people; their tracebacks do not show what variables hold."""
-    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    """Makes lines for people; their stack traces show no values and no foreign messages."""
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=stack_traces.formatter)
+
+
+class Libraries(logging.Handler):
+    """Logs what libraries log through the standard library's `logging`: one line each, in our form.
+
+    asyncio and aiohttp write what they failed on into their messages, the bytes of a request among it: of theirs only
+    the fixed first line is logged.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record."""
+        quoting = record.name.partition(".")[0] in ("asyncio", "aiohttp")
+        message = str(record.msg) if quoting else record.getMessage()
+        error = stack_traces.raised(record.exc_info) if record.exc_info else None
+        lines: dict[int, Any] = {logging.WARNING: _log.warning, logging.INFO: _log.info, logging.DEBUG: _log.debug}
+        lines.get(record.levelno, _log.error)(
+            "library.logged",
+            logger=record.name,
+            message=message.partition("\n")[0][:LIBRARY_MESSAGE_CHARACTERS_MAX],
+            **({} if error is None else {"exc_info": error}),
+        )
+
+
+_log = structlog.get_logger("service")
 
 
 class Lines:
@@ -80,5 +108,7 @@ def _json(logger: Any, level: str, line: MutableMapping[str, Any]) -> bytes:
     line["level"] = level
     line["timestamp"] = datetime.now(UTC)
     if "exc_info" in line:
-        structlog.processors.format_exc_info(logger, level, line)
+        error = stack_traces.raised(line.pop("exc_info"))
+        if error is not None:
+            line["exception"] = stack_traces.render(error)
     return orjson.dumps(line, default=str)
