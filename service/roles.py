@@ -22,9 +22,10 @@ from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
 from service.health import Health
 from service.http import docs
-from service.http.app import ApiRunner, routes
+from service.http.app import routes
 from service.http.auth import Authenticator
 from service.http.door import Door
+from service.http.protocol import ApiRunner
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.deliveries import Deliveries
@@ -104,6 +105,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
         application.on_startup.append(feed.open)
         application.on_shutdown.append(feed.close)
         core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
+        well_known = frozenset({keys.DEVELOPMENT_KEY})
         door = Door(
             executor=core.executor,
             log=core.log,
@@ -111,7 +113,8 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             authenticator=Authenticator(
                 core.reader.key_holder,
                 trust_s=settings.key_cache_s,
-                refused=frozenset({keys.DEVELOPMENT_KEY} if settings.production else ()),
+                refused=well_known if settings.production else frozenset(),
+                local=well_known,
             ),
             clock=core.clock,
             notices=Notices(core.pool, core.clock, page_bytes_max=settings.page_bytes_max),
@@ -132,7 +135,13 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             application.on_shutdown.append(inbox.close)
         application.add_routes([docs.asyncapi(settings.exchange)])
         application.add_routes(routes(door))
-    runner = ApiRunner(application, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=settings.drain_s)
+    runner = ApiRunner(
+        application,
+        unreadable=core.metrics.requests.of("unreadable"),
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        shutdown_timeout=settings.drain_s,
+    )
     await runner.setup()
     port = settings.port if api else settings.operations_port
     if port is not None:

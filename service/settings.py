@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    body_bytes_max: int = Field(1024 * 1024, gt=0, description="largest request body")
+    body_bytes_max: int = Field(3 * 512 * 1024, gt=0, description="largest request body; the longest texts need 1.2 MB")
     page_bytes_max: int = Field(
         4 * 1024 * 1024,
         gt=0,
@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     webhook_host_in_flight_max: int = Field(128, gt=0, description="and of those, to one host")
     due_lease_s: float = Field(60.0, ge=1, description="how long a killed worker keeps work that is due from others")
     look_every_s: float = Field(15.0, gt=0, description="how often a worker looks at what waits, for /metrics to tell")
-    drain_s: float = Field(20.0, ge=0, description="how long a stopping process finishes what it began")
+    drain_s: float = Field(
+        8.0, ge=0, description="how long a stopping process finishes what it began; Docker kills it after 10"
+    )
 
     @field_validator("master_key")
     @classmethod

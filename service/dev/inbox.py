@@ -8,6 +8,8 @@ from collections import deque
 
 from aiohttp import web
 
+from service.http import answer_headers
+
 PATH = "/dev/inbox"
 KEPT_MAX = 20
 WATCHERS_MAX = 16
@@ -39,7 +41,9 @@ class Inbox:
         """Show what came and what comes, until the watcher goes away."""
         if len(self._watchers) >= WATCHERS_MAX:
             raise web.HTTPTooManyRequests(text="too many are watching\n")
-        answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        answer = web.StreamResponse(
+            headers=(*answer_headers.OF_ANYTHING, ("Content-Type", "text/plain; charset=utf-8"))
+        )
         await answer.prepare(request)
         watcher: asyncio.Queue[bytes] = asyncio.Queue(maxsize=WAITING_MAX)
         self._watchers.add(watcher)

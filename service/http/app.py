@@ -1,16 +1,8 @@
-"""The routes, and what surrounds them: answers to what is no HTTP, no route, no health."""
+"""The routes of the API, the last of which answers whatever has none."""
 
-import os
-from http import HTTPStatus
+from aiohttp import web
 
-from aiohttp import HttpVersion11, web
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
-from aiohttp.web_server import Server
-
-from events import ids
-from events.errors import Refusal
-from service.http import docs, refusals
+from service.http import cors, docs
 from service.http.door import Door
 from service.http.operation import Operation
 from service.http.routes import (
@@ -56,6 +48,7 @@ MODULES = (
     tokens,
     webhook_endpoints,
 )
+ANY_PATH = "/{path:(?s:.*)}"  # with escaped line ends too
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
@@ -72,71 +65,19 @@ def routes(door: Door) -> list[web.RouteDef]:
                 publishable=operation.publishable,
                 beside=operation.beside,
             ),
-            expect_handler=_expect,
+            expect_handler=_expect_later,
+            **({"allow_head": False} if operation.method == "GET" else {}),
         )
         for operation in OPERATIONS
     ]
-    unknown = web.route("*", "/{path:.*}", door.opens("unknown", "", None), expect_handler=_expect)
-    return [*docs.routes(OPERATIONS), *opened, unknown]
+    unknown = door.opens("unknown", "", None)
+    preflights = cors.preflights(unknown, door.metrics.requests.of("preflight"))
+    last = [
+        web.route(method, ANY_PATH, handler, expect_handler=_expect_later)
+        for method, handler in (("OPTIONS", preflights), ("*", unknown))
+    ]
+    return [*docs.routes(OPERATIONS), *opened, *last]
 
 
-async def _expect(request: web.Request) -> None:
-    """Say that the body may come to those who wait to hear it; other expectations are not ours to meet (RFC 9110)."""
-    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # nothing of the answer proper is sent yet
-
-
-class ApiRunner(web.AppRunner):
-    """Serves an application by our own protocol."""
-
-    async def _make_server(self) -> Server:
-        server = await super()._make_server()
-        return _ApiServer(
-            server.request_handler, request_factory=server.request_factory, loop=server._loop, **server._kwargs
-        )
-
-
-class _ApiServer(Server):
-    def __call__(self) -> RequestHandler:
-        return _Protocol(self, loop=self._loop, **self._kwargs)
-
-
-class _Protocol(RequestHandler):
-    """HTTP as aiohttp speaks it, except that what never reaches a route is refused in the API's form too."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if exc is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:  # it quotes what was sent, and is logged
-            exc = BadHttpMethod("") if isinstance(exc, BadHttpMethod) else HttpProcessingError(code=status)
-        answer = super().handle_error(request, status, exc, message)
-        return _in_form(answer) if isinstance(answer, web.Response) else answer
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, web.HTTPException):  # from the router: a CONNECT has no path to find a route by
-            resp = _in_form(resp)
-        return await super().finish_response(request, resp, start_time)
-
-
-def _in_form(answer: web.Response) -> web.Response:
-    """An answer of aiohttp's own, in the API's form."""
-    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        error: Exception = Refusal("This request could not be read as HTTP/1.1 for any route of this API.")
-    else:
-        error = RuntimeError(answer.reason)
-    request_id = ids.new("req", os.urandom(ids.ID_BYTES))
-    ours = web.Response(
-        status=answer.status,
-        headers={"Request-Id": request_id},
-        body=refusals.reply(error, request_id, False).body,
-        content_type="application/json",
-    )
-    ours.force_close()
-    return ours
+async def _expect_later(request: web.Request) -> None:
+    """Say nothing yet to a client that waits for `100 Continue`: the pipeline does, once the body is wanted."""

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from projections.read import KeyHolder
-from service.http import credentials
-from service.http.refusals import BadKey, KeyLacksRight, NotYourAccount, SecretKeyRequired
+from service.http import cors, credentials
+from service.http.refusals import BadKey, KeyLacksRight, NotYourAccount, OtherOrigin, SecretKeyRequired
 
 REMEMBERED_MAX = 10_000
 
@@ -20,25 +20,31 @@ class Authenticator:
         *,
         trust_s: float,
         refused: frozenset[str] = frozenset(),
+        local: frozenset[str] = frozenset(),
     ) -> None:
-        """`find` is asked by a key's digest; `refused` keys are never looked for."""
+        """`find` is asked by a key's digest; `refused` keys are never looked for, `local` ones not for other pages."""
         self._find = find
         self._refused = refused
+        self._local = frozenset(map(credentials.digest, local))
         self._trust_s = trust_s
         self._remembered: OrderedDict[str, tuple[KeyHolder, float]] = OrderedDict()
 
-    async def caller(self, authorization: str | None) -> KeyHolder:
-        """Whom the header stands for. Raises the refusals of a missing, malformed or unknown key."""
-        if authorization is not None:
-            holder, until = self._remembered.get(authorization, (None, 0.0))
-            if holder is not None and time.monotonic() < until:
-                return holder
+    async def caller(self, authorization: str | None, origin: str | None = None) -> KeyHolder:
+        """Whom the header stands for; `origin` is that of the web page that sent it, if one did.
+
+        Raises the refusals of a missing, malformed or unknown key.
+        """
         key = credentials.key_of(authorization)
-        holder = None if key in self._refused else await self._find(credentials.digest(key))
+        digest = credentials.digest(key)
+        if origin is not None and digest in self._local and not cors.of_this_machine(origin):
+            raise OtherOrigin
+        holder, until = self._remembered.get(digest, (None, 0.0))
+        if holder is not None and time.monotonic() < until:
+            return holder
+        holder = None if key in self._refused else await self._find(digest)
         if holder is None:
             raise BadKey(key)
-        assert authorization is not None
-        self._remembered[authorization] = (holder, time.monotonic() + self._trust_s)
+        self._remembered[digest] = (holder, time.monotonic() + self._trust_s)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)
         return holder

@@ -8,13 +8,13 @@ act. Every answer carries a Request-Id.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 from pydantic import BaseModel
 
@@ -29,7 +29,18 @@ from events.record import Origin, Receipt
 from projections.read import KeyHolder, Reader
 from projections.rendering import differs
 from projections.search.find import Finder
-from service.http import fingerprint, form, json_body, older, params, refusals, versions
+from service.http import (
+    answer_headers,
+    cors,
+    fingerprint,
+    form,
+    json_body,
+    multipart,
+    older,
+    params,
+    refusals,
+    versions,
+)
 from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
@@ -53,7 +64,10 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 UNTYPED = "application/octet-stream"
+ANONYMOUS_BODY_BYTES_MAX = 64 * 1024  # where the key may be in the body
 TRACEPARENT = istr("traceparent")
+REQUEST_ID = istr("Request-Id")
+AUTHORIZATION, CONTENT_TYPE, EXPECT = istr("Authorization"), istr("Content-Type"), istr("Expect")
 
 
 @dataclass(slots=True)
@@ -151,23 +165,21 @@ class Door:
             started = time.perf_counter()
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
             traceparent = _traceparent(request.headers)
-            headers = CIMultiDict(
-                (("Request-Id", request_id), ("Server", "Rollbook"), ("Content-Type", "application/json"))
-            )
+            headers = CIMultiDict(((REQUEST_ID, request_id), *answer_headers.OF_THE_API))
             actor, livemode = None, False
             try:
-                authorization, sent = request.headers.get("Authorization"), None
-                if publishable:
-                    sent = await self._parameters(request)
-                    key = _bearer(sent.pop("key", ""))
-                    authorization = key if authorization is None else authorization
-                caller = await self.authenticator.caller(authorization)
+                authorization, sent = request.headers.get(AUTHORIZATION), None
+                if publishable and authorization is None:
+                    authorization, sent = await self._key_sent_as_parameter(request)
+                caller = await self.authenticator.caller(authorization, request.headers.get(cors.ORIGIN))
                 actor, livemode = caller.key_id, caller.livemode
                 if route is not None:
                     self.authenticator.permit(caller, right, publishable=publishable)
                     for permission in always:
                         self.authenticator.permit(caller, permission)
-                reply = await self._answer(request, request_id, traceparent, caller, route, headers, beside, sent)
+                reply = await self._answer(
+                    request, request_id, traceparent, caller, route, headers, beside, sent, publishable
+                )
                 status, body = reply.status, reply.body
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)
@@ -196,6 +208,7 @@ class Door:
         headers: CIMultiDict[str],
         beside: Beside,
         sent: dict[str, FormValue] | None = None,
+        publishable: bool = False,
     ) -> Reply:
         """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
@@ -222,6 +235,8 @@ class Door:
             match=dict(request.match_info),
             beside=beside,
         )
+        if publishable:
+            call.raw.pop("key", None)
         _check_ids(call.match)
         if key is None:
             reply = await route(call)
@@ -306,18 +321,50 @@ class Door:
         headers["Original-Request"] = receipt.request_id
         return Reply(status=receipt.status, body=receipt.body)
 
-    async def _parameters(self, request: web.Request) -> dict[str, FormValue]:
+    async def _key_sent_as_parameter(self, request: web.Request) -> tuple[str | None, dict[str, FormValue] | None]:
+        """The header that would have said what the parameter `key` says, and the parameters if it was in the body.
+
+        In a URL a secret key would be in the logs of whatever is between; and nobody's body is parsed at length.
+        """
+        query = request.rel_url.raw_query_string
+        key = form.decode(query).get("key") if query else None
+        if isinstance(key, str) and key:
+            if not key.startswith("pk_"):
+                raise refusals.SecretKeyInUrl
+            return f"Bearer {key}", None
+        sent = await self._parameters(request, min(ANONYMOUS_BODY_BYTES_MAX, request.client_max_size))
+        key = sent.get("key")
+        return f"Bearer {key}" if isinstance(key, str) and key else None, sent
+
+    async def _parameters(self, request: web.Request, bytes_max: int | None = None) -> dict[str, FormValue]:
         if request.method not in WITH_BODY:
             return form.decode(request.rel_url.raw_query_string) if request.rel_url.raw_query_string else {}
+        bytes_max = request.client_max_size if bytes_max is None else bytes_max
+        return _decoded(request, await self._body(request, bytes_max))
+
+    async def _body(self, request: web.Request, bytes_max: int) -> bytes:
+        """The whole body. Raises the refusals of one that is too large, too slow or breaks off."""
+        content = request.content
         try:
-            if request.content.is_eof():  # as a rule the body came with the headers
-                return await _posted(request)
+            if content.is_eof():  # as a rule it came with the headers
+                body = content.read_nowait()
+                if len(body) > bytes_max:
+                    raise refusals.TooLarge
+                return body
+            if (request.content_length or 0) > bytes_max:
+                raise refusals.TooLarge
+            await _say_continue(request)
+            read = bytearray()
             async with asyncio.timeout(self.request_timeout_s):
-                return await _posted(request)
+                while chunk := await content.readany():
+                    read += chunk
+                    if len(read) > bytes_max:
+                        raise refusals.TooLarge
+            return bytes(read)
         except TimeoutError:
             raise refusals.TooSlow from None
-        except web.HTTPRequestEntityTooLarge:
-            raise refusals.TooLarge from None
+        except OSError:
+            raise refusals.ClientGone from None
         except web.RequestPayloadError:
             raise refusals.Unreadable from None
 
@@ -344,11 +391,6 @@ def _traceparent(headers: CIMultiDictProxy[str]) -> str:
     return trace.go_on(sent, random)
 
 
-def _bearer(key: FormValue) -> str | None:
-    """The header that would have said what the parameter `key` says."""
-    return f"Bearer {key}" if isinstance(key, str) and key else None
-
-
 def _check_ids(match: dict[str, str]) -> None:
     """What cannot be an id is not looked up."""
     for kind, id in match.items():
@@ -356,14 +398,21 @@ def _check_ids(match: dict[str, str]) -> None:
             raise Missing(kind.replace("_", " "), id.encode("ascii", "backslashreplace").decode()[:ID_CHARACTERS_MAX])
 
 
-async def _posted(request: web.Request) -> dict[str, FormValue]:
-    content_type = request.headers.get("Content-Type")
+async def _say_continue(request: web.Request) -> None:
+    """Tell a client that waits for it that its body may come (RFC 9110, section 10.1.1)."""
+    if request.headers.get(EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # nothing of the answer proper is sent yet
+
+
+def _decoded(request: web.Request, body: bytes) -> dict[str, FormValue]:
+    """The parameters in a body and in the query beside it, which gives way."""
+    content_type = request.headers.get(CONTENT_TYPE)
     if content_type != FORM:  # nearly always it is, and then needs no parsing
         content_type = request.content_type
     if content_type == MULTIPART:
-        sent = form.nest(await _parts(request))
+        sent = multipart.decode(body, request.headers[CONTENT_TYPE])
     else:
-        body = await _body(request)
         decode: Callable[[bytes], dict[str, FormValue]] = form.decode
         if content_type == JSON and request.path.startswith(OUR_OWN):
             decode = json_body.decode
@@ -372,27 +421,3 @@ async def _posted(request: web.Request) -> dict[str, FormValue]:
         sent = decode(body) if body else {}
     query = request.rel_url.raw_query_string
     return {**form.decode(query), **sent} if query else sent
-
-
-async def _body(request: web.Request) -> bytes:
-    """The whole body; where it came with the headers, without the asynchronous reading it in parts."""
-    if not request.content.is_eof():
-        return await request.read()
-    body = request.content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise refusals.TooLarge
-    return body
-
-
-async def _parts(request: web.Request) -> Sequence[tuple[str, str]]:
-    """The names and values of a multipart form. Raises Refusal for what is no such form, and for files."""
-    try:
-        posted = await request.post()
-    except (ValueError, LookupError, AssertionError, RuntimeError):  # aiohttp's, of bad boundaries, charsets, parts
-        raise refusals.Unreadable from None
-    parts = []
-    for name, value in posted.items():
-        if not isinstance(value, str):
-            raise Refusal("Invalid string: a file was sent where text is expected.", param=name)
-        parts.append((name, value))
-    return form.checked(parts)

@@ -4,6 +4,8 @@ Every leaf is text. `a[0]=x&a[1]=y` stays a hash with the keys "0" and "1": only
 meant or a metadata key (see params.kinds.array). `a[][k]` begins a new element when a key repeats.
 """
 
+import re
+from binascii import a2b_qp
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +17,8 @@ FormValue = str | list["FormValue"] | dict[str, "FormValue"]
 ASCII = {digits: chr(code) for code in range(128) for digits in (f"{code:02X}", f"{code:02x}")}
 PARAMETERS_MAX = 1000
 DEPTH_MAX = 10
+ESCAPES_FEW = 100  # percent signs up to which a text is decoded one by one
+NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def decode(body: bytes | str) -> dict[str, FormValue]:
@@ -28,38 +32,41 @@ def decode(body: bytes | str) -> dict[str, FormValue]:
         if not text.isascii():
             text.encode()  # a URL's raw bytes come as lone surrogates
         if text.count("&") >= PARAMETERS_MAX:
-            raise _too_many()
+            raise too_many()
         pairs = _pairs(text)
     except UnicodeError:
-        raise _not_utf8() from None
+        raise not_utf8() from None
     if "%00" in text or "\x00" in text:
-        raise _nul()
+        raise nul()
     return nest(pairs)
 
 
 def checked(pairs: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """Names and values that were decoded elsewhere, when they are what `decode` would let pass. Raises Refusal."""
     if len(pairs) > PARAMETERS_MAX:
-        raise _too_many()
+        raise too_many()
     for name, value in pairs:
         if "\x00" in name or "\x00" in value:
-            raise _nul()
+            raise nul()
         try:
             f"{name}{value}".encode()
         except UnicodeError:
-            raise _not_utf8() from None
+            raise not_utf8() from None
     return pairs
 
 
-def _too_many() -> Refusal:
+def too_many() -> Refusal:
+    """The refusal of more parameters than are read."""
     return Refusal(f"Too many parameters were sent; at most {PARAMETERS_MAX} are allowed.")
 
 
-def _not_utf8() -> Refusal:
+def not_utf8() -> Refusal:
+    """The refusal of bytes that are no text."""
     return Refusal("Invalid UTF-8 was sent in the parameters.")
 
 
-def _nul() -> Refusal:
+def nul() -> Refusal:
+    """The refusal of a character that no text of ours may hold."""
     return Refusal("Parameters may not contain NUL characters.")
 
 
@@ -85,6 +92,8 @@ def _unquoted(text: str) -> str:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
+    if text.count("%") > ESCAPES_FEW:
+        return _many_unquoted(text)
     first, *escaped = text.split("%")
     decoded = [first]
     for piece in escaped:
@@ -94,6 +103,25 @@ def _unquoted(text: str) -> str:
         decoded.append(character)
         decoded.append(piece[2:])
     return "".join(decoded)
+
+
+def _many_unquoted(text: str) -> str:
+    """The same for a text full of escapes: a megabyte of them takes 5 ms, where a loop takes 100.
+
+    The standard library's C decoder of quoted-printable is put to use, which differs in its escape character alone:
+    `=41` for `%41`. So whatever it would read otherwise, `=` and line ends, is escaped before. Raises Refusal for a
+    text with many percent signs that are no escapes.
+    """
+    raw = text.encode()
+    for byte, escape in ((b"=", b"%3D"), (b"\r", b"%0D"), (b"\n", b"%0A")):
+        raw = raw.replace(byte, escape)
+    decoded = a2b_qp(raw.replace(b"%", b"="))
+    if len(raw) - len(decoded) != 2 * raw.count(b"%"):  # some percent sign was no escape, and means itself
+        raw, odd = NO_ESCAPE.subn(b"%25", raw, ESCAPES_FEW + 1)
+        if odd > ESCAPES_FEW:
+            raise Refusal("Invalid percent-encoding was sent in the parameters.")
+        decoded = a2b_qp(raw.replace(b"%", b"="))
+    return decoded.decode()
 
 
 def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, FormValue]:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from events.errors import Refusal
+from service.http import form
 from service.http.form import DEPTH_MAX, PARAMETERS_MAX, FormValue
 
 
@@ -37,15 +38,14 @@ class _Nested:
     def _value(self, given: Any, key: str, depth: int) -> FormValue:
         if isinstance(given, dict | list) and depth == DEPTH_MAX:
             raise Refusal(f"Parameters nest at most {DEPTH_MAX} levels deep.", param=key)
+        self._count += 1  # hashes and arrays too: a million empty ones are as much work
+        if self._count > PARAMETERS_MAX:
+            raise form.too_many()
         match given:
             case dict():
                 return self.hash(given, depth + 1)
             case list():
                 return [self._value(element, key, depth + 1) for element in given]
-        self._count += 1
-        if self._count > PARAMETERS_MAX:
-            raise Refusal(f"Too many parameters were sent; at most {PARAMETERS_MAX} are allowed.")
-        match given:
             case None:
                 return ""
             case bool():
@@ -56,5 +56,5 @@ class _Nested:
 
 def _text(given: str) -> str:
     if "\x00" in given:
-        raise Refusal("Parameters may not contain NUL characters.")
+        raise form.nul()
     return given

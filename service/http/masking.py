@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from events.card import luhn
 
 DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){11,18}(?![0-9])")
+NUMBER_CHARACTERS_MAX = 40  # of a card number with separators, so that a cut leaves no half of one
 SEPARATORS = str.maketrans("", "", " .-")
 RUN = re.compile(r"[0-9](?:[ .-]?[0-9]){2,}")
 
@@ -39,6 +40,13 @@ SECRET = frozenset(
 def masked(text: str) -> str:
     """The text with all but the last four digits hidden of each number in it that may be a card's."""
     return text if text.isalpha() else DIGITS.sub(_last4, text)
+
+
+def quoted(text: str, characters_max: int) -> str:
+    """The text masked, and cut where it is longer than is of use to whoever reads it."""
+    if len(text) <= characters_max:
+        return masked(text)
+    return f"{masked(text[: characters_max + NUMBER_CHARACTERS_MAX])[: characters_max - 3]}..."
 
 
 def masked_id(text: str) -> str:

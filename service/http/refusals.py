@@ -10,13 +10,17 @@ import orjson
 
 from events.decider import Reply
 from events.errors import Declined, LockTimeout, LogUnavailable, Missing, Refusal
-from service.http.masking import masked
+from service.http.masking import quoted
+
+MESSAGE_CHARACTERS_MAX = 4000
+PARAM_CHARACTERS_MAX = 200
+STARS_MAX = 64
 
 
 class HttpRefusal(Refusal):
     """A refusal that is about the request itself."""
 
-    status = HTTPStatus.BAD_REQUEST
+    status: int = HTTPStatus.BAD_REQUEST
     type = "invalid_request_error"
     headers: Mapping[str, str] = MappingProxyType({})
 
@@ -151,6 +155,49 @@ class Unreadable(HttpRefusal):
         super().__init__("The request body could not be read as its headers describe it.")
 
 
+class ClientGone(HttpRefusal):
+    """The connection ended before the request was whole; nobody reads this. The status is nginx's for it."""
+
+    status = 499
+
+    def __init__(self) -> None:
+        super().__init__("The client closed the connection before its request was whole.")
+
+
+class Stopping(HttpRefusal):
+    """The process stops, and the rest of the body did not come in time; another process may take the request."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "api_error"
+    headers = MappingProxyType({"Stripe-Should-Retry": "true", "Retry-After": "1"})
+
+    def __init__(self) -> None:
+        super().__init__("The service is restarting. Please try again.")
+
+
+class SecretKeyInUrl(NoKey):
+    """A key other than a publishable one was sent in the URL, where proxies and browsers log it."""
+
+    def __init__(self) -> None:
+        HttpRefusal.__init__(
+            self,
+            "Only publishable API keys are taken from a URL, which is logged on its way. Send this key in the "
+            "Authorization header, and replace it by a new one.",
+        )
+
+
+class OtherOrigin(HttpRefusal):
+    """The well-known key of development was sent by a web page from elsewhere."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The well-known key of development is not taken from web pages of other machines. Make a publishable key "
+            "with 'rollbook keys create --publishable'."
+        )
+
+
 class WrongContentType(HttpRefusal):
     """A body of a type that this API does not take."""
 
@@ -206,9 +253,9 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
         error["doc_url"] = f"https://stripe.com/docs/error-codes/{refusal.code.replace('_', '-')}"
     if isinstance(refusal, Declined) and refusal.decline_code is not None:
         error["decline_code"] = refusal.decline_code
-    error["message"] = masked(_sendable(refusal.message))
+    error["message"] = quoted(_sendable(refusal.message), MESSAGE_CHARACTERS_MAX)
     if refusal.param is not None:
-        error["param"] = masked(refusal.param)
+        error["param"] = quoted(refusal.param, PARAM_CHARACTERS_MAX)
     if request_id:
         mode = "" if livemode else "test/"
         error["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}?t={int(time.time())}"
@@ -225,4 +272,4 @@ def starred(key: str) -> str:
     """A key with all but its ends starred out."""
     if len(key) <= 12:
         return "*" * len(key)
-    return f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}"
+    return f"{key[:8]}{'*' * min(len(key) - 12, STARS_MAX)}{key[-4:]}"

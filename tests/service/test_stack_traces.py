@@ -96,7 +96,7 @@ def test_what_libraries_log_comes_in_our_form_and_quotes_nothing(capsys: pytest.
     library.addHandler(handler)
     try:
         with structlog.testing.capture_logs() as lines:
-            library.error("Task exception was never retrieved\nfuture: %s" % SECRET, exc_info=ValueError(SECRET))
+            library.error(f"Task exception was never retrieved\nfuture: {SECRET}", exc_info=ValueError(SECRET))
             library.error("Error handling request from %s", SECRET)
     finally:
         library.removeHandler(handler)

@@ -82,7 +82,6 @@ class _Served:
         """The file, under the page's policy."""
         answer = _file(request, self._body, self._content_type)
         answer.headers["Content-Security-Policy"] = POLICY
-        answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Referrer-Policy"] = "no-referrer"
         return answer
 
@@ -90,7 +89,7 @@ class _Served:
 def _file(request: web.Request, body: bytes, content_type: str) -> web.Response:
     """What does not change while the service runs: whoever has it already is told so."""
     tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"', "Server": "Rollbook"}
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     answer = web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)

@@ -15,6 +15,7 @@ from service.http.params.kinds import shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 HIDDEN = "****"
+NAME_CHARACTERS_MAX = 100  # of a parameter's name that a message quotes
 
 
 class Parameters(BaseModel):
@@ -87,7 +88,8 @@ def spelled(location: tuple[int | str, ...]) -> str:
 
 def _named(location: tuple[int | str, ...]) -> str:
     """A place as a message may name it: a number is hidden that stands where a card's or an account's would."""
-    return masking.hidden(spelled(location)) if masking.secret(location) else spelled(location)
+    name = masking.quoted(spelled(location), NAME_CHARACTERS_MAX)
+    return masking.hidden(name) if masking.secret(location) else name
 
 
 def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -1,0 +1,210 @@
+"""The HTTP/1 protocol as aiohttp speaks it, with a stricter reading and our own answers to what reaches no route.
+
+Refused beside what aiohttp refuses: versions other than 1.0 and 1.1, transfer codings other than `chunked`, and a head
+(request line and headers) of more than HEAD_BYTES_MAX. A request that cannot be read costs one log line, at info. A
+client that closes its sending half (`shutdown(SHUT_WR)`) still has the answers to what it sent whole.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_server import Server
+
+from events import ids
+from events.errors import Refusal
+from service.http import answer_headers, refusals
+
+log = structlog.get_logger("service")
+
+LINE_BYTES_MAX = 64 * 1024  # a search of 5,000 characters takes 60,000 in a URL
+FIELD_BYTES_MAX = 8190
+HEAD_BYTES_MAX = 96 * 1024
+LINGERING_S = 3.0  # how long what is still sent is read and dropped after an answer, so that its client gets to read it
+BODY_GRACE_S = 1.0  # how long a stopping process waits for the rest of a body
+UNREADABLE = "This request could not be read as HTTP/1.1 for any route of this API."
+CLIENTS_FAULTS = (HttpProcessingError, RequestPayloadError, OSError)
+Answered = Callable[[int, float], None]
+
+
+class ApiRunner(web.AppRunner):
+    """Serves an application by this protocol; `unreadable` counts the answers to what reached no route."""
+
+    def __init__(self, application: web.Application, *, unreadable: Answered, **options: Any) -> None:
+        super().__init__(
+            application,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=FIELD_BYTES_MAX,
+            lingering_time=LINGERING_S,
+            **options,
+        )
+        self._unreadable = unreadable
+
+    async def _make_server(self) -> Server:
+        server = await super()._make_server()
+        return _ApiServer(
+            self._unreadable,
+            server.request_handler,
+            request_factory=server.request_factory,
+            loop=server._loop,
+            **server._kwargs,
+        )
+
+
+class _ApiServer(Server):
+    def __init__(self, unreadable: Answered, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.unreadable = unreadable
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class _Protocol(RequestHandler):
+    __slots__ = ("_body", "_ending", "_head_bytes", "_refused", "_unreadable")
+
+    def __init__(self, server: _ApiServer, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._unreadable = server.unreadable
+        self._body: StreamReader = EMPTY_PAYLOAD  # of the request that was read last
+        self._head_bytes = 0  # read of a head that is not whole yet
+        self._refused = False  # nothing more is read from this connection
+        self._ending = False  # what was read whole is answered, and then the connection is closed
+
+    # Reading
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and refuse what aiohttp lets pass."""
+        if self._refused:
+            return
+        queued = self._messages
+        known, in_head = len(queued), self._body.is_eof()
+        super().data_received(data)
+        if len(queued) > known:
+            self._head_bytes = 0
+            self._vet(known)
+        elif in_head and not self._upgraded and not self._buffer_paused:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                queued.append(_refusal("The head of the request is too large."))
+                self._refused = True
+                if self._waiter is not None and not self._waiter.done():
+                    self._waiter.set_result(None)
+
+    def _vet(self, first: int) -> None:
+        """Look through the requests whose heads were just read; those after one that is refused are dropped."""
+        queued = self._messages
+        for index in range(first, len(queued)):
+            message, body = queued[index]
+            if isinstance(message, _ErrInfo):
+                self._refused = True
+            elif (message.version == HttpVersion11 and not message.chunked) or _speaks_our_http(message):
+                self._body = body
+            else:
+                queued[index] = _refusal("This version of HTTP, or this transfer coding, is not spoken here.")
+                self._refused = True
+                while len(queued) > index + 1:
+                    queued.pop()
+                return
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client will send no more. True keeps the connection for the answers to what it sent whole."""
+        idle = self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
+        if idle or not self._body.is_eof():
+            return False
+        self._ending = True
+        return True
+
+    # Stopping
+
+    def close(self) -> None:
+        """Take nothing more, but the rest of a body that is half there."""
+        if not self._body.is_eof() and (self._request_in_progress or self._messages):
+            self._ending = True
+        else:
+            super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Finish what was begun within `timeout`; the rest of a body has BODY_GRACE_S to arrive."""
+        body = self._body
+        if self._ending and not body.is_eof() and body.exception() is None:
+            try:
+                async with asyncio.timeout(BODY_GRACE_S):
+                    await body.wait_eof()
+            except TimeoutError:
+                body.set_exception(refusals.Stopping())
+        await super().shutdown(timeout)
+
+    # Answering
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what could not be read, or to a fault of a handler that has no form of its own for it."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is half sent already")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._answer(Refusal(UNREADABLE), status, exc)
+        return self._answer(RuntimeError("a fault of ours"), status, exc)
+
+    def log_exception(self, *arguments: Any, **options: Any) -> None:
+        """What went wrong after an answer: most often the rest of a body that nobody waits for."""
+        error = options.get("exc_info")
+        if isinstance(error, CLIENTS_FAULTS):
+            log.info("connection.broke", error=type(error).__name__)
+        else:
+            log.error("connection.failed", error=type(error).__name__, exc_info=error)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer, with the headers that each of ours has."""
+        if isinstance(resp, web.HTTPException) and resp.status >= HTTPStatus.BAD_REQUEST:  # from the router
+            resp = self._answer(refusals.UnknownRoute(request.method, request.path), HTTPStatus.NOT_FOUND, None)
+        if not resp.prepared:
+            answer_headers.complete(resp.headers)
+        if self._ending and not self._messages:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
+
+    def _answer(self, error: Exception, status: int, cause: BaseException | None) -> web.Response:
+        """An answer in the API's form, after which the connection is closed; and its one log line."""
+        request_id = ids.new("req", os.urandom(ids.ID_BYTES))
+        self._unreadable(status, 0.0)
+        name = None if cause is None else type(cause).__name__
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.info("request.unreadable", status=status, request=request_id, error=name)
+        else:
+            log.error("request.failed", route="unknown", request=request_id, error=name, exc_info=cause)
+        answer = web.Response(
+            status=status,
+            headers=(*answer_headers.OF_THE_API, ("Request-Id", request_id)),
+            body=refusals.reply(error, request_id, False).body,
+        )
+        answer.force_close()
+        return answer
+
+
+def _speaks_our_http(message: RawRequestMessage) -> bool:
+    """Whether a request is of a version of HTTP, and its body in a coding, that are read as they are meant."""
+    if not message.chunked:
+        return message.version in (HttpVersion10, HttpVersion11)
+    codings = message.headers.getall(hdrs.TRANSFER_ENCODING)
+    return message.version == HttpVersion11 and [coding.strip().lower() for coding in codings] == ["chunked"]
+
+
+def _refusal(message: str) -> tuple[_ErrInfo, StreamReader]:
+    status = HTTPStatus.BAD_REQUEST
+    return _ErrInfo(status=status, exc=HttpProcessingError(code=status), message=message), EMPTY_PAYLOAD
