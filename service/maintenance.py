@@ -17,6 +17,12 @@ log = structlog.get_logger("service")
 EVERY_S = 60.0
 # Partitioned by day, and for how many whole days they are kept (API reference: keys at least 24 hours, events 30 days).
 KEPT_DAYS = {"events.receipt": 2, "projections.notice": 31, "webhooks.attempt": 31}
+MAKE_DAY = "SELECT events.make_day($1::text::regclass, $2)"
+DROP_DAYS = "SELECT events.drop_days($1::text::regclass, $2)"
+
+
+class MaintenanceFailed(Exception):
+    """Some of the upkeep failed, and the rest is done."""
 
 
 async def run(pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event) -> None:
@@ -26,8 +32,8 @@ async def run(pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event) -> None:
             dropped = await maintain(pool, clock)
             if dropped:
                 log.info("partitions.dropped", count=dropped)
-        except (*LOST, asyncpg.PostgresError) as error:
-            log.warning("maintenance.failed", error=type(error).__name__)
+        except (*LOST, MaintenanceFailed) as error:
+            log.warning("maintenance.failed", error=str(error) or type(error).__name__)
         try:
             async with asyncio.timeout(EVERY_S):
                 await stop.wait()
@@ -36,15 +42,29 @@ async def run(pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event) -> None:
 
 
 async def maintain(pool: asyncpg.Pool, clock: Clock) -> int:
-    """Make the partitions of today, tomorrow and the log's next stretch; drop old days. Gives how many were dropped."""
+    """Make the partitions of today, tomorrow and the log's next stretch; drop old days. Gives how many were dropped.
+
+    Raises MaintenanceFailed, after the others, for what failed of one table; what the pool raises for a database that
+    is lost.
+    """
     today = clock.now().date()
+    failed: list[asyncpg.PostgresError] = []
     dropped = 0
-    await pool.execute("SELECT events.prepare_log()")
-    await pool.execute(load_sql("events", "drop_receipt_keys"), today - timedelta(days=KEPT_DAYS["events.receipt"]))
-    for parent, days in KEPT_DAYS.items():
-        for day in (today, today + timedelta(days=1)):
-            await pool.execute("SELECT events.make_day($1::text::regclass, $2)", parent, day)
-        dropped += await pool.fetchval(
-            "SELECT events.drop_days($1::text::regclass, $2)", parent, today - timedelta(days=days)
-        )
+    steps: list[tuple[str, tuple[object, ...]]] = [
+        ("SELECT events.prepare_log()", ()),
+        *((MAKE_DAY, (parent, day)) for parent in KEPT_DAYS for day in (today, today + timedelta(days=1))),
+        (load_sql("events", "drop_receipt_keys"), (today - timedelta(days=KEPT_DAYS["events.receipt"]),)),
+        *((DROP_DAYS, (parent, today - timedelta(days=days))) for parent, days in KEPT_DAYS.items()),
+    ]
+    for statement, arguments in steps:
+        try:
+            gave = await pool.fetchval(statement, *arguments)
+        except LOST:
+            raise
+        except asyncpg.PostgresError as error:
+            failed.append(error)
+        else:
+            dropped += gave if statement == DROP_DAYS else 0
+    if failed:
+        raise MaintenanceFailed("; ".join(dict.fromkeys(error.message for error in failed))) from failed[0]
     return dropped

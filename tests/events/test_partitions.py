@@ -1,6 +1,7 @@
 """Partitions: the log's by position, made when needed or ahead; days, made when needed and dropped when over."""
 
 import asyncio
+import time
 from datetime import date, timedelta
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from events import chain
 from events.log import PostgresLog
 from tests.events.appends import after, append, note, receipt
+from tests.waiting import until
 
 TODAY = "(now() AT TIME ZONE 'UTC')::date"
 
@@ -165,6 +167,40 @@ async def test_days_are_made_while_appends_leave_receipts(log: PostgresLog, serv
     await drop_days(service, "events.receipt", 2)
     await writing
     assert await service.fetchval("SELECT count(*) FROM events.receipt") == 50
+
+
+@pytest.mark.parametrize("parent", ["events.receipt", "projections.notice", "webhooks.attempt"])
+async def test_a_day_that_a_dump_reads_is_left_and_nobody_waits_for_it(
+    log: PostgresLog, service: asyncpg.Connection, owner: asyncpg.Connection, parent: str
+) -> None:
+    """pg_dump holds its locks until it is over; a write that waited behind a drop waited for seconds."""
+    await make_days(service, parent, 3, 0, -1)
+    async with owner.transaction():
+        await owner.execute(f"LOCK TABLE {parent} IN ACCESS SHARE MODE")
+        dropping = asyncio.create_task(drop_days(service, parent, 2))
+        longest = 0.0
+        number = 0
+        while not dropping.done():
+            began = time.perf_counter()
+            await log.append(append(f"note-{number}", 0, "a", receipt=receipt(f"key {number}")))
+            longest = max(longest, time.perf_counter() - began)
+            number += 1
+        assert await dropping == 0
+        assert longest < 0.5
+    assert await drop_days(service, parent, 2) == 1
+
+
+async def test_a_lock_that_comes_meanwhile_is_waited_for_no_longer_than_a_write_takes(
+    service: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    await make_days(service, "events.receipt", 3, 0)
+    dropping = asyncio.create_task(drop_days(service, "events.receipt", 2))
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    await until(lambda: owner.fetchval(waits))
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE events.receipt IN ACCESS SHARE MODE")
+        assert await dropping == 0
+    assert await ages(service, "events.receipt") == [3, 0]
 
 
 async def test_a_day_begins_at_midnight_utc_wherever_the_server_stands(
