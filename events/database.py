@@ -1,32 +1,32 @@
 """Postgres: connections as the service's role, and the statements beside the code."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib import resources
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import asyncpg
 
-from events.errors import LogUnavailable
+from events import availability
+from events.availability import CONNECT_TIMEOUT_S, Availability
+from events.database_url import DatabaseUrl, parse
+from events.outage import SERVICE_ROLE, STALE, VERSION_MIN, DatabaseUnavailable, Kind, diagnose, too_old
 
-SERVICE_ROLE = "rollbook_service"
-CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 30.0
-
-# What a lost or refused connection looks like, whoever noticed it.
-LOST = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # cut between two messages, the driver loses count of them
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InvalidCatalogNameError,  # the database is not there, or not yet
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleSessionTimeoutError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InvalidParameterValueError,  # at connecting: the role is not there before the first migration
+NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+POOL_TIMEOUT_S = 15.0  # longest wait for a connection of a pool to fall free
+RELEASE_TIMEOUT_S = 1.0  # longest wait for the server to give up a statement that nobody waits for any more
+# A machine that is gone without a word is given up after this time without an acknowledgement, or of silence.
+TCP_TIMEOUT_S = 10
+TCP_OPTIONS = (
+    ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
+    ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, TCP_TIMEOUT_S * 1000),
+    ("TCP_KEEPIDLE", socket.IPPROTO_TCP, TCP_TIMEOUT_S // 2),
+    ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
+    ("TCP_KEEPCNT", socket.IPPROTO_TCP, TCP_TIMEOUT_S // 2),
 )
 
 # Our statements' plans are made once and for all: pinned to indexes, whatever the statistics of a young table say, and
@@ -43,9 +43,20 @@ PINNED_PLANS = {
 class ServiceConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is not typed
     """A connection that is not scrubbed between uses: we leave no session state behind, and it costs a round trip."""
 
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *more: Any, **named: Any) -> None:
+        super().__init__(protocol, transport, *more, **named)
+        _notice_silence(transport.get_extra_info("socket"))
+
     def get_reset_query(self) -> str:
         """Nothing to run on release."""
         return ""
+
+
+def _notice_silence(connected: Any) -> None:
+    if connected.family in (socket.AF_INET, socket.AF_INET6):
+        for name, level, value in TCP_OPTIONS:
+            if hasattr(socket, name):  # each system has its own
+                connected.setsockopt(level, getattr(socket, name), value)
 
 
 def load_sql(package: str, name: str) -> str:
@@ -53,48 +64,189 @@ def load_sql(package: str, name: str) -> str:
     return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
+def availability_of(dsn: str) -> Availability:
+    """What this process knows of the database at a URL."""
+    return availability.of(dsn, lambda: open_connection(dsn, _as_service("watch", {})))
+
+
 async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConnection:
-    """One connection as the service's role. Raises LogUnavailable when there is none to be had."""
+    """One connection as the service's role. Raises DatabaseUnavailable when there is none to be had."""
+    known = availability_of(dsn)
+    known.refuse()
     try:
-        connection: ServiceConnection = await asyncpg.connect(
-            dsn,
-            connection_class=ServiceConnection,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=STATEMENT_TIMEOUT_S,
-            server_settings=_server_settings(application, settings),
-        )
-    except LOST as error:
-        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
+        connection = await open_connection(dsn, _as_service(application, settings))
+    except DatabaseUnavailable as error:
+        known.report(error)
+        raise
+    known.worked()
     return connection
 
 
-async def create_pool(dsn: str, *, application: str, size_max: int, **settings: str) -> asyncpg.Pool:
+async def open_connection(dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> ServiceConnection:
+    """A connection to the first host that lets us in, beginning with the one that did so last.
+
+    Raises DatabaseUnavailable, and reports nothing.
+    """
+    known = availability_of(dsn)
+    url: DatabaseUrl | None = None
+    refused: DatabaseUnavailable | None = None
+    try:
+        url = parse(dsn)
+        hosts: Sequence[Any] = url.hosts
+        for number in range(max(len(hosts), 1)):
+            place = (known.host + number) % max(len(hosts), 1)
+            where = {} if len(hosts) < 2 else {"host": hosts[place][0], "port": hosts[place][1]}
+            try:
+                connection: ServiceConnection = await asyncpg.connect(
+                    url.for_driver,
+                    connection_class=ServiceConnection,
+                    timeout=CONNECT_TIMEOUT_S,
+                    **where,
+                    **arguments,
+                )
+            except Exception as error:
+                found = diagnose(error, url, connecting=True)
+                if found is None:
+                    raise
+                # Of several the one that answers tells more than those that do not.
+                if refused is None or refused.kind in (Kind.UNREACHABLE, Kind.SILENT):
+                    refused = found
+                    refused.__cause__ = error
+                continue
+            known.host = place
+            version = connection.get_server_version().major
+            if version < VERSION_MIN:
+                connection.terminate()
+                raise too_old(version, url)
+            return connection
+    except ValueError as error:  # the URL's
+        if url is not None:
+            raise
+        raise DatabaseUnavailable(f"DATABASE_URL {error}", Kind.MISCONFIGURED) from None
+    assert refused is not None
+    raise refused
+
+
+def _as_service(application: str, settings: dict[str, str]) -> dict[str, Any]:
+    return {
+        "command_timeout": STATEMENT_TIMEOUT_S,
+        "server_settings": {
+            "application_name": f"rollbook {application}",
+            "role": SERVICE_ROLE,
+            "timezone": "UTC",
+            # Each statement of the append sees what was committed before it got the head row, and so must have a view
+            # of its own, whatever the server's default is.
+            "default_transaction_isolation": "read committed",
+            **settings,
+        },
+    }
+
+
+class Pool:
+    """A pool of connections as the service's role, made when needed and made again when lost or out of date.
+
+    Each method raises DatabaseUnavailable when the database cannot be used (what was asked may or may not have
+    happened), and asyncpg.PostgresError when the statement itself failed.
+    """
+
+    def __init__(self, dsn: str, pool: asyncpg.Pool) -> None:
+        self._dsn = dsn
+        self._pool = pool
+        self.availability = availability_of(dsn)
+        self._generation = self.availability.generation
+
+    async def fetch(self, query: str, *arguments: object, timeout: float | None = None) -> list[Any]:
+        """The rows of a query."""
+        connection = await self._take()
+        try:
+            rows: list[Any] = await connection.fetch(query, *arguments, timeout=timeout)
+        except BaseException as error:
+            await self._give_up(connection, error)
+        await self._pool.release(connection)
+        return rows
+
+    async def fetchrow(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
+        """The first row of a query; None when there is none."""
+        rows = await self.fetch(query, *arguments, timeout=timeout)
+        return rows[0] if rows else None
+
+    async def fetchval(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
+        """The first column of the first row of a query; None when there is none."""
+        row = await self.fetchrow(query, *arguments, timeout=timeout)
+        return None if row is None else row[0]
+
+    async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
+        """Execute a statement, or several without arguments; gives the status of the last."""
+        connection = await self._take()
+        try:
+            status: str = await connection.execute(query, *arguments, timeout=timeout)
+        except BaseException as error:
+            await self._give_up(connection, error)
+        await self._pool.release(connection)
+        return status
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for some time."""
+        connection = await self._take()
+        try:
+            yield connection
+        except BaseException as error:
+            await self._give_up(connection, error)
+        else:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Let every connection go once it is not used any more."""
+        await self._pool.close()
+
+    async def _take(self) -> Any:
+        if self._generation != self.availability.generation:
+            self._generation = self.availability.generation
+            await self._pool.expire_connections()
+        try:
+            connection = await self._pool.acquire(timeout=POOL_TIMEOUT_S)
+        except TimeoutError:
+            raise DatabaseUnavailable(f"No free connection within {POOL_TIMEOUT_S:.0f} s", Kind.BUSY) from None
+        except asyncpg.InterfaceError as error:
+            raise as_outage(error, self._dsn) from error
+        self.availability.worked()
+        return connection
+
+    async def _give_up(self, connection: Any, error: BaseException) -> NoReturn:
+        """Let a connection go after an error, and raise that, as ours where it is about the database."""
+        unavailable = diagnose(error, parse(self._dsn))
+        if unavailable is not None and unavailable.kind in STALE and not isinstance(error, TimeoutError):
+            connection.terminate()
+        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+        raise error if not isinstance(error, Exception) else as_outage(error, self._dsn)
+
+
+def as_outage(error: Exception, dsn: str) -> Exception:
+    """An error of the driver as what it says about the database, reported; any other as it is."""
+    unavailable = diagnose(error, parse(dsn))
+    if unavailable is None or unavailable is error:
+        return error
+    availability_of(dsn).report(unavailable)
+    unavailable.__cause__ = error
+    return unavailable
+
+
+async def create_pool(dsn: str, *, application: str, size_max: int, **settings: str) -> Pool:
     """A pool that connects when it is first used, so that it can be made while Postgres is away.
 
     Unless `settings` say otherwise its plans are pinned like the append's: else pages of a long list are planned anew
     each time, which costs more than reading them.
     """
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=0,
-        max_size=size_max,
-        connection_class=ServiceConnection,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings=_server_settings(application, settings or PINNED_PLANS),
+
+    async def connect_one(*_: Any, **__: Any) -> ServiceConnection:
+        return await connect(dsn, application=application, **(settings or PINNED_PLANS))
+
+    pool = await asyncpg.create_pool(
+        dsn, min_size=0, max_size=size_max, connection_class=ServiceConnection, connect=connect_one
     )
-
-
-def _server_settings(application: str, settings: dict[str, str]) -> dict[str, str]:
-    return {
-        "application_name": f"rollbook {application}",
-        "role": SERVICE_ROLE,
-        "timezone": "UTC",
-        # Each statement of the append sees what was committed before it got the head row, and so must have a view of
-        # its own, whatever the server's default is.
-        "default_transaction_isolation": "read committed",
-        **settings,
-    }
+    return Pool(dsn, pool)
 
 
 class DedicatedConnection:
@@ -104,36 +256,52 @@ class DedicatedConnection:
         self._dsn = dsn
         self._application = application
         self._settings = settings
+        self._availability = availability_of(dsn)
+        self._generation = 0
         self._connection: ServiceConnection | None = None
         self._statements: dict[str, Any] = {}
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows of one prepared statement.
 
-        Raises LogUnavailable when the connection cannot be made or is lost meanwhile (what was asked may or may not
-        have happened), and asyncpg.PostgresError when the statement itself failed.
+        Raises DatabaseUnavailable when the connection cannot be made or is lost meanwhile (what was asked may or may
+        not have happened), and asyncpg.PostgresError when the statement itself failed.
         """
         try:
-            if self._connection is None or self._connection.is_closed():
+            if self._connection is None or self._connection.is_closed() or self._outdated:
+                self._drop()
                 self._statements = {}
+                self._generation = self._availability.generation
                 self._connection = await connect(self._dsn, application=self._application, **self._settings)
             statement = self._statements.get(query)
             if statement is None:
                 statement = self._statements[query] = await self._connection.prepare(query)
             rows: list[Any] = await statement.fetch(*arguments)
-        except LOST as error:
-            self._drop()
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        except DatabaseUnavailable:
+            raise
         except (asyncio.CancelledError, GeneratorExit):
             self._drop()
             raise
+        except Exception as error:
+            unavailable = diagnose(error, parse(self._dsn))
+            if unavailable is None:
+                raise
+            if unavailable.kind in STALE or isinstance(error, asyncpg.InvalidCachedStatementError):
+                self._drop()
+            self._availability.report(unavailable)
+            raise unavailable from error
         return rows
 
     async def close(self) -> None:
         """Close it; it opens again when used again."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            await connection.close(timeout=CONNECT_TIMEOUT_S)
+            with suppress(TimeoutError, OSError):  # it is gone either way
+                await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+    @property
+    def _outdated(self) -> bool:
+        return self._generation != self._availability.generation
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -9,14 +9,13 @@ from typing import Any
 
 import structlog
 
-from events.database import LOST, connect
-from events.errors import LogUnavailable
+from events.availability import Retries
+from events.database import as_outage, availability_of, connect
 from events.log import Log
 from events.record import Record
 
 log = structlog.get_logger("events")
 
-RECONNECT_S = 0.5
 ALIVE_EVERY_S = 5.0
 BATCH = 500
 POLL_S = 1.0
@@ -45,26 +44,30 @@ class Wakeup:
             self._woken.clear()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop, on a connection of its own, made anew when it is lost."""
+        """Listen until told to stop, on a connection of its own, made again when it is lost, whatever it is lost by."""
         stopped = asyncio.create_task(stop.wait())
+        retries = Retries(log, "listening", channel=self._channel)
         try:
             while not stop.is_set():
                 try:
-                    await self._listen(stopped)
-                except (*LOST, LogUnavailable) as error:
-                    log.warning("listening.lost", channel=self._channel, error=type(error).__name__)
-                    await asyncio.wait([stopped], timeout=RECONNECT_S)
+                    await self._listen(stopped, retries)
+                except Exception as error:
+                    await retries.failed(as_outage(error, self._dsn), stop)
         finally:
             stopped.cancel()
 
-    async def _listen(self, stopped: "asyncio.Task[bool]") -> None:
+    async def _listen(self, stopped: "asyncio.Task[bool]", retries: Retries) -> None:
+        known = availability_of(self._dsn)
+        generation = known.generation
         connection = await connect(self._dsn, application=f"listen {self._channel}")
         try:
             await connection.add_listener(self._channel, self._notified)
             self.poke()  # something may have come while nobody listened
-            while not stopped.done():
+            retries.worked()
+            while not stopped.done() and known.generation == generation:
                 await asyncio.wait([stopped], timeout=ALIVE_EVERY_S)
-                await connection.execute("SELECT 1")  # a connection lost in silence is found out
+                # A connection lost in silence is found out.
+                await connection.execute("SELECT 1", timeout=ALIVE_EVERY_S)
         finally:
             connection.terminate()
 

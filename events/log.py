@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import asyncpg
-
 from events.commit import GroupCommit
-from events.database import LOST, load_sql
+from events.database import Pool, load_sql
 from events.errors import LogUnavailable
 from events.keys import MasterKeys
 from events.receipts import ReceiptKeys
@@ -40,7 +38,7 @@ class Log(Protocol):
 class PostgresLog:
     """The log in Postgres; appends of all tasks are gathered into one call at a time. Receipts are sealed."""
 
-    def __init__(self, commit: GroupCommit, pool: asyncpg.Pool, master_keys: MasterKeys) -> None:
+    def __init__(self, commit: GroupCommit, pool: Pool, master_keys: MasterKeys) -> None:
         self._commit = commit
         self._pool = pool
         self._load = load_sql("events", "load_stream")
@@ -75,11 +73,7 @@ class PostgresLog:
             raise LogUnavailable(self.refused)
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)
 
 
 def record_of(row: Any) -> Record:

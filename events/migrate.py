@@ -24,8 +24,10 @@ from importlib import resources
 
 import asyncpg
 
-from events.database import CONNECT_TIMEOUT_S, LOST, SERVICE_ROLE, load_sql
-from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.database import Pool, as_outage, load_sql, open_connection
+from events.database_url import parse
+from events.errors import DatabaseUnsuitable
+from events.outage import SERVICE_ROLE, not_migratable
 
 FLOORS = ("events", "projections", "webhooks")  # in the order in which they stand on each other
 SCHEMAS = (*FLOORS, "keys")
@@ -135,7 +137,7 @@ def compare(applied: Mapping[str, Applied]) -> Difference:
     )
 
 
-async def difference(connection: asyncpg.Connection | asyncpg.Pool) -> Difference:
+async def difference(connection: asyncpg.Connection | Pool) -> Difference:
     """How the database of a connection differs from what this code needs. Raises asyncpg.PostgresError."""
     if not await connection.fetchval(READABLE):
         return compare({})
@@ -145,7 +147,7 @@ async def difference(connection: asyncpg.Connection | asyncpg.Pool) -> Differenc
 
 async def check(dsn: str) -> Difference:
     """What `migrate` would find. Raises LogUnavailable."""
-    connection = await _connect(dsn)
+    connection = await open_connection(dsn)
     try:
         return await difference(connection)
     finally:
@@ -160,7 +162,7 @@ async def migrate(dsn: str) -> list[str]:
     lets several processes start at once; everything happens in one transaction, so a kill leaves the old schema or the
     new one. Raises DatabaseUnsuitable when an operator has to do something first, LogUnavailable.
     """
-    connection = await _connect(dsn)
+    connection = await open_connection(dsn)
     try:
         for tries in range(1, TRIES_MAX + 1):
             try:
@@ -183,15 +185,12 @@ async def migrate(dsn: str) -> list[str]:
         raise DatabaseUnsuitable(
             f"The migration was refused ({error.message}): it runs as the role that owns the database and its schemas"
         ) from error
+    except asyncpg.PostgresError as error:
+        raise not_migratable(error, parse(dsn)) from error
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise as_outage(error, dsn) from error
     finally:
         await connection.close()
-
-
-async def _connect(dsn: str) -> asyncpg.Connection:
-    try:
-        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-    except LOST as error:
-        raise LogUnavailable(f"no connection to Postgres: {type(error).__name__}") from error
 
 
 async def _migrate(connection: asyncpg.Connection) -> list[str]:

@@ -4,7 +4,7 @@ Nobody of them is a superuser. The privileges are granted to a role that owns no
 in as a member of it that owns nothing either, so that a leaked DATABASE_URL cannot change history.
 """
 
-from events.database import SERVICE_ROLE
+from events.outage import SERVICE_ROLE
 
 STATEMENT = """\
 DO $rollbook$

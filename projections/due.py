@@ -6,10 +6,7 @@ time is over, and what comes too late from a slow one changes nothing.
 
 from typing import Any, NamedTuple
 
-import asyncpg
-
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable
+from events.database import Pool, load_sql
 
 NEXT = "SELECT try_at FROM projections.due ORDER BY try_at LIMIT 1"
 COUNT = "SELECT count(*) AS count FROM (SELECT FROM projections.due WHERE try_at <= $1 LIMIT $2) AS waiting"
@@ -32,7 +29,7 @@ class Due(NamedTuple):
 class DueWork:
     """The table of what is due. Every time is in Unix seconds."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._take = load_sql("projections", "take_due")
         self._next_of_clock = load_sql("projections", "next_due_of_clock")
@@ -75,8 +72,4 @@ class DueWork:
         return bool(await self._fetch(self._postpone, due.kind, due.id, due.task, due.subject, due.tries, at, tries))
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import asyncpg
 import orjson
 
-from events.database import LOST, PINNED_PLANS, DedicatedConnection, load_sql
+from events.database import PINNED_PLANS, DedicatedConnection, Pool, load_sql
 from events.errors import LogUnavailable
 from events.gather import Gather, Overloaded
 from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
@@ -68,7 +67,7 @@ class Named(NamedTuple):
 class Reader:
     """Reads the inline read models."""
 
-    def __init__(self, dsn: str, pool: asyncpg.Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
+    def __init__(self, dsn: str, pool: Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
         """`page_bytes_max` bounds the bodies of a page, and of what is read at once to be expanded in one."""
         self._pool = pool
         self.page_bytes_max = page_bytes_max
@@ -268,8 +267,4 @@ class Reader:
             raise LogUnavailable("too many reads are waiting") from error
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)

@@ -15,6 +15,7 @@ import structlog
 from events import database
 from events.codec import Codec
 from events.customer import Customer
+from events.database import Pool
 from events.decider import Change
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
@@ -32,7 +33,7 @@ BATCH = 5_000
 STREAMS_BATCH = 1_000
 
 
-async def search(pool: asyncpg.Pool) -> AsyncIterator[Progress]:
+async def search(pool: Pool) -> AsyncIterator[Progress]:
     """Empty what customers are found by and follow the log from its beginning, yielding how far it is.
 
     Until it is done customers are missing from searches. Stopped half-way, it is gone on with by whoever follows.

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 import structlog
 
-from events.database import LOST, load_sql
+from events.availability import Retries
+from events.database import Pool, load_sql
+from events.errors import LogUnavailable
 
 log = structlog.get_logger("projections")
 
@@ -50,7 +52,7 @@ class Waits(Protocol):
 class Runner:
     """Has one projection follow the log."""
 
-    def __init__(self, pool: asyncpg.Pool, projection: Projection, *, batch: int = BATCH) -> None:
+    def __init__(self, pool: Pool, projection: Projection, *, batch: int = BATCH) -> None:
         self._pool = pool
         self._projection = projection
         self._batch = batch
@@ -58,15 +60,18 @@ class Runner:
 
     async def run(self, wakeup: Waits, stop: asyncio.Event) -> None:
         """Follow until told to stop."""
+        retries = Retries(log, "projection", projection=self._projection.name)
         while not stop.is_set():
             try:
                 advanced = await self.advance()
-            except (*LOST, asyncpg.PostgresError) as error:
-                log.warning("projection.waits", projection=self._projection.name, error=type(error).__name__)
-                advanced = 0
+            except (LogUnavailable, TimeoutError, asyncpg.PostgresError) as error:
+                await retries.failed(error, stop)
+                continue
             except Exception:  # ours: it stays where it is, seen by its lag, and nothing else of the process ends
                 log.exception("projection.failed", projection=self._projection.name)
                 advanced = 0
+            else:
+                retries.worked()
             if advanced < self._batch:
                 await wakeup.wait(POLL_S)
 

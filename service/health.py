@@ -1,6 +1,6 @@
-"""What a process can say of its own health."""
+"""What a process can say of its own health: a list of small checks, each of one thing that it needs."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -8,8 +8,12 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.outage import DatabaseUnavailable, Kind
 from service.suitability import Migrations
 from service.wiring import Core
+
+OK = "ok"
+Check = Callable[[], Awaitable[str]]  # gives OK, or what is wrong; quickly, and naming no host, role or secret
 
 
 @dataclass(slots=True)
@@ -18,12 +22,28 @@ class Health:
 
     core: Core
     prepared: bool = False  # the database has the shape this code needs
-    state: str = "waiting for migrations"  # until then
     migrations: Migrations = field(init=False)
+    checks: dict[str, Check] = field(default_factory=dict)  # what is needed -> whether it is there
     brokers: dict[str, Callable[[], str]] = field(default_factory=dict)  # a role's name -> its connection's state
 
     def __post_init__(self) -> None:
         self.migrations = Migrations(self.core.pool)
+        self.checks["postgres"] = self.postgres
+
+    async def postgres(self) -> str:
+        """Whether the database can be used now: reached, logged in to, read and written, of this version and key."""
+        outage = await self.core.availability.now()
+        if outage is not None:
+            return outage.state
+        if not self.prepared:
+            return "waiting for migrations"
+        try:
+            await self.migrations.check()
+        except (DatabaseUnavailable, DatabaseUnsuitable) as error:
+            return error.state
+        except LogUnavailable:
+            return Kind.UNREACHABLE.value
+        return OK
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 while the process answers at all."""
@@ -34,21 +54,10 @@ class Health:
 
         The API needs no broker: webhooks go around one that is down, so it is reported and not required.
         """
-        database = "ok"
-        try:
-            await self.core.reader.ping()
-            if not self.prepared:
-                database = self.state
-            else:
-                await self.migrations.check()
-        except DatabaseUnsuitable as error:
-            database = error.state
-        except LogUnavailable:
-            database = "Postgres is unavailable"
-        dependencies = {"postgres": database}
+        dependencies = {name: await check() for name, check in self.checks.items()}
+        ready = all(state == OK for state in dependencies.values())
         for role, state in self.brokers.items():
             dependencies[f"rabbitmq ({role})"] = state()
-        ready = database == "ok"
         return web.json_response(
             {"status": "ready" if ready else "not ready", "dependencies": dependencies}, status=200 if ready else 503
         )

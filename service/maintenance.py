@@ -9,8 +9,11 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from events.availability import Retries
 from events.clock import Clock
-from events.database import LOST, load_sql
+from events.database import Pool, load_sql
+from events.errors import LogUnavailable
+from events.outage import DatabaseUnavailable, Kind
 
 log = structlog.get_logger("service")
 
@@ -25,15 +28,21 @@ class MaintenanceFailed(Exception):
     """Some of the upkeep failed, and the rest is done."""
 
 
-async def run(pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event) -> None:
+async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
     """Maintain the database every minute until told to stop."""
+    retries = Retries(log, "maintenance")
     while not stop.is_set():
         try:
             dropped = await maintain(pool, clock)
             if dropped:
                 log.info("partitions.dropped", count=dropped)
-        except (*LOST, MaintenanceFailed) as error:
-            log.warning("maintenance.failed", error=str(error) or type(error).__name__)
+        except (LogUnavailable, asyncpg.PostgresError) as error:
+            await retries.failed(error, stop)
+            continue
+        except MaintenanceFailed as error:
+            log.warning("maintenance.failed", error=str(error))
+        else:
+            retries.worked()
         try:
             async with asyncio.timeout(EVERY_S):
                 await stop.wait()
@@ -41,14 +50,14 @@ async def run(pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event) -> None:
             continue
 
 
-async def maintain(pool: asyncpg.Pool, clock: Clock) -> int:
+async def maintain(pool: Pool, clock: Clock) -> int:
     """Make the partitions of today, tomorrow and the log's next stretch; drop old days. Gives how many were dropped.
 
-    Raises MaintenanceFailed, after the others, for what failed of one table; what the pool raises for a database that
-    is lost.
+    Raises MaintenanceFailed, after the others, for what failed of one table; DatabaseUnavailable for a database that
+    cannot be used.
     """
     today = clock.now().date()
-    failed: list[asyncpg.PostgresError] = []
+    failed: list[Exception] = []
     dropped = 0
     steps: list[tuple[str, tuple[object, ...]]] = [
         ("SELECT events.prepare_log()", ()),
@@ -59,12 +68,16 @@ async def maintain(pool: asyncpg.Pool, clock: Clock) -> int:
     for statement, arguments in steps:
         try:
             gave = await pool.fetchval(statement, *arguments)
-        except LOST:
-            raise
+        except DatabaseUnavailable as error:
+            if error.kind is not Kind.BUSY:  # a lock that is not to be had in time, say
+                raise
+            failed.append(error)
         except asyncpg.PostgresError as error:
             failed.append(error)
         else:
             dropped += gave if statement == DROP_DAYS else 0
     if failed:
-        raise MaintenanceFailed("; ".join(dict.fromkeys(error.message for error in failed))) from failed[0]
+        raise MaintenanceFailed(
+            "; ".join(dict.fromkeys(str(error).partition("\n")[0] for error in failed))
+        ) from failed[0]
     return dropped

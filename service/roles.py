@@ -7,16 +7,19 @@ goes on as soon as they are there. SIGTERM and SIGINT stop it: it takes nothing 
 import asyncio
 import gc
 import signal
+from contextlib import suppress
 
 import asyncpg
 import structlog
 from aiohttp import web
 
-from events.database import LOST
-from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.database_url import parse
+from events.errors import LogUnavailable
 from events.follow import Wakeup
-from service import egress, keys, maintenance, suitability, telling, timekeeper
+from events.outage import DatabaseUnavailable, failing
+from service import data_directory, egress, keys, maintenance, suitability, telling, timekeeper
 from service.dev import postgres
+from service.dev.cluster import PostgresFailed
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
@@ -35,7 +38,6 @@ from webhooks.standing import Standings
 
 log = structlog.get_logger("service")
 
-RETRY_S = 1.0
 KEEPALIVE_S = 75.0
 GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays for a collection
 
@@ -55,7 +57,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     embedded = EmbeddedPostgres()
     try:
         dsn = await database_url(settings, embedded)
-        await play(settings, dsn, roles, stop)
+        await play(settings, dsn, roles, stop, embedded)
     finally:
         await asyncio.to_thread(embedded.stop)
 
@@ -64,24 +66,39 @@ async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:
     """The database that was configured; without one, the embedded server's, started if it does not run."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
-    if not postgres.is_made(settings.data_dir):
-        print(f"Making a database in {settings.data_dir.resolve()} ...", flush=True)
-    return await asyncio.to_thread(embedded.start, settings.data_dir)
+    directory = data_directory.prepare(settings.data_dir)
+    if not postgres.is_made(directory):
+        print(f"Making a database in {directory} ...", flush=True)
+    return await asyncio.to_thread(embedded.start, directory)
 
 
-async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asyncio.Event) -> None:
-    """Play `roles` over a database until `stop` is set."""
+async def play(
+    settings: Settings,
+    dsn: str,
+    roles: frozenset[str],
+    stop: asyncio.Event,
+    embedded: EmbeddedPostgres | None = None,
+) -> None:
+    """Play `roles` over a database until `stop` is set. Raises Misconfigured for one that can never be used."""
     core = await build(settings, dsn)
     core.log.refused = suitability.UNCHECKED
     health = Health(core)
+    for warning in parse(dsn).warnings:
+        log.warning("database.url", warning=f"DATABASE_URL: {warning}")
+    core.availability.begin()
+    if embedded is not None and settings.database_url is None:
+        core.availability.revive = lambda: _revived(embedded)
     try:
         runner = await serve_http(core, health, api="api" in roles)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until(stop, runner))
-            await _prepare(core, health, stop)
+            hopeless = await _prepare(core, health, stop)
+            if hopeless is not None:
+                stop.set()
             if health.prepared:
                 if runner.addresses and not settings.production:
                     print(welcome(f"http://{settings.host}:{runner.addresses[0][1]}"), flush=True)
+                tasks.create_task(core.availability.watch(stop))
                 tasks.create_task(maintenance.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(telling.relay(core, health, stop))
@@ -93,6 +110,8 @@ async def play(settings: Settings, dsn: str, roles: frozenset[str], stop: asynci
     finally:
         await core.close()
     log.info("service.stopped")
+    if hopeless is not None:
+        raise Misconfigured(hopeless.advised)
 
 
 async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
@@ -164,26 +183,39 @@ async def _until(stop: asyncio.Event, runner: web.AppRunner) -> None:
     await runner.cleanup()
 
 
-async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> None:
-    """Bring the database to shape as soon as it is there; in production that is `rollbook migrate`'s part."""
+async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseUnavailable | None:
+    """Bring the database to shape as soon as it is there; in production that is `rollbook migrate`'s part.
+
+    Gives what is wrong with a database that waiting cannot help.
+    """
     while not stop.is_set():
         try:
             await suitability.prepare(core)
             if not core.settings.production:
                 await keys.ensure_development_key(core)
-            await maintenance.maintain(core.pool, core.clock)
-        except DatabaseUnsuitable as error:
-            if health.state != error.state:  # once, until it is another
-                health.state = error.state
-                log.error("database.unsuitable", error=str(error), retry_in_s=RETRY_S)
-        except (*LOST, LogUnavailable, asyncpg.PostgresError) as error:
-            log.warning("database.unavailable", error=str(error) or type(error).__name__, retry_in_s=RETRY_S)
+            with suppress(maintenance.MaintenanceFailed):  # of a part of it, and tried again every minute
+                await maintenance.maintain(core.pool, core.clock)
+        except (LogUnavailable, asyncpg.PostgresError) as error:
+            outage = failing(error, parse(core.dsn))
+            if outage.hopeless:
+                return outage
+            await core.availability.lost(outage)
+            await core.availability.pause(stop)
         else:
             health.prepared = True
+            core.availability.found()
             log.info("service.ready")
-            return
-        try:
-            async with asyncio.timeout(RETRY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            break
+    return None
+
+
+async def _revived(embedded: EmbeddedPostgres) -> bool:
+    """Start the embedded server again where it has died; gives whether it was."""
+    try:
+        started = await asyncio.to_thread(embedded.revive)
+    except PostgresFailed as error:
+        log.error("postgres.not_restarted", error=str(error))
+        return False
+    if started:
+        log.warning("postgres.restarted")
+    return started

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from events import database_url
 from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
@@ -124,6 +125,13 @@ class Settings(BaseSettings):
     drain_s: float = Field(
         8.0, ge=0, description="how long a stopping process finishes what it began; Docker kills it after 10"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _leads_to_postgres(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            database_url.parse(given.get_secret_value())
+        return given
 
     @field_validator("master_key")
     @classmethod

@@ -2,12 +2,11 @@
 
 import time
 
-import asyncpg
 import structlog
 
 from events import master_key
-from events.database import LOST
-from events.errors import DatabaseUnsuitable, LogUnavailable
+from events.database import Pool
+from events.errors import DatabaseUnsuitable
 from events.migrate import Difference, difference, migrate
 from service.wiring import Core
 
@@ -36,19 +35,16 @@ async def prepare(core: Core) -> None:
 
 async def require(core: Core) -> None:
     """Check the database before anything is written to it. Raises DatabaseUnsuitable, LogUnavailable."""
-    try:
-        async with core.pool.acquire() as connection:
-            (await difference(connection)).require(functions=True)
-            async with connection.transaction():
-                await master_key.verify(connection, core.master_keys)
-    except LOST as error:
-        raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+    async with core.pool.acquire() as connection:
+        (await difference(connection)).require(functions=True)
+        async with connection.transaction():
+            await master_key.verify(connection, core.master_keys)
 
 
 class Migrations:
     """Whether a running process can work with the database's migrations, looked up every two seconds at most."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._until = 0.0
         self._found = Difference()
@@ -56,9 +52,6 @@ class Migrations:
     async def check(self) -> None:
         """Raises DatabaseUnsuitable when it cannot; what the pool raises."""
         if time.monotonic() >= self._until:
-            try:
-                self._found = await difference(self._pool)
-            except LOST as error:
-                raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+            self._found = await difference(self._pool)
             self._until = time.monotonic() + TRUSTED_S
         self._found.require()

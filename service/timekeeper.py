@@ -12,6 +12,7 @@ from typing import Protocol
 import asyncpg
 import structlog
 
+from events.availability import Retries
 from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
 from events.test_clock import Arrive
@@ -95,17 +96,16 @@ class Timekeeper:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep time until told to stop; what was begun then is finished."""
         self._stop = stop
+        retries = Retries(log, "timekeeper")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stop_waiting(stop))
             while not stop.is_set():
                 try:
                     pause = await self._turn(tasks)
-                except LogUnavailable as error:
-                    log.warning("timekeeper.waits", error=str(error), retry_in_s=self._poll_s)
-                    pause = self._poll_s
-                except asyncpg.PostgresError as error:
-                    log.error("timekeeper.failed", error=str(error), retry_in_s=self._poll_s)
-                    pause = self._poll_s
+                except (LogUnavailable, asyncpg.PostgresError) as error:
+                    await retries.failed(error, stop)
+                    continue
+                retries.worked()
                 await self._wakeup.wait(pause)
                 await asyncio.sleep(PACE_S)
 

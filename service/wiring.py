@@ -2,15 +2,17 @@
 
 import base64
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-
-import asyncpg
+from pathlib import Path
 
 from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, test_clock, token
+from events.availability import Availability
 from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
-from events.database import create_pool
+from events.database import Pool, create_pool
 from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
@@ -23,8 +25,9 @@ from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
 from projections.search.find import Finder, finder
 from projections.test_clocks import TestClockProjection
+from service import data_directory
 from service.metrics import Metrics
-from service.settings import Settings
+from service.settings import Misconfigured, Settings
 from webhooks import endpoint, subscriber, subscribers
 from webhooks.endpoints import EndpointProjection
 
@@ -58,16 +61,31 @@ def master_keys(settings: Settings) -> MasterKeys:
     if settings.master_key is not None:
         return MasterKeys.parse(settings.master_key.get_secret_value())
     assert not settings.production, "settings refuse production without a master key"
-    path = settings.data_dir / MASTER_KEY_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = data_directory.prepare(settings.data_dir) / MASTER_KEY_FILE
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(base64.b64encode(os.urandom(32)).decode())
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        pass
-    return MasterKeys.parse(path.read_text())
+        if not path.exists():
+            _make_key(path)
+        return MasterKeys.parse(path.read_text())
+    except OSError as error:
+        raise Misconfigured(f"{path}: the master key cannot be kept there: {error.strerror}") from None
+    except ValueError:
+        raise Misconfigured(
+            f"{path}: this is no master key (32 bytes in base64). Put the one back that the data was sealed with."
+        ) from None
+
+
+def _make_key(path: Path) -> None:
+    """Make a master key, whole from the moment it is there, unless another process was first."""
+    file, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # readable by its owner alone
+    try:
+        with os.fdopen(file, "w") as writing:
+            writing.write(base64.b64encode(os.urandom(32)).decode())
+            writing.flush()
+            os.fsync(writing.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        os.unlink(unfinished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +94,7 @@ class Core:
 
     settings: Settings
     dsn: str
-    pool: asyncpg.Pool
+    pool: Pool
     clock: Clock
     codec: Codec
     master_keys: MasterKeys
@@ -87,12 +105,18 @@ class Core:
     finder: Finder
     metrics: Metrics
 
+    @property
+    def availability(self) -> Availability:
+        """What this process knows of its database."""
+        return self.pool.availability
+
     async def close(self) -> None:
         """Store what is waiting, then let every connection go."""
         await self.commit.close()
         await self.reader.close()
         await self.finder.close()
         await self.pool.close()
+        self.availability.close()
 
 
 async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) -> Core:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 
-from events.database import LOST, load_sql
+from events.availability import Retries
+from events.database import Pool, load_sql
 from events.errors import LogUnavailable
 
 log = structlog.get_logger("webhooks")
@@ -52,7 +53,7 @@ class Backlog(NamedTuple):
 class Onlooker:
     """Looks every `every_s`; `seen` is how it was, and None while nobody can tell."""
 
-    def __init__(self, pool: asyncpg.Pool, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, pool: Pool, *, every_s: float = EVERY_S) -> None:
         self._pool = pool
         self._every_s = every_s
         self._read = load_sql("webhooks", "read_backlog")
@@ -60,12 +61,15 @@ class Onlooker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look on until told to stop."""
+        retries = Retries(log, "onlooker")
         while not stop.is_set():
             try:
                 await self.look()
             except (LogUnavailable, asyncpg.PostgresError) as error:
                 self.seen = None
-                log.warning("onlooker.waits", error=f"{type(error).__name__}: {error}", retry_in_s=self._every_s)
+                await retries.failed(error, stop)
+                continue
+            retries.worked()
             try:
                 async with asyncio.timeout(self._every_s):
                     await stop.wait()
@@ -74,9 +78,6 @@ class Onlooker:
 
     async def look(self) -> Backlog:
         """Look once. Raises LogUnavailable."""
-        try:
-            row = await self._pool.fetchrow(self._read, COUNTED_MAX, timeout=TIMEOUT_S)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        row = await self._pool.fetchrow(self._read, COUNTED_MAX, timeout=TIMEOUT_S)
         self.seen = Backlog(*row)
         return self.seen

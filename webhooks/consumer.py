@@ -11,6 +11,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq import spec
 
+from events.availability import Retries
 from events.errors import LogUnavailable
 from webhooks import amqp
 from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
@@ -37,6 +38,7 @@ class Consumer:
         self._topology = topology
         self._fan_out = fan_out
         self._marked = marked
+        self._retries = Retries(log, "consumer")
         self.state = "connecting"
         self.consumed = 0
         self.malformed = 0
@@ -61,7 +63,7 @@ class Consumer:
                         raise ConnectionError("the broker closed the channel")
                     batch = await _gathered(arrived, stopped, gone)
                     if batch:
-                        await self._handle(batch)
+                        await self._handle(batch, stop)
                     elif not stop.is_set() and not canceled.is_set():
                         # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
                         # asking for the queue tells the two apart.
@@ -72,7 +74,7 @@ class Consumer:
                 stopped.cancel()
                 gone.cancel()
 
-    async def _handle(self, batch: list[AbstractIncomingMessage]) -> None:
+    async def _handle(self, batch: list[AbstractIncomingMessage], stop: asyncio.Event) -> None:
         sequences = []
         for message in batch:
             sequence = message.headers.get(SEQUENCE_HEADER)
@@ -81,17 +83,25 @@ class Consumer:
             else:
                 self.malformed += 1
                 log.error("consumer.malformed", message=message.message_id, routing_key=message.routing_key)
-        if sequences:
-            try:
-                await self._fan_out(sequences)
-            except (LogUnavailable, asyncpg.PostgresError) as error:
-                # What was not acknowledged comes again on the next connection, by when Postgres may be back.
-                raise ConnectionError("fan-out failed") from error
-            if self._marked is not None:
-                self._marked()
+        if sequences and not await self._fanned_out(sequences, stop):
+            return  # what was not acknowledged comes again, to whoever consumes next
+        if sequences and self._marked is not None:
+            self._marked()
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             await batch[-1].ack(multiple=True)
         self.consumed += len(sequences)
+
+    async def _fanned_out(self, sequences: Sequence[int], stop: asyncio.Event) -> bool:
+        """Fan out, however long the database is away; gives whether it was done before we were told to stop."""
+        while not stop.is_set():
+            try:
+                await self._fan_out(sequences)
+            except (LogUnavailable, asyncpg.PostgresError) as error:
+                await self._retries.failed(error, stop)
+            else:
+                self._retries.worked()
+                return True
+        return False
 
     def _told(self, state: str) -> None:
         self.state = state

@@ -8,10 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import asyncpg
-
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable
+from events.database import Pool, load_sql
 from projections.read import PageOf, UnknownCursor
 from webhooks import explanation
 from webhooks.delivery import OWN_FAULTS
@@ -54,7 +51,7 @@ FIRST, LAST = Place(-1, ""), Place(2**63 - 1, "\uffff")  # before and beyond eve
 class Deliveries:
     """The deliveries of accounts."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._sql = {
             name: load_sql("webhooks", name)
@@ -148,11 +145,7 @@ class Deliveries:
         await self._fetch("SELECT webhooks.cancel($1, $2)", place.endpoint_id, [place.sequence])
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)
 
 
 def id_of(place: Place) -> str:

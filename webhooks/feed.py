@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import asyncpg
 import structlog
 
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable
+from events.availability import Retries
+from events.database import Pool, load_sql
 from events.follow import Wakeup
 from webhooks import versions
 from webhooks.versions import Told
@@ -68,7 +67,7 @@ class Feed:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: Pool,
         wakeup: Wakeup,
         *,
         waiting_max: int = WAITING_MAX,
@@ -160,13 +159,16 @@ class Feed:
         return Portion(notices, head if whole else found[-1]["sequence"]), reached_at
 
     async def _run(self) -> None:
+        retries = Retries(log, "feed")
         while not self._stop.is_set():
             await self._wakeup.wait(POLL_S)
             if self._waiting:
                 try:
                     await self._look()
-                except LogUnavailable as error:
-                    log.warning("feed.unavailable", error=str(error))
+                except Exception as error:  # those who wait are not left without one who looks
+                    await retries.failed(error, self._stop)
+                else:
+                    retries.worked()
 
     async def _look(self) -> None:
         """See what is new to those who wait now, and wake whom it is for."""
@@ -191,8 +193,4 @@ class Feed:
                 waiter.position, waiter.reached_at = position, reached_at
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)

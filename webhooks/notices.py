@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from events.clock import Clock
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable
+from events.database import Pool, load_sql
 from projections.notices import with_pending
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import Page, PageOf, UnknownCursor
@@ -21,7 +18,7 @@ FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Po
 class Notices:
     """The public feed, as `/v1/events` shows it."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
+    def __init__(self, pool: Pool, clock: Clock, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
         self._pool = pool
         self._page_bytes_max = page_bytes_max
         self._clock = clock
@@ -102,8 +99,4 @@ class Notices:
         return int(self._clock.now().timestamp()) - KEPT_S
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)

@@ -16,6 +16,7 @@ from typing import Protocol
 import asyncpg
 import structlog
 
+from events.availability import Retries
 from events.errors import LogUnavailable
 from webhooks.fanout import FanOut
 
@@ -72,20 +73,17 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop. What is missing at the start is waited for."""
+        retries = Retries(log, "reconciler")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stop_waiting(stop))
             while not stop.is_set():
                 try:
-                    await self._follow(stop)
-                except LogUnavailable as error:
-                    log.warning("reconciler.waits", error=str(error), retry_in_s=self._poll_s)
-                    await self._wakeup.wait(self._poll_s)
-                except asyncpg.PostgresError as error:
-                    log.error("reconciler.failed", error=str(error), retry_in_s=self._poll_s)
-                    await self._wakeup.wait(self._poll_s)
+                    await self._follow(stop, retries)
+                except (LogUnavailable, asyncpg.PostgresError) as error:
+                    await retries.failed(error, stop)
             await self._fan_out.close()
 
-    async def _follow(self, stop: asyncio.Event) -> None:
+    async def _follow(self, stop: asyncio.Event, retries: Retries) -> None:
         now = asyncio.get_running_loop().time
         sweep_at = recover_at = now()
         while not stop.is_set():
@@ -96,6 +94,7 @@ class Reconciler:
             if now() >= sweep_at:
                 swept = await self._fan_out.sweep(SWEPT_MAX)
                 sweep_at = now() if swept == SWEPT_MAX else now() + SWEEP_EVERY_S
+            retries.worked()
             await self._rest(stop)
 
     async def _rest(self, stop: asyncio.Event) -> None:

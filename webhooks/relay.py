@@ -13,17 +13,16 @@ what repeats still has every notice in order.
 import asyncio
 import math
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
-import asyncpg
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange
 
-from events.database import LOST, ServiceConnection, connect, load_sql
-from events.errors import LogUnavailable
+from events.availability import Retries
+from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
 from events.follow import Wakeup
 from webhooks import amqp, versions
 from webhooks.amqp import Flow, Topology
@@ -70,34 +69,41 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop; what is on its way then is confirmed first."""
+        retries = Retries(log, "relay")
         while not stop.is_set():
             try:
-                await self._stand_by_and_lead(stop)
-            except (*LOST, LogUnavailable, Superseded) as error:
-                log.warning("relay.stepped_down", error=type(error).__name__)
-            except asyncpg.PostgresError as error:  # a full disk, say: there is nothing in it for us to put right
-                log.error("relay.failed", error=str(error))
+                await self._stand_by_and_lead(stop, retries)
+            except Superseded:
+                self.active = False
+                log.warning("relay.stepped_down")
+                await _sleep(STANDBY_S, stop)
+            except Exception as error:  # whatever ends its lead, it stands by again
+                self.active = False
+                await retries.failed(as_outage(error, self._dsn), stop)
             finally:
                 self.active = False
-            await _sleep(STANDBY_S, stop)
 
-    async def _stand_by_and_lead(self, stop: asyncio.Event) -> None:
+    async def _stand_by_and_lead(self, stop: asyncio.Event, retries: Retries) -> None:
+        known = availability_of(self._dsn)
+        generation = known.generation
         connection = await session(self._dsn, self._lease_s)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self.state = "standing by"
+                retries.worked()
                 await _sleep(STANDBY_S, stop)
-                if stop.is_set():
+                if stop.is_set() or known.generation != generation:
                     return
             row = await connection.fetchrow(
                 "UPDATE webhooks.relay_cursor SET epoch = epoch + 1 RETURNING epoch, sequence, appended_at"
             )
             self.active = True
+            retries.worked()
             log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
-            lead = _Lead(connection, row["epoch"], row["sequence"], row["appended_at"])
+            lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
             await _beside(
                 amqp.supervise(lambda: self._publish(lead, stop), stop, name="relay", told=self._told),
-                lead.keep(self._lease_s / HEARD_PER_LEASE),
+                lead.keep(self._lease_s / HEARD_PER_LEASE, lambda: known.generation == generation),
             )
         finally:
             connection.terminate()  # the lock goes with it
@@ -181,7 +187,10 @@ class Relay:
 class _Lead:
     """The cursor, for as long as this relay leads."""
 
-    def __init__(self, connection: ServiceConnection, epoch: int, sequence: int, appended_at: datetime) -> None:
+    def __init__(
+        self, dsn: str, connection: ServiceConnection, epoch: int, sequence: int, appended_at: datetime
+    ) -> None:
+        self.dsn = dsn
         self.connection = connection
         self.epoch = epoch
         self.sequence = sequence
@@ -190,27 +199,30 @@ class _Lead:
 
     async def move(self, sequence: int, appended_at: datetime) -> None:
         """Move the cursor on. Raises Superseded when a newer relay has taken it."""
-        async with self._turn:
-            moved = await self.connection.execute(
-                "UPDATE webhooks.relay_cursor SET sequence = $1, appended_at = $2 WHERE epoch = $3",
-                sequence,
-                appended_at,
-                self.epoch,
-            )
-        if moved != "UPDATE 1":
+        moved = await self.fetch(
+            "UPDATE webhooks.relay_cursor SET sequence = $1, appended_at = $2 WHERE epoch = $3 RETURNING epoch",
+            sequence,
+            appended_at,
+            self.epoch,
+        )
+        if not moved:
             raise Superseded
         self.sequence, self.appended_at = sequence, appended_at
 
-    async def keep(self, every_s: float) -> None:
+    async def keep(self, every_s: float, current: Callable[[], bool]) -> None:
         """Be heard of, whatever else there is to do. Raises what tells that the connection, and the lock, are lost."""
-        while True:
+        while current():
             await asyncio.sleep(every_s)
             await self.fetch("SELECT 1")
+        raise Superseded  # this server is the primary no more
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
-        """Rows of a query, while nothing else uses the connection."""
-        async with self._turn:
-            rows: list[Any] = await self.connection.fetch(query, *arguments)
+        """Rows of a query, while nothing else uses the connection. Raises DatabaseUnavailable."""
+        try:
+            async with self._turn:
+                rows: list[Any] = await self.connection.fetch(query, *arguments)
+        except Exception as error:
+            raise as_outage(error, self.dsn) from error
         return rows
 
     async def find_coupons(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:

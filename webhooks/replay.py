@@ -11,11 +11,10 @@ from datetime import datetime
 from typing import Any
 
 import aio_pika
-import asyncpg
 from aio_pika.abc import AbstractChannel
 
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable, Refusal
+from events.database import Pool, load_sql
+from events.errors import Refusal
 from webhooks import amqp, versions
 from webhooks.amqp import OPERATION_TIMEOUT_S
 from webhooks.relay import message
@@ -37,7 +36,7 @@ class Replay:
     total: int
     done: int = 0
 
-    async def run(self, pool: asyncpg.Pool, amqp_url: str, stop: asyncio.Event) -> AsyncGenerator[int, None]:
+    async def run(self, pool: Pool, amqp_url: str, stop: asyncio.Event) -> AsyncGenerator[int, None]:
         """Put what is left on the queue, yielding how many are done after each batch, until told to stop.
 
         Raises LogUnavailable, one of BROKER_ERRORS; `position` then tells from where to go on.
@@ -73,7 +72,7 @@ class Replay:
             await asyncio.gather(*on_their_way, return_exceptions=True)
 
 
-async def begin(pool: asyncpg.Pool, of: Subscriber, start: int | datetime) -> Replay:
+async def begin(pool: Pool, of: Subscriber, start: int | datetime) -> Replay:
     """A replay of all that was told after a position, or at a time and after it.
 
     Raises Refusal for a position whose notices are gone or that is not there yet, LogUnavailable.
@@ -108,7 +107,7 @@ def _marked(notice: Any, body: bytes) -> aio_pika.Message:
     return marked
 
 
-async def _bodies(pool: asyncpg.Pool, notices: list[Any]) -> list[bytes]:
+async def _bodies(pool: Pool, notices: list[Any]) -> list[bytes]:
     """The notices as they were told, in the version of their time."""
     told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
     older = await versions.rendered(
@@ -117,9 +116,5 @@ async def _bodies(pool: asyncpg.Pool, notices: list[Any]) -> list[bytes]:
     return [older.get(place, notice.body) for place, notice in enumerate(told)]
 
 
-async def _fetch(pool: asyncpg.Pool, query: str, *arguments: object) -> list[Any]:
-    try:
-        rows: list[Any] = await pool.fetch(query, *arguments)
-    except LOST as error:
-        raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-    return rows
+async def _fetch(pool: Pool, query: str, *arguments: object) -> list[Any]:
+    return await pool.fetch(query, *arguments)

@@ -9,11 +9,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from events.clock import Clock
-from events.database import LOST, load_sql
-from events.errors import LogUnavailable
+from events.database import Pool, load_sql
 from webhooks.rules import Rules
 
 COUNTED_MAX = 10_000
@@ -22,7 +19,7 @@ COUNTED_MAX = 10_000
 class Standings:
     """How the endpoints of accounts stand."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
         self._find = load_sql("webhooks", "find_standing")
@@ -33,10 +30,7 @@ class Standings:
 
         Raises LogUnavailable.
         """
-        try:
-            rows = await self._pool.fetch(self._find, account, livemode, list(ids), COUNTED_MAX)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        rows = await self._pool.fetch(self._find, account, livemode, list(ids), COUNTED_MAX)
         now = self._clock.now()
         return {row["id"]: render(row, now) for row in rows}
 
@@ -56,12 +50,9 @@ class Standings:
         They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending`
         also its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
         """
-        try:
-            count: int = await self._pool.fetchval(
-                self._count, account, livemode, id, above, since, latest, pending, COUNTED_MAX
-            )
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        count: int = await self._pool.fetchval(
+            self._count, account, livemode, id, above, since, latest, pending, COUNTED_MAX
+        )
         return count
 
 

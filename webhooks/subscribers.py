@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import aio_pika
-import asyncpg
 import orjson
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
-from events.database import LOST
+from events.database import Pool
 from events.decider import Change, Decider
-from events.errors import LogUnavailable
 from projections.rows import ResourceRow, Rows
 from webhooks import amqp, subscriber
 from webhooks.amqp import OPERATION_TIMEOUT_S, Topology
@@ -64,13 +62,9 @@ def rows(change: Change[Subscriber]) -> Rows:
     )
 
 
-async def known(pool: asyncpg.Pool) -> list[Subscriber]:
+async def known(pool: Pool) -> list[Subscriber]:
     """The subscribers there are, by name. Raises LogUnavailable."""
-    try:
-        found = await pool.fetch(LIST)
-    except LOST as error:
-        raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-    return [_read(row["body"]) for row in found]
+    return [_read(row["body"]) for row in await pool.fetch(LIST)]
 
 
 async def declare(channel: AbstractChannel, exchange: str, of: Subscriber) -> None:

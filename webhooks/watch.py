@@ -15,8 +15,9 @@ import asyncpg
 import structlog
 
 from events import trace
+from events.availability import Retries
 from events.clock import Clock
-from events.database import LOST, load_sql
+from events.database import Pool, load_sql
 from events.decider import Reply
 from events.errors import LogUnavailable, Missing
 from events.execute import Executor
@@ -30,7 +31,6 @@ from webhooks.failing import Disable, Failing, Tell
 log = structlog.get_logger("webhooks")
 
 POLL_S = 30.0
-RETRY_S = 1.0
 
 
 class Waits(Protocol):
@@ -48,9 +48,7 @@ class Waits(Protocol):
 class Watch:
     """Looks now and then, and when `wakeup` says that an endpoint is gone."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, executor: Executor, clock: Clock, wakeup: Waits, *, poll_s: float = POLL_S
-    ) -> None:
+    def __init__(self, pool: Pool, executor: Executor, clock: Clock, wakeup: Waits, *, poll_s: float = POLL_S) -> None:
         self._pool = pool
         self._executor = executor
         self._clock = clock
@@ -62,24 +60,22 @@ class Watch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until told to stop."""
+        retries = Retries(log, "watch")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stop_waiting(stop))
             while not stop.is_set():
-                pause = self._poll_s
                 try:
                     await self.look()
                 except (LogUnavailable, asyncpg.PostgresError) as error:
-                    pause = RETRY_S
-                    log.warning("watch.waits", error=f"{type(error).__name__}: {error}", retry_in_s=pause)
-                await self._wakeup.wait(pause)
+                    await retries.failed(error, stop)
+                    continue
+                retries.worked()
+                await self._wakeup.wait(self._poll_s)
 
     async def look(self) -> None:
         """Do what is due about every endpoint that fails. Raises LogUnavailable."""
         now = self._clock.now()
-        try:
-            rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.TOLD_AFTER_H)))
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
+        rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.TOLD_AFTER_H)))
         for row in rows:
             found = Failing(
                 since=row["failing_since"],

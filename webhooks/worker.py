@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 
 from events import trace
+from events.availability import Retries
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
@@ -45,7 +46,7 @@ VERSION_HEADER = "Rollbook-Version"  # of the customer, or whatever else it tell
 ENDS = ("delivered", "gave_up")
 POLL_S = 1.0
 FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
-RETRY_S = 0.5  # after a turn that failed
+RETRY_S = 0.5  # after a turn that failed while stopping
 DRAIN_S = 20.0
 
 
@@ -113,11 +114,14 @@ class Worker:
         self._due = asyncio.Event()  # a turn is
         self._unsure = False  # the answer to the last turn was lost
         self._stopping = False
+        self._stop = asyncio.Event()
+        self._retries = Retries(log, "worker")
         self._moment = self._clock.now()  # the database's time,
         self._moment_at = 0.0  # at this time of the loop
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop, then finish what is on its way."""
+        self._stop = stop
         async with self._sender:
             listening = asyncio.create_task(self._listen())
             stopping = asyncio.create_task(self._stop_with(stop))
@@ -190,8 +194,10 @@ class Worker:
             for report in reports:
                 self._held[report.endpoint_id].touched |= report.touched
             self._unsure = True
-            log.warning("worker.waits", error=f"{type(error).__name__}: {error}", retry_in_s=RETRY_S)
-            await asyncio.sleep(RETRY_S)
+            if self._stopping:
+                await asyncio.sleep(RETRY_S)
+            else:
+                await self._retries.failed(error, self._stop)
             self._due.set()
             return
         except asyncio.CancelledError:
@@ -199,6 +205,7 @@ class Worker:
             self._unsure = True
             raise
         self._unsure = False
+        self._retries.worked()
         self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
         self.measures.turns += 1
         self.measures.turn_s += self._moment_at - now

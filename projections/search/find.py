@@ -6,10 +6,7 @@ How a search is best gone about depends on what is looked for, so its connection
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import asyncpg
-
-from events.database import LOST, create_pool
-from events.errors import LogUnavailable
+from events.database import Pool, create_pool
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.search import compile
 from projections.search.query import Query
@@ -83,7 +80,7 @@ class Found(NamedTuple):
 class Finder:
     """Finds customers of one account and mode."""
 
-    def __init__(self, pool: asyncpg.Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
+    def __init__(self, pool: Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
         self._pool = pool
         self._page_bytes_max = page_bytes_max
 
@@ -113,11 +110,7 @@ class Finder:
         await self._pool.close()
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            rows: list[Any] = await self._pool.fetch(query, *arguments)
-        except LOST as error:
-            raise LogUnavailable(f"Postgres was lost: {type(error).__name__}") from error
-        return rows
+        return await self._pool.fetch(query, *arguments)
 
 
 async def finder(dsn: str, *, page_bytes_max: int = PAGE_BYTES_MAX) -> Finder:

@@ -59,7 +59,10 @@ def main() -> None:
     except settings.Misconfigured as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except (LogUnavailable, PostgresFailed) as error:
+    except LogUnavailable as error:
+        print(getattr(error, "advised", error), file=sys.stderr)
+        sys.exit(2 if getattr(error, "hopeless", False) else 1)
+    except PostgresFailed as error:
         print(error, file=sys.stderr)
         sys.exit(1)
 

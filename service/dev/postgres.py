@@ -36,6 +36,15 @@ class EmbeddedPostgres:
             PostgresFailed: the wheel is not installed, or the server did not start; its log is quoted.
         """
         assert self._cluster is None, "this process has started it already"
+        try:
+            return self._start(data_dir)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise PostgresFailed(
+                f"The embedded PostgreSQL in {data_dir} cannot be started: {where}{error.strerror or error}"
+            ) from error
+
+    def _start(self, data_dir: Path) -> str:
         data_dir = data_dir.expanduser().resolve()
         data_dir.mkdir(parents=True, exist_ok=True)
         cluster = Cluster(data_dir / "postgres", programs=installed_programs())
@@ -50,6 +59,25 @@ class EmbeddedPostgres:
                 raise
         self._cluster, self._users_lock = cluster, users_lock
         return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(socket_dir))}&port={PORT}"
+
+    def revive(self) -> bool:
+        """Start the server again where it has died; gives whether that was done. Blocks as `start` does.
+
+        Raises PostgresFailed: the server did not start, or its data directory is gone.
+        """
+        cluster = self._cluster
+        if cluster is None or cluster.server() is not None:
+            return False
+        if not (cluster.path / "PG_VERSION").exists():
+            raise PostgresFailed(f"{cluster.path} is gone, and with it the data. Stop the service and restore it.")
+        try:
+            with _one_at_a_time(cluster.path.parent):
+                if cluster.server() is not None:
+                    return False  # another process was first
+                cluster.ensure_running()
+        except OSError as error:
+            raise PostgresFailed(f"PostgreSQL in {cluster.path} cannot be started again: {error.strerror}") from error
+        return True
 
     def stop(self) -> None:
         """Stop the server, closing its connections, unless another process uses it; without a start, do nothing."""

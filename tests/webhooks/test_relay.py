@@ -241,13 +241,18 @@ async def test_a_leader_with_nothing_to_publish_goes_on_leading(
 
 async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url: str, topology: Topology) -> None:
     await house.owner.execute("ALTER TABLE webhooks.relay_cursor ADD CONSTRAINT broken CHECK (epoch = 0)")
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
-        sequences = await house.notices(3)
-        with capture_logs() as said:
-            await until(lambda: any(entry["event"] == "relay.failed" for entry in said))
-        await house.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
-        messages = await take(queue, 3)
+    with capture_logs() as said:
+        async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+            sequences = await house.notices(3)
+            await until(lambda: any(entry["event"] == "relay.waits" for entry in said))
+            await house.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
+            messages = await take(queue, 3)
     assert [message.headers["rollbook-sequence"] for message in messages] == sequences
+    assert [entry["event"] for entry in said if entry["event"].startswith("relay")] == [
+        "relay.waits",
+        "relay.resumed",
+        "relay.leads",
+    ]
 
 
 async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from events import trace
 from events.clock import FrozenClock, SystemClock
+from events.database import Pool
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import Bell, Floor, floor
@@ -96,7 +97,7 @@ async def test_one_that_was_changed_since_it_was_looked_at_is_looked_at_again(ho
             await house.edit(id, url="https://example.org/mended")
             return rows
 
-    late = Watch(Late(), house.executor, clock, Bell())
+    late = Watch(cast(Pool, Late()), house.executor, clock, Bell())
     await late.look()
     assert (late.told, await told(house)) == (0, [])
     await late.look()

@@ -1,0 +1,342 @@
+"""Availability of the database: one watcher a process finds out whether it can be used, and all else waits for it.
+
+Connections report what they met. The watcher looks for itself, over a connection of its own: only what it meets too is
+an outage, said once in the log, looked at again after growing pauses, and over when the watcher has succeeded. Each
+time the server turns out to be another one, or to have come back, the `generation` goes up, and every connection of an
+older one is made again before its next use: none stays with a server that was demoted meanwhile.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakValueDictionary
+
+import asyncpg
+import structlog
+
+from events.database_url import DatabaseUrl, parse
+from events.outage import DatabaseUnavailable, Kind, failing
+
+log = structlog.get_logger("events")
+
+PAUSE_S, PAUSE_S_MAX = 0.5, 15.0
+WANTED_S = 1.0  # how often it is looked at, at most, while callers wait for it
+LOOK_EVERY_S = 15.0
+LOOK_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 5.0
+NOW_S = 0.5  # how old what was found may be and still be what is wrong now
+RENEW_EVERY_S = 30.0  # how often the watcher connects anew, to where the URL leads now
+REMIND_EVERY_S = 300.0
+# In these no new connection can be had, so none is tried for but by the watcher.
+CLOSED = frozenset({Kind.UNREACHABLE, Kind.SILENT, Kind.STARTING, Kind.NO_DATABASE, Kind.LOGIN_REFUSED})
+
+# Whether writes are refused, which server it is, and whether its tables are there and ours to read.
+LOOK = """
+SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
+       concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port()) AS server,
+       (SELECT count(*) FROM events.head) AS heads
+"""
+# Rows too large for what free space a table has left, in each kind of table that an append grows. They are rolled back.
+GROW = """
+WITH bytes AS (
+    SELECT decode(string_agg(md5(random()::text), ''), 'hex') AS random FROM generate_series(1, 4096)
+), receipt AS (
+    INSERT INTO events.receipt (account, livemode, key, answered_at, route, fingerprint, request_id, status, body)
+    SELECT '', false, gen_random_uuid(), now(), '', '', '', 0, random FROM bytes
+)
+INSERT INTO events.log (position, stream, version, account, livemode, type, schema_version, payload, hash, recorded_at,
+    actor)
+SELECT least(position + 1000000, partition_end - 1), 'probe-' || gen_random_uuid(), 1, '', false, '', 1, random, '',
+    now(), ''
+FROM events.head, bytes
+"""
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class Pauses:
+    """Exponential backoff with jitter: from half a second to a quarter of a minute."""
+
+    def __init__(self, first_s: float = PAUSE_S, most_s: float = PAUSE_S_MAX) -> None:
+        self._first_s, self._most_s = first_s, most_s
+        self._next_s = first_s
+
+    def next(self) -> float:
+        """How long to pause now."""
+        pause_s = self._next_s * random.uniform(0.8, 1.0)
+        self._next_s = min(self._next_s * 2, self._most_s)
+        return pause_s
+
+    def reset(self) -> None:
+        """Begin with short pauses again."""
+        self._next_s = self._first_s
+
+
+class Availability:
+    """What this process knows of one database."""
+
+    def __init__(self, url: DatabaseUrl | None, connect: Connect) -> None:
+        self._url = url
+        self._connect = connect
+        self.generation = 0
+        self.host = 0  # the one of several that answered last
+        self.outage: DatabaseUnavailable | None = None
+        self.watched = False  # somebody finds out: the watcher, or before it who prepares the database
+        self.revive: Callable[[], Awaitable[bool]] | None = None  # starts our own server again, where it is ours
+        self._since = 0.0  # when the outage began
+        self._said_at = 0.0
+        self._doubt: Kind | None = None
+        self._server: str | None = None
+        self._connection: asyncpg.Connection | None = None
+        self._renew_at = 0.0
+        self._begun = self._ended = 0  # looks
+        self._ended_at = 0.0
+        self._watching = self._found = False
+        self._changed = asyncio.Event()
+        self._poked = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._pauses = Pauses()
+
+    def report(self, error: DatabaseUnavailable) -> None:
+        """Somebody met this."""
+        error.reported_to = self
+        if error.kind is not Kind.BUSY:
+            self._doubt = error.kind
+            self._poked.set()
+
+    def refuse(self) -> None:
+        """Raise the outage when no new connection can be had; the watcher looks soon, for somebody wants one."""
+        if self.outage is not None and self._watching:
+            self._poked.set()
+            if self.outage.kind in CLOSED:
+                again = DatabaseUnavailable(str(self.outage), self.outage.kind, self.outage.state)
+                again.reported_to = self
+                raise again
+
+    def worked(self) -> None:
+        """Somebody had an answer, which may be the end of an outage."""
+        if self.outage is not None and self.outage.kind in CLOSED:
+            self._poked.set()
+
+    async def now(self) -> DatabaseUnavailable | None:
+        """What is wrong at this moment, found out within two seconds; None when nothing is."""
+        if not self._watching:
+            return self.outage or await self._look(None)
+        if self.outage is None and asyncio.get_running_loop().time() - self._ended_at > NOW_S:
+            look = self._begun + 1
+            self._poked.set()
+            while self._ended < look and self._watching:
+                await self._changed.wait()
+        return self.outage
+
+    def begin(self) -> None:
+        """Have everybody wait for the first time that `found` is called, and say of what they meet nothing by then."""
+        self.watched = True
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Watch over the database until told to stop."""
+        self.watched = self._watching = True
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                await self._until_due(stopped)
+                if stop.is_set():
+                    return
+                self._poked.clear()
+                self._begun += 1
+                doubt, self._doubt = self._doubt, None
+                looking = asyncio.create_task(self._look(doubt))
+                await asyncio.wait([stopped, looking], return_when=asyncio.FIRST_COMPLETED)
+                if not looking.done():
+                    looking.cancel()
+                    await asyncio.wait([looking])
+                    return
+                if (found := looking.result()) is not None:
+                    await self.lost(found)
+                else:
+                    self.found(doubt)
+        finally:
+            stopped.cancel()
+            self.watched = self._watching = False
+            self._change()
+            self.close()
+
+    async def lost(self, found: DatabaseUnavailable) -> None:
+        """Note an outage that is certain, and say so unless that was said; start the server again where it is ours."""
+        time = asyncio.get_running_loop().time()
+        before, self.outage = self.outage, found
+        if before is None:
+            self._since = time
+        if before is None or before.kind is not found.kind:
+            self._pauses.reset()
+        if before is None or str(before) != str(found) or time - self._said_at > REMIND_EVERY_S:
+            self._said_at = time
+            log.warning("database.unavailable", error=found.advised, for_s=round(time - self._since))
+        self._change()
+        if self.revive is not None and found.kind in (Kind.UNREACHABLE, Kind.STARTING) and await self.revive():
+            self._pauses.reset()
+            self._poked.set()
+
+    def found(self, doubt: Kind | None = None) -> None:
+        """Note that the database can be used, though somebody met with `doubt` just before."""
+        if self.outage is not None:
+            self.outage = None
+            self.generation += 1
+            log.info("database.available", after_s=round(asyncio.get_running_loop().time() - self._since, 1))
+        elif doubt is Kind.READ_ONLY:
+            self.generation += 1  # a server said so that is the primary no more
+        self._found = True
+        self._change()
+
+    async def pause(self, stop: asyncio.Event) -> None:
+        """Pause before a further try at what `lost` was called for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pauses.next()):
+                await stop.wait()
+
+    async def verdict(self, stop: asyncio.Event) -> bool:
+        """Whether what was just reported is an outage; then it is over by now, or we are told to stop."""
+        if not self.watched:
+            return False
+        look, first = self._begun + 1, not self._found
+        self._poked.set()
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stopped.done() and self._ended < look and self.watched:
+                await self._wait_for_change(stopped)
+            outage = first or self.outage is not None
+            while not stopped.done() and (self.outage is not None or not self._found) and self.watched:
+                await self._wait_for_change(stopped)
+            return outage
+        finally:
+            stopped.cancel()
+
+    async def _look(self, doubt: Kind | None) -> DatabaseUnavailable | None:
+        """Look for ourselves; gives what is wrong."""
+        outage = self.outage
+        try:
+            async with self._turn, asyncio.timeout(LOOK_TIMEOUT_S if outage is None else CONNECT_TIMEOUT_S):
+                if doubt is not None or outage is not None or asyncio.get_running_loop().time() > self._renew_at:
+                    self.close()
+                return await self._ask(grow=Kind.FULL in (doubt, outage and outage.kind))
+        except DatabaseUnavailable as error:
+            self.close()
+            return error
+        except Exception as error:
+            self.close()
+            assert self._url is not None, "a connection was made"
+            return failing(error, self._url)
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    async def _ask(self, *, grow: bool) -> DatabaseUnavailable | None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+            self._renew_at = asyncio.get_running_loop().time() + RENEW_EVERY_S
+        row = await self._connection.fetchrow(LOOK)
+        if row["read_only"]:
+            return DatabaseUnavailable(f"{self._url} is read-only", Kind.READ_ONLY)
+        if grow:
+            transaction = self._connection.transaction()
+            await transaction.start()
+            await self._connection.execute(GROW)
+            await transaction.rollback()
+        if self._server not in (None, row["server"]) and self.outage is None:
+            self.generation += 1
+        self._server = row["server"]
+        return None
+
+    async def _until_due(self, stopped: "asyncio.Task[bool]") -> None:
+        """Until it is time to look again: soon after somebody asked for that."""
+        pause_s = LOOK_EVERY_S if self.outage is None else self._pauses.next()
+        poked = asyncio.create_task(self._poked.wait())
+        try:
+            if self.outage is not None and pause_s > PAUSE_S:  # not each time that somebody asks
+                await asyncio.wait([stopped], timeout=min(pause_s, WANTED_S))
+                pause_s -= WANTED_S
+            if pause_s > 0 and not stopped.done():
+                await asyncio.wait([stopped, poked], timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poked.cancel()
+
+    async def _wait_for_change(self, stopped: "asyncio.Task[bool]") -> None:
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait([stopped, changed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+
+    def _change(self) -> None:
+        """Wake those who wait for a look, or for the end of an outage."""
+        self._ended = self._begun = self._begun if self._watching else self._begun + 1
+        self._ended_at = asyncio.get_running_loop().time()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def close(self) -> None:
+        """Let the watcher's connection go."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+
+class Retries:
+    """How one loop of a role gets over errors of the database: said once, then waited for with growing pauses.
+
+    An outage is said by the watcher, and waited for as long as it lasts; what only this loop meets is said as
+    `name`.waits when it begins or changes, and `name`.resumed when it is over.
+    """
+
+    def __init__(self, log: Any, name: str, **fields: Any) -> None:
+        self._log = log
+        self._name = name
+        self._fields = fields
+        self._pauses = Pauses()
+        self._said: str | None = None
+
+    async def failed(self, error: Exception, stop: asyncio.Event) -> None:
+        """Wait until a further try makes sense, or we are told to stop."""
+        watcher = error.reported_to if isinstance(error, DatabaseUnavailable) else None
+        if watcher is not None and await watcher.verdict(stop):
+            self._pauses.reset()
+            return
+        text = _line(error)
+        pause_s = self._pauses.next()
+        if text != self._said:
+            self._said = text
+            self._log.warning(f"{self._name}.waits", error=text, retry_in_s=round(pause_s, 1), **self._fields)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
+
+    def worked(self) -> None:
+        """It does what it should."""
+        if self._said is not None:
+            self._said = None
+            self._log.info(f"{self._name}.resumed", **self._fields)
+        self._pauses.reset()
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, DatabaseUnavailable):
+        return error.advised
+    text = str(error.args[0]) if error.args else ""
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text.strip() else type(error).__name__
+
+
+_known: "WeakValueDictionary[str, Availability]" = WeakValueDictionary()
+
+
+def of(dsn: str, connect: Connect) -> Availability:
+    """The availability of the database at a URL, shared by all of this process; `connect` is for the first who asks."""
+    known = _known.get(dsn)
+    if known is None:
+        try:
+            url = parse(dsn)
+        except ValueError:
+            url = None
+        known = _known[dsn] = Availability(url, connect)
+    return known
