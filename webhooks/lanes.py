@@ -18,6 +18,7 @@ from webhooks.versions import Told, Wanted
 # A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
 LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
 LEASE_S = 60.0  # four times as long as an attempt may take
+ROOM_MAX = 1_000_000
 
 
 class Head(NamedTuple):
@@ -52,6 +53,7 @@ class Endpoint(NamedTuple):
     on_exhaustion: str = "skip"  # the rules of its owner: see webhooks/rules.py
     rate_limit: int | None = None
     in_flight_max: int | None = None
+    share: str = ""  # whose share of a worker it takes: see webhooks/shares.py
 
 
 class Report(NamedTuple):
@@ -137,6 +139,9 @@ class Lanes:
         results: Sequence[Result],
         *,
         claims: int,
+        room: int = ROOM_MAX,
+        full: Sequence[str] = (),
+        crowded: Sequence[str] = (),
         proven: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
@@ -145,7 +150,7 @@ class Lanes:
         Raises LogUnavailable, when what was told may or may not be recorded.
         """
         rows = await self._connection.fetch(
-            "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             self._worker,
             self.lease_s,
             [(*report[:-1], *_columns(report.lane)) for report in reports],
@@ -153,12 +158,18 @@ class Lanes:
             held,
             claims,
             proven,
+            room,
+            full,
+            crowded,
         )
-        moment, lost, served, heads, claimed = rows[0]
+        moment, lost, served, heads, claimed, shares = rows[0]
         return Turn(
             moment,
             lost or (),
-            [(Endpoint(*row[:FACTS]), _lane(row)) for row in served or ()],
+            [
+                (Endpoint(*row[:FACTS])._replace(share=share), _lane(row))
+                for row, share in zip(served or (), shares or (), strict=True)
+            ],
             await self._in_their_versions([Head(*row) for row in heads or ()]),
             claimed,
         )
@@ -181,7 +192,7 @@ class Lanes:
         await self._connection.close()
 
 
-FACTS = len(Endpoint._fields)
+FACTS = len(Endpoint._fields) - 1  # the share is not in the row
 _columns = attrgetter(*Lane.__slots__)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from events.clock import Clock, SystemClock
 from webhooks import lane
 from webhooks.lane import NEW, Lane
-from webhooks.lanes import LEASE_S, Endpoint, Head, Report, Result, Turn
+from webhooks.lanes import LEASE_S, ROOM_MAX, Endpoint, Head, Report, Result, Turn
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -179,6 +179,9 @@ class MemoryDatabase:
         held: Sequence[str] | None,
         claims: int,
         proven: bool,
+        room: int,
+        full: Collection[str],
+        crowded: Collection[str],
     ) -> Turn:
         """See webhooks/sql/functions/turn.sql, whose order of things this follows."""
         moment = self.clock.now()
@@ -189,7 +192,11 @@ class MemoryDatabase:
             for id, row in self.lanes.items():
                 if row.lease == worker and id not in held:
                     row.ready_at = row.leased_until = moment
-        taken = self._claim(claims, named, moment, proven=proven)
+        taken = self._claim(claims, named, moment, full, crowded, proven=proven)
+        claimed = len(taken)
+        if 0 < claims == claimed:
+            more = {self.endpoints[id].share for id in taken}.union(full)
+            taken += self._claim((claims + 1) // 2, named.union(taken), moment, more, crowded, proven=proven)
         ended = [
             (result.endpoint_id, self._record(result, moment)) for result in results if result.endpoint_id in named
         ]
@@ -198,19 +205,28 @@ class MemoryDatabase:
                 self._release(id, delivery, moment)
 
         places = [self._reported(report) for report in mine]
-        places += [self._taken(id, moment) for id in taken]
+        places += [self._taken(id, moment, room // len(taken)) for id in taken]
         heads: list[tuple[datetime, Head]] = []
         for place in places:
             heads += self._hand(worker, lease_s, place, moment)
         heads.sort(key=lambda due: (due[0], due[1].sequence))
         served = [(self.endpoints[place.endpoint_id], place.state) for place in places if place.told]
-        return Turn(moment, lost, served, [head for _, head in heads], len(taken))
+        return Turn(moment, lost, served, [head for _, head in heads], claimed)
 
     def _may_report(self, worker: int, report: Report, moment: datetime) -> bool:
         row = self.lanes[report.endpoint_id]
         return row.lease == worker and (report.touched or row.ready_at <= moment)
 
-    def _claim(self, claims: int, named: Collection[str], moment: datetime, *, proven: bool) -> list[str]:
+    def _claim(
+        self,
+        claims: int,
+        named: Collection[str],
+        moment: datetime,
+        full: Collection[str],
+        crowded: Collection[str],
+        *,
+        proven: bool,
+    ) -> list[str]:
         """The lanes that have been ready the longest and nobody leases."""
         if claims == 0:
             return []
@@ -218,7 +234,8 @@ class MemoryDatabase:
             (row.ready_at, id)
             for id, row in self.lanes.items()
             if row.ready_at <= moment and row.leased_until <= moment and id not in named
-            if not proven or lane.proven(row.state)
+            if self.endpoints[id].share not in full
+            if lane.proven(row.state) or not (proven or self.endpoints[id].share in crowded)
         ]
         return [id for _, id in sorted(ready)[:claims]]
 
@@ -269,13 +286,14 @@ class MemoryDatabase:
         told = self.endpoints[id].version != version
         return _Place(id, state, report.known, report.want, report.spare, told)
 
-    def _taken(self, id: str, moment: datetime) -> _Place:
+    def _taken(self, id: str, moment: datetime, handed_max: int) -> _Place:
         """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
         state, most = self.lanes[id].state, self.endpoints[id].in_flight_max
         peace = state.gone or (state.quiet_until is not None and state.quiet_until > moment)
         first = 1 if state.open_until is not None else min(state.concurrency, most or state.concurrency)
-        want = 1 if state.open_until is not None else 2 * first
-        return _Place(id, state, (), 0 if peace else want, 0 if peace else first, told=True)
+        want = 1 if state.open_until is not None else min(2 * first, max(handed_max * 2 // 3, 1))
+        spare = min(first, max(handed_max // 3, 1))
+        return _Place(id, state, (), 0 if peace else want, 0 if peace else spare, told=True)
 
     def _hand(self, worker: int, lease_s: float, place: _Place, moment: datetime) -> list[tuple[datetime, Head]]:
         """The deliveries of a lane that the worker now holds besides; the lane's row as that leaves it."""
@@ -337,11 +355,16 @@ class MemoryLanes:
         results: Sequence[Result],
         *,
         claims: int,
+        room: int = ROOM_MAX,
+        full: Sequence[str] = (),
+        crowded: Sequence[str] = (),
         proven: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn."""
-        return self._database.turn(self.worker, self.lease_s, reports, results, held, claims, proven)
+        return self._database.turn(
+            self.worker, self.lease_s, reports, results, held, claims, proven, room, full, crowded
+        )
 
     async def close(self) -> None:
         """There is nothing to let go."""

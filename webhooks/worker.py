@@ -27,18 +27,20 @@ from webhooks import endpoint, explanation, lane, receiver_url, thin
 from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
-from webhooks.lanes import Endpoint, Head, Report, Result, Turn, result
+from webhooks.lanes import ROOM_MAX, Endpoint, Head, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
 from webhooks.places import Place, Places
 from webhooks.receiver_url import UrlUnreadable
 from webhooks.reconciler import Wakeup
 from webhooks.sender import IN_FLIGHT_MAX, Sender
+from webhooks.shares import Shares
 
 log = structlog.get_logger("webhooks")
 
 HOST_MAX = 128  # attempts on their way to one host
 CLAIMS_MAX = 128  # lanes leased in one turn
 AHEAD = 4  # deliveries of a lane held, for each that may be on its way
+ROOM_MIN = 16  # deliveries held, beside half as many again as may be in flight
 RESULTS_MAX = 128  # results that are told at once; fewer of them wait for company
 LINGER_S = 0.01  # but no longer than this
 POSITION_HEADER = "Rollbook-Position"  # of the notice in the feed: what is missing shows by itself
@@ -61,10 +63,16 @@ class Turns(Protocol):
         results: Sequence[Result],
         *,
         claims: int,
+        room: int = ROOM_MAX,
+        full: Sequence[str] = (),
+        crowded: Sequence[str] = (),
         proven: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
-        """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+        """Take a turn: lease up to `claims` lanes, with up to `room` deliveries, of no account whose share is `full`.
+
+        Of those that are `crowded` only such lanes as are proven are leased; of all accounts, where `proven` says so.
+        `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
 
         Raises LogUnavailable, when what was told may or may not be recorded.
         """
@@ -113,6 +121,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._due = asyncio.Event()  # a turn is
         self._unsure = False  # the answer to the last turn was lost
+        self._searched: frozenset[str] | None = None  # with these accounts left out, no further lane was ready
         self._stopping = False
         self._stop = asyncio.Event()
         self._retries = Retries(log, "worker")
@@ -138,6 +147,7 @@ class Worker:
 
     async def _listen(self) -> None:
         while True:
+            self._searched = None
             self._due.set()
             await self._wakeup.wait(POLL_S)
 
@@ -170,14 +180,21 @@ class Worker:
         """Tell the database what happened and learn what to do next."""
         self._due.clear()
         now = asyncio.get_running_loop().time()
-        room = self._room()
-        claims = 0 if self._stopping else min(CLAIMS_MAX, room)
+        rooms = self._rooms()
+        full = frozenset(share for share in rooms.users() if not rooms.allows(share))
+        # A part is for lanes that are leased now: those that are held ask for more than there may be.
+        set_aside = max((rooms.capacity - rooms.used) // 4, 1)
+        rooms.capacity -= set_aside
         reports = []
         for held in self._held.values():
-            report = self._report(held, now, room)
+            report = self._report(held, now, rooms)
             if report is not None:
-                room -= report.want + report.spare
+                rooms.take(held.endpoint.share, report.want + report.spare)
                 reports.append(report)
+        rooms.capacity += set_aside
+        room = rooms.room("")  # for an account that has nothing yet
+        crowded = self._places.crowded_shares()
+        claims = self._claims(room, full | crowded)
         results, self._results = self._results, []
         if not reports and claims == 0:
             return
@@ -186,6 +203,9 @@ class Worker:
                 reports,
                 results,
                 claims=claims,
+                room=room,
+                full=list(full),
+                crowded=list(crowded),
                 proven=self._places.crowded,
                 held=list(self._held) if self._unsure else None,
             )
@@ -214,13 +234,28 @@ class Worker:
             self._gone()
         if claims and turn.claimed == claims:
             self._due.set()  # there may be more
+        elif claims and (full or crowded):
+            self._searched = full | crowded
 
-    def _room(self) -> int:
-        """How many more deliveries to hold: half as many again as may be on their way."""
-        waiting = sum(sum(held.held()) for held in self._held.values())
-        return max(0, self._places.in_flight_max * 3 // 2 - self._places.in_flight - waiting)
+    def _rooms(self) -> Shares:
+        """What is held by whom of the deliveries that may be: half as many again as may be in flight, and some."""
+        rooms = Shares(self._places.in_flight_max * 3 // 2 + ROOM_MIN)
+        for held in self._held.values():
+            if count := sum(held.held()) + len(held.in_flight) + len(held.spare_in_flight):
+                rooms.take(held.endpoint.share, count)
+        return rooms
 
-    def _report(self, held: Hand, now: float, room: int) -> Report | None:
+    def _claims(self, room: int, left_out: frozenset[str]) -> int:
+        """How many lanes to lease now, with room for so many deliveries.
+
+        To look for those of other accounts goes through all that are ready of accounts that may have no more. So it is
+        done again when something may have become ready, or when fewer are left out.
+        """
+        if self._stopping or room == 0 or (self._searched is not None and left_out >= self._searched):
+            return 0
+        return min(CLAIMS_MAX, max(room // 2, 1))
+
+    def _report(self, held: Hand, now: float, rooms: Shares) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
         if not held.empty and now - held.taken_at > FRESH_S:
             self._put_back(held)
@@ -233,6 +268,7 @@ class Worker:
         want = spare = 0
         if not self._stopping:
             # And some more to wait, so that a place that falls free is taken at once; of a breaker one probe.
+            room = rooms.room(held.endpoint.share)
             ahead = AHEAD if held.lane.open_until is None else 1
             most = min(room, held.endpoint.rate_limit or room)
             live_waiting, spare_waiting = held.held()

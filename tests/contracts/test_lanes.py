@@ -30,6 +30,7 @@ class House(Protocol):
     async def rule(self, id: str, **rules: Any) -> None: ...
     async def cancel(self, id: str, sequences: Sequence[int]) -> None: ...
     async def resend(self, id: str, sequence: int) -> None: ...
+    async def hand_to(self, account: str, *ids: str) -> None: ...
     async def hurry(self) -> None: ...
     async def row(self, id: str) -> LaneRow: ...
     async def pending(self) -> list[int]: ...
@@ -73,6 +74,10 @@ class InMemory:
 
     async def resend(self, id: str, sequence: int) -> None:
         self._database.resend(id, sequence)
+
+    async def hand_to(self, account: str, *ids: str) -> None:
+        for id in ids:
+            self._database.endpoints[id] = self._database.endpoints[id]._replace(share=f"{account}/test")
 
     async def hurry(self) -> None:
         now = self._database.clock.now()
@@ -133,6 +138,9 @@ class InPostgres:
 
     async def resend(self, id: str, sequence: int) -> None:
         await self._house.owner.fetch("SELECT webhooks.resend($1, $2)", id, sequence)
+
+    async def hand_to(self, account: str, *ids: str) -> None:
+        await self._house.owner.execute("UPDATE webhooks.endpoint SET account = $1 WHERE id = ANY ($2)", account, ids)
 
     async def hurry(self) -> None:
         await self._house.hurry()
@@ -463,6 +471,58 @@ async def test_only_proven_lanes_are_leased_when_that_is_asked(house: House) -> 
     await house.deliver()
     only = await lanes.turn([], [], claims=5, proven=True)
     assert [endpoint.id for endpoint, _ in only.served] == [turn.served[0][0].id]
+
+
+async def two_accounts(house: House, first: int) -> tuple[list[str], str]:
+    """Ready lanes, so many of account `a`, and after those one of account `b`."""
+    ids = [await house.endpoint() for _ in range(first)]
+    await house.hand_to("a", *ids)
+    await house.deliver()
+    last = await house.endpoint()
+    await house.hand_to("b", last)
+    await house.change(last, disabled=True)
+    await house.change(last, disabled=False)
+    return ids, last
+
+
+def leased(turn: Turn) -> list[str]:
+    return sorted(endpoint.id for endpoint, _ in turn.served)
+
+
+async def test_an_endpoint_comes_with_the_share_of_its_account(house: House) -> None:
+    await two_accounts(house, 1)
+    await house.deliver()
+    turn = await house.lanes().turn([], [], claims=5)
+    assert sorted(endpoint.share for endpoint, _ in turn.served) == ["a/test", "b/test"]
+
+
+async def test_no_lane_is_leased_of_an_account_that_has_its_share(house: House) -> None:
+    _, other = await two_accounts(house, 2)
+    await house.deliver()
+    assert leased(await house.lanes().turn([], [], claims=1, full=["a/test"])) == [other]
+
+
+async def test_of_a_crowded_account_only_proven_lanes_are_leased(house: House) -> None:
+    _, other = await two_accounts(house, 2)
+    await house.deliver()
+    assert leased(await house.lanes().turn([], [], claims=5, crowded=["a/test"])) == [other]
+
+
+async def test_an_account_with_many_lanes_ready_does_not_keep_others_from_being_leased(house: House) -> None:
+    ids, other = await two_accounts(house, 6)
+    await house.deliver()
+    turn = await house.lanes().turn([], [], claims=2)
+    assert turn.claimed == 2
+    assert other in leased(turn)
+    assert len(set(ids).intersection(leased(turn))) == 2
+
+
+async def test_what_is_handed_over_with_lanes_just_leased_has_room(house: House) -> None:
+    for _ in range(2):
+        await house.endpoint()
+    await house.deliver(5)
+    turn = await house.lanes().turn([], [], claims=2, room=6)
+    assert len(turn.heads) == 4, "two of each lane, and a third of the room is for what is recovered"
 
 
 async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(house: House) -> None:

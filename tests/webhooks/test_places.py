@@ -7,6 +7,7 @@ from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import Endpoint, Head
 from webhooks.places import Place, Places
+from webhooks.shares import share_of
 
 TAKEN: dict[Head, Place] = {}
 
@@ -19,9 +20,12 @@ def hand(
     rate_limit: int | None = None,
     most: int | None = None,
     proven: bool = True,
+    account: str = "acct_1",
+    livemode: bool = False,
 ) -> Hand:
     url = f"https://{name}.example"
-    endpoint = Endpoint(name, 1, "enabled", url, (), (), rate_limit=rate_limit, in_flight_max=most)
+    share = share_of(account, livemode)
+    endpoint = Endpoint(name, 1, "enabled", url, (), (), rate_limit=rate_limit, in_flight_max=most, share=share)
     state = Lane(concurrency=places, window_attempts=int(proven))
     return Hand(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
 
@@ -130,7 +134,7 @@ def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
     for each in failing:
         queue(among, each, *heads[each.endpoint.id])
     assert len(taken(among)) == 6, "three places in four"
-    fresh = hand("fresh")
+    fresh = hand("fresh", account="acct_2")
     queue(among, fresh, head(fresh, 100), head(fresh, 101))
     assert taken(among) == [("fresh", 100), ("fresh", 101)]
     first = heads["f0"][0]
@@ -281,3 +285,92 @@ def test_dead_endpoints_leave_half_of_the_places_at_their_host_to_those_that_ans
     assert [name for name, _ in taken(among)] == ["well"], "any place is for one that answers,"
     end(among, dead[1], heads["d1"][0])
     assert [name for name, _ in taken(among)] == ["d2"], "and the next for those that do not"
+
+
+def crowd(account: str, lanes: int, *, host: str = "", each: int = 8) -> list[Hand]:
+    """Lanes of one account, on hosts of their own unless it is said, with enough to send to take all places."""
+    hands = [hand(f"{account}_{n}", host=host, places=each, account=account) for n in range(lanes)]
+    for n, one in enumerate(hands):
+        for m in range(each):
+            one.take(head(one, 1000 * n + m), 0.0)
+    return hands
+
+
+def test_one_account_leaves_some_places_for_the_first_delivery_of_another() -> None:
+    among = places(in_flight_max=64)
+    for one in crowd("hostile", 16):
+        among.queue(one)
+    assert len(taken(among)) == 56, "seven in eight"
+    assert not among.waited_for, "nobody stands in line who may take one"
+    b = hand("b", account="good")
+    queue(among, b, head(b, 1), head(b, 2))
+    assert taken(among) == [("b", 1), ("b", 2)]
+
+
+def test_accounts_take_turns_whatever_the_number_of_their_lanes() -> None:
+    among = places(in_flight_max=64)
+    for one in crowd("many", 16):
+        among.queue(one)
+    b = hand("b", account="one")
+    queue(among, b, *(head(b, n) for n in range(3)))
+    assert [name for name, _ in taken(among)][:6] == ["many_0", "b", "many_1", "b", "many_2", "b"]
+
+
+def test_test_mode_leaves_live_mode_of_the_same_account_some_places() -> None:
+    among = places(in_flight_max=64)
+    for one in crowd("acct_1", 16):
+        among.queue(one)
+    taken(among)
+    live = hand("live", account="acct_1", livemode=True)
+    queue(among, live, head(live, 1))
+    assert taken(among) == [("live", 1)]
+
+
+def test_an_account_leaves_others_some_places_at_a_host_they_share() -> None:
+    among = places(in_flight_max=512, host_max=16)
+    for one in crowd("hostile", 8, host="hooks.example"):
+        among.queue(one)
+    assert len(taken(among)) == 14
+    b = hand("b", host="hooks.example", account="good")
+    queue(among, b, head(b, 1))
+    assert taken(among) == [("b", 1)]
+
+
+def test_an_account_whose_receivers_are_dead_leaves_others_places_for_what_never_answered() -> None:
+    among = places(in_flight_max=64)
+    for n in range(16):
+        dead = hand(f"d{n}", proven=False, account="hostile")
+        queue(among, dead, *(head(dead, 10 * n + m) for m in range(4)))
+    assert len(taken(among)) == 28, "seven in eight of half of them"
+    assert not among.crowded
+    new = hand("new", proven=False, account="good")
+    queue(among, new, head(new, 1000))
+    assert taken(among) == [("new", 1000)]
+
+
+def test_recovered_deliveries_of_one_account_go_beside_the_live_ones_of_another() -> None:
+    among = places(in_flight_max=64)
+    for one in crowd("hostile", 16):
+        among.queue(one)
+    taken(among)
+    b = hand("b", account="good", places=16)
+    queue(among, b, *(head(b, n, recovered=True) for n in range(8)))
+    assert [name for name, _ in taken(among)] == ["b"] * 4, "as many as are free then"
+
+
+def test_a_place_at_a_host_that_an_account_without_a_turn_was_called_for_goes_to_the_next() -> None:
+    among = places(in_flight_max=16, host_max=1)
+    first = hand("first", host="shop.example", account="c")
+    one = head(first, 1)
+    queue(among, first, one)
+    assert taken(among) == [("first", 1)]
+    barred, good = hand("x", host="shop.example", account="hostile"), hand("y", host="shop.example", account="good")
+    queue(among, barred, head(barred, 2))
+    queue(among, good, head(good, 3))
+    assert taken(among) == []
+    for n in range(16):
+        alone = hand(f"z{n}", account="hostile")
+        queue(among, alone, head(alone, 100 + n))
+    assert len(taken(among)) == 14
+    end(among, first, one)
+    assert taken(among) == [("y", 3)], "the account called first has its share of all places"

@@ -323,6 +323,28 @@ async def test_a_secret_that_does_not_unseal_is_our_fault_and_costs_no_try(house
     assert receiver.requests == []
 
 
+async def test_slow_receivers_of_one_account_do_not_delay_the_webhooks_of_another(
+    house: Floor, receiver: Receiver
+) -> None:
+    for n in range(16):
+        await house.endpoint(receiver.url(f"/slow/{n}"), account="acct_hostile")
+        receiver.behave(f"/slow/{n}", Hang())
+    await house.endpoint(receiver.url("/quick"), account="acct_good")
+    # As it is once each has answered quickly for a while.
+    await house.owner.execute(
+        "UPDATE webhooks.lane SET concurrency = 32, window_attempts = 20, window_started_at = clock_timestamp()"
+    )
+    await house.notices(8, account="acct_hostile")
+    await house.catch_up()
+    async with house.working(in_flight_max=64, host_max=512, drain_s=0.1) as worker:
+        await until(lambda: worker.measures.in_flight == 56)
+        for count in range(1, 4):
+            await house.notices(account="acct_good")
+            await house.catch_up()
+            await receiver.wait_for(count, "/quick", timeout_s=5)
+        assert worker.measures.in_flight == 56, "none of the hostile account's attempts has ended"
+
+
 def _names(requests: Iterable[Received]) -> Iterable[tuple[str, str]]:
     return ((request.path, request.headers["webhook-id"]) for request in requests)
 

@@ -22,6 +22,11 @@ def slow(dice: Random) -> Answer:
     return dice.uniform(0.5, TIMEOUT_S - 1), Outcome(status=200, duration_ms=0)
 
 
+def slowest(dice: Random) -> Answer:
+    """Take it after all the time there is."""
+    return TIMEOUT_S - dice.uniform(0.01, 0.1), Outcome(status=200, duration_ms=0)
+
+
 def failing(dice: Random) -> Answer:
     """Fail, at once."""
     return dice.uniform(0.001, 0.05), Outcome(status=500, duration_ms=0)

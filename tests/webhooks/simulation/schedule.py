@@ -8,6 +8,7 @@ must come to an end.
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from math import ceil, inf
@@ -28,13 +29,14 @@ from tests.webhooks.simulation.receivers import (
     healthy,
     ours,
     refusing,
+    slowest,
     slowly_failing,
 )
 from tests.webhooks.simulation.witness import Watched, Witness
 from webhooks import endpoint
 from webhooks.delivery import Outcome
 from webhooks.guard import Policy
-from webhooks.lanes import Endpoint, Report, Result, Turn
+from webhooks.lanes import ROOM_MAX, Endpoint, Report, Result, Turn
 from webhooks.memory import NEVER, DeliveryRow, MemoryDatabase, MemoryLanes
 from webhooks.rules import Order
 from webhooks.sender import NO_HEADERS, Sender
@@ -105,6 +107,9 @@ class Wire:
         results: Sequence[Result],
         *,
         claims: int,
+        room: int = ROOM_MAX,
+        full: Sequence[str] = (),
+        crowded: Sequence[str] = (),
         proven: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
@@ -119,7 +124,9 @@ class Wire:
 
         def commit() -> None:
             leases = {id: row.lease for id, row in house.database.lanes.items()}
-            turn = house.database.turn(self._lanes.worker, self.lease_s, reports, results, held, claims, proven)
+            turn = house.database.turn(
+                self._lanes.worker, self.lease_s, reports, results, held, claims, proven, room, full, crowded
+            )
             house.witness.committed(watched, leases, reports)
             house.changed()
             if not done.done():
@@ -250,8 +257,9 @@ class Process:
 class Schedule:
     """What one seed makes happen."""
 
-    def __init__(self, seed: int, *, crowded: bool = False) -> None:
+    def __init__(self, seed: int, *, crowded: bool = False, hostile: bool = False) -> None:
         self.dice = dice = Random(seed)
+        random.seed(seed)  # pauses between retries are drawn from it
         self.database = MemoryDatabase(clock=VirtualClock(), rung=self._ring)
         self.receivers: dict[str, Receiver] = {}  # by URL
         self.owner: dict[str, str] = {}  # the endpoint of a URL
@@ -265,13 +273,16 @@ class Schedule:
         self._away: list[tuple[float, float]] = []
         self._changed = asyncio.Event()
         self.dead = False  # whoever is not well never answers
-        (self._plan_crowd if crowded else self._plan_medley)()
+        (self._plan_hostile if hostile else self._plan_crowd if crowded else self._plan_medley)()
         well = {self.owner[url] for url, receiver in self.receivers.items() if receiver.always_well}
         # Half of the places are for those that answer: however many are dead, an attempt has to end at the most, and
         # what waits be taken anew. Receivers that answer slowly have their turn: of those the number counts.
         places = min(min(process.in_flight_max, process.host_max) for process in self.processes)
         rounds = ceil(len(self.database.endpoints) / places)
         starved_after_s = TIMEOUT_S * (2 if self.dead else 4 + 4 * rounds)
+        if hostile:
+            # Others wait for none of its attempts to end: to learn of what is due takes a poll, or a turn or two.
+            starved_after_s = 2 * POLL_S + 3 * self._tardy_s
         self.witness = Witness(self.database, self.keys, well, starved_after_s=starved_after_s)
         self.witness.modes.update(self.modes)
 
@@ -315,13 +326,31 @@ class Schedule:
         for id in dead:
             self._at(until_s, partial(self._cancel, id))
 
-    def _endpoint(self, receiver: Receiver, rules: Mapping[str, Any] | None = None, host: str = "") -> None:
+    def _plan_hostile(self) -> None:
+        """An account whose receivers take all the time there is, and another that hears of something now and then."""
+        dice, until_s = self.dice, 60.0
+        for _ in range(16):
+            self._endpoint(Receiver(slowest, until_s), host=dice.choice(("", "", "shop")), share="hostile/test")
+        hostile, other = list(self.database.endpoints), dice.choice(("b/test", "hostile/live"))
+        for _ in range(dice.randint(1, 4)):
+            self._endpoint(Receiver(healthy), host=dice.choice(("", "shop")), share=other)
+        good = list(self.database.endpoints)[16:]
+        self.processes = [Process(self, dice.choice((16, 32)), 4 * TIMEOUT_S, 16) for _ in range(dice.randint(1, 2))]
+        for n in range(8):
+            self._notices(n * until_s / 10, dice.randint(2, 6), hostile)
+        for n in range(30):
+            self._notices(n * until_s / 30, 1, good)
+
+    def _endpoint(
+        self, receiver: Receiver, rules: Mapping[str, Any] | None = None, host: str = "", share: str = ""
+    ) -> None:
         n = len(self.database.endpoints)
         id, url = f"we_{n}", f"https://{host or n}.example.com/{n}/0"
         self.receivers[url], self.owner[url] = receiver, id
         limits = {"order": "none", **(rules or {})}
         self.modes[id] = limits.pop("order")
-        self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], [], **limits))
+        share = share or self.dice.choice(("a/test", "a/live", "b/test"))
+        self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], [], share=share, **limits))
 
     def _rules(self) -> dict[str, Any]:
         """What an owner may want."""
@@ -538,9 +567,9 @@ class Schedule:
 
 
 def simulate(seed: int) -> Coroutine[Any, Any, None]:
-    """The schedule of a seed; one in ten is of a crowd."""
+    """The schedule of a seed; one in ten is of a crowd, one in twenty of an account that hurts the others."""
 
     async def main() -> None:
-        await Schedule(seed, crowded=seed % 10 == 9).run()
+        await Schedule(seed, crowded=seed % 10 == 9, hostile=seed % 20 == 8).run()
 
     return main()

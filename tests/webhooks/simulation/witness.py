@@ -79,6 +79,10 @@ class Watched:
     under_way: int = 0
     further: int = 0  # of those, tried before
     at_host: Counter[str] = field(default_factory=Counter)
+    # The same of each account, by its share.
+    of: Counter[str] = field(default_factory=Counter)
+    further_of: Counter[str] = field(default_factory=Counter)
+    at_host_of: Counter[tuple[str, str]] = field(default_factory=Counter)
     moment: datetime = BEGINNING  # what it takes for the database's time,
     moment_at_s: float = 0.0  # at this time of the loop
     unsure: bool = False  # the last turn was not answered
@@ -93,6 +97,24 @@ class Watched:
     def further_max(self) -> int:
         """How many of those on their way may have been tried before: three in four."""
         return max(self.in_flight_max * 3 // 4, 1)
+
+    def count(self, share: str, host: str, by: int, *, further: bool) -> None:
+        """Note that an attempt began, or ended."""
+        self.under_way += by
+        self.of[share] += by
+        self.at_host[host] += by
+        self.at_host_of[host, share] += by
+        if further:
+            self.further += by
+            self.further_of[share] += by
+
+    def barred(self, share: str, host: str, *, further: bool) -> bool:
+        """Whether an account has more than seven times what it leaves to others, of anything it would need."""
+        return (
+            self.of[share] >= 7 * (self.in_flight_max - self.under_way)
+            or self.at_host_of[host, share] >= 7 * (self.host_max - self.at_host[host])
+            or (further and self.further_of[share] >= 7 * (self.further_max - self.further))
+        )
 
 
 class Witness:
@@ -239,9 +261,7 @@ class Witness:
             self._hold_to_lease(watched, tenure, head, url)
         self._served_at_s[endpoint_id] = _now_s()
         (tenure.spare if head.recovered else tenure.live).add(sequence)
-        watched.under_way += 1
-        watched.further += head.attempts > 0
-        watched.at_host[_host(url)] += 1
+        watched.count(tenure.endpoint.share, _host(url), 1, further=head.attempts > 0)
         attempt = Attempt(len(self.attempts), watched, tenure, head, url, _now_s())
         if tenure.endpoint.rate_limit is not None:
             began_at_s = (watched.now() - BEGINNING).total_seconds()
@@ -254,9 +274,8 @@ class Witness:
     def ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """An attempt came to something, or was broken off."""
         attempt.outcome = outcome
-        attempt.watched.under_way -= 1
-        attempt.watched.further -= attempt.head.attempts > 0
-        attempt.watched.at_host[_host(attempt.url)] -= 1
+        share, further = attempt.tenure.endpoint.share, attempt.head.attempts > 0
+        attempt.watched.count(share, _host(attempt.url), -1, further=further)
         asyncio.get_running_loop().call_later(1e-6, self._hold_to_diligence, attempt.watched)
         self._under_way[attempt.head.endpoint_id].discard(attempt)
         tenure = attempt.tenure
@@ -292,6 +311,8 @@ class Witness:
             self._object(watched, f"sends {_key(head)} beside {tenure.under_way}, and its owner wants {most}")
         if watched.at_host[host] >= watched.host_max:
             self._object(watched, f"sends {_key(head)} beside {watched.at_host[host]} to {host}")
+        if watched.barred(tenure.endpoint.share, host, further=head.attempts > 0):
+            self._object(watched, f"sends {_key(head)} of {tenure.endpoint.share}, which has its share: {watched.of}")
         if head.attempts and watched.further >= watched.further_max:
             self._object(watched, f"tries {_key(head)} again beside {watched.further}, of {watched.in_flight_max}")
         key = self._key_of(head)
@@ -316,7 +337,7 @@ class Witness:
         if watched.under_way >= watched.in_flight_max:
             self._object(watched, f"has {watched.under_way} on their way already")
         if head.recovered:
-            if watched.under_way >= max(watched.in_flight_max // 2, 1):
+            if watched.of[tenure.endpoint.share] >= watched.in_flight_max - watched.under_way:
                 self._object(watched, f"sends {_key(head)}, recovered, beside {watched.under_way}")
             # What begins at the same moment may do so in any order.
             asyncio.get_running_loop().call_later(1e-6, self._hold_to_precedence, watched, head)
@@ -350,7 +371,10 @@ class Witness:
             return False  # that it goes on when it may is seen to by the bound on waiting
         if tenure.last is not None and tenure.last.next_at_s > _now_s() - SLACK.total_seconds():
             return False
-        further = watched.further < watched.further_max
+        share, host = endpoint.share, _host(endpoint.url)
+        if watched.barred(share, host, further=False):
+            return False
+        further = not watched.barred(share, host, further=True)
         busy = {self._key_of(attempt.head) for attempt in self._under_way.get(endpoint.id, ())}
         for head in (head for _, head in sorted(tenure.waiting.items()) if not head.recovered):
             key = self._key_of(head)

@@ -15,10 +15,18 @@
 --             again those it does not know of
 --   claims    how many ready lanes to lease at most, of those alone that are `proven` where that is asked: see
 --             webhooks/lane.py
+--   room      how many deliveries to hand over at most of all the lanes that are leased now, but one of each in any
+--             case, and one that is recovered
+--   full_shares  of accounts that have as many deliveries with the worker as they may (see webhooks/shares.py): none of
+--             their lanes is leased
+--   crowded_shares  and of accounts whose lanes are leased only if they are `proven`
+--
+-- Where as many lanes are ready as may be leased, half as many more are leased of the accounts that had none among
+-- them, so that an account with many lanes does not keep the others waiting.
 --
 -- Gives the database's time; `lost`, lanes reported that others have leased since, whose results are not recorded;
 -- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
--- the worker now holds, in order; and how many lanes were leased.
+-- the worker now holds, in order; how many lanes were leased; and whose `shares` those of `served` take, in their order.
 --
 -- Of the deliveries of one key only the first is ever due. A worker that is handed it is handed some that follow it too,
 -- to send one after the other; the first of whatever is left becomes due as those before it end.
@@ -27,15 +35,17 @@
 -- looked at, and those waited for in order of id: see webhooks.wake.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
-    claims integer, proven boolean,
+    claims integer, proven boolean, room integer, full_shares text[], crowded_shares text[],
     OUT moment timestamptz, OUT lost text[], OUT served webhooks.served[], OUT heads webhooks.head[],
-    OUT claimed integer
+    OUT claimed integer, OUT shares text[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     mine text[] := '{}'; -- lanes, and
     kept webhooks.report[] := '{}'; -- what is reported of them
     taken text[] := '{}';
+    others text[] := '{}';
+    handed_max integer; -- of a lane that is leased now
     ended_endpoints text[];
     ended_recovered boolean[];
     ended_keys text[];
@@ -57,14 +67,26 @@ BEGIN
         );
     END IF;
     IF claims > 0 THEN
-        SELECT coalesce(array_agg(endpoint_id), '{}') INTO taken FROM (
-            SELECT endpoint_id FROM webhooks.lane
-            WHERE ready_at <= moment AND leased_until <= moment AND endpoint_id <> ALL (mine)
-              AND (NOT proven OR window_attempts > 0 AND unreachable_in_a_row = 0)
-            ORDER BY ready_at LIMIT claims FOR NO KEY UPDATE SKIP LOCKED
-        ) AS locked;
+        IF cardinality(full_shares) + cardinality(crowded_shares) = 0 THEN
+            SELECT coalesce(array_agg(endpoint_id), '{}') INTO taken FROM (
+                SELECT endpoint_id FROM webhooks.lane
+                WHERE ready_at <= moment AND leased_until <= moment AND endpoint_id <> ALL (mine)
+                  AND (NOT proven OR window_attempts > 0 AND unreachable_in_a_row = 0)
+                ORDER BY ready_at LIMIT claims FOR NO KEY UPDATE SKIP LOCKED
+            ) AS locked;
+        ELSE
+            taken := webhooks.claim(moment, claims, mine, proven, full_shares, crowded_shares);
+        END IF;
+        IF cardinality(taken) = claims THEN
+            others := webhooks.claim(moment, (claims + 1) / 2, mine, proven, full_shares || ARRAY(
+                SELECT DISTINCT webhooks.share(e.account, e.livemode) FROM unnest(taken) AS t
+                JOIN webhooks.endpoint e ON e.id = t
+            ), crowded_shares);
+        END IF;
     END IF;
     claimed := cardinality(taken);
+    taken := taken || others;
+    handed_max := room / greatest(cardinality(taken), 1);
 
     IF cardinality(results) > 0 AND cardinality(mine) > 0 THEN
         IF to_regclass('webhooks.attempt' || to_char(moment AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
@@ -130,9 +152,9 @@ BEGIN
         SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
             true, '{}',
             CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL
-                THEN 2 * least(l.concurrency, e.in_flight_max) ELSE 1 END,
+                THEN least(2 * least(l.concurrency, e.in_flight_max), greatest(handed_max * 2 / 3, 1)) ELSE 1 END,
             CASE WHEN l.gone OR l.quiet_until > moment THEN 0 WHEN l.open_until IS NULL
-                THEN least(l.concurrency, e.in_flight_max) ELSE 1 END,
+                THEN least(l.concurrency, e.in_flight_max, greatest(handed_max / 3, 1)) ELSE 1 END,
             '-infinity', l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
             l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
@@ -195,11 +217,7 @@ BEGIN
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
-        (SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, e.secrets_until, e.on_exhaustion, e.rate_limit,
-                e.in_flight_max, lane.concurrency, lane.open_until, lane.open_s, lane.unreachable_in_a_row,
-                lane.window_started_at, lane.window_attempts, lane.window_failures, lane.step_in, lane.quiet_until,
-                lane.failing_since, lane.failures_in_a_row, lane.gone, lane.paced_until)::webhooks.served)
-         FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told),
+        told.served,
         (SELECT array_agg((h.endpoint_id, h.sequence, n.id, h.attempts, h.pending,
                 CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
                 n.type, n.created, h.livemode, n.stream, n.version, n.traceparent)::webhooks.head
@@ -212,9 +230,55 @@ BEGIN
                     ) AS p
                 ) END AS counted FROM handed
             ) AS once_a_notice
-         ) AS h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at)
-    INTO served, heads;
+         ) AS h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at),
+        told.shares
+    INTO served, heads, shares
+    FROM (
+        SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, e.secrets_until, e.on_exhaustion, e.rate_limit,
+                e.in_flight_max, lane.concurrency, lane.open_until, lane.open_s, lane.unreachable_in_a_row,
+                lane.window_started_at, lane.window_attempts, lane.window_failures, lane.step_in, lane.quiet_until,
+                lane.failing_since, lane.failures_in_a_row, lane.gone, lane.paced_until)::webhooks.served) AS served,
+            array_agg(webhooks.share(e.account, e.livemode)) AS shares
+        FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told
+    ) AS told;
 END $$;
+
+-- share: the key by which an account in one mode shares what a worker has; see webhooks/shares.py.
+CREATE OR REPLACE FUNCTION webhooks.share(account text, livemode boolean) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT account || CASE WHEN livemode THEN '/live' ELSE '/test' END
+$$;
+
+-- claim: lock lanes that are ready, those that have been for the longest first: none of an account whose share is full,
+-- and of one that is crowded only those that are proven.
+CREATE OR REPLACE FUNCTION webhooks.claim(
+    moment timestamptz, claims integer, mine text[], proven boolean, full_shares text[], crowded_shares text[]
+) RETURNS text[] LANGUAGE sql AS $$
+    SELECT coalesce(array_agg(endpoint_id), '{}') FROM (
+        SELECT l.endpoint_id FROM webhooks.lane l
+        WHERE l.ready_at <= moment AND l.leased_until <= moment AND l.endpoint_id <> ALL (mine)
+          AND (NOT proven OR l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
+          AND NOT EXISTS (
+            SELECT FROM webhooks.endpoint e
+            WHERE e.id = l.endpoint_id AND (
+                webhooks.share(e.account, e.livemode) = ANY (full_shares)
+                OR webhooks.share(e.account, e.livemode) = ANY (crowded_shares)
+                    AND NOT (l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
+            )
+          )
+        ORDER BY l.ready_at LIMIT claims FOR NO KEY UPDATE OF l SKIP LOCKED
+    ) AS locked
+$$;
+
+-- turn, as the processes of an older version ask for it while they are replaced one by one.
+CREATE OR REPLACE FUNCTION webhooks.turn(
+    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
+    claims integer, proven boolean,
+    OUT moment timestamptz, OUT lost text[], OUT served webhooks.served[], OUT heads webhooks.head[],
+    OUT claimed integer
+) LANGUAGE sql AS $$
+    SELECT t.moment, t.lost, t.served, t.heads, t.claimed
+    FROM webhooks.turn(worker, lease_s, reports, results, held, claims, proven, 1000000, '{}', '{}') AS t
+$$;
 
 -- release: let the first delivery of each key named be due, unless it is held. The caller has locked the lanes.
 CREATE OR REPLACE FUNCTION webhooks.release(endpoints text[], recovered boolean[], keys text[]) RETURNS void

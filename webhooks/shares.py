@@ -1,0 +1,58 @@
+"""Fair shares: how accounts share a limited resource that cannot be taken back while it is used.
+
+Pure. The rule is the dynamic threshold of shared packet buffers (Choudhury and Hahne, 1998): an account may take one
+more while it has less than `RESERVE` times what is free. One account alone gets seven eighths of the whole, two get
+seven fifteenths each, and something stays free for the first request of the next account, although what the others
+have taken may not come back for many seconds. Below eight there is nothing to reserve.
+
+The unit that shares is an account in one mode (its `share` key): a load test in test mode does not delay the live mode
+of the same account. An account that uses both modes has two shares.
+"""
+
+import math
+from collections import Counter
+
+RESERVE = 7
+
+
+def share_of(account: str, livemode: bool) -> str:
+    """The key by which an account in one mode shares; webhooks/sql/functions/turn.sql makes the same one."""
+    return f"{account}/{'live' if livemode else 'test'}"
+
+
+class Shares:
+    """Counts who uses how much of `capacity`."""
+
+    __slots__ = ("_used_by", "capacity", "used")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.used = 0
+        self._used_by: Counter[str] = Counter()
+
+    def allows(self, share: str, times: int = RESERVE) -> bool:
+        """Whether one more may be taken: there is one, and the account has less than `times` what is free."""
+        free = self.capacity - self.used
+        return free > 0 and self._used_by[share] < times * free
+
+    def room(self, share: str) -> int:
+        """How many more may be taken before `allows` says no."""
+        beyond = RESERVE * (self.capacity - self.used) - self._used_by[share]
+        return max(math.ceil(beyond / (RESERVE + 1)), 0)
+
+    def take(self, share: str, count: int = 1) -> None:
+        """Count what was taken, whether it was allowed or not."""
+        self.used += count
+        self._used_by[share] += count
+
+    def free(self, share: str) -> None:
+        """Give one back."""
+        self.used -= 1
+        if self._used_by[share] > 1:
+            self._used_by[share] -= 1
+        else:
+            del self._used_by[share]
+
+    def users(self) -> dict[str, int]:
+        """How much each account has that has any."""
+        return dict(self._used_by)
