@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from events.errors import DatabaseUnsuitable, LogUnavailable
 from events.outage import DatabaseUnavailable, Kind
+from service.exposition import CONTENT_TYPE
 from service.suitability import Migrations
 from service.wiring import Core
 
@@ -64,8 +63,7 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Every meter, in Prometheus' text form."""
-        body = generate_latest(self.core.metrics.registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self.core.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     def routes(self) -> list[web.RouteDef]:
         """The operators' routes."""

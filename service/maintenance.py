@@ -69,7 +69,7 @@ async def maintain(pool: Pool, clock: Clock) -> int:
         try:
             gave = await pool.fetchval(statement, *arguments)
         except DatabaseUnavailable as error:
-            if error.kind is not Kind.BUSY:  # a lock that is not to be had in time, say
+            if error.kind not in (Kind.BUSY, Kind.NOT_MIGRATED):  # a lock that is not to be had in time, say
                 raise
             failed.append(error)
         except asyncpg.PostgresError as error:

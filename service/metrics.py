@@ -1,7 +1,5 @@
 """What `/metrics` tells, in Prometheus' text form."""
 
-from bisect import bisect_left
-from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import accumulate
@@ -10,43 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.exposition import Families, RequestCounts
 from webhooks.backlog import COUNTED_MAX, Onlooker
 from webhooks.measures import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMeasures
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128)
-
-
-class Requests(Collector):
-    """Counts requests by route and status, and their times: plain counts, put into form when somebody asks.
-
-    A meter of prometheus-client's own costs a lock for every step, and every request takes three.
-    """
-
-    def __init__(self) -> None:
-        self._routes: dict[str, tuple[Counts[int], list[int], list[float]]] = {}
-
-    def of(self, route: str) -> Callable[[int, float], None]:
-        """A meter for one route: call it with the status and the seconds of each answer."""
-        statuses, buckets, total_s = self._routes[route] = (Counts(), [0] * (len(SECONDS) + 1), [0.0])
-
-        def answered(status: int, elapsed_s: float) -> None:
-            statuses[status] += 1
-            buckets[bisect_left(SECONDS, elapsed_s)] += 1
-            total_s[0] += elapsed_s
-
-        return answered
-
-    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
-        """The counts so far, in Prometheus' families."""
-        requests = CounterMetricFamily("service_requests", "Requests answered.", labels=("route", "status"))
-        seconds = HistogramMetricFamily("service_request_seconds", "Time to answer a request.", labels=("route",))
-        for route, (statuses, buckets, total_s) in self._routes.items():
-            for status, count in sorted(statuses.items()):
-                requests.add_metric((route, str(status)), count)
-            seconds.add_metric((route,), _cumulated(SECONDS, buckets), total_s[0])
-        yield requests
-        yield seconds
 
 
 class Readings(Collector):
@@ -175,8 +142,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Requests()
-        self.registry.register(self.requests)
+        self.requests = RequestCounts(SECONDS)
+        self._families = Families()
         self.readings = Readings()
         self.registry.register(self.readings)
         self.broken_history = Counter(
@@ -189,6 +156,10 @@ class Metrics:
             "events_append_seconds", "Time to store a batch.", buckets=SECONDS, registry=self.registry
         )
         self.log_position = Gauge("events_log_position", "The log's last position.", registry=self.registry)
+
+    def render(self) -> bytes:
+        """Every meter, in Prometheus' text form."""
+        return "".join([*self.requests.lines(), *self._families.lines(self.registry.collect())]).encode()
 
     def appended(self, items: int, elapsed_s: float, position: int | None) -> None:
         """Meter one batch: its items, how long it took, and the last position it gave, if any."""

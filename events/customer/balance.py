@@ -5,13 +5,15 @@ Of a transaction only its description and its metadata may be edited.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, assert_never, cast
 
 from typing_extensions import TypedDict
 
 from events import metadata
 from events.errors import Missing, Refusal
+from events.history_map import HistoryMap
 from events.personal import PERSONAL
 
 AMOUNT_MAX = 999_999_999_999  # minor units, either way, of a ledger and of what is sent; ours: the reference names none
@@ -105,16 +107,16 @@ class Transaction(NamedTuple):
     type: Type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(NamedTuple):
     """Where the ledger of each currency stands, and every transaction, by id."""
 
-    ledgers: Mapping[str, int] = field(default_factory=dict)
-    transactions: Mapping[str, Transaction] = field(default_factory=dict)
+    ledgers: Mapping[str, int] = MappingProxyType({})
+    transactions: HistoryMap[Transaction] = HistoryMap()
     latest: int = 0  # when the last one was made: the next is no older, though its request may have begun before
 
 
 NONE = Balance()
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})  # one for all: thousands of empty ones take time to make
 
 
 def decide(state: Balance, command: Command) -> list[Event]:
@@ -167,22 +169,22 @@ def evolve(state: Balance, event: Event) -> Balance:
     match event:
         case BalanceAdjusted():
             transaction = Transaction(
-                amount=event.amount,
-                created=event.at,
-                currency=event.currency,
-                description=event.attributes.get("description"),
-                ending_balance=event.ending_balance,
-                metadata=event.attributes.get("metadata", {}),
-                type=event.type,
+                event.amount,
+                event.at,
+                event.currency,
+                event.attributes.get("description"),
+                event.ending_balance,
+                event.attributes.get("metadata", _NO_METADATA),
+                event.type,
             )
             return Balance(
-                latest=event.at,
-                ledgers={**state.ledgers, event.currency: event.ending_balance},
-                transactions={**state.transactions, event.id: transaction},
+                {**state.ledgers, event.currency: event.ending_balance},
+                state.transactions.set(event.id, transaction),
+                event.at,
             )
         case BalanceTransactionEdited():
             edited = state.transactions[event.id]._replace(**event.attributes)
-            return replace(state, transactions={**state.transactions, event.id: edited})
+            return state._replace(transactions=state.transactions.set(event.id, edited))
         case _:
             assert_never(event)
 

@@ -12,6 +12,7 @@ from typing import Annotated, assert_never, cast
 from typing_extensions import TypedDict
 
 from events.errors import Missing
+from events.history_map import HistoryMap
 from events.personal import PERSONAL
 
 AUTOMATIC = "charge_automatically"
@@ -123,7 +124,7 @@ class Subscriptions:
     `paid` says whether an invoice of any of them was ever reported as paid.
     """
 
-    by_id: Mapping[str, Subscription] = field(default_factory=dict)
+    by_id: HistoryMap[Subscription] = field(default_factory=HistoryMap)
     currency: str | None = None
     paid: bool = False
 
@@ -227,15 +228,15 @@ def evolve(state: Subscriptions, event: Event) -> Subscriptions:
         case SubscriptionReported():
             subscription = Subscription(id=event.id, **event.attributes)
             return Subscriptions(
-                by_id={**state.by_id, event.id: subscription},
+                by_id=state.by_id.set(event.id, subscription),
                 currency=state.currency or subscription.currency,
                 paid=state.paid or _is_paid(subscription),
             )
         case SubscriptionRemoved():
-            return replace(state, by_id={id: one for id, one in state.by_id.items() if id != event.id})
+            return replace(state, by_id=state.by_id.without(event.id))
         case SubscriptionCanceled():
             canceled = canceled_at(state.by_id[event.id], event.at)
-            return replace(state, by_id={**state.by_id, event.id: canceled})
+            return replace(state, by_id=state.by_id.set(event.id, canceled))
         case PaymentRetryRequested():
             return state
         case _:

@@ -86,3 +86,27 @@ async def test_a_key_is_found_by_the_index_of_digests(owner: asyncpg.Connection)
     plan = await explain(owner, load_sql("projections", "find_api_key"), "digest11")
     assert plan.indexes == {"resource_lookup"}
     assert plan.touched == 1
+
+
+# So many, and as wide as rows are: of fewer the planner does not go wrong.
+SKEWED = """
+INSERT INTO projections.customer
+    (account, livemode, id, created, position, version, deleted, email, invoice_prefix, body)
+SELECT 'acct_1', false, 'cus_' || md5(n::text), 1700000000 + n / 4, n, 1, false, 'all@example.com', 'P' || n,
+    convert_to(repeat(md5(n::text), 30), 'UTF8')
+FROM generate_series(1, 60000) AS n;
+"""
+
+
+async def test_an_email_that_nobody_has_is_looked_up_where_all_customers_share_one(owner: asyncpg.Connection) -> None:
+    await owner.execute(SKEWED)
+    await owner.execute("VACUUM ANALYZE projections.customer")
+    deep = await owner.fetchval("SELECT id FROM projections.customer WHERE position = 500")
+    for name in ("list_customers_by_email", "list_customers_by_email_before"):
+        query = load_sql("projections", name)
+        for cursor in (None, deep):
+            for email in ("none@example.com", "all@example.com"):
+                plan = await explain(owner, query, *WHO, cursor, *BOUNDS, email)
+                told = f"{name} cursor={cursor} {email}: {plan}"
+                assert "customer_email" in plan.indexes, told
+                assert plan.touched <= 2 * LIMIT + 3, told

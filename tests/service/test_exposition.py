@@ -1,0 +1,71 @@
+"""The text format of /metrics: what a Prometheus reads in it, and what it costs."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.exposition import Families, RequestCounts
+from service.metrics import Metrics
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_route_and_status_in_cumulated_buckets() -> None:
+    counts = RequestCounts((0.1, 1))
+    answered, _ = counts.of("customers.create"), counts.of("never.asked")
+    for status, elapsed_s in ((200, 0.05), (200, 0.5), (400, 5.0)):
+        answered(status, elapsed_s)
+    said = samples("".join(counts.lines()))
+    route = ("route", "customers.create")
+
+    def value(name: str, *labels: tuple[str, str]) -> float:
+        return said[f"service_request{name}", frozenset({route, *labels})]
+
+    assert value("s_total", ("status", "200")) == 2
+    assert value("s_total", ("status", "400")) == 1
+    assert [value("_seconds_bucket", ("le", le)) for le in ("0.1", "1.0", "+Inf")] == [1, 2, 3]
+    assert value("_seconds_count") == 3
+    assert value("_seconds_sum") == 5.55
+    assert not any("never.asked" in str(labels) for _, labels in said)
+    answered(400, 0.5)
+    said = samples("".join(counts.lines()))
+    assert value("s_total", ("status", "400")) == 2, "what changed since the last time is rendered again"
+    assert value("_seconds_count") == 4
+
+
+def test_other_families_read_as_prometheus_client_writes_them() -> None:
+    registry = CollectorRegistry()
+    strange = 'a "quoted" \\ back\nslash % {brace}'
+    Counter("house_fires", "Fires,\nall \\ of them.", ["kind"], registry=registry).labels(strange).inc(2)
+    Gauge("house_level", "Level.", registry=registry).set(float("inf"))
+    Histogram("house_seconds", "Seconds.", buckets=(1, 2), registry=registry).observe(1.5)
+    families = Families()
+    text = "".join(families.lines(registry.collect()))
+    assert samples(text) == {
+        ("house_fires_total", frozenset({("kind", strange)})): 2,
+        ("house_level", frozenset()): float("inf"),
+        ("house_seconds_bucket", frozenset({("le", "1.0")})): 0,
+        ("house_seconds_bucket", frozenset({("le", "2.0")})): 1,
+        ("house_seconds_bucket", frozenset({("le", "+Inf")})): 1,
+        ("house_seconds_count", frozenset()): 1,
+        ("house_seconds_sum", frozenset()): 1.5,
+    }
+    assert "# TYPE house_fires_total counter" in text
+    assert "".join(families.lines(registry.collect())) == text
+
+
+def test_a_scrape_renders_only_the_routes_that_were_asked_since_the_last_one() -> None:
+    metrics = Metrics()
+    routes = [metrics.requests.of(f"route.{number}") for number in range(90)]
+    for answered in routes:
+        answered(200, 0.01)
+    metrics.render()
+    kept = {id(route.seconds) for route in metrics.requests._routes}
+    routes[7](200, 0.01)
+    metrics.render()
+    assert sum(id(route.seconds) not in kept for route in metrics.requests._routes) == 1
