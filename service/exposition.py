@@ -24,17 +24,17 @@ class RequestCounts:
 
     def __init__(self, bounds_s: Sequence[float]) -> None:
         self._bounds_s = bounds_s
-        self._routes: list[_Route] = []
+        self._routes: dict[str, _Route] = {}
 
     def of(self, route: str) -> Callable[[int, float], None]:
         """A meter for one route: call it with the status and the seconds of each answer."""
-        counts = _Route(route, self._bounds_s)
-        self._routes.append(counts)
-        return counts.answered
+        if route not in self._routes:
+            self._routes[route] = _Route(route, self._bounds_s)
+        return self._routes[route].answered
 
     def lines(self) -> Iterator[str]:
         """The counts so far; routes that were never asked for are left out."""
-        asked = [route for route in self._routes if route.statuses]
+        asked = [route for route in self._routes.values() if route.statuses]
         for route in asked:
             route.render()
         yield _heading("service_requests_total", "counter", "Requests answered.")

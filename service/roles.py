@@ -20,6 +20,7 @@ from events.outage import DatabaseUnavailable, failing
 from service import data_directory, egress, keys, maintenance, suitability, telling, timekeeper
 from service.dev import postgres
 from service.dev.cluster import PostgresFailed
+from service.dev.hosts import HostCheck
 from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
@@ -38,6 +39,10 @@ from webhooks.standing import Standings
 
 log = structlog.get_logger("service")
 
+EXPOSED = (
+    "whoever reaches this address can use the well-known key sk_test_rollbook: set ROLLBOOK_HOST=127.0.0.1, or "
+    "ROLLBOOK_ENV=production"
+)
 KEEPALIVE_S = 75.0
 GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays for a collection
 
@@ -46,6 +51,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
     if roles == {"relay"} and settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    if settings.exposed:
+        log.warning("development.exposed", host=settings.host, meaning=EXPOSED)
     if "worker" in roles:
         egress.secured(settings)  # its files are needed later, and missed now
     gc.freeze()  # what is loaded by now stays: no use looking through it again and again
@@ -92,6 +99,8 @@ async def play(
         runner = await serve_http(core, health, api="api" in roles)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until(stop, runner))
+            if "api" in roles and settings.operations_port is not None:
+                tasks.create_task(_until(stop, await serve_http(core, health, api=False)))
             hopeless = await _prepare(core, health, stop)
             if hopeless is not None:
                 stop.set()
@@ -115,10 +124,11 @@ async def play(
 
 
 async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
-    """Listen: the API with the operators' routes beside it, or those alone."""
+    """Listen for the API, with the operators' routes unless they have a port of their own; or for those alone."""
     settings = core.settings
     application = web.Application(client_max_size=settings.body_bytes_max)
-    application.add_routes(health.routes())
+    if not api or settings.operations_port is None:
+        application.add_routes(health.routes())
     if api:
         feed = Feed(core.pool, Wakeup(core.dsn, "rollbook_log"), bytes_enough=settings.page_bytes_max)
         application.on_startup.append(feed.open)
@@ -152,6 +162,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             inbox = Inbox()
             application.add_routes(inbox.routes())
             application.on_shutdown.append(inbox.close)
+            application.middlewares.append(HostCheck(settings.host).middleware)
         application.add_routes([docs.asyncapi(settings.exchange)])
         application.add_routes(routes(door))
     runner = ApiRunner(

@@ -56,7 +56,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
     operations_port: int | None = Field(
-        None, ge=0, le=65535, description="port for /healthz, /readyz and /metrics of processes that serve no API"
+        None,
+        ge=0,
+        le=65535,
+        description="port for /healthz, /readyz and /metrics, in every role, which are not on the API's port then; "
+        "unset: beside the API, and nowhere in a process without it",
     )
     api_version: str = Field(
         "2026-10-28.endive", description="version of answers and notices when nothing else is asked"
@@ -181,6 +185,11 @@ class Settings(BaseSettings):
         return self.env == "production"
 
     @property
+    def exposed(self) -> bool:
+        """Whether development listens on an address that others may reach."""
+        return not self.production and self.host not in ("localhost", "::1") and not self.host.startswith("127.")
+
+    @property
     def collecting(self) -> frozenset[str]:
         """The countries that tax is collected in."""
         return _letters(self.tax_countries)
@@ -265,6 +274,10 @@ def _unsafe(settings: Settings) -> list[str]:
 
 def _contradictions(settings: Settings) -> list[str]:
     faults = []
+    if os.environ.get("ROLLBOOK_ENV") == "":
+        faults.append("ROLLBOOK_ENV: is set and empty; leave it unset for development, or set production")
+    if settings.operations_port is not None and settings.operations_port == settings.port != 0:
+        faults.append("ROLLBOOK_OPERATIONS_PORT: is the same as ROLLBOOK_PORT")
     if settings.webhook_client_key_file is not None and settings.webhook_client_cert_file is None:
         faults.append("ROLLBOOK_WEBHOOK_CLIENT_KEY_FILE: set without ROLLBOOK_WEBHOOK_CLIENT_CERT_FILE")
     if settings.webhook_proxy_resolves and settings.webhook_proxy_url is None:

@@ -65,7 +65,7 @@ def test_a_scrape_renders_only_the_routes_that_were_asked_since_the_last_one() -
     for answered in routes:
         answered(200, 0.01)
     metrics.render()
-    kept = {id(route.seconds) for route in metrics.requests._routes}
+    kept = {id(route.seconds) for route in metrics.requests._routes.values()}
     routes[7](200, 0.01)
     metrics.render()
-    assert sum(id(route.seconds) not in kept for route in metrics.requests._routes) == 1
+    assert sum(id(route.seconds) not in kept for route in metrics.requests._routes.values()) == 1

@@ -5,6 +5,7 @@ The page is three files of our own, and its policy lets it load nothing else fro
 """
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -30,14 +31,14 @@ class Document:
 
     def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
-        self._made: asyncio.Future[bytes] | None = None
+        self._made: asyncio.Future[_File] | None = None
 
     async def serve(self, request: web.Request) -> web.Response:
         """The document, which other sites' tools may read too."""
         if self._made is None:
-            self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
-        body = await asyncio.shield(self._made)
-        answer = _file(request, body, "application/json")
+            self._made = asyncio.ensure_future(asyncio.to_thread(lambda: _File(self._make(), "application/json")))
+        file = await asyncio.shield(self._made)
+        answer = file.answer(request)
         answer.headers["Access-Control-Allow-Origin"] = "*"
         return answer
 
@@ -75,23 +76,41 @@ class _Served:
     """Serves a file of the page."""
 
     def __init__(self, body: bytes, content_type: str) -> None:
-        self._body = body
-        self._content_type = content_type
+        self._file = _File(body, content_type)
 
     async def serve(self, request: web.Request) -> web.Response:
         """The file, under the page's policy."""
-        answer = _file(request, self._body, self._content_type)
+        answer = self._file.answer(request)
         answer.headers["Content-Security-Policy"] = POLICY
         answer.headers["Referrer-Policy"] = "no-referrer"
         return answer
 
 
-def _file(request: web.Request, body: bytes, content_type: str) -> web.Response:
-    """What does not change while the service runs: whoever has it already is told so."""
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    answer = web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
-    answer.enable_compression()
-    return answer
+class _File:
+    """What does not change while the service runs, compressed once: whoever has it already is told so."""
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self._body = body
+        self._compressed = gzip.compress(body, mtime=0)
+        self._content_type = content_type
+        self._tag = hashlib.sha256(body).hexdigest()[:32]
+
+    def answer(self, request: web.Request) -> web.Response:
+        """The file, compressed for who takes it so; 304 for who has it."""
+        headers = {"Cache-Control": "no-cache", "ETag": f'"{self._tag}"', "Vary": "Accept-Encoding"}
+        if any(known.value in (self._tag, "*") for known in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        body = self._body
+        if _takes_gzip(request.headers.get("Accept-Encoding", "")):
+            body = self._compressed
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=body, content_type=self._content_type, charset="utf-8", headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip without refusing it (RFC 9110, 12.5.3)."""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.partition(";")
+        if coding.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -39,3 +39,14 @@ def test_the_page_asks_only_for_what_is_served() -> None:
     asked = re.findall(r'(?:href|src)="(/[^"]*)"', text)
     assert set(asked) <= {*FILES, "/openapi.json"}
     assert len(asked) >= 3
+
+
+async def test_the_description_is_compressed_once_and_for_those_who_take_it(api: Api) -> None:
+    async with api.session.get(f"{api.url}/openapi.json", headers={"Accept-Encoding": "gzip"}) as zipped:
+        assert zipped.headers["Content-Encoding"] == "gzip"
+        assert zipped.headers["Vary"] == "Accept-Encoding"
+        whole = await zipped.read()
+    for accepted in ("identity", "gzip;q=0, br", "br"):
+        async with api.session.get(f"{api.url}/openapi.json", headers={"Accept-Encoding": accepted}) as plain:
+            assert "Content-Encoding" not in plain.headers
+            assert await plain.read() == whole
