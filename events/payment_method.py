@@ -16,6 +16,7 @@ from events.personal import PERSONAL
 from events.values import Address
 
 KIND = "payment_method"
+NAME = "PaymentMethod"  # in every message that names one
 UNEXPECTED = "payment_method_unexpected_state"
 NOWHERE = Address()
 
@@ -254,5 +255,5 @@ def _changes(state: PaymentMethod, patch: PaymentMethodPatch) -> Attributes:
 
 def _known(state: PaymentMethod, id: str) -> PaymentMethod:
     if not state.id:
-        raise Missing("payment method", id)
+        raise Missing(NAME, id)
     return state

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.customer import cash_balance
-from events.customer.cash_balance import NONE, TRANSFERS, CashBalance, CashBalanceFunded, ReconciliationSet
+from events.customer.cash_balance import (
+    NONE,
+    TRANSFERS,
+    CashBalance,
+    CashBalanceFunded,
+    ReconciliationSet,
+    VirtualAccountOpened,
+)
 from projections.facets import Facts, Project, Step, Telling
 
 KIND = cash_balance.KIND
@@ -77,4 +84,13 @@ def _funded(step: Step) -> Facts:
     )
 
 
-PROJECTS: Mapping[type, Project] = {ReconciliationSet: _set, CashBalanceFunded: _funded}
+def _opened(step: Step) -> Facts:
+    """Virtual accounts are shown in answers alone: see projections/funding_instructions.py."""
+    return Facts()
+
+
+PROJECTS: Mapping[type, Project] = {
+    ReconciliationSet: _set,
+    CashBalanceFunded: _funded,
+    VirtualAccountOpened: _opened,
+}

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from events.card import BankAccount, Card
 from events.customer.source import (
     BankAccountAttached,
+    BankAccountVerificationFailed,
     BankAccountVerified,
     CardAttached,
     CardExpiring,
@@ -113,6 +114,12 @@ def _edited(step: Step) -> Facts:
     return _facts(step, after, "customer.source.updated", before=before, due=due)
 
 
+def _not_verified(step: Step) -> Facts:
+    """Nothing is shown of wrong amounts, until they were too many."""
+    before, after = (state.sources.by_id[step.event.id] for state in (step.before, step.after))
+    return Facts() if before.kept == after.kept else _edited(step)
+
+
 def _removed(step: Step) -> Facts:
     source = step.before.sources.by_id[step.event.id]
     due = (step.due(EXPIRING, source.id, None),) if source.expiring_at is not None else ()
@@ -152,5 +159,6 @@ PROJECTS: Mapping[type, Project] = {
     SourceEdited: _edited,
     SourceRemoved: _removed,
     BankAccountVerified: _edited,
+    BankAccountVerificationFailed: _not_verified,
     CardExpiring: _expiring,
 }

@@ -14,6 +14,8 @@ from events.personal import PERSONAL
 KIND = "cash_balance"
 AMOUNT_MAX = 999_999_999_999  # minor units; the reference names none
 
+NUMBER_DIGITS = 12  # of a virtual account
+
 Mode = Literal["automatic", "manual"]
 
 # Bank transfers are made in these currencies alone, each by a kind of transfer of its own.
@@ -45,6 +47,15 @@ class FundCashBalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVirtualAccount:
+    """Have an account that the customer's transfers in a currency go to, of that number unless there is one already."""
+
+    country: str  # ISO 3166, upper case
+    currency: str
+    number: str  # digits, from which the numbers that are shown are made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationSet:
     """Cash is matched so from now on; None for as the account does."""
 
@@ -63,11 +74,21 @@ class CashBalanceFunded:
     reference: Annotated[str | None, PERSONAL] = None
 
 
-Command = SetReconciliation | FundCashBalance
-Event = ReconciliationSet | CashBalanceFunded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualAccountOpened:
+    """The customer's transfers in a currency go to an account of this number from now on, in that country."""
+
+    country: str
+    currency: str
+    number: Annotated[str, PERSONAL] = "0" * NUMBER_DIGITS  # so once the stream's key is destroyed
+
+
+Command = SetReconciliation | FundCashBalance | OpenVirtualAccount
+Event = ReconciliationSet | CashBalanceFunded | VirtualAccountOpened
 EVENT_TYPES: dict[str, type] = {
     "customer.cash_reconciliation_set": ReconciliationSet,
     "customer.cash_balance_funded": CashBalanceFunded,
+    "customer.virtual_account_opened": VirtualAccountOpened,
 }
 
 
@@ -78,6 +99,7 @@ class CashBalance:
     available: Mapping[str, int] = field(default_factory=dict)  # currency -> minor units
     mode: Mode | None = None
     used: bool = False
+    virtual_accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)  # currency, country -> number
 
 
 NONE = CashBalance()
@@ -109,6 +131,12 @@ def decide(state: CashBalance, command: Command) -> list[Event]:
                 reference=command.reference,
             )
             return [funded]
+        case OpenVirtualAccount():
+            assert command.currency in TRANSFERS, "the door takes no other"
+            if (command.currency, command.country) in state.virtual_accounts:
+                return []
+            opened = VirtualAccountOpened(country=command.country, currency=command.currency, number=command.number)
+            return [opened]
         case _:
             assert_never(command)
 
@@ -120,6 +148,9 @@ def evolve(state: CashBalance, event: Event) -> CashBalance:
             return replace(state, mode=event.mode, used=True)
         case CashBalanceFunded():
             return replace(state, available={**state.available, event.currency: event.ending_balance}, used=True)
+        case VirtualAccountOpened():
+            opened = {**state.virtual_accounts, (event.currency, event.country): event.number}  # a few at most
+            return replace(state, virtual_accounts=opened)
         case _:
             assert_never(event)
 

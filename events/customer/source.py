@@ -14,13 +14,15 @@ from typing_extensions import TypedDict
 
 from events import metadata
 from events.card import NO_ACCOUNT, NO_CARD, BankAccount, Card, attached
-from events.errors import Missing, Refusal
+from events.errors import Declined, Missing, Refusal
 from events.personal import PERSONAL
 from events.values import Address
 
 COUNT_MAX = 500  # of one customer
 DEPOSITS = [32, 45]  # minor units: what a bank account is sent in test mode to be verified by
 VERIFIED = "verified"
+VERIFICATION_FAILED = "verification_failed"
+FAILURES_MAX = 3  # after which an account is not verified any more (API reference, verify a bank account)
 Kept = Card | BankAccount
 
 
@@ -158,6 +160,13 @@ class BankAccountVerified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BankAccountVerificationFailed:
+    """Amounts were given for the account that it was not sent."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardExpiring:
     """The last day of the month in which the card expires has come."""
 
@@ -172,6 +181,7 @@ Event = (
     | SourceRemoved
     | DefaultSourceSet
     | BankAccountVerified
+    | BankAccountVerificationFailed
     | CardExpiring
 )
 EVENT_TYPES: dict[str, type] = {
@@ -181,6 +191,7 @@ EVENT_TYPES: dict[str, type] = {
     "customer.source_removed": SourceRemoved,
     "customer.default_source_set": DefaultSourceSet,
     "customer.bank_account_verified": BankAccountVerified,
+    "customer.bank_account_verification_failed": BankAccountVerificationFailed,
     "customer.card_expiring": CardExpiring,
 }
 
@@ -194,6 +205,7 @@ class Source:
     expiring: bool = False
     kept: Kept
     metadata: Mapping[str, str] = field(default_factory=dict)
+    verification_failures: int = 0  # of a bank account
 
     @property
     def object(self) -> str:
@@ -228,8 +240,8 @@ class NoSource(Missing):
 def decide(state: Sources, command: Command) -> list[Event]:
     """Say what `command` would make happen; nothing when all is so already.
 
-    Raises Missing for what is not there, Declined for a card that is no good, Refusal when there are too many, or the
-    amounts are not those that were sent.
+    Raises Missing for what is not there, Declined for a card that is no good and for a bank account whose verification
+    has failed, Refusal when there are too many. Wrong amounts are a fact, for they are counted.
     """
     match command:
         case AttachSource():
@@ -270,6 +282,12 @@ def evolve(state: Sources, event: Event) -> Sources:
         case BankAccountVerified():
             source = state.by_id[event.id]
             return _put(state, replace(source, kept=replace(cast(BankAccount, source.kept), status=VERIFIED)))
+        case BankAccountVerificationFailed():
+            source = state.by_id[event.id]
+            failures = source.verification_failures + 1
+            status = VERIFICATION_FAILED if failures >= FAILURES_MAX else cast(BankAccount, source.kept).status
+            kept = replace(cast(BankAccount, source.kept), status=status)
+            return _put(state, replace(source, kept=kept, verification_failures=failures))
         case CardExpiring():
             return _put(state, replace(state.by_id[event.id], expiring=True))
         case _:
@@ -322,17 +340,23 @@ def _removed(state: Sources, id: str, at: int) -> SourceRemoved:
     return SourceRemoved(at=at, default=default, id=id)
 
 
+def not_verified() -> Declined:
+    """What a caller is answered whose amounts are wrong, or were so too often."""
+    return Declined(
+        "The amounts provided do not match the amounts that were sent to the bank account.",
+        code="bank_account_verification_failed",
+    )
+
+
 def _verify(source: Source, command: VerifyBankAccount) -> list[Event]:
     if not isinstance(source.kept, BankAccount):
         raise Refusal("Only bank accounts are verified by amounts.", param="id")
     if source.kept.status == VERIFIED:
         raise Refusal("This bank account has already been verified.", param="amounts")
+    if source.kept.status == VERIFICATION_FAILED:
+        raise not_verified()
     if sorted(command.amounts) != DEPOSITS:
-        raise Refusal(
-            "The amounts provided do not match the amounts that were sent to the bank account.",
-            code="bank_account_verification_failed",
-            param="amounts",
-        )
+        return [BankAccountVerificationFailed(id=source.id)]
     return [BankAccountVerified(id=source.id)]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from events import customer
+from events import customer, payment_method
 from events.customer import Customer
 from events.decider import Reply
 from events.errors import Missing, Refusal
@@ -21,7 +21,9 @@ from service.http.params.listing import Listing
 
 
 def words(kind: str) -> str:
-    """A kind as messages name it: `tax_id` is a tax ID to people, `test_helpers.test_clock` a test clock."""
+    """A kind as messages name it: `tax_id` is a tax ID to people, `payment_method` a PaymentMethod."""
+    if kind == payment_method.KIND:
+        return payment_method.NAME
     return kind.rpartition(".")[2].replace("_", " ")
 
 

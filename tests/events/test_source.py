@@ -13,6 +13,7 @@ from events.customer.source import (
     COUNT_MAX,
     AttachSource,
     BankAccountAttached,
+    BankAccountVerificationFailed,
     BankAccountVerified,
     CardAttached,
     CardExpiring,
@@ -174,9 +175,17 @@ def test_a_bank_account_is_verified_by_what_it_was_sent(amounts: tuple[int, ...]
 
 
 @pytest.mark.parametrize("amounts", [(), (32,), (32, 32), (32, 45, 45), (1, 2)])
-def test_other_amounts_do_not_verify_it(amounts: tuple[int, ...]) -> None:
-    given(SOURCES, has_account(default=True)).when(VerifyBankAccount(id="ba_1", amounts=amounts)).refused(
-        code="bank_account_verification_failed", param="amounts"
+def test_other_amounts_do_not_verify_it_and_are_counted(amounts: tuple[int, ...]) -> None:
+    wrong = VerifyBankAccount(id="ba_1", amounts=amounts)
+    failed = BankAccountVerificationFailed(id="ba_1")
+    account = has_account(default=True)
+    state = given(SOURCES, account, failed).when(wrong).then(failed)
+    assert state.by_id["ba_1"].kept.status == "new"
+    state = given(SOURCES, account, failed, failed).when(wrong).then(failed)
+    assert state.by_id["ba_1"].kept.status == "verification_failed"
+    right = VerifyBankAccount(id="ba_1", amounts=(32, 45))
+    given(SOURCES, account, failed, failed, failed).when(right).refused(
+        Declined, code="bank_account_verification_failed"
     )
 
 

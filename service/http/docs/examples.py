@@ -18,6 +18,11 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "customers.cards.update": {"address_zip": "94107"},
     "customers.cash_balance.update": {"settings": {"reconciliation_mode": "manual"}},
     "customers.create": {"email": "jenny.rosen@example.com", "name": "Jenny Rosen"},
+    "customers.funding_instructions.create": {
+        "bank_transfer": {"type": "eu_bank_transfer", "eu_bank_transfer": {"country": "DE"}},
+        "currency": "eur",
+        "funding_type": "bank_transfer",
+    },
     "customers.search": {"query": "email:'jenny.rosen@example.com'"},
     "customers.sources.create": {"source": "tok_visa"},
     "customers.sources.update": {"name": "Jenny Rosen"},

@@ -7,7 +7,7 @@ from events import ids
 from events.card import Card
 from events.customer.payment_methods import AttachPaymentMethod
 from events.errors import Declined, Missing, Refusal
-from events.payment_method import AttachToCustomer, CreatePaymentMethod
+from events.payment_method import NAME, AttachToCustomer, CreatePaymentMethod
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from projections.payment_methods import PAYMENT_METHOD
@@ -28,7 +28,7 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustome
         await attach(unit, await found(unit, call, given), id, at)
     except Missing:
         raise Refusal(
-            f"No such PaymentMethod: '{masked_id(given)}'", code="resource_missing", param="payment_method"
+            Missing(NAME, masked_id(given)).message, code="resource_missing", param="payment_method"
         ) from None
     except Declined:
         raise
@@ -51,7 +51,7 @@ async def found(unit: UnitOfWork, call: Call, id: str) -> str:
         return command.id
     state = await unit.load(PAYMENT_METHOD, id)
     if not state.id:
-        raise Missing("payment method", id)
+        raise Missing(NAME, id)
     return id
 
 

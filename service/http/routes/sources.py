@@ -3,22 +3,30 @@
 `cards` and `bank_accounts` in its place are the same, and show only what is of their type.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 import orjson
 
-from events.card import Card
+from events.card import BankAccount, Card
 from events.customer import Customer
-from events.customer.source import EditSource, NoSource, RemoveSource, Source, SourcePatch, VerifyBankAccount
+from events.customer.source import (
+    VERIFIED,
+    EditSource,
+    NoSource,
+    RemoveSource,
+    Source,
+    SourcePatch,
+    VerifyBankAccount,
+    not_verified,
+)
 from events.decider import Reply
 from events.unit_of_work import UnitOfWork
 from projections import sources
 from projections.customers import CUSTOMER, dumps
 from projections.sources import KIND
-from service.http import cards, clocks, expand, resources, tokens
+from service.http import cards, clocks, expand, refusals, resources, tokens
 from service.http.door import Call
-from service.http.expand import Tree
 from service.http.extras import source as extra
 from service.http.masking import masked_id
 from service.http.operation import Operation
@@ -86,7 +94,9 @@ async def update(call: Call, collection: str) -> Reply:
     def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
         unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(call, parameters, source)))
 
-    return await _change(call, collection, edit, expand.paths(call, parameters.expand, KIND))
+    tree = expand.paths(call, parameters.expand, KIND)
+    id = call.match["id"]
+    return await _change(call, collection, edit, lambda unit: resources.object_reply(call, unit, KIND, id, tree))
 
 
 async def delete(call: Call, collection: str) -> Reply:
@@ -107,28 +117,39 @@ async def delete(call: Call, collection: str) -> Reply:
 
 
 async def verify(call: Call, collection: str) -> Reply:
-    """Show by the amounts of two deposits that a bank account is the customer's."""
+    """Show by the amounts of two deposits that a bank account is the customer's; after three wrong pairs nobody can."""
     parameters = call.parse(parameters_of.VerifySource)
+    tree = expand.paths(call, parameters.expand, KIND)
+    customer, id = call.match["customer"], call.match["id"]
 
     def confirm(unit: UnitOfWork, customer: str, source: Source) -> None:
         amounts = () if call.caller.livemode else parameters.amounts  # no money was sent to anybody's account
         unit.do(CUSTOMER, customer, VerifyBankAccount(id=source.id, amounts=amounts))
 
-    return await _change(call, collection, confirm, expand.paths(call, parameters.expand, KIND))
+    async def answer(unit: UnitOfWork) -> Reply:
+        kept = unit.state(CUSTOMER, customer).sources.by_id[id].kept
+        if isinstance(kept, BankAccount) and kept.status != VERIFIED:
+            return refusals.reply(not_verified(), call.request_id, call.caller.livemode)
+        return await resources.object_reply(call, unit, KIND, id, tree)
+
+    return await _change(call, collection, confirm, answer)
 
 
-async def _change(call: Call, collection: str, change: Callable[[UnitOfWork, str, Source], None], tree: Tree) -> Reply:
+async def _change(
+    call: Call,
+    collection: str,
+    change: Callable[[UnitOfWork, str, Source], None],
+    answer: Callable[[UnitOfWork], Awaitable[Reply]],
+) -> Reply:
     """Do something to one card or bank account of the customer's."""
-    customer, id = call.match["customer"], call.match["id"]
+    customer = call.match["customer"]
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
         source = _found(call, state, collection)
         await clocks.moment(unit, state)  # not while its clock moves
         change(unit, customer, source)
 
-    return await resources.change_customer(
-        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
-    )
+    return await resources.change_customer(call, customer, act, answer)
 
 
 def _found(call: Call, state: Customer, collection: str) -> Source:
@@ -236,6 +257,7 @@ def _operations(collection: str) -> Iterator[Operation]:
             route=partial(verify, collection=collection),
             parameters=parameters_of.VerifySource,
             answers="bank_account",
+            declines=True,
         )
 
 

@@ -1,7 +1,7 @@
 """Events of a customer's balance and cash."""
 
 from events.customer.balance import Attributes, BalanceAdjusted, BalanceTransactionEdited
-from events.customer.cash_balance import CashBalanceFunded, ReconciliationSet
+from events.customer.cash_balance import CashBalanceFunded, ReconciliationSet, VirtualAccountOpened
 
 ATTRIBUTES = Attributes(description="A gift", metadata={"campaign": "spring"})
 SAMPLES = (
@@ -24,4 +24,5 @@ SAMPLES = (
         id="ccsbtxn_1Mr5jULkdIwHu7",
         reference="Rent",
     ),
+    VirtualAccountOpened(country="DE", currency="eur", number="123456789012"),
 )

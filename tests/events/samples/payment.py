@@ -5,6 +5,7 @@ from events.customer.payment_methods import PaymentMethodAttached, PaymentMethod
 from events.customer.source import (
     Attributes,
     BankAccountAttached,
+    BankAccountVerificationFailed,
     BankAccountVerified,
     CardAttached,
     CardExpiring,
@@ -93,6 +94,7 @@ SAMPLES = (
     SourceRemoved(at=1_700_000_002, default="ba_1Mr5jULkdIwHu7", id="card_1Mr5jULkdIwHu7"),
     DefaultSourceSet(id="ba_1Mr5jULkdIwHu7"),
     BankAccountVerified(id="ba_1Mr5jULkdIwHu7"),
+    BankAccountVerificationFailed(id="ba_1Mr5jULkdIwHu7"),
     CardExpiring(id="card_1Mr5jULkdIwHu7"),
     PaymentMethodAttached(at=1_700_000_003, id="pm_1Mr5jULkdIwHu7"),
     PaymentMethodDetached(at=1_700_000_004, id="pm_1Mr5jULkdIwHu7"),

@@ -46,6 +46,7 @@ NEEDED = {
     "customers.delete": "customers:write",
     "customers.discount.delete": "customers:write",
     "customers.discount.retrieve": "customers:read",
+    "customers.funding_instructions.create": "customers:write",
     "customers.list": "customers:read",
     "customers.payment_methods.list": "payment_methods:read",
     "customers.payment_methods.retrieve": "payment_methods:read",

@@ -240,8 +240,9 @@ async def test_a_bank_account_is_verified_by_two_amounts(api: Api) -> None:
     id = (await api.customer())["id"]
     source = (await added(api, id, account()))["id"]
     for collection, amounts in (("sources", "1&amounts[]=2"), ("bank_accounts", "32")):
-        refusal = await api.refused("POST", f"{PATH}/{id}/{collection}/{source}/verify", f"amounts[]={amounts}")
-        assert refusal[:2] == ("bank_account_verification_failed", "amounts")
+        wrong = f"{PATH}/{id}/{collection}/{source}/verify"
+        refusal = await api.refused("POST", wrong, f"amounts[]={amounts}", status=402)
+        assert refusal[:2] == ("bank_account_verification_failed", None)
     path = f"{PATH}/{id}/sources/{source}"
     assert (await api.refused("POST", f"{path}/verify"))[:2] == ("parameter_missing", "amounts")
     assert (await api.refused("POST", f"{path}/verify", "amounts[]=x"))[0] == "parameter_invalid_integer"
@@ -254,13 +255,31 @@ async def test_a_bank_account_is_verified_by_two_amounts(api: Api) -> None:
     assert (await api.refused("POST", f"{PATH}/{id}/sources/{other}/verify", "amounts[0]=32"))[1] == "id"
 
 
+async def test_after_three_wrong_pairs_of_amounts_an_account_is_not_verified(api: Api) -> None:
+    customer = (await api.customer("source=btok_us"))["id"]
+    path = f"{PATH}/{customer}/sources"
+    account = (await api.get(path)).json["data"][0]["id"]
+    told = "/v1/events?type=customer.source.updated"
+    for number, status in ((1, "new"), (2, "new"), (3, "verification_failed")):
+        body, key = "amounts[]=1&amounts[]=2", f"try-{number}"
+        first = await api.post(f"{path}/{account}/verify", body, Idempotency_Key=key)
+        assert (first.status, first.error["type"]) == (402, "card_error")
+        assert (await api.post(f"{path}/{account}/verify", body, Idempotency_Key=key)).body == first.body
+        assert (await api.get(f"{path}/{account}")).json["status"] == status, "a replay is no further try"
+        assert len((await api.get(told)).json["data"]) == (number == 3)
+    [event] = (await api.get(told)).json["data"]
+    assert event["data"]["previous_attributes"] == {"status": "new"}
+    right = await api.refused("POST", f"{path}/{account}/verify", "amounts[]=32&amounts[]=45", status=402)
+    assert right[:2] == ("bank_account_verification_failed", None)
+
+
 async def test_no_amounts_verify_an_account_of_live_mode(api: Api) -> None:
     key = await api.issue(livemode=True)
     id = (await api.customer(key=key))["id"]
     source = (await api.post(f"{PATH}/{id}/sources", account(), key=key)).json
     assert source["bank_name"] is None
     path = f"{PATH}/{id}/sources/{source['id']}/verify"
-    code, _, _ = await api.refused("POST", path, "amounts[]=32&amounts[]=45", key=key)
+    code, _, _ = await api.refused("POST", path, "amounts[]=32&amounts[]=45", key=key, status=402)
     assert code == "bank_account_verification_failed"
 
 

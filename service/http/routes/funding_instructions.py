@@ -1,0 +1,57 @@
+"""`/v1/customers/{customer}/funding_instructions`: where a customer's bank transfers go."""
+
+import secrets
+
+from events.customer import Customer
+from events.customer.cash_balance import NUMBER_DIGITS, OpenVirtualAccount
+from events.decider import Reply
+from events.errors import Refusal
+from events.unit_of_work import UnitOfWork
+from projections import funding_instructions
+from projections.customers import CUSTOMER, dumps
+from projections.funding_instructions import KIND
+from service.http import clocks, expand, resources
+from service.http.door import Call
+from service.http.operation import Operation
+from service.http.params.funding_instructions import CreateFundingInstructions
+
+URL = "/v1/customers/{customer}/funding_instructions"
+
+
+async def create(call: Call) -> Reply:
+    """Show where a customer's bank transfers go: to an account of its own, the same each time, in test mode.
+
+    There is one account for each currency, and of euros one for each country. No bank is behind it, so there is none in
+    live mode.
+    """
+    parameters = call.parse(CreateFundingInstructions)
+    expand.paths(call, parameters.expand, KIND)
+    country, currency = parameters.country(), parameters.currency
+    if call.caller.livemode:
+        raise Refusal("Funding instructions are of test mode alone: no bank is behind them.", code="livemode_mismatch")
+    customer = call.match["customer"]
+    number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await clocks.moment(unit, state)
+        unit.do(CUSTOMER, customer, OpenVirtualAccount(country=country, currency=currency, number=number))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        accounts = unit.state(CUSTOMER, customer).cash_balance.virtual_accounts
+        shown = funding_instructions.render(currency, country, accounts[currency, country], call.caller.livemode)
+        return Reply(200, dumps(shown))
+
+    return await resources.change_customer(call, customer, act, answer)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=URL,
+        name="customers.funding_instructions.create",
+        right="customers:write",
+        route=create,
+        parameters=CreateFundingInstructions,
+        answers=KIND,
+    ),
+)
