@@ -13,7 +13,7 @@ import asyncpg
 from events import availability
 from events.availability import CONNECT_TIMEOUT_S, Availability
 from events.database_url import DatabaseUrl, parse
-from events.outage import SERVICE_ROLE, STALE, VERSION_MIN, DatabaseUnavailable, Kind, diagnose, too_old
+from events.outage import SERVICE_ROLE, STALE, VERSION_MIN, DatabaseUnavailable, Kind, diagnose, refusal, too_old
 
 STATEMENT_TIMEOUT_S = 30.0
 NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
@@ -105,7 +105,7 @@ async def open_connection(dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS)
                     **arguments,
                 )
             except Exception as error:
-                found = diagnose(error, url, connecting=True)
+                found = refusal(error, url)
                 if found is None:
                     raise
                 # Of several the one that answers tells more than those that do not.
@@ -216,9 +216,10 @@ class Pool:
     async def _give_up(self, connection: Any, error: BaseException) -> NoReturn:
         """Let a connection go after an error, and raise that, as ours where it is about the database."""
         unavailable = diagnose(error, parse(self._dsn))
-        if unavailable is not None and unavailable.kind in STALE and not isinstance(error, TimeoutError):
-            connection.terminate()
+        # One that was closed has left its pool by itself.
         with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            if unavailable is not None and unavailable.kind in STALE and not isinstance(error, TimeoutError):
+                connection.terminate()
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
         raise error if not isinstance(error, Exception) else as_outage(error, self._dsn)
 

@@ -60,12 +60,14 @@ class Wakeup:
         known = availability_of(self._dsn)
         generation = known.generation
         connection = await connect(self._dsn, application=f"listen {self._channel}")
+        closed = asyncio.get_running_loop().create_future()
         try:
+            connection.add_termination_listener(lambda _: closed.cancel())
             await connection.add_listener(self._channel, self._notified)
             self.poke()  # something may have come while nobody listened
             retries.worked()
             while not stopped.done() and known.generation == generation:
-                await asyncio.wait([stopped], timeout=ALIVE_EVERY_S)
+                await asyncio.wait([stopped, closed], timeout=ALIVE_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
                 # A connection lost in silence is found out.
                 await connection.execute("SELECT 1", timeout=ALIVE_EVERY_S)
         finally:

@@ -149,6 +149,14 @@ def diagnose(error: BaseException, url: DatabaseUrl, *, connecting: bool = False
     return DatabaseUnavailable(f"{url} {_says(error, kind, url)}", kind)
 
 
+def refusal(error: Exception, url: DatabaseUrl) -> DatabaseUnavailable | None:
+    """What an error says that came in answer to a connection's first message; None when it is not the database's."""
+    found = diagnose(error, url, connecting=True)
+    if found is None and isinstance(error, asyncpg.PostgresError):
+        return DatabaseUnavailable(f"{url} refuses the connection: {_reason(error)}", Kind.LOGIN_REFUSED)
+    return found
+
+
 def too_old(version: int, url: DatabaseUrl) -> DatabaseUnavailable:
     """What is wrong with a server of that major version."""
     return DatabaseUnavailable(f"{url} is version {version}", Kind.TOO_OLD)
