@@ -66,7 +66,7 @@ def load_sql(package: str, name: str) -> str:
 
 def availability_of(dsn: str) -> Availability:
     """What this process knows of the database at a URL."""
-    return availability.of(dsn, lambda: open_connection(dsn, _as_service("watch", {})))
+    return availability.of(dsn, lambda: open_connection(dsn, _arguments("watch"), _as_service()))
 
 
 async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConnection:
@@ -74,7 +74,7 @@ async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConn
     known = availability_of(dsn)
     known.refuse()
     try:
-        connection = await open_connection(dsn, _as_service(application, settings))
+        connection = await open_connection(dsn, _arguments(application), _as_service(settings))
     except DatabaseUnavailable as error:
         known.report(error)
         raise
@@ -82,8 +82,12 @@ async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConn
     return connection
 
 
-async def open_connection(dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> ServiceConnection:
+async def open_connection(
+    dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS, settings: Mapping[str, str] = NO_ARGUMENTS
+) -> ServiceConnection:
     """A connection to the first host that lets us in, beginning with the one that did so last.
+
+    `settings` are set in the session and not at its start: poolers refuse or ignore what they do not know there.
 
     Raises DatabaseUnavailable, and reports nothing.
     """
@@ -104,6 +108,7 @@ async def open_connection(dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS)
                     **where,
                     **arguments,
                 )
+                await _set_up(connection, settings)
             except Exception as error:
                 found = refusal(error, url)
                 if found is None:
@@ -127,18 +132,32 @@ async def open_connection(dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS)
     raise refused
 
 
-def _as_service(application: str, settings: dict[str, str]) -> dict[str, Any]:
+async def _set_up(connection: ServiceConnection, settings: Mapping[str, str]) -> None:
+    if not settings:
+        return
+    try:
+        values = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+        await connection.execute(f"SELECT {values}", timeout=CONNECT_TIMEOUT_S)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+def _arguments(application: str) -> dict[str, Any]:
     return {
         "command_timeout": STATEMENT_TIMEOUT_S,
-        "server_settings": {
-            "application_name": f"rollbook {application}",
-            "role": SERVICE_ROLE,
-            "timezone": "UTC",
-            # Each statement of the append sees what was committed before it got the head row, and so must have a view
-            # of its own, whatever the server's default is.
-            "default_transaction_isolation": "read committed",
-            **settings,
-        },
+        "server_settings": {"application_name": f"rollbook {application}"},
+    }
+
+
+def _as_service(settings: Mapping[str, str] = NO_ARGUMENTS) -> dict[str, str]:
+    return {
+        "role": SERVICE_ROLE,
+        "timezone": "UTC",
+        # Each statement of the append sees what was committed before it got the head row, and so must have a view of
+        # its own, whatever the server's default is.
+        "default_transaction_isolation": "read committed",
+        **settings,
     }
 
 

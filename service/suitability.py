@@ -8,6 +8,7 @@ from events import master_key
 from events.database import Pool
 from events.errors import DatabaseUnsuitable
 from events.migrate import Difference, difference, migrate
+from events.pooler import require_sessions
 from service.wiring import Core
 
 log = structlog.get_logger("service")
@@ -21,6 +22,7 @@ async def prepare(core: Core) -> None:
 
     Raises DatabaseUnsuitable, LogUnavailable.
     """
+    await require_sessions(core.dsn)
     try:
         if not core.settings.production:
             applied = await migrate(core.dsn)
