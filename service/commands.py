@@ -19,6 +19,7 @@ from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
+from webhooks.subscriber import ACCOUNT
 
 
 @asynccontextmanager
@@ -84,6 +85,8 @@ async def create_key(
     for right in rights:
         if right not in keys.RIGHTS:
             raise typer.BadParameter(f"{right} is no permission; there are {', '.join(keys.RIGHTS)}")
+    if account and not ACCOUNT.fullmatch(account):
+        raise typer.BadParameter("an account's id has letters, digits, - and _ only: it is a word of AMQP routing keys")
     new = not account
     async with _core(settings) as core:
         account = account or keys.new_account()

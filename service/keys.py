@@ -7,10 +7,11 @@ from hashlib import sha256
 from events import ids
 from events.api_key import IssueKey, Power, RevokeKey
 from events.decider import Reply
-from events.errors import ConstraintBroken
+from events.errors import ConstraintBroken, Refusal
 from events.record import Origin
 from projections.api_keys import API_KEY
 from service.wiring import Core
+from webhooks.subscriber import ACCOUNT
 
 DEVELOPMENT_ACCOUNT = "acct_rollbook"
 DEVELOPMENT_KEY = "sk_test_rollbook"
@@ -51,7 +52,12 @@ async def issue(
     name: str = "",
     key: str | None = None,
 ) -> tuple[str, str]:
-    """Issue a key and give its id and the key, which is shown this once. Raises ConstraintBroken when it exists."""
+    """Issue a key and give its id and the key, which is shown this once.
+
+    Raises ConstraintBroken when it exists, and Refusal for an account that is none.
+    """
+    if not ACCOUNT.fullmatch(account):
+        raise Refusal(f"'{account}' is no account.", param="account")
     prefix = f"{PREFIXES[power]}_{'live' if livemode else 'test'}"
     key = key or ids.new(prefix, os.urandom(KEY_LETTERS))
     id = ids.new("key", os.urandom(ids.ID_BYTES))

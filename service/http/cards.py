@@ -17,6 +17,7 @@ from events.countries import COUNTRIES
 from events.currencies import CURRENCIES
 from events.errors import Declined, Refusal
 from events.values import Address
+from service.http.card_brands import brand_of
 from service.http.door import Call
 from service.http.params import card as parameters_of
 
@@ -25,17 +26,6 @@ SEPARATORS = str.maketrans("", "", " -")
 YEARS_AHEAD_MAX = 50
 FINGERPRINT_LETTERS = 16
 TEST_BANK = "STRIPE TEST BANK"
-
-# Brands by the ranges that numbers of so many digits begin in (ISO/IEC 7812-1 assigns them).
-RANGES = (
-    ("amex", ((34, 34), (37, 37))),
-    ("diners", ((300, 305), (36, 36), (38, 39))),
-    ("jcb", ((3528, 3589),)),
-    ("visa", ((4, 4),)),
-    ("mastercard", ((51, 55), (2221, 2720))),
-    ("discover", ((6011, 6011), (644, 649), (65, 65))),
-    ("unionpay", ((62, 62), (81, 81))),
-)
 
 # The currency of bank accounts where none is given.
 CURRENCY_OF: Mapping[str, str] = dict.fromkeys(
@@ -230,14 +220,6 @@ def cvc_ok(cvc: str, brand: str | None = None) -> str:
     if not re.fullmatch(digits, cvc):
         raise Declined("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
     return cvc
-
-
-def brand_of(number: str) -> str:
-    """The brand of a card, by what its number begins with."""
-    for brand, ranges in RANGES:
-        if any(low <= int(number[: len(str(low))]) <= high for low, high in ranges):
-            return brand
-    return "unknown"
 
 
 def _card(

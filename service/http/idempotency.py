@@ -7,7 +7,7 @@ process is found there too: the second to commit is told so and replays the firs
 import asyncio
 
 from events.errors import Refusal
-from service.http.masking import is_card_number
+from service.http.masking import holds_card_number
 
 KEY_CHARACTERS_MAX = 255
 
@@ -44,5 +44,5 @@ def check_key(key: str) -> None:
         raise Refusal(f"Idempotency keys are 1 to {KEY_CHARACTERS_MAX} characters long; this one has {len(key)}.")
     if not key.isprintable():
         raise Refusal("Idempotency keys may contain printable characters only.")
-    if is_card_number(key):
-        raise Refusal("An idempotency key is kept, and may not be the number of a card.")
+    if holds_card_number(key):
+        raise Refusal("An idempotency key is kept, and may not hold what may be the number of a card.")

@@ -5,12 +5,18 @@ kept, by its last four digits alone.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from events.card import luhn
+from service.http import card_brands
 
 DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){11,18}(?![0-9])")
 NUMBER_CHARACTERS_MAX = 40  # of a card number with separators, so that a cut leaves no half of one
+CARD_DIGITS_MIN = 13
+GROUPS = re.compile(r"[0-9]+(?:[ ._:/+-][0-9]+)*")
+GROUP_SIZES = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 4, 1), (6, 13))
+RANDOM = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{24,}")
 SEPARATORS = str.maketrans("", "", " .-")
 RUN = re.compile(r"[0-9](?:[ .-]?[0-9]){2,}")
 
@@ -59,10 +65,28 @@ def hidden(text: str) -> str:
     return RUN.sub("****", text)
 
 
-def is_card_number(text: str) -> bool:
-    """Whether the whole text may be the number of a card."""
-    match = DIGITS.fullmatch(text)
-    return match is not None and luhn(_digits(text))
+def holds_card_number(text: str) -> bool:
+    """Whether the number of a card stands somewhere in the text: in one piece, or in groups as people write it.
+
+    What generators of random keys make is passed over, UUIDs and long hexadecimal digests: one in some hundred of them
+    would hold a number by chance.
+    """
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    for match in GROUPS.finditer(RANDOM.sub(_unless_decimal, plain)):
+        groups = re.split("[^0-9]", match[0])
+        written = {group for group in groups if len(group) >= CARD_DIGITS_MIN}
+        for sizes in GROUP_SIZES:
+            for first in range(len(groups) - len(sizes) + 1):
+                together = groups[first : first + len(sizes)]
+                if tuple(map(len, together)) == sizes:
+                    written.add("".join(together))
+        if any(card_brands.of_some_brand(number) and luhn(number) for number in written):
+            return True
+    return False
+
+
+def _unless_decimal(match: re.Match[str]) -> str:
+    return match[0] if match[0].isdecimal() else "/"
 
 
 def secret(location: Sequence[int | str]) -> bool:

@@ -7,11 +7,12 @@ import orjson
 from events.errors import Refusal
 from projections.read import PageOf
 
+MARGIN = b"\n    "  # of items; line ends within texts are escaped in JSON
 LIST, SEARCH_RESULT = (b'{\n  "object": "%b",\n  "data": [' % object for object in (b"list", b"search_result"))
 
 
 def list_body(url: str, bodies: Sequence[bytes], has_more: bool, total_count: int | None = None) -> bytes:
-    """A page as the API's list object; its items keep the margin they are stored with."""
+    """A page as the API's list object, its items indented as they stand in it."""
     return _joined(LIST, bodies, {"has_more": has_more, **_total(total_count), "url": url})
 
 
@@ -29,10 +30,8 @@ def _joined(start: bytes, bodies: Sequence[bytes], rest: dict[str, object]) -> b
     end = b"".join(b",\n  %b: %b" % (orjson.dumps(name), orjson.dumps(value)) for name, value in rest.items()) + b"\n}"
     if not bodies:
         return start + b"]" + end
-    items = list(bodies)
-    items[0] = start + b"\n" + items[0]
-    items[-1] += b"\n  ]" + end
-    return b",\n".join(items)  # the one copy of a page that may be large
+    items = b",\n".join(bodies).replace(b"\n", MARGIN)
+    return b"".join((start, MARGIN, items, b"\n  ]", end))
 
 
 def unknown_cursor(kind: str, page: PageOf) -> Refusal:

@@ -190,7 +190,7 @@ class _Profile(Parameters):
 
     address: Annotated[Address | None, Cleared] = None
     """Postal address; replaced as a whole."""
-    balance: Annotated[Amount | None, NotEmpty] = None
+    balance: Amount | None = None
     """Where the customer's balance is to stand, in minor units of its currency: negative for credit."""
     business_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     """Name of the customer's business."""

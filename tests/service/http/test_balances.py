@@ -282,3 +282,18 @@ async def test_balances_serve_the_client_for_python(api: Api) -> None:
 @pytest.mark.node
 async def test_balances_serve_the_client_for_node(api: Api, node: Any) -> None:
     await by_node.told(node, "balances.mjs", str(api.port), api.key)
+
+
+async def test_an_empty_integer_is_no_integer(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    for path, param in (
+        ("/v1/customers", "balance"),
+        (f"/v1/customers/{customer}", "balance"),
+        (f"/v1/customers/{customer}/balance_transactions", "amount"),
+        ("/v1/customers", "next_invoice_sequence"),
+    ):
+        code, blamed, _ = await api.refused(
+            "POST", path, f"{param}=&currency=usd" if param == "amount" else f"{param}="
+        )
+        assert (code, blamed) == ("parameter_invalid_integer", param)
+    assert (await api.refused("GET", "/v1/customers?limit="))[:2] == ("parameter_invalid_integer", "limit")

@@ -5,7 +5,9 @@ Everything is used that takes one, rightly and wrongly; then all there is is loo
 
 import asyncio
 import logging
+import random
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -272,7 +274,41 @@ def test_of_what_was_sent_as_an_id_any_long_number_is_masked() -> None:
 def test_every_number_for_tests_would_be_masked() -> None:
     for number in cards.BY_NUMBER:
         assert masking.masked(f"No such token: '{number}'") == f"No such token: '****{number[-4:]}'"
-        assert masking.is_card_number(number)
+        for key in (number, f"order-{number}", f"{number}/1", f"1-{number}", f"x{number}x", f"12345 {number} 6"):
+            assert masking.holds_card_number(key), key
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["4242 4242 4242 4242", "order-4242-4242-4242-4242-1", "a.4242.4242.4242.4242", "2026:4242/4242/4242/4242",
+     "3782-822463-10005", "retry_4242_4242_4242_4242", "４２４２４２４２４２４２４２４２", "0000-4532015112830366"],
+)  # fmt: skip
+def test_a_number_in_groups_is_found_too(key: str) -> None:
+    assert masking.holds_card_number(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "order-1", "order-6735", "1764211352000", "2026-11-27T02:45:00.123456", "4242424242424241",
+     "42424242424242424242", "stripe-node-retry-42424242-4242-4242-8242-424242424242", f"a{NUMBER}{NUMBER}b",
+     *(f"order-{1764211352000 + n}" for n in range(10)), *(f"5123-202611{n}-0245" for n in range(10, 30))],
+)  # fmt: skip
+def test_what_only_looks_like_a_number_is_none(key: str) -> None:
+    assert not masking.holds_card_number(key)
+
+
+def test_no_uuid_and_no_digest_is_taken_for_a_number() -> None:
+    dice = random.Random(4)
+    for _ in range(20_000):
+        assert not masking.holds_card_number(f"retry-{uuid.UUID(int=dice.getrandbits(128))}")
+        assert not masking.holds_card_number(dice.randbytes(16).hex())
+
+
+async def test_a_card_number_within_an_idempotency_key_is_refused_and_stays_nowhere(api: Api) -> None:
+    for key in (f"order-{NUMBER}", f"{SPACED} again"):
+        answer = await api.post("/v1/customers", "name=x", Idempotency_Key=key)
+        assert answer.status == 400
+        assert_silent(answer.body, str(answer.headers))
 
 
 def test_what_is_made_of_a_request_shows_nothing_of_it() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import pytest
 
 from events.clock import FrozenClock
@@ -284,3 +285,16 @@ async def test_paths_in_a_list_start_with_data_and_lead_somewhere(api: Api) -> N
         assert (code, param) == (None, "expand")
         if asked == "sources":
             assert "'data.sources'" in message
+
+
+async def test_a_list_is_indented_whole(api: Api) -> None:
+    """As `json.dumps(..., indent=2)` does it, items and what is within them too."""
+    tax_id = "tax_id_data[0][type]=eu_vat&tax_id_data[0][value]=DE123456789"
+    customer = (await api.customer(f"name=a%0Ab&metadata[k]=v&{tax_id}"))["id"]
+    await api.customer()
+    await api.post("/v1/coupons", "percent_off=5&duration=once")
+    for path in ("/v1/customers", "/v1/customers?limit=1&expand[]=data.tax_ids&expand[]=total_count", "/v1/coupons",
+                 f"/v1/customers/{customer}/tax_ids", f"/v1/customers/{customer}/sources", "/v1/events",
+                 "/v1/customers/search?query=name:'a'", f"/v1/customers/{customer}?expand[]=tax_ids"):  # fmt: skip
+        body = (await api.get(path)).body
+        assert body == orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2), path

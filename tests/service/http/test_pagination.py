@@ -13,14 +13,14 @@ def test_a_list_without_items_is_written_in_full() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_items_are_put_in_as_the_bytes_they_are_stored_as(count: int) -> None:
-    items = [b'{\n  "id": "cus_%d"\n}' % number for number in range(count)]
+def test_items_are_indented_as_they_stand_in_the_list(count: int) -> None:
+    items = [
+        orjson.dumps({"id": f"cus_{number}", "name": "a\nb", "metadata": {"a": "b"}}, option=orjson.OPT_INDENT_2)
+        for number in range(count)
+    ]
     body = pagination.list_body("/v1/customers", items, True, 7)
-    assert body == (
-        b'{\n  "object": "list",\n  "data": [\n'
-        + b",\n".join(items)
-        + b'\n  ],\n  "has_more": true,\n  "total_count": 7,\n  "url": "/v1/customers"\n}'
-    )
+    assert body == orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+    assert [orjson.dumps(item, option=orjson.OPT_INDENT_2) for item in orjson.loads(body)["data"]] == items
     assert list(orjson.loads(body)) == ["object", "data", "has_more", "total_count", "url"]
 
 

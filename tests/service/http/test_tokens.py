@@ -11,7 +11,7 @@ import stripe
 from events.card import TRAITS, luhn
 from events.countries import COUNTRIES
 from events.errors import Declined
-from service.http import cards
+from service.http import card_brands, cards
 from tests.service.http.test_python_client import Story, told
 from tests.service.serving import Answer, Api, Serve
 
@@ -276,7 +276,7 @@ def test_a_card_is_good_through_the_end_of_its_month() -> None:
     ],
 )
 def test_a_brand_is_known_by_what_its_numbers_begin_with(number: str, brand: str) -> None:
-    assert cards.brand_of(number) == brand
+    assert card_brands.brand_of(number) == brand
 
 
 def test_every_number_for_tests_is_one_and_every_name_is_anothers() -> None:
