@@ -52,7 +52,7 @@ class GroupCommit:
         self._connection = DedicatedConnection(dsn, application="append", **PINNED_PLANS)
         self._read_models = read_models
         self._observe = observe
-        self._gather: Gather[Append, Stored] = Gather(self._store, batch_max=batch_max, alone=_marks)
+        self._gather: Gather[Append, Stored] = Gather(self._store, batch_max=batch_max, alone=_marks, share=_share)
 
     async def append(self, item: Append) -> Stored:
         """Store one item; see Log.append."""
@@ -60,6 +60,10 @@ class GroupCommit:
             return await self._gather.ask(item)
         except Overloaded as error:
             raise LogUnavailable("too many appends are waiting") from error
+
+    def wait_s(self) -> float:
+        """How long one more append would wait, as far as can be told, until it is stored."""
+        return self._gather.wait_s()
 
     async def close(self) -> None:
         """Store what is waiting, then let the connection go."""
@@ -110,6 +114,11 @@ def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
         single.extend(item.beside)
         leaders.extend([leader] * (1 + len(item.beside)))
     return single, leaders
+
+
+def _share(item: Append) -> Hashable:
+    """Whose an append is: each account and mode has the same share of a batch."""
+    return (item.origin.account, item.origin.livemode)
 
 
 def _marks(item: Append) -> Iterable[Hashable]:

@@ -17,7 +17,17 @@ from events.database_url import parse
 from events.errors import LogUnavailable
 from events.follow import Wakeup
 from events.outage import DatabaseUnavailable, failing
-from service import data_directory, egress, keys, maintenance, suitability, telling, timekeeper
+from service import (
+    data_directory,
+    egress,
+    keys,
+    limits,
+    maintenance,
+    memory,
+    suitability,
+    telling,
+    timekeeper,
+)
 from service.dev import postgres
 from service.dev.cluster import PostgresFailed
 from service.dev.hosts import HostCheck
@@ -43,7 +53,6 @@ EXPOSED = (
     "whoever reaches this address can use the well-known key sk_test_rollbook: set ROLLBOOK_HOST=127.0.0.1, or "
     "ROLLBOOK_ENV=production"
 )
-KEEPALIVE_S = 75.0
 GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays for a collection
 
 
@@ -55,6 +64,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         log.warning("development.exposed", host=settings.host, meaning=EXPOSED)
     if "worker" in roles:
         egress.secured(settings)  # its files are needed later, and missed now
+    memory.configure()
     gc.freeze()  # what is loaded by now stays: no use looking through it again and again
     gc.set_threshold(GARBAGE_THRESHOLD)
     stop = asyncio.Event()
@@ -129,8 +139,20 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     application = web.Application(client_max_size=settings.body_bytes_max)
     if not api or settings.operations_port is None:
         application.add_routes(health.routes())
+    admission = limits.admission(core)
+    connections = limits.connections(settings, admission)
     if api:
-        feed = Feed(core.pool, Wakeup(core.dsn, "rollbook_log"), bytes_enough=settings.page_bytes_max)
+        core.metrics.readings.include(limits.ShedMetrics(admission, connections))
+        application.on_startup.append(admission.open)
+        application.on_cleanup.append(admission.close)
+        feed = Feed(
+            core.pool,
+            Wakeup(core.dsn, "rollbook_log"),
+            waiting_max=settings.feed_waiting_max,
+            account_waiting_max=settings.feed_account_waiting_max,
+            key_waiting_max=settings.feed_key_waiting_max,
+            bytes_enough=settings.page_bytes_max,
+        )
         application.on_startup.append(feed.open)
         application.on_shutdown.append(feed.close)
         core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
@@ -154,8 +176,8 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             metrics=core.metrics,
             finder=core.finder,
             master_keys=core.master_keys,
+            admission=admission,
             default_version=settings.api_version,
-            request_timeout_s=settings.request_timeout_s,
             tax_countries=settings.collecting,
         )
         if not settings.production:
@@ -167,9 +189,10 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
         application.add_routes(routes(door))
     runner = ApiRunner(
         application,
+        connections=connections,
         unreadable=core.metrics.requests.of("unreadable"),
         access_log=None,
-        keepalive_timeout=KEEPALIVE_S,
+        keepalive_timeout=settings.keepalive_s,
         shutdown_timeout=settings.drain_s,
     )
     await runner.setup()

@@ -79,7 +79,51 @@ class Settings(BaseSettings):
         description="largest page in bytes: lists, searches and feeds end earlier, with has_more, though not before "
         "their first object; and no more than that is expanded in one request",
     )
-    request_timeout_s: float = Field(30.0, gt=0, description="longest a request may take to arrive and be answered")
+    request_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="longest a request may take to arrive and be answered; then it is given up with 503, or with 408 "
+        "where its body did not arrive. What waits for the feed is not counted",
+    )
+    header_timeout_s: float = Field(15.0, gt=0, description="longest a request's headers may take to arrive")
+    write_timeout_s: float = Field(
+        30.0, gt=0, description="longest a client may take to read one answer before its connection is closed"
+    )
+    keepalive_s: float = Field(75.0, gt=0, description="how long a connection without a request is kept")
+    connections_max: int = Field(
+        8192,
+        gt=0,
+        description="open connections of one process, fewer where it may not open so many files (ulimit -n, less 64); "
+        "more are answered 503 and closed",
+    )
+    in_flight_max: int = Field(1024, gt=0, description="requests in flight in one process; more are answered 503")
+    account_in_flight_max: int = Field(
+        512, gt=0, description="and of those, of one account and mode; more are answered 429"
+    )
+    key_in_flight_max: int = Field(256, gt=0, description="and of those, with one API key; more are answered 429")
+    live_rate_max: int = Field(
+        10_000, ge=0, description="requests a second of one live API key in one process; more are 429; 0: no limit"
+    )
+    test_rate_max: int = Field(10_000, ge=0, description="the same of one test API key")
+    search_rate_max: int = Field(
+        1_000, ge=0, description="searches a second of one API key in one process; more are answered 429; 0: no limit"
+    )
+    bytes_in_flight_max: int = Field(
+        64 * 1024 * 1024,
+        gt=0,
+        description="bytes of large bodies and answers that one process has in memory for its clients; beyond, 503",
+    )
+    key_bytes_in_flight_max: int = Field(
+        32 * 1024 * 1024, gt=0, description="and of those, for one API key; beyond, 429"
+    )
+    append_wait_max_s: float = Field(
+        5.0,
+        gt=0,
+        description="longest a write is expected to wait for Postgres; while more do, writes are answered 503",
+    )
+    feed_waiting_max: int = Field(1000, gt=0, description="requests that wait for the feed in one process")
+    feed_account_waiting_max: int = Field(250, gt=0, description="and of those, of one account and mode")
+    feed_key_waiting_max: int = Field(100, gt=0, description="and of those, with one API key")
     key_cache_s: float = Field(5.0, ge=0, description="how long a process may go on trusting a key revoked elsewhere")
     pool_size_max: int = Field(8, gt=0, description="connections to Postgres for pages, loads and followers")
     append_batch_max: int = Field(128, gt=0, description="most appends that are stored together")

@@ -5,10 +5,11 @@ listener and one look at what is new; only those whom something is for read agai
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -49,11 +50,30 @@ class NotReached(Exception):
 
 
 class Crowded(Exception):
-    """As many wait in this process as may."""
+    """As many wait as may: of the process, of the account and mode, or of the key, as `whose` says."""
+
+    def __init__(self, whose: Literal["process", "account", "key"]) -> None:
+        super().__init__(whose)
+        self.whose = whose
+
+
+class Waiting(Protocol):
+    """A request that waits: `begin` is called before, and `end`, which may refuse to go on, after."""
+
+    key_id: str
+
+    def begin(self) -> None:
+        """The wait begins."""
+        ...
+
+    async def end(self) -> None:
+        """It is over."""
+        ...
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Waiter:
+    key_id: str | None
     account: str
     livemode: bool
     types: Sequence[str] | None
@@ -63,7 +83,7 @@ class _Waiter:
 
 
 class Feed:
-    """Reads the feed, for as many as `waiting_max` that wait at once."""
+    """Reads the feed, for as many as `waiting_max` that wait at once; of an account and mode, and of a key, fewer."""
 
     def __init__(
         self,
@@ -71,11 +91,17 @@ class Feed:
         wakeup: Wakeup,
         *,
         waiting_max: int = WAITING_MAX,
+        account_waiting_max: int = WAITING_MAX,
+        key_waiting_max: int = WAITING_MAX,
         bytes_enough: int = BYTES_ENOUGH,
     ) -> None:
         self._pool = pool
         self._wakeup = wakeup
         self._waiting_max = waiting_max
+        self._account_waiting_max = account_waiting_max
+        self._key_waiting_max = key_waiting_max
+        self._accounts: Counter[tuple[str, bool]] = Counter()
+        self._keys: Counter[str | None] = Counter()
         self._bytes_enough = bytes_enough
         self._waiting: set[_Waiter] = set()
         self._stop = asyncio.Event()
@@ -109,6 +135,7 @@ class Feed:
         types: Sequence[str] | None = None,
         limit: int,
         wait_s: float = 0,
+        waiting: Waiting | None = None,
     ) -> Portion:
         """The next notices after a position, None for the present; when there are none, the first to come in `wait_s`.
 
@@ -117,22 +144,55 @@ class Feed:
         portion, reached_at = await self._read(account, livemode, after, None, types, limit)
         if portion.notices or wait_s <= 0 or self._stop.is_set():
             return portion
-        if len(self._waiting) >= self._waiting_max:
-            raise Crowded
         waiter = _Waiter(
-            account=account, livemode=livemode, types=types, position=portion.position, reached_at=reached_at
+            key_id=None if waiting is None else waiting.key_id,
+            account=account,
+            livemode=livemode,
+            types=types,
+            position=portion.position,
+            reached_at=reached_at,
         )
-        self._waiting.add(waiter)
+        self._add(waiter)
+        if waiting is not None:
+            waiting.begin()
         self._wakeup.poke()  # something may have come since it was read
         try:
             async with asyncio.timeout(wait_s):
                 await waiter.woken.wait()
+            woken = True
         except TimeoutError:
-            return Portion((), waiter.position)
+            woken = False
         finally:
-            self._waiting.discard(waiter)
+            self._remove(waiter)
+        if waiting is not None:
+            await waiting.end()
+        if not woken:
+            return Portion((), waiter.position)
         portion, _ = await self._read(account, livemode, waiter.position, waiter.reached_at, types, limit)
         return portion
+
+    def _add(self, waiter: _Waiter) -> None:
+        """Let one more wait. Raises Crowded."""
+        whose = (waiter.account, waiter.livemode)
+        if waiter.key_id is not None and self._keys[waiter.key_id] >= self._key_waiting_max:
+            raise Crowded("key")
+        if self._accounts[whose] >= self._account_waiting_max:
+            raise Crowded("account")
+        if len(self._waiting) >= self._waiting_max:
+            raise Crowded("process")
+        self._waiting.add(waiter)
+        self._accounts[whose] += 1
+        self._keys[waiter.key_id] += 1
+
+    def _remove(self, waiter: _Waiter) -> None:
+        self._waiting.discard(waiter)
+        whose = (waiter.account, waiter.livemode)
+        self._accounts[whose] -= 1
+        if not self._accounts[whose]:
+            del self._accounts[whose]
+        self._keys[waiter.key_id] -= 1
+        if not self._keys[waiter.key_id]:
+            del self._keys[waiter.key_id]
 
     async def _read(
         self,

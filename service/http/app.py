@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from events.decider import Reply
 from service.http import cors, docs
-from service.http.door import Door
+from service.http.door import Call, Door, Route
 from service.http.operation import Operation
 from service.http.routes import (
     balance_transactions,
@@ -51,6 +52,7 @@ MODULES = (
     webhook_endpoints,
 )
 ANY_PATH = "/{path:(?s:.*)}"  # with escaped line ends too
+SEARCH = "customers.search"  # its requests cost the most, and have a rate limit of their own
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
@@ -63,8 +65,9 @@ def routes(door: Door) -> list[web.RouteDef]:
             door.opens(
                 operation.name,
                 operation.right,
-                operation.route,
+                _page(operation.route) if _is_page(operation) else operation.route,
                 publishable=operation.publishable,
+                rate_max=door.admission.bounds.search_rate_max if operation.name == SEARCH else 0,
                 beside=operation.beside,
             ),
             expect_handler=_expect_later,
@@ -79,6 +82,22 @@ def routes(door: Door) -> list[web.RouteDef]:
         for method, handler in (("OPTIONS", preflights), ("*", unknown))
     ]
     return [*docs.routes(OPERATIONS), *opened, *last]
+
+
+def _is_page(operation: Operation) -> bool:
+    answers = operation.answers
+    return isinstance(answers, str) and answers.startswith(("list.", "search_result."))
+
+
+def _page(route: Route) -> Route:
+    """A route whose answers may be large: a key has few of them made at once, and none where there is no room."""
+
+    async def within_bounds(call: Call) -> Reply:
+        async with call.ticket.pages:
+            call.ticket.room()
+            return await route(call)
+
+    return within_bounds
 
 
 async def _expect_later(request: web.Request) -> None:

@@ -8,7 +8,7 @@ act. Every answer carries a Request-Id.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -44,6 +44,8 @@ from service.http import (
 from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import Running, check_key
+from service.http.limits.admission import Admission, Ticket
+from service.http.limits.shed import Shed, TimedOut
 from service.http.masking import masked
 from service.http.permissions import ALWAYS, NOTHING, Beside
 from service.metrics import Metrics
@@ -59,6 +61,8 @@ Model = TypeVar("Model", bound=BaseModel)
 ID_CHARACTERS_MAX = 255
 KEY_IN_USE_WAIT_S = 0.5  # for the first request of an idempotency key: clients come again after as long
 WITH_BODY = ("POST", "PUT")
+WRITES = frozenset(("POST", "PUT", "DELETE"))
+LARGE = 64 * 1024  # bytes of a body or an answer that are worth counting
 OUR_OWN = "/v1/rollbook/"  # routes that the API reference does not know; they take JSON too
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -84,6 +88,8 @@ class Call:
     raw: dict[str, FormValue]
     match: dict[str, str]
     beside: Beside
+    ticket: Ticket
+    authorization: str | None
     idempotency_key: str | None = None
     began: bool = field(default=False)  # whether a refusal from here on is kept under the idempotency key
     key_use: KeyUse | None = None
@@ -102,6 +108,10 @@ class Call:
         """Raises KeyLacksRight when the caller's key is a restricted one without the permission."""
         if self.caller.power == "restricted":
             self.door.authenticator.permit(self.caller, permission)
+
+    def hold(self, bodies: Sequence[bytes]) -> None:
+        """Count what was read for the answer among the bytes in flight. Raises a refusal when they are too many."""
+        self.ticket.hold(sum(map(len, bodies)))
 
     def begin(self) -> Origin:
         """Begin to act: from here on even a refusal is an answer to keep. Gives the origin of what will happen."""
@@ -139,8 +149,8 @@ class Door:
     metrics: Metrics
     finder: Finder
     master_keys: MasterKeys
+    admission: Admission
     default_version: str
-    request_timeout_s: float
     tax_countries: frozenset[str] = frozenset()  # that tax is collected in
     running: Running = field(default_factory=Running)
 
@@ -152,11 +162,13 @@ class Door:
         *,
         publishable: bool = False,
         beside: Beside = NOTHING,
+        rate_max: int = 0,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it.
 
         Without a `route` it answers every caller that there is none. Where a publishable key will do, the key may come
-        as the parameter `key` too.
+        as the parameter `key` too. `rate_max` bounds the requests a second that a key may make of
+        this route alone.
         """
         answered = self.metrics.requests.of(name)
         always = beside.get(ALWAYS, ())
@@ -166,34 +178,53 @@ class Door:
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
             traceparent = _traceparent(request.headers)
             headers = CIMultiDict(((REQUEST_ID, request_id), *answer_headers.OF_THE_API))
-            actor, livemode = None, False
+            actor, livemode, ticket, quiet = None, False, None, False
             try:
+                ticket = self.admission.enter(started, writes=request.method in WRITES)
                 authorization, sent = request.headers.get(AUTHORIZATION), None
                 if publishable and authorization is None:
-                    authorization, sent = await self._key_sent_as_parameter(request)
+                    authorization, sent = await self._key_sent_as_parameter(request, ticket)
                 caller = await self.authenticator.caller(authorization, request.headers.get(cors.ORIGIN))
                 actor, livemode = caller.key_id, caller.livemode
+                ticket.admit(caller, started, name, rate_max)
                 if route is not None:
                     self.authenticator.permit(caller, right, publishable=publishable)
                     for permission in always:
                         self.authenticator.permit(caller, permission)
-                reply = await self._answer(
-                    request, request_id, traceparent, caller, route, headers, beside, sent, publishable
-                )
+                call = (request_id, traceparent, caller, authorization, ticket)
+                reply = await self._answer(request, call, route, headers, beside, sent, publishable)
                 status, body = reply.status, reply.body
+                if request.method == "GET" and len(body) > max(LARGE, ticket.bytes):
+                    ticket.hold(len(body) - ticket.bytes)
+            except asyncio.CancelledError:
+                if ticket is None or not ticket.overdue:
+                    if ticket is not None:
+                        ticket.release()
+                    raise
+                _go_on()
+                late = TimedOut() if request.content.is_eof() else refusals.TooSlow()
+                status, body = self._failed(late, name, request_id, livemode, headers)
+            except Shed as shed:
+                quiet = True  # there may be thousands a second
+                self.admission.count(shed.reason)
+                status, body = self._failed(shed, name, request_id, livemode, headers)
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)
             elapsed_s = time.perf_counter() - started
             answered(status, elapsed_s)
-            log.info(
-                "request.answered",
-                route=name,
-                status=status,
-                elapsed_ms=round(elapsed_s * 1000, 2),
-                request=request_id,
-                trace=trace.id_of(traceparent),
-                actor=actor,
-            )
+            if ticket is not None:
+                ticket.answer(len(body) if len(body) > LARGE else 0)
+                request.protocol.ticket = ticket  # type: ignore[attr-defined]  # it is the protocol of limits.connections
+            if not quiet:
+                log.info(
+                    "request.answered",
+                    route=name,
+                    status=status,
+                    elapsed_ms=round(elapsed_s * 1000, 2),
+                    request=request_id,
+                    trace=trace.id_of(traceparent),
+                    actor=actor,
+                )
             return web.Response(body=body, status=status, headers=headers)
 
         return handle
@@ -201,9 +232,7 @@ class Door:
     async def _answer(
         self,
         request: web.Request,
-        request_id: str,
-        traceparent: str,
-        caller: KeyHolder,
+        admitted: tuple[str, str, KeyHolder, str | None, Ticket],
         route: Route | None,
         headers: CIMultiDict[str],
         beside: Beside,
@@ -211,6 +240,7 @@ class Door:
         publishable: bool = False,
     ) -> Reply:
         """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
+        request_id, traceparent, caller, authorization, ticket = admitted
         version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
         account = request.headers.get("Stripe-Account")
@@ -231,9 +261,11 @@ class Door:
             traceparent=traceparent,
             caller=caller,
             version=version,
-            raw=await self._parameters(request) if sent is None else sent,
+            raw=await self._parameters(request, ticket) if sent is None else sent,
             match=dict(request.match_info),
             beside=beside,
+            ticket=ticket,
+            authorization=authorization,
         )
         if publishable:
             call.raw.pop("key", None)
@@ -285,7 +317,7 @@ class Door:
         try:
             try:
                 return await route(call)
-            except (AlreadyAnswered, LogUnavailable, LockTimeout, refusals.KeyLacksRight):
+            except (AlreadyAnswered, LogUnavailable, LockTimeout, Shed, refusals.KeyLacksRight):
                 raise  # passing troubles are not answers, and what a key may not ask for is no replay for it either
             except Exception as error:
                 if not call.began:
@@ -301,7 +333,7 @@ class Door:
             if receipt is None:  # its day passed between the two looks
                 raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
             return self._replay(receipt, use, headers)
-        except refusals.KeyLacksRight:
+        except (Shed, refusals.KeyLacksRight):
             raise
         except Refusal:
             receipt = await self._receipt(call)  # a replay comes before parsing, so before its faults
@@ -321,7 +353,9 @@ class Door:
         headers["Original-Request"] = receipt.request_id
         return Reply(status=receipt.status, body=receipt.body)
 
-    async def _key_sent_as_parameter(self, request: web.Request) -> tuple[str | None, dict[str, FormValue] | None]:
+    async def _key_sent_as_parameter(
+        self, request: web.Request, ticket: Ticket
+    ) -> tuple[str | None, dict[str, FormValue] | None]:
         """The header that would have said what the parameter `key` says, and the parameters if it was in the body.
 
         In a URL a secret key would be in the logs of whatever is between; and nobody's body is parsed at length.
@@ -332,18 +366,20 @@ class Door:
             if not key.startswith("pk_"):
                 raise refusals.SecretKeyInUrl
             return f"Bearer {key}", None
-        sent = await self._parameters(request, min(ANONYMOUS_BODY_BYTES_MAX, request.client_max_size))
+        sent = await self._parameters(request, ticket, min(ANONYMOUS_BODY_BYTES_MAX, request.client_max_size))
         key = sent.get("key")
         return f"Bearer {key}" if isinstance(key, str) and key else None, sent
 
-    async def _parameters(self, request: web.Request, bytes_max: int | None = None) -> dict[str, FormValue]:
+    async def _parameters(
+        self, request: web.Request, ticket: Ticket, bytes_max: int | None = None
+    ) -> dict[str, FormValue]:
         if request.method not in WITH_BODY:
             return form.decode(request.rel_url.raw_query_string) if request.rel_url.raw_query_string else {}
         bytes_max = request.client_max_size if bytes_max is None else bytes_max
-        return _decoded(request, await self._body(request, bytes_max))
+        return _decoded(request, await self._body(request, ticket, bytes_max))
 
-    async def _body(self, request: web.Request, bytes_max: int) -> bytes:
-        """The whole body. Raises the refusals of one that is too large, too slow or breaks off."""
+    async def _body(self, request: web.Request, ticket: Ticket, bytes_max: int) -> bytes:
+        """The whole body. Raises the refusals of one that is too large, finds no room or breaks off."""
         content = request.content
         try:
             if content.is_eof():  # as a rule it came with the headers
@@ -351,18 +387,19 @@ class Door:
                 if len(body) > bytes_max:
                     raise refusals.TooLarge
                 return body
-            if (request.content_length or 0) > bytes_max:
+            length = request.content_length
+            if (length or 0) > bytes_max:
                 raise refusals.TooLarge
+            expected = bytes_max if length is None else length
+            if expected > LARGE:
+                ticket.hold(expected)
             await _say_continue(request)
             read = bytearray()
-            async with asyncio.timeout(self.request_timeout_s):
-                while chunk := await content.readany():
-                    read += chunk
-                    if len(read) > bytes_max:
-                        raise refusals.TooLarge
+            while chunk := await content.readany():
+                read += chunk
+                if len(read) > bytes_max:
+                    raise refusals.TooLarge
             return bytes(read)
-        except TimeoutError:
-            raise refusals.TooSlow from None
         except OSError:
             raise refusals.ClientGone from None
         except web.RequestPayloadError:
@@ -381,6 +418,13 @@ class Door:
         log.error("request.failed", route=route, request=request_id, error=type(error).__name__, exc_info=error)
         if isinstance(error, BrokenHistory):
             self.metrics.broken_history.inc()
+
+
+def _go_on() -> None:
+    """Take back the cancellation by which a request is given up that takes too long."""
+    task = asyncio.current_task()
+    assert task is not None, "requests are handled by tasks"
+    task.uncancel()
 
 
 def _traceparent(headers: CIMultiDictProxy[str]) -> str:

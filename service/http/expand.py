@@ -4,7 +4,7 @@ Objects are expanded level by level, all of a page together: one query a propert
 a request has changed and not stored yet is seen as it will be. A path through null stops there in silence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Ref
 
 LEVELS_MAX = 4
 ITEMS_SHOWN = 10
+PARSED = 3  # times the memory of an object's bytes that it takes while it is worked on
 TOTAL_COUNT = "total_count"  # of a list, beside its data
 Tree = dict[str, "Tree"]  # property -> what is expanded within it
 Shown = dict[str, Any]
@@ -140,11 +141,15 @@ class Expander:
         livemode: bool,
         pending: Iterable[Rows] = (),
         tax_countries: AbstractSet[str] = frozenset(),
+        hold: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`hold` is called with the bytes of memory that are taken, or given back, and may refuse."""
         self._reader = reader
         self._tax_countries = tax_countries
         self._who = (account, livemode)
         self._bytes_left = 0
+        self._hold = hold
+        self._held = 0
         self._resources: dict[tuple[str, str], ResourceRow] = {}
         self._customers: dict[str, bytes] = {}
         for rows in pending:
@@ -156,7 +161,7 @@ class Expander:
         if not tree:
             return list(bodies)
         try:
-            return await self._expanded(bodies, kind, tree)
+            return await self._counted(bodies, kind, tree)
         except TooManyBytes:
             raise AnswerTooLarge(self._reader.page_bytes_max) from None
 
@@ -170,12 +175,20 @@ class Expander:
         kept = list(bodies)
         while True:
             try:
-                return await self._expanded(kept, kind, tree)
+                return await self._counted(kept, kind, tree)
             except TooManyBytes:
                 if len(kept) == 1:
                     raise AnswerTooLarge(self._reader.page_bytes_max) from None
                 half = len(kept) // 2
                 kept = kept[-half:] if backwards else kept[:half]
+
+    async def _counted(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
+        """The same as `_expanded`, whose objects are in memory no longer than it works."""
+        try:
+            return await self._expanded(bodies, kind, tree)
+        finally:
+            self._hold(-self._held)
+            self._held = 0
 
     async def _expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
         """Stored objects with `tree` expanded. Raises TooManyBytes, before more than that is loaded."""
@@ -192,6 +205,8 @@ class Expander:
         self._bytes_left -= bytes
         if self._bytes_left < 0:
             raise TooManyBytes
+        self._hold(PARSED * bytes)
+        self._held += PARSED * bytes
 
     async def _expand(
         self, objects: list[Shown], within: Mapping[str, Node], tree: Tree, ids: Sequence[str] | None = None

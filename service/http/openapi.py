@@ -60,11 +60,12 @@ STATUSES: Mapping[int, str] = {
     408: "The body took too long to arrive.",
     409: "Another request with the same idempotency key is running.",
     413: "The body is too large.",
-    429: "Others kept changing the same object, its test clock is moving, or too many wait: try again.",
+    429: "The key or account has too many requests in flight or sends them too fast, others kept changing the same "
+    "object, or its test clock is moving (`Stripe-Rate-Limited-Reason` says which): try again after `Retry-After`.",
     500: "Something went wrong on our side.",
-    503: "The database cannot be reached: try again.",
+    503: "The service is overloaded, the request took too long, or the database cannot be reached: try again.",
 }
-ALWAYS = (400, 401, 403, 500, 503)
+ALWAYS = (400, 401, 403, 429, 500, 503)
 
 HEADERS: Mapping[str, Any] = {
     "IdempotencyKey": {
@@ -192,8 +193,6 @@ def statuses(operation: Operation) -> tuple[int, ...]:
         possible |= {408, 413}
     if operation.method == "POST":
         possible.add(409)
-    if operation.method != "GET" or operation.answers in LINES:
-        possible.add(429)
     return tuple(sorted(possible))
 
 

@@ -22,6 +22,7 @@ from aiohttp.web_server import Server
 from events import ids
 from events.errors import Refusal
 from service.http import answer_headers, refusals
+from service.http.limits.connections import Bounded, Connections, Refused
 
 log = structlog.get_logger("service")
 
@@ -36,9 +37,14 @@ Answered = Callable[[int, float], None]
 
 
 class ApiRunner(web.AppRunner):
-    """Serves an application by this protocol; `unreadable` counts the answers to what reached no route."""
+    """Serves an application by this protocol, within the bounds of connections.
 
-    def __init__(self, application: web.Application, *, unreadable: Answered, **options: Any) -> None:
+    `unreadable` counts the answers to what reached no route.
+    """
+
+    def __init__(
+        self, application: web.Application, *, connections: Connections, unreadable: Answered, **options: Any
+    ) -> None:
         super().__init__(
             application,
             max_line_size=LINE_BYTES_MAX,
@@ -46,11 +52,13 @@ class ApiRunner(web.AppRunner):
             lingering_time=LINGERING_S,
             **options,
         )
+        self._connections = connections
         self._unreadable = unreadable
 
     async def _make_server(self) -> Server:
         server = await super()._make_server()
         return _ApiServer(
+            self._connections,
             self._unreadable,
             server.request_handler,
             request_factory=server.request_factory,
@@ -60,19 +68,22 @@ class ApiRunner(web.AppRunner):
 
 
 class _ApiServer(Server):
-    def __init__(self, unreadable: Answered, *arguments: Any, **options: Any) -> None:
+    def __init__(self, bounds: Connections, unreadable: Answered, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.bounds = bounds
         self.unreadable = unreadable
 
     def __call__(self) -> RequestHandler:
+        if self.bounds.full:
+            return Refused(self.bounds)  # type: ignore[return-value]  # a protocol, and all that is asked of one
         return _Protocol(self, loop=self._loop, **self._kwargs)
 
 
-class _Protocol(RequestHandler):
+class _Protocol(Bounded):
     __slots__ = ("_body", "_ending", "_head_bytes", "_refused", "_unreadable")
 
     def __init__(self, server: _ApiServer, **options: Any) -> None:
-        super().__init__(server, **options)
+        super().__init__(server.bounds, server, **options)
         self._unreadable = server.unreadable
         self._body: StreamReader = EMPTY_PAYLOAD  # of the request that was read last
         self._head_bytes = 0  # read of a head that is not whole yet

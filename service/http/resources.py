@@ -69,6 +69,7 @@ async def page(
         found = await call.door.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)
     except UnknownCursor:
         raise pagination.unknown_cursor(words(kind), wanted) from None
+    call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
         total = await call.door.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
@@ -146,4 +147,4 @@ def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:
     """Expands for the caller, seeing what a unit of work will store."""
     pending: Sequence[Any] = unit.rows() if unit is not None else ()
     caller, door = call.caller, call.door
-    return Expander(door.reader, caller.account, caller.livemode, pending, door.tax_countries)
+    return Expander(door.reader, caller.account, caller.livemode, pending, door.tax_countries, call.ticket.hold)

@@ -187,6 +187,7 @@ async def list_all(call: Call) -> Reply:
         found = await reader.customers(caller.account, caller.livemode, page, *filters)
     except UnknownCursor:
         raise pagination.unknown_cursor(customer.KIND, page) from None
+    call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
         total = await reader.count_customers(caller.account, caller.livemode, page, *filters)

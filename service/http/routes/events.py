@@ -34,6 +34,7 @@ async def list_all(call: Call) -> Reply:
         )
     except UnknownCursor:
         raise pagination.unknown_cursor("event", page) from None
+    call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
         total = await call.door.notices.count(

@@ -7,10 +7,10 @@ beyond its last line: what lies between is for others.
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from events.decider import Reply
 from service.http.door import Call
+from service.http.limits.shed import RateLimited
 from service.http.operation import Operation
 from service.http.params.feed import ReadFeed
 from service.http.refusals import HttpRefusal
@@ -43,16 +43,30 @@ class NotThereYet(HttpRefusal):
         super().__init__(f"There is no position {after} yet: the last one is {last}.", param="after")
 
 
-class TooManyWait(HttpRefusal):
-    """As many requests wait as this process holds."""
+class TooManyWait(RateLimited):
+    """As many requests wait as may, of the process, the account or the key."""
 
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    headers = {"Stripe-Should-Retry": "true"}  # noqa: RUF012
-
-    def __init__(self) -> None:
+    def __init__(self, whose: str) -> None:
         super().__init__(
-            "Too many requests are waiting for notices here. Ask again later, or without waiting.", code="rate_limit"
+            f"feed-{whose}",
+            "endpoint-concurrency",
+            "Too many requests are waiting for events here. Ask again later, or without waiting.",
         )
+
+
+class _Waiting:
+    """A request that waits: it is not in flight meanwhile, and is answered afterwards only if its key still counts."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.key_id = call.caller.key_id
+
+    def begin(self) -> None:
+        self._call.ticket.suspend()
+
+    async def end(self) -> None:
+        self._call.ticket.resume()
+        await self._call.door.authenticator.caller(self._call.authorization)
 
 
 async def read(call: Call) -> Reply:
@@ -72,13 +86,15 @@ async def read(call: Call) -> Reply:
             types=parameters.types,
             limit=parameters.limit,
             wait_s=parameters.wait,
+            waiting=_Waiting(call),
         )
     except Expired as expired:
         raise NoLongerKept(after or 0, expired.oldest) from None
     except NotReached as beyond:
         raise NotThereYet(after or 0, beyond.last) from None
-    except Crowded:
-        raise TooManyWait from None
+    except Crowded as crowded:
+        raise TooManyWait(crowded.whose) from None
+    call.hold([notice for _, notice in portion.notices])
     return Reply(
         status=200,
         body=b"".join(line(position, notice) for position, notice in portion.notices),

@@ -31,6 +31,7 @@ async def search(call: Call) -> Reply:
     after = BEGINNING if parameters.page is None else _place(call, parameters.query, parameters.page)
     caller, finder = call.caller, call.door.finder
     found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
+    call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
         total = await finder.count(caller.account, caller.livemode, query)

@@ -1,0 +1,305 @@
+"""Admission control: concurrency limits, rate limits, bytes in flight, and the timeout of whole requests.
+
+A request is in flight from its headers to the last byte of its answer that the kernel took. Counts are those of this
+process. Every request costs a few dictionary look-ups here and no timer: one task looks at all that are in flight.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from projections.read import KeyHolder
+from service.http.limits.shed import Overloaded, RateLimited
+
+log = structlog.get_logger("service")
+
+SWEEP_S = 1.0
+PAGES_AT_ONCE = 4  # that one key has read and made; connections to Postgres are left for others' pages
+MUCH = 8 * 1024 * 1024  # bytes in flight after which it is worth looking for memory to give back
+IDLE_S = 2.0  # after which nobody's share is remembered: a rate's allowance is whole again by then
+UNKNOWN_SHARE = 4  # one in so many requests in flight may be of callers that are being looked up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What may be at once; rates are requests a second, and a burst is as many as a second's. Zero is no rate limit."""
+
+    in_flight_max: int
+    account_in_flight_max: int
+    key_in_flight_max: int
+    live_rate_max: int
+    test_rate_max: int
+    search_rate_max: int
+    bytes_max: int
+    key_bytes_max: int
+    append_wait_max_s: float
+    timeout_s: float
+
+
+class Bucket:
+    """A token bucket that holds a second's worth."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self, now: float, rate: float) -> None:
+        self.at = now
+        self.tokens = rate
+
+    def take(self, now: float, rate: float) -> bool:
+        """Take one token, if there is one."""
+        tokens = self.tokens
+        if now > self.at:  # requests may be admitted in another order than they came in
+            tokens = min(rate, tokens + (now - self.at) * rate)
+            self.at = now
+        if tokens < 1:
+            self.tokens = tokens
+            return False
+        self.tokens = tokens - 1
+        return True
+
+
+class Share:
+    """What a key, or an account's mode, has in flight."""
+
+    __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages")
+
+    def __init__(self, account: "Share | None" = None) -> None:
+        self.account = account
+        self.in_flight = 0
+        self.bytes = 0
+        self.last = 0.0
+        self.bucket: Bucket | None = None
+        self.pages: asyncio.Semaphore | None = None
+        self.endpoints: dict[str, Bucket] = {}
+
+
+class Ticket:
+    """One request in flight."""
+
+    __slots__ = ("_admission", "_share", "bytes", "deadline", "overdue", "task")
+
+    def __init__(self, admission: "Admission", task: "asyncio.Task[object] | None", deadline: float) -> None:
+        self._admission = admission
+        self._share: Share | None = None
+        self.bytes = 0
+        self.task = task  # to be cancelled when it is late; None once there is an answer
+        self.deadline = deadline
+        self.overdue = False
+
+    def admit(self, caller: KeyHolder, now: float, endpoint: str | None = None, endpoint_rate: int = 0) -> None:
+        """Count the request to its caller. Raises RateLimited."""
+        admission = self._admission
+        bounds, share = admission.bounds, admission.share(caller)
+        share.last = now
+        account = share.account
+        assert account is not None, "a key's share is within its account's"
+        rate = bounds.live_rate_max if caller.livemode else bounds.test_rate_max
+        if rate:
+            if share.bucket is None:
+                share.bucket = Bucket(now, rate)
+            if not share.bucket.take(now, rate):
+                raise RateLimited("key-rate", "global-rate")
+        if endpoint is not None and endpoint_rate:
+            bucket = share.endpoints.get(endpoint)
+            if bucket is None:
+                bucket = share.endpoints[endpoint] = Bucket(now, endpoint_rate)
+            if not bucket.take(now, endpoint_rate):
+                raise RateLimited("endpoint-rate", "endpoint-rate")
+        if share.in_flight >= bounds.key_in_flight_max:
+            raise RateLimited("key-concurrency", "global-concurrency")
+        if account.in_flight >= bounds.account_in_flight_max:
+            raise RateLimited("account-concurrency", "global-concurrency")
+        if share.bytes >= bounds.key_bytes_max:
+            raise RateLimited("key-bytes", "resource-specific")
+        share.in_flight += 1
+        account.in_flight += 1
+        admission.unknown -= 1
+        self._share = share
+
+    @property
+    def pages(self) -> asyncio.Semaphore:
+        """What is held by those of the key's requests whose pages are being read and made."""
+        share = self._share
+        assert share is not None, "it is admitted"
+        if share.pages is None:
+            share.pages = asyncio.Semaphore(PAGES_AT_ONCE)
+        return share.pages
+
+    def room(self) -> None:
+        """Raises RateLimited, Overloaded where there is no more room for large answers: before one is read in vain."""
+        admission, share = self._admission, self._share
+        if share is not None and share.bytes >= admission.bounds.key_bytes_max:
+            raise RateLimited("key-bytes", "resource-specific")
+        if admission.bytes >= admission.bounds.bytes_max:
+            raise Overloaded("process-bytes")
+
+    def hold(self, bytes: int) -> None:
+        """Count bytes that the request has in memory until it is answered; fewer by what it gives back.
+
+        Raises RateLimited, Overloaded.
+        """
+        admission, share = self._admission, self._share
+        if bytes <= 0:
+            self._count(bytes)
+            return
+        if share is not None and share.bytes + bytes > admission.bounds.key_bytes_max and share.bytes > 0:
+            raise RateLimited("key-bytes", "resource-specific")
+        if admission.bytes + bytes > admission.bounds.bytes_max and admission.bytes > 0:
+            raise Overloaded("process-bytes")
+        self._count(bytes)
+
+    def answer(self, bytes: int) -> None:
+        """From here on the request only has its answer, of so many bytes, to be taken by its client."""
+        self.task = None
+        if bytes != self.bytes:
+            self._count(bytes - self.bytes)
+
+    def suspend(self) -> None:
+        """Let the request wait for something to happen: it is not in flight while it does, and is not late."""
+        self._leave()
+
+    def resume(self) -> None:
+        """Go on; the request's time begins again."""
+        admission, share = self._admission, self._share
+        self.deadline = time.perf_counter() + admission.bounds.timeout_s
+        admission.tickets[self] = None
+        if share is not None:
+            share.in_flight += 1
+            if share.account is not None:
+                share.account.in_flight += 1
+
+    def release(self) -> None:
+        """The request is answered, or its client is gone."""
+        if self in self._admission.tickets:
+            self._leave()
+            if self._share is None:
+                self._admission.unknown -= 1
+        self._count(-self.bytes)
+
+    def _leave(self) -> None:
+        share = self._share
+        del self._admission.tickets[self]
+        if share is not None:
+            share.in_flight -= 1
+            if share.account is not None:
+                share.account.in_flight -= 1
+
+    def _count(self, bytes: int) -> None:
+        admission = self._admission
+        self.bytes += bytes
+        admission.bytes += bytes
+        if admission.bytes > MUCH:
+            admission.had_much = True
+        if self._share is not None:
+            self._share.bytes += bytes
+
+
+class Admission:
+    """Admits requests as long as the bounds allow it.
+
+    `append_wait_s` estimates how long one more append would wait; `give_back` gives back memory that is free.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        append_wait_s: Callable[[], float] = lambda: 0.0,
+        give_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.bounds = bounds
+        self._give_back = give_back
+        self.had_much = False
+        self.tickets: dict[Ticket, None] = {}  # by their deadline, but for those that waited meanwhile
+        self.bytes = 0
+        self.unknown = 0  # of those in flight, whose callers are being looked up
+        self.shed: Counter[str] = Counter()
+        self.timed_out = 0
+        self._append_wait_s = append_wait_s
+        self._shares: dict[str, Share] = {}
+        self._accounts: dict[tuple[str, bool], Share] = {}
+        self._reported: Counter[str] = Counter()
+        self._sweeping: asyncio.Task[None] | None = None
+
+    def enter(self, now: float, *, writes: bool) -> Ticket:
+        """A request has come in. Raises Overloaded."""
+        bounds = self.bounds
+        if len(self.tickets) >= bounds.in_flight_max:
+            raise Overloaded("process-concurrency")
+        if self.unknown * UNKNOWN_SHARE >= bounds.in_flight_max:
+            raise Overloaded("authentication")
+        if writes and self._append_wait_s() > bounds.append_wait_max_s:
+            raise Overloaded("append-wait")
+        if self.bytes >= bounds.bytes_max:
+            raise Overloaded("process-bytes")
+        ticket = Ticket(self, asyncio.current_task(), now + bounds.timeout_s)
+        self.tickets[ticket] = None
+        self.unknown += 1
+        return ticket
+
+    def share(self, caller: KeyHolder) -> Share:
+        """What the caller's key has in flight."""
+        share = self._shares.get(caller.key_id)
+        if share is None:
+            account = self._accounts.setdefault((caller.account, caller.livemode), Share())
+            share = self._shares[caller.key_id] = Share(account)
+        return share
+
+    def count(self, reason: str) -> None:
+        """Count a request, or a connection, that was shed."""
+        self.shed[reason] += 1
+
+    async def open(self, *_: object) -> None:
+        """Begin to look after the requests in flight."""
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def close(self, *_: object) -> None:
+        """Stop looking after them."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
+
+    async def _sweep(self) -> None:
+        period_s = min(SWEEP_S, self.bounds.timeout_s / 4)
+        while True:
+            await asyncio.sleep(period_s)
+            now = time.perf_counter()
+            self._cut_off(now)
+            self._forget(now)
+            self._report()
+            self._trim()
+
+    def _trim(self) -> None:
+        """Once much was in memory, and is no more, give it back."""
+        if self.had_much and self.bytes < MUCH:
+            self.had_much = False
+            self._give_back()
+
+    def _cut_off(self, now: float) -> None:
+        for ticket in list(self.tickets):
+            if ticket.deadline > now:
+                break  # younger ones come after it
+            if ticket.task is not None and not ticket.overdue:
+                ticket.overdue = True
+                self.timed_out += 1
+                ticket.task.cancel()
+
+    def _forget(self, now: float) -> None:
+        for key, share in list(self._shares.items()):
+            if not share.in_flight and not share.bytes and now - share.last > IDLE_S:
+                del self._shares[key]
+        used = {id(share.account) for share in self._shares.values()}
+        for whose, account in list(self._accounts.items()):
+            if id(account) not in used:
+                del self._accounts[whose]
+
+    def _report(self) -> None:
+        """A line for each reason of the second that just passed, rather than one for each request shed."""
+        for reason, count in (self.shed - self._reported).items():
+            log.warning("requests.shed", reason=reason, count=count)
+        self._reported = Counter(self.shed)

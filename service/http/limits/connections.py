@@ -1,0 +1,186 @@
+"""Bounds of connections: how many are open, how long headers may take to arrive and an answer to be read.
+
+What a client does not read is in memory once: an answer is written only when the one before it has gone to the kernel
+whole, and a client that does not take it in time is cut off.
+"""
+
+import asyncio
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import structlog
+from aiohttp import web
+
+from service.http.limits.admission import Ticket
+
+log = structlog.get_logger("service")
+
+RESERVED_FILES = 64  # for connections to Postgres and RabbitMQ, webhooks, logs
+REFUSED_MAX = 64  # connections that are being told that there are too many; beyond, they are closed at once
+REFUSED_S = 1.0
+REPORT_S = 60.0
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: Rollbook\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Stripe-Should-Retry: true\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+)
+FULL_BODY = b"""{
+  "error": {
+    "message": "The service has too many open connections at the moment. Please retry with exponential backoff.",
+    "type": "api_error"
+  }
+}"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Connections:
+    """The bounds of connections, and what was counted of them."""
+
+    open_max: int
+    header_timeout_s: float
+    write_timeout_s: float
+    shed: Callable[[str], None]
+    open: int = 0
+    refused: int = 0  # being told so
+    cut_off: int = 0
+    _reported_at: float = field(default=-REPORT_S)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be opened; reported once in a while."""
+        if self.open < self.open_max:
+            return False
+        now = asyncio.get_running_loop().time()
+        if now - self._reported_at >= REPORT_S:
+            self._reported_at = now
+            log.warning("connections.full", open=self.open, bound=self.open_max)
+        return True
+
+
+class Bounded(web.RequestHandler):
+    """HTTP as aiohttp speaks it, within the bounds of a connection."""
+
+    def __init__(self, connections: Connections, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._connections = connections
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self.ticket: Ticket | None = None  # of the request that is being answered
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let nothing be buffered beyond what the kernel takes, so that a pause means a client that does not read."""
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=0)
+        self._connections.open += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clocks."""
+        self._connections.open -= 1
+        self._stop(self._header_timer, self._write_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Give headers that have begun to arrive a bounded time."""
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages:
+            return  # a request is being answered, or is about to be
+        if self._header_timer is None and data:
+            self._header_timer = self._loop.call_later(
+                self._connections.header_timeout_s, self._headers_late, self._request_count
+            )
+
+    def pause_writing(self) -> None:
+        """Give the client a bounded time to take what was written."""
+        super().pause_writing()
+        self._write_timer = self._loop.call_later(self._connections.write_timeout_s, self._not_read)
+
+    def resume_writing(self) -> None:
+        """It has."""
+        super().resume_writing()
+        self._stop(self._write_timer)
+        self._write_timer = None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; then it, and its request, are in flight no longer."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            ticket, self.ticket = self.ticket, None
+            if ticket is not None:
+                ticket.release()
+            if isinstance(resp, web.Response):
+                resp.body = None  # aiohttp keeps the last answer as long as the connection stays
+
+    def _headers_late(self, requests: int) -> None:
+        self._header_timer = None
+        waiter = self._waiter
+        if self._request_count == requests and waiter is not None and not waiter.done():
+            self.force_close()
+
+    def _not_read(self) -> None:
+        self._write_timer = None
+        if self.transport is not None:
+            self._connections.cut_off += 1
+            self.transport.abort()
+
+    @staticmethod
+    def _stop(*timers: asyncio.TimerHandle | None) -> None:
+        for timer in timers:
+            if timer is not None:
+                timer.cancel()
+
+
+class Refused(asyncio.Protocol):
+    """A connection beyond the bound: it is told so, and closed as soon as it has said something, or a moment later.
+
+    Were it closed at once, what it sends meanwhile would be answered with a reset, and it would not see why.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say why."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._connections.shed("connections")
+        self._connections.refused += 1
+        if self._connections.refused > REFUSED_MAX:
+            self._transport.abort()
+            return
+        self._transport.write(FULL % (len(FULL_BODY), FULL_BODY))
+        self._timer = asyncio.get_running_loop().call_later(REFUSED_S, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """It has sent its request."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        self._connections.refused -= 1
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, and give it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):
+            return soft
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def open_max(wanted: int, files: int) -> int:
+    """How many connections may be open where a process may have so many open files."""
+    if files == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, files - RESERVED_FILES))

@@ -1,0 +1,67 @@
+"""What is answered to requests that are shed: 429 where the key or account has too many, 503 where the process has.
+
+Nothing has been done by then, and nothing is kept under an idempotency key: clients may retry as they are.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Literal
+
+from service.http.refusals import HttpRefusal
+
+RETRY_AFTER_S = 1
+LIMITED = (
+    "Request rate limit exceeded: this key or account has too many requests under way, or sends them too fast. "
+    "Please retry with exponential backoff."
+)
+
+Limited = Literal["global-rate", "global-concurrency", "endpoint-rate", "endpoint-concurrency", "resource-specific"]
+
+
+class Shed(HttpRefusal):
+    """A request that was not begun because of a limit; `reason` is which one, as metrics name it."""
+
+    headers: Mapping[str, str]
+    reason: str
+
+
+class RateLimited(Shed):
+    """The key or the account asks for more than its share."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, reason: str, limited: Limited, message: str = LIMITED) -> None:
+        super().__init__(message, code="rate_limit")
+        self.reason = reason
+        self.headers = {
+            "Stripe-Rate-Limited-Reason": limited,
+            "Stripe-Should-Retry": "true",
+            "Retry-After": str(RETRY_AFTER_S),
+        }
+
+
+class Overloaded(Shed):
+    """The process has as much to do as it can within the time that is promised."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "api_error"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The service is overloaded at the moment. Please retry with exponential backoff.")
+        self.reason = reason
+        self.headers = {"Stripe-Should-Retry": "true", "Retry-After": str(RETRY_AFTER_S)}
+
+
+class TimedOut(HttpRefusal):
+    """The request was not done in time; whether it was carried out is not known."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "api_error"
+    headers: Mapping[str, str]
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request took too long and was given up; it may have been carried out. Please retry with the same "
+            "idempotency key."
+        )
+        self.headers = {"Stripe-Should-Retry": "true", "Retry-After": str(RETRY_AFTER_S)}

@@ -1,0 +1,320 @@
+"""What a process takes on at once: requests, bytes, connections and time are bounded, and the rest is told at once."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import asyncpg
+import pytest
+
+from service import keys
+from service.http import credentials
+from service.http.limits.admission import Bucket
+from service.http.limits.connections import RESERVED_FILES, open_max
+from tests.service.serving import Answer, Api, Serve
+from tests.waiting import until
+
+LARGE = "%C3%A9" * 250
+METADATA = "&".join(f"metadata[k{n}]={LARGE}" for n in range(50))  # 25 KB of a customer
+
+
+@asynccontextmanager
+async def appends_held(api: Api) -> AsyncIterator[None]:
+    """Appends wait: another transaction has the head of the log."""
+    owner = await asyncpg.connect(api.core.dsn)
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("SELECT FROM events.head FOR UPDATE")
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+        await owner.close()
+
+
+async def metric(api: Api, name: str) -> float:
+    """The value of a metric, 0 where there is none."""
+    async with api.session.get(f"{api.url}/metrics") as response:
+        for line in (await response.text()).splitlines():
+            if line.startswith(name + " "):
+                return float(line.rpartition(" ")[2])
+    return 0.0
+
+
+def in_flight(api: Api, count: int) -> Callable[[], Any]:
+    async def is_so() -> bool:
+        return await metric(api, "service_requests_in_flight") == count
+
+    return is_so
+
+
+def limited(answer: Answer, reason: str) -> None:
+    """A 429 in the API's form, that says what is limited and when to come again."""
+    assert answer.status == 429, answer.body
+    assert answer.error["code"] == "rate_limit"
+    assert answer.error["type"] == "invalid_request_error"
+    assert answer.headers["Stripe-Rate-Limited-Reason"] == reason
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Stripe-Should-Retry"] == "true"
+
+
+def overloaded(answer: Answer) -> None:
+    """A 503 in the API's form, that says when to come again."""
+    assert answer.status == 503, answer.body
+    assert answer.error["type"] == "api_error"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Stripe-Should-Retry"] == "true"
+
+
+async def test_a_key_has_so_many_requests_in_flight_and_the_next_is_told_at_once(serve: Serve) -> None:
+    api = await serve(key_in_flight_max=2)
+    other = await api.issue()
+    await api.customer()  # from now on the key is known, and a request in flight is counted to it
+    async with appends_held(api):
+        waiting = [asyncio.create_task(api.post("/v1/customers")) for _ in range(2)]
+        await until(in_flight(api, 2))
+        limited(await api.post("/v1/customers", "name=third", Idempotency_Key="k3"), "global-concurrency")
+        assert (await api.get("/v1/customers", key=other)).status == 200, "another key is not touched"
+    assert [(await task).status for task in waiting] == [200, 200]
+    answer = await api.post("/v1/customers", "name=third", Idempotency_Key="k3")
+    assert (answer.status, answer.headers.get("Idempotent-Replayed")) == (200, None), "nothing was kept"
+    assert await metric(api, 'service_rejected_total{reason="key-concurrency"}') == 1
+    assert await metric(api, "service_requests_in_flight") == 0
+
+
+async def test_an_account_has_so_many_in_flight_with_all_its_keys(serve: Serve) -> None:
+    api = await serve(account_in_flight_max=1)
+    second, stranger = await api.issue(), await api.issue(account="acct_other")
+    live = await api.issue(livemode=True)
+    await api.customer()
+    async with appends_held(api):
+        waiting = asyncio.create_task(api.post("/v1/customers"))
+        await until(in_flight(api, 1))
+        limited(await api.get("/v1/customers", key=second), "global-concurrency")
+        for key in (stranger, live):
+            answer = await api.get("/v1/customers", key=key)
+            assert answer.status == 200, "others, and the other mode, are not touched"
+    assert (await waiting).status == 200
+    assert (await api.get("/v1/customers", key=second)).status == 200
+
+
+async def test_a_process_has_so_many_in_flight_and_still_tells_its_health(serve: Serve) -> None:
+    api = await serve(in_flight_max=1)
+    async with appends_held(api):
+        waiting = asyncio.create_task(api.post("/v1/customers"))
+        await until(in_flight(api, 1))
+        overloaded(await api.post("/v1/customers", Idempotency_Key="k"))
+        async with api.session.get(f"{api.url}/healthz") as response:
+            assert response.status == 200
+    assert (await waiting).status == 200
+    answer = await api.post("/v1/customers", Idempotency_Key="k")
+    assert (answer.status, answer.headers.get("Idempotent-Replayed")) == (200, None)
+
+
+async def test_a_key_has_so_many_requests_a_second(serve: Serve) -> None:
+    api = await serve(test_rate_max=5)
+    answers = await asyncio.gather(*(api.get("/v1/customers") for _ in range(40)))
+    refused = [answer for answer in answers if answer.status != 200]
+    assert 5 <= len(answers) - len(refused) < 40
+    for answer in refused:
+        limited(answer, "global-rate")
+    assert (await api.get("/v1/customers", key=await api.issue(livemode=True))).status == 200
+
+
+async def test_searches_have_a_rate_of_their_own(serve: Serve) -> None:
+    api = await serve(search_rate_max=1)
+    path = "/v1/customers/search?query=name:'a'"
+    answers = await asyncio.gather(*(api.get(path) for _ in range(10)))
+    limited(next(answer for answer in answers if answer.status != 200), "endpoint-rate")
+    assert (await api.get("/v1/customers")).status == 200
+
+
+def test_a_bucket_holds_a_second_and_never_loses_to_requests_out_of_order() -> None:
+    bucket = Bucket(100.0, 2)
+    assert [bucket.take(100.0, 2) for _ in range(3)] == [True, True, False]
+    assert bucket.take(100.6, 2)
+    assert not bucket.take(99.0, 2), "an earlier request takes no time back"
+    assert bucket.take(101.1, 2)
+    assert [bucket.take(900.0, 2) for _ in range(3)] == [True, True, False]
+
+
+async def test_writes_that_would_wait_too_long_are_told_at_once_and_reads_go_on(serve: Serve) -> None:
+    api = await serve(append_wait_max_s=0.2)
+    async with appends_held(api):
+        waiting = asyncio.create_task(api.post("/v1/customers"))
+        await until(lambda: api.core.commit.wait_s() > 0.2)
+        overloaded(await api.post("/v1/customers", Idempotency_Key="k"))
+        overloaded(await api.delete("/v1/customers/cus_1"))
+        assert (await api.get("/v1/customers")).status == 200
+    assert (await waiting).status == 200
+    await until(lambda: api.core.commit.wait_s() == 0)
+    answer = await api.post("/v1/customers", Idempotency_Key="k")
+    assert (answer.status, answer.headers.get("Idempotent-Replayed")) == (200, None)
+    assert await metric(api, 'service_rejected_total{reason="append-wait"}') == 2
+
+
+async def test_a_request_that_takes_too_long_is_given_up_and_may_be_retried(serve: Serve) -> None:
+    api = await serve(request_timeout_s=0.4)
+    async with appends_held(api):
+        answer = await api.post("/v1/customers", "email=late@example.com", Idempotency_Key="k")
+        overloaded(answer)
+        assert "idempotency key" in answer.error["message"]
+    again = await api.post("/v1/customers", "email=late@example.com", Idempotency_Key="k")
+    assert again.status == 200
+    found = (await api.get("/v1/customers?email=late@example.com")).json["data"]
+    assert [one["id"] for one in found] == [again.json["id"]], "made once"
+    assert await metric(api, "service_requests_timed_out_total") == 1
+    assert await metric(api, "service_requests_in_flight") == 0
+
+
+async def test_what_waits_for_the_feed_is_neither_late_nor_in_flight(serve: Serve) -> None:
+    api = await serve(request_timeout_s=0.4, key_in_flight_max=1)
+    waiting = asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30"))
+    await until(lambda: waits(api, 1))
+    async with appends_held(api):
+        overloaded(await api.post("/v1/customers"))  # late, and begun after the one that waits
+    assert (await api.post("/v1/customers", "name=x")).status == 200
+    answer = await waiting
+    assert answer.status == 200
+    assert b"customer.created" in answer.body
+
+
+async def waits(api: Api, count: int) -> bool:
+    return await metric(api, "service_feed_waiting") == count
+
+
+FEED_SHARES = [("feed_key_waiting_max", "feed-key"), ("feed_account_waiting_max", "feed-account")]
+
+
+@pytest.mark.parametrize(("knob", "reason"), FEED_SHARES)
+async def test_one_key_or_account_does_not_take_all_places_of_the_feed(serve: Serve, knob: str, reason: str) -> None:
+    api = await serve(**{knob: 1})
+    stranger = await api.issue(account="acct_other")
+    waiting = [asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30"))]
+    await until(lambda: waits(api, 1))
+    limited(await api.get("/v1/rollbook/feed?after=0&wait=30"), "endpoint-concurrency")
+    waiting.append(asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30", key=stranger)))
+    await until(lambda: waits(api, 2))
+    assert await metric(api, f'service_rejected_total{{reason="{reason}"}}') == 1
+    for task in waiting:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_feed_that_waits_does_not_outlive_its_key(serve: Serve) -> None:
+    api = await serve(key_cache_s=0)
+    key = await api.issue()
+    key_id = await key_id_of(api, key)
+    waiting = asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30", key=key))
+    await until(lambda: waits(api, 1))
+    await keys.revoke(api.core, key_id)
+    await api.customer("name=secret")
+    answer = await waiting
+    assert answer.status == 401, answer.body
+    assert b"secret" not in answer.body
+
+
+async def key_id_of(api: Api, key: str) -> str:
+    holder = await api.core.reader.key_holder(credentials.digest(key))
+    assert holder is not None
+    return holder.key_id
+
+
+@contextmanager
+def that_do_not_read(api: Api, path: str, count: int) -> Iterator[None]:
+    """Clients that ask four times each, and read nothing."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", api.port))
+            client.sendall(request * 4)
+        yield
+
+
+async def many_large(api: Api) -> None:
+    await asyncio.gather(*(api.customer(METADATA) for _ in range(100)))
+
+
+async def test_a_reader_that_does_not_read_is_cut_off(serve: Serve) -> None:
+    api = await serve(write_timeout_s=0.5)
+    await many_large(api)
+
+    async def are_cut_off() -> bool:
+        return await metric(api, "service_answers_cut_off_total") == 3
+
+    with that_do_not_read(api, "/v1/customers?limit=100", 3):
+        await until(are_cut_off)
+        await until(in_flight(api, 0))
+        assert await metric(api, "service_bytes_in_flight") == 0
+
+
+async def test_unread_answers_are_bounded_in_bytes(serve: Serve) -> None:
+    api = await serve(key_bytes_in_flight_max=4_000_000)
+    other = await api.issue()
+    await many_large(api)
+
+    async def is_limited() -> bool:
+        answer = await api.get("/v1/customers?limit=100")
+        if answer.status == 200:
+            return False
+        limited(answer, "resource-specific")
+        return True
+
+    with that_do_not_read(api, "/v1/customers?limit=100", 4):
+        await until(is_limited)
+        assert (await api.get("/v1/customers?limit=100", key=other)).status == 200
+        assert await metric(api, "service_bytes_in_flight") <= 8_000_000
+    await until(in_flight(api, 0))
+    assert await metric(api, "service_bytes_in_flight") == 0
+    assert (await api.get("/v1/customers?limit=100")).status == 200
+
+
+async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve) -> None:
+    api = await serve(connections_max=3)
+    streams = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
+    await until(lambda: api_connections(api) == 3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    said = await reader.read()
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1\r\n" in said
+    writer.close()
+    for _, each in streams:
+        each.close()
+    await until(lambda: api_connections(api) == 0)
+    assert await metric(api, 'service_rejected_total{reason="connections"}') == 1
+
+
+def api_connections(api: Api) -> float:
+    value = api.core.metrics.registry.get_sample_value("service_connections")
+    assert value is not None
+    return value
+
+
+def test_fewer_connections_than_open_files() -> None:
+    assert open_max(8192, 256) == 256 - RESERVED_FILES
+    assert open_max(8192, 1_000_000) == 8192
+    assert open_max(8192, 10) == 1
+
+
+async def test_headers_that_do_not_arrive_end_the_connection(serve: Serve) -> None:
+    api = await serve(header_timeout_s=0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    await reader.readexactly(len(b'{"status": "ok"}'))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHo")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_an_idle_connection_is_kept_for_its_time(serve: Serve) -> None:
+    api = await serve(keepalive_s=0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
