@@ -18,7 +18,7 @@ from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
 from service.http import versions
-from webhooks import proxy
+from webhooks import broker_url, proxy
 
 Network = IPv4Network | IPv6Network
 OTHER_VARIABLES = frozenset({"ROLLBOOK_API_KEY", "ROLLBOOK_URL"})  # of the commands that call the API
@@ -179,6 +179,13 @@ class Settings(BaseSettings):
     def _leads_to_postgres(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None:
             database_url.parse(given.get_secret_value())
+        return given
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _leads_to_rabbitmq(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            broker_url.parse(given.get_secret_value())
         return given
 
     @field_validator("master_key")

@@ -55,8 +55,15 @@ async def add(core: Core, out: Output, *, name: str, types: tuple[str, ...], acc
     wanted = tuple(dict.fromkeys(types))
     command = AddSubscriber(account=account, at=at, mode=mode, name=name, types=wanted)
     state = await _carry_out(core, name, command)
-    async with amqp.channel(url, "subscribers") as channel:
-        await subscribers.declare(channel, core.settings.exchange, state)
+    try:
+        async with amqp.channel(url, "subscribers") as channel:
+            await subscribers.declare(channel, core.settings.exchange, state)
+    except amqp.BROKER_ERRORS as error:
+        error.add_note(
+            f"The subscriber {name} is kept: the relay declares {state.queue} as soon as the broker lets it, and every "
+            "event from then on goes there."
+        )
+        raise
     out.document(
         {"name": name, "queue": state.queue, "dead_letters": state.dead_letters, "bindings": list(state.bindings)}
     )

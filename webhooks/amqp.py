@@ -5,7 +5,9 @@ wrong or took too long is thrown away with its connection, for nobody can tell w
 """
 
 import asyncio
+import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +15,16 @@ from dataclasses import dataclass
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+from aiormq.abc import AbstractChannel as Probe
 from aiormq.abc import AbstractConnection
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed
+
+from webhooks import broker_url
 
 log = structlog.get_logger("webhooks")
+# What they would say of a broker that is away or refuses us is said here, in one line.
+for _library in ("aio_pika", "aiormq"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT_S = 10.0
 OPERATION_TIMEOUT_S = 15.0
@@ -34,6 +42,30 @@ BROKER_ERRORS = (
     asyncio.IncompleteReadError,
     asyncio.InvalidStateError,
 )
+# What a broker says of something that is declared: it may not be, or is there in another form. The channel is closed.
+DECLARATION_REFUSED = (ChannelAccessRefused, ChannelPreconditionFailed, ChannelLockedResource)
+SAY_AGAIN_S = 3600.0
+SAID_MAX = 1_000
+
+
+class Once:
+    """Says each thing once, and again when it still holds after an hour."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def new(self, what: str) -> bool:
+        """Whether it is to be said."""
+        now = time.monotonic()
+        if now - self._said.get(what, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return False
+        if len(self._said) >= SAID_MAX:
+            self._said.clear()
+        self._said[what] = now
+        return True
+
+
+refusals = Once()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +76,64 @@ class Topology:
     fanout_queue: str = "webhooks.fanout"
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
-        """Have it all exist."""
-        exchange = await channel.declare_exchange(
-            self.exchange, aio_pika.ExchangeType.TOPIC, durable=True, timeout=OPERATION_TIMEOUT_S
+        """Have it all exist.
+
+        What we may not declare, or what is there in another form, is used as it is when it exists: it is somebody
+        else's then, who set the broker up, and that it differs is logged.
+        """
+        connection = (await channel.get_underlay_channel()).connection
+        await _declared(
+            connection,
+            lambda probe: probe.exchange_declare(
+                self.exchange, exchange_type="topic", durable=True, timeout=OPERATION_TIMEOUT_S
+            ),
+            lambda probe: probe.exchange_declare(self.exchange, passive=True, timeout=OPERATION_TIMEOUT_S),
         )
-        queue = await channel.declare_queue(
-            self.fanout_queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=OPERATION_TIMEOUT_S
+        await _declared(
+            connection,
+            lambda probe: probe.queue_declare(
+                self.fanout_queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=OPERATION_TIMEOUT_S
+            ),
+            lambda probe: probe.queue_declare(self.fanout_queue, passive=True, timeout=OPERATION_TIMEOUT_S),
         )
-        await queue.bind(exchange, "#", timeout=OPERATION_TIMEOUT_S)
-        return exchange, queue
+        await _declared(
+            connection,
+            lambda probe: probe.queue_bind(
+                self.fanout_queue, self.exchange, routing_key="#", timeout=OPERATION_TIMEOUT_S
+            ),
+            # That it is bound cannot be asked for: messages that nobody is bound to come back when they are published.
+            lambda probe: probe.queue_declare(self.fanout_queue, passive=True, timeout=OPERATION_TIMEOUT_S),
+        )
+        exchange = await channel.get_exchange(self.exchange, ensure=False)
+        return exchange, await channel.get_queue(self.fanout_queue, ensure=False)
+
+
+async def _declared(
+    connection: AbstractConnection,
+    declare: Callable[[Probe], Awaitable[object]],
+    look: Callable[[Probe], Awaitable[object]],
+) -> None:
+    """Declare something; where that is refused, go on if it is there. Raises the refusal if it is not."""
+    try:
+        await _on_probe(connection, declare)
+    except DECLARATION_REFUSED as refusal:
+        try:
+            await _on_probe(connection, look)
+        except (*DECLARATION_REFUSED, aio_pika.exceptions.ChannelNotFoundEntity):
+            raise refusal from None
+        if refusals.new(str(refusal)):
+            log.warning("broker.used_as_it_is", cause=str(refusal))
+
+
+async def _on_probe(connection: AbstractConnection, work: Callable[[Probe], Awaitable[object]]) -> None:
+    """Do something on a channel of its own, which a refusal closes."""
+    async with asyncio.timeout(OPERATION_TIMEOUT_S):
+        probe = await connection.channel(publisher_confirms=False)
+        try:
+            await work(probe)
+        finally:
+            if not probe.is_closed:
+                await probe.close()
 
 
 @asynccontextmanager
@@ -130,13 +211,14 @@ class Flow:
 
 
 async def supervise(
-    work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, told: Callable[[str], None]
+    work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, url: str, told: Callable[[str], None]
 ) -> None:
     """Do `work` over and over until told to stop: it returns when there is nothing more, raises when the broker fails.
 
-    Waits grow from 0.2 s to 5 s while it keeps failing; `told` is given the state for whoever asks.
+    Waits grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `told` is given the state for
+    whoever asks.
     """
-    wait_s = WAIT_S_MIN
+    wait_s, lost = WAIT_S_MIN, Once()
     while not stop.is_set():
         began = asyncio.get_running_loop().time()
         try:
@@ -144,9 +226,11 @@ async def supervise(
             wait_s = WAIT_S_MIN
         except BROKER_ERRORS as error:
             if asyncio.get_running_loop().time() - began > WAIT_S_MAX:
-                wait_s = WAIT_S_MIN  # it had been well for a while
-            told(f"lost: {type(error).__name__}")
-            log.warning("broker.lost", role=name, error=type(error).__name__, retry_in_s=round(wait_s, 1))
+                wait_s, lost = WAIT_S_MIN, Once()  # it had been well for a while
+            cause = broker_url.cause(url, error)
+            told(f"lost: {cause}")
+            if lost.new(cause):
+                log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(wait_s, 1))
             try:
                 async with asyncio.timeout(wait_s * random.uniform(0.8, 1.2)):
                     await stop.wait()

@@ -45,7 +45,7 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop; what was not acknowledged by then comes again."""
-        await amqp.supervise(lambda: self._consume(stop), stop, name="consumer", told=self._told)
+        await amqp.supervise(lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, told=self._told)
 
     async def _consume(self, stop: asyncio.Event) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)

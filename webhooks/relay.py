@@ -102,7 +102,9 @@ class Relay:
             log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
             lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
             await _beside(
-                amqp.supervise(lambda: self._publish(lead, stop), stop, name="relay", told=self._told),
+                amqp.supervise(
+                    lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, told=self._told
+                ),
                 lead.keep(self._lease_s / HEARD_PER_LEASE, lambda: known.generation == generation),
             )
         finally:

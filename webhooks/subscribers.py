@@ -136,8 +136,12 @@ class WithSubscribers(Topology):
                         log.warning("subscriber.queue_was_gone", subscriber=next.name, queue=next.queue)
                         gone.add(next.queue)
                         break
-                    except aio_pika.exceptions.ChannelPreconditionFailed as error:
-                        log.error("subscriber.not_declared", subscriber=next.name, error=str(error))
+                    except amqp.DECLARATION_REFUSED as refusal:
+                        cause = f"{next.name}: {refusal}"
+                        if amqp.refusals.new(cause):
+                            log.error(
+                                "subscriber.not_declared", subscriber=next.name, queue=next.queue, cause=str(refusal)
+                            )
                         waiting.pop()
                         break
                     waiting.pop()

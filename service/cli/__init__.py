@@ -88,14 +88,18 @@ def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     """Do what may be refused, or need a broker that is not there, and say so."""
     from events.errors import Refusal
     from service import commands
+    from webhooks import broker_url
     from webhooks.amqp import BROKER_ERRORS
 
+    given = settings.read()
     try:
-        asyncio.run(commands.over_core(settings.read(), work))
+        asyncio.run(commands.over_core(given, work))
     except Refusal as refusal:
         print(refusal.message, file=sys.stderr)
     except BROKER_ERRORS as error:
-        print(f"RabbitMQ: {str(error) or type(error).__name__}", file=sys.stderr)
+        url = given.amqp_url
+        cause = f": {error}" if url is None else f" at {broker_url.cause(url.get_secret_value(), error)}"
+        print("\n".join([f"RabbitMQ{cause}", *getattr(error, "__notes__", ())]), file=sys.stderr)
     else:
         return
     raise typer.Exit(1)

@@ -97,11 +97,11 @@ class PrivateRabbit:
 
     def raise_alarm(self) -> None:
         """Have the broker find itself short of memory: it takes nothing from then on of those who publish."""
-        self._control("set_vm_memory_high_watermark", "0.000001")
+        self.control("set_vm_memory_high_watermark", "0.000001")
 
     def end_alarm(self) -> None:
         """Have the broker find that it has memory enough."""
-        self._control("set_vm_memory_high_watermark", "0.4")
+        self.control("set_vm_memory_high_watermark", "0.4")
 
     def stop(self) -> None:
         """End broker and port mapper, at once: nothing reads their data again. Without them, do nothing."""
@@ -110,7 +110,8 @@ class PrivateRabbit:
                 _kill_group(process)
         self._broker = self._epmd = None
 
-    def _control(self, *words: str) -> None:
+    def control(self, *words: str) -> None:
+        """Run a command of rabbitmqctl."""
         program = shutil.which("rabbitmqctl", path=f"{DEBIANS_SCRIPT.parent}:{os.environ['PATH']}")
         assert program is not None, "RabbitMQ is not installed whole"
         node = self._environment["RABBITMQ_NODENAME"]

@@ -58,6 +58,8 @@ def test_production_refuses_each_convenience_of_development_in_a_line_of_its_own
     ("variable", "value"),
     [
         ("ROLLBOOK_ENV", "staging"),
+        ("AMQP_URL", "foo"),
+        ("AMQP_URL", "amqp://me:hush@a:5672,b:5672/"),
         ("ROLLBOOK_PORT", "http"),
         ("ROLLBOOK_PORT", "65536"),
         ("ROLLBOOK_BODY_BYTES_MAX", "0"),

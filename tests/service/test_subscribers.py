@@ -376,3 +376,24 @@ async def test_what_makes_no_sense_is_declined(serve: Serve) -> None:
         await subscribers.add(core, out, name="a", types=("nothing.*",), account="*", mode="*")
     with pytest.raises(Misconfigured, match="AMQP_URL"):
         await subscribers.add(core, out, name="a", types=("*",), account="*", mode="*")
+
+
+async def test_a_subscriber_that_the_broker_refuses_is_kept_and_the_command_says_so(
+    shop: Shop, database: str, tmp_path: Path
+) -> None:
+    refused = shop.amqp_url.replace("://guest:guest@", "://guest:hush@")
+    assert "hush" in refused
+    shop.names.append("kept")
+    code, said = await rollbook(
+        database, tmp_path, "subscribers", "add", "kept", "--types", "*",
+        AMQP_URL=refused, ROLLBOOK_EXCHANGE=shop.exchange,
+    )  # fmt: skip
+    assert code == 1
+    cause, kept = said.strip().splitlines()
+    assert cause.startswith("RabbitMQ at ")
+    assert "user 'guest' is refused: wrong user name or password" in cause
+    assert "hush" not in cause
+    assert kept.startswith("The subscriber kept is kept: the relay declares rollbook.kept")
+    async with shop.relaying():
+        await shop.api.customer()
+        await shop.take("kept", 1)

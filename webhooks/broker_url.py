@@ -1,0 +1,80 @@
+"""The URL of a RabbitMQ broker: what it must look like, and what to say when the broker cannot be used.
+
+Pure. aiormq takes a URL as yarl reads it; what would fail only when a connection is made is refused here. What is said
+of a broker never has the password in it.
+"""
+
+import ssl
+from socket import gaierror
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+PORTS = {"amqp": 5672, "amqps": 5671}
+SAID_CHARACTERS_MAX = 500
+
+
+class BrokerUrl(NamedTuple):
+    """Where a broker is, and as whom it is used."""
+
+    host: str
+    port: int
+    vhost: str
+    user: str
+    tls: bool
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}, virtual host '{self.vhost}', user '{self.user}'{', TLS' if self.tls else ''}"
+
+
+def parse(url: str) -> BrokerUrl:
+    """Raises ValueError, which says what is wrong, for a URL that can never lead to a broker."""
+    form = "amqp[s]://USER:PASSWORD@HOST[:PORT]/[VIRTUAL HOST]"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"is no URL of the form {form}") from None
+    if parts.scheme not in PORTS or not parts.netloc:
+        raise ValueError(f"is no URL of the form {form}")
+    if "," in parts.netloc.rpartition("@")[2]:
+        raise ValueError("names more than one host; give one, or a name or load balancer that leads to the cluster")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"has a port that is no number up to 65535; the form is {form}") from None
+    if not host or any(character.isspace() for character in url):
+        raise ValueError(f"names no host; the form is {form}")
+    if port == 0:
+        raise ValueError("has port 0, on which nothing listens")
+    vhost = unquote(parts.path.removeprefix("/")) or "/"
+    return BrokerUrl(
+        host, port or PORTS[parts.scheme], vhost, unquote(parts.username or "guest"), parts.scheme == "amqps"
+    )
+
+
+def cause(url: str, error: BaseException) -> str:
+    """Why a broker could not be used, in one line with its host, port, virtual host and user."""
+    broker = parse(url)
+    return f"{broker}: {_why(broker, error)}"
+
+
+def _why(broker: BrokerUrl, error: BaseException) -> str:
+    kind, said = type(error).__name__, str(error).partition("\n")[0][:SAID_CHARACTERS_MAX]
+    origin = error.__cause__ or error
+    if "Connection.OpenOk" in said:
+        return f"there is no such virtual host, or user '{broker.user}' may not use it"
+    if kind in ("ProbableAuthenticationError", "AuthenticationError"):
+        return f"user '{broker.user}' is refused: wrong user name or password, or a user who may not log in from here"
+    match origin:
+        case gaierror():
+            return "the host name does not resolve"
+        case ssl.SSLCertVerificationError():
+            return f"the certificate of the broker is not trusted: {origin.verify_message}"
+        case ssl.SSLError():
+            return "TLS could not be agreed on: does the broker speak TLS at this port?"
+        case ConnectionRefusedError():
+            return "nothing accepts connections there"
+        case TimeoutError() if not said:
+            return "it did not answer in time"
+        case _:
+            return said or kind
