@@ -8,8 +8,12 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from events.database_url import parse
 from events.errors import Missing
+from events.migrate import check as check_database
 from events.migrate import migrate as migrate_database
+from events.outage import SERVICE_ROLE
+from events.roles import setup_statement
 from projections import rebuild
 from projections.progress import Progress as Done
 from service import keys, observe, suitability
@@ -67,6 +71,41 @@ async def migrate(settings: Settings, out: Output) -> None:
     for name in applied:
         out.line(f"applied {name}")
     out.line("The database is up to date.")
+
+
+async def check_migrations(settings: Settings, out: Output) -> bool:
+    """Print what `migrate` would apply; gives whether there is nothing. Raises DatabaseUnsuitable where it may not."""
+    async with _dsn(settings) as dsn:
+        found = await check_database(dsn)
+    out.document({"pending": found.pending, "newer": [*found.newer, *found.compatible], "edited": found.edited})
+    if found.newer or found.edited:
+        found.require()
+    for name in found.pending:
+        out.line(f"pending {name}")
+    if found.compatible:
+        out.line("The database was migrated by a newer version, and this one works with it.")
+    elif not found.pending:
+        out.line("The database is up to date.")
+    return not found.pending
+
+
+def show_roles(settings: Settings, out: Output, *, sql: bool, owner: str, processes: str) -> None:
+    """Print what the roles are for, or the statement that makes them."""
+    if not owner and settings.database_url is not None:
+        owner = parse(settings.database_url.get_secret_value()).role
+    if not owner:
+        raise Misconfigured("--owner: name the role that owns the database, or set DATABASE_URL")
+    if sql:
+        out.console.print(setup_statement(owner, processes), end="", markup=False, highlight=False, soft_wrap=True)
+        return
+    out.record(
+        {
+            owner: "owns the database and its schemas; runs `rollbook migrate`",
+            SERVICE_ROLE: "has the privileges of the service, owns nothing, cannot log in",
+            processes: "api, relay and worker log in as it; a member of the one before, owns nothing",
+        }
+    )
+    out.hint("A superuser makes them once: rollbook roles --sql | psql ...")
 
 
 async def create_key(

@@ -28,7 +28,7 @@ SERVER_SETTINGS = (
 )
 PERMISSIONS = (
     "RESOURCE:read or RESOURCE:write, where RESOURCE is coupons, customers, events, payment_methods, promotion_codes, "
-    "subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
+    "sources, subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
 )
 
 app = typer.Typer(
@@ -210,11 +210,42 @@ def config(json: Json = False) -> None:
 
 
 @app.command()
-def migrate(json: Json = False) -> None:
-    """Bring the database to the schema of this version; safe to run from several places at once."""
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="change nothing: list what would be applied, exit 1 if anything", metavar="")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Bring the database to the schema of this version; safe to run from several places at once.
+
+    Run it as the role that owns the database, before the processes of a new version start; those of the version before
+    go on meanwhile and afterwards.
+    """
     from service import commands
 
-    asyncio.run(commands.migrate(settings.read(), output(json)))
+    if check:
+        if not asyncio.run(commands.check_migrations(settings.read(), output(json))):
+            raise typer.Exit(1)
+    else:
+        asyncio.run(commands.migrate(settings.read(), output(json)))
+
+
+@app.command()
+def roles(
+    sql: Annotated[
+        bool, typer.Option("--sql", help="print the statement that a superuser executes once", metavar="")
+    ] = False,
+    owner: Annotated[
+        str, typer.Option(help="role that owns the database and migrates; unset: DATABASE_URL's", metavar="ROLE")
+    ] = "",
+    processes: Annotated[
+        str, typer.Option(help="role that api, relay and worker log in as", metavar="ROLE")
+    ] = "rollbook_processes",
+) -> None:
+    """Show the roles of PostgreSQL that a deployment has, none of them a superuser."""
+    from service import commands
+
+    commands.show_roles(settings.read(), output(False), sql=sql, owner=owner, processes=processes)
 
 
 @keys_app.command("create")

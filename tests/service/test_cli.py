@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import socket
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,34 @@ async def test_an_empty_database_is_migrated_once(empty_database: str, tmp_path:
     assert "applied events/" in first
     again = await said_by(empty_database, tmp_path, "migrate")
     assert again.strip() == "The database is up to date."
+
+
+async def test_what_a_migration_would_apply_is_listed_and_told_by_the_exit_code(
+    empty_database: str, tmp_path: Path
+) -> None:
+    code, said = await rollbook(empty_database, tmp_path, "migrate", "--check")
+    assert (code, said.splitlines()[0]) == (1, "pending events/migrations/0001_log.sql")
+    await said_by(empty_database, tmp_path, "migrate")
+    assert (await said_by(empty_database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
+
+
+async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_path: Path) -> None:
+    suffix = secrets.token_hex(4)
+    owner, processes = f'own"er_{suffix}', f"processes_{suffix}"
+    said = await said_by(database, tmp_path, "roles", "--sql", "--owner", owner, "--processes", processes)
+    superuser = await asyncpg.connect(database)
+    await superuser.execute(f"""CREATE ROLE "own""er_{suffix}" LOGIN""")
+    try:
+        for _ in range(2):
+            await superuser.execute(said)
+        for role in (owner, processes):
+            assert await superuser.fetchval("SELECT pg_has_role($1, 'rollbook_service', 'MEMBER')", role)
+            assert not await superuser.fetchval(
+                "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = $1", role
+            )
+    finally:
+        await superuser.execute(f"""DROP ROLE IF EXISTS "own""er_{suffix}", {processes}""")
+        await superuser.close()
 
 
 async def test_settings_in_force_are_printed_with_secrets_hidden(database: str, tmp_path: Path) -> None:
