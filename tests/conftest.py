@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from service.dev.cluster import PostgresFailed
+from tests.servers.databases import Databases
 from tests.servers.postgres import PrivatePostgres, with_database
 from tests.servers.rabbitmq import HOST, PrivateRabbit
 from tests.servers.receiver import Receiver
@@ -48,24 +49,28 @@ def postgres_dsn(server_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres_dsn: str) -> Iterator[str]:
-    """The name of a migrated database to clone."""
-    from events.migrate import migrate
-
-    name = f"rollbook_template_{secrets.token_hex(4)}"
-    asyncio.run(_execute(postgres_dsn, f"CREATE DATABASE {name}"))
-    asyncio.run(migrate(with_database(postgres_dsn, name)))
-    yield name
-    asyncio.run(_execute(postgres_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+def databases(postgres_dsn: str) -> Iterator[Databases]:
+    """Migrated databases on the session's server."""
+    made = Databases(postgres_dsn)
+    asyncio.run(made.open())
+    yield made
+    asyncio.run(made.close())
 
 
 @pytest.fixture
-async def database(postgres_dsn: str, template: str) -> AsyncIterator[str]:
+async def database(databases: Databases) -> AsyncIterator[str]:
     """The DSN of a migrated, empty database that is this test's alone."""
-    name = f"rollbook_test_{secrets.token_hex(4)}"
-    await _execute(postgres_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield with_database(postgres_dsn, name)
-    await _execute(postgres_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    name = await databases.take()
+    yield databases.dsn(name)
+    await databases.give_back(name)
+
+
+@pytest.fixture
+async def fresh_database(databases: Databases) -> AsyncIterator[str]:
+    """The same, as the migrations leave it: without the partitions of today and tomorrow."""
+    name = await databases.take_fresh()
+    yield databases.dsn(name)
+    await databases.give_back(name)
 
 
 @pytest.fixture

@@ -18,6 +18,12 @@ from tests.shape import shape
 from tests.waiting import until
 
 
+@pytest.fixture
+def database(fresh_database: str) -> str:
+    """A database as the migrations leave it, without a partition."""
+    return fresh_database
+
+
 async def shape_of(dsn: str) -> str:
     connection = await asyncpg.connect(dsn)
     try:

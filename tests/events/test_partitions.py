@@ -15,6 +15,12 @@ from tests.waiting import until
 TODAY = "(now() AT TIME ZONE 'UTC')::date"
 
 
+@pytest.fixture
+def database(fresh_database: str) -> str:
+    """A database without a partition."""
+    return fresh_database
+
+
 async def partitions(connection: asyncpg.Connection, parent: str) -> list[str]:
     """The names of a table's partitions, in order of age."""
     rows = await connection.fetch(

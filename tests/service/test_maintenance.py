@@ -10,10 +10,10 @@ from events.database import create_pool
 from service import maintenance
 
 
-async def test_one_tables_failure_does_not_stop_the_upkeep_of_the_others(database: str) -> None:
-    owner = await asyncpg.connect(database)
+async def test_one_tables_failure_does_not_stop_the_upkeep_of_the_others(fresh_database: str) -> None:
+    owner = await asyncpg.connect(fresh_database)
     await owner.execute("DROP TABLE events.receipt")
-    pool = await create_pool(database, application="test", size_max=1)
+    pool = await create_pool(fresh_database, application="test", size_max=1)
     with pytest.raises(maintenance.MaintenanceFailed, match=r"events\.receipt"):
         await maintenance.maintain(pool, SystemClock())
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
