@@ -85,14 +85,14 @@ def _text(clause: Text, account: str, livemode: bool) -> Condition:
 
 
 def _metadata(clause: Metadata, account: str, livemode: bool) -> Condition:
+    key = terms.normalized(clause.key)
     if clause.value is None:
         if clause.negated:
-            return Condition("NOT s.metadata ? {}::text", (clause.key,))
-        wanted = [terms.key(account, livemode, clause.key)]
-        return Condition("s.terms @> {}::bigint[] AND s.metadata ? {}::text", (wanted, clause.key))
+            return Condition("NOT s.metadata ? {}::text", (key,))
+        wanted = [terms.key(account, livemode, key)]
+        return Condition("s.terms @> {}::bigint[] AND s.metadata ? {}::text", (wanted, key))
+    value = terms.normalized(clause.value)
     if clause.negated:
-        return Condition("s.metadata ->> {}::text IS DISTINCT FROM {}::text", (clause.key, clause.value))
-    wanted = [terms.pair(account, livemode, clause.key, clause.value)]
-    return Condition(
-        "s.terms @> {}::bigint[] AND s.metadata ->> {}::text = {}::text", (wanted, clause.key, clause.value)
-    )
+        return Condition("s.metadata ->> {}::text IS DISTINCT FROM {}::text", (key, value))
+    wanted = [terms.pair(account, livemode, key, value)]
+    return Condition("s.terms @> {}::bigint[] AND s.metadata ->> {}::text = {}::text", (wanted, key, value))

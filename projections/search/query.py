@@ -11,6 +11,7 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
 from events.errors import Refusal
+from projections.search import terms
 
 CLAUSES_MAX = 10
 SUBSTRING_CHARACTERS_MIN = 3
@@ -134,7 +135,7 @@ class _Build(Transformer[Token, Any]):
         text = _text(value, field)
         if value.type != "STRING":
             raise _refused(f"A value of the field '{field}' stands in quotes.")
-        if operator == "~" and len(text) < SUBSTRING_CHARACTERS_MIN:
+        if operator == "~" and len(terms.normalized(text)) < SUBSTRING_CHARACTERS_MIN:
             raise _refused(f"A text to look for within others has at least {SUBSTRING_CHARACTERS_MIN} characters.")
         return Text(field, operator == "~", text, negated)
 

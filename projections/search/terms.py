@@ -6,6 +6,7 @@ something, for one account and mode alone; and it needs no extension, so a searc
 digests: who asks looks at the texts themselves again.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,8 +17,15 @@ REMEMBERED_MAX = 65_536
 
 
 def folded(text: str) -> str:
-    """A text without regard to case."""
-    return text.casefold()
+    """A text without regard to case, nor to whether letters are composed (Unicode, canonical caseless matching)."""
+    if text.isascii():
+        return text.lower()
+    return normalized(unicodedata.normalize("NFD", text).casefold())
+
+
+def normalized(text: str) -> str:
+    """A text with its letters composed, however they were written (Unicode normalization form C)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def whole(account: str, livemode: bool, field: str, text: str) -> int:

@@ -73,7 +73,7 @@ CREATE TABLE projections.checkpoint (
     name text COLLATE "C" CONSTRAINT checkpoint_pkey PRIMARY KEY,
     position bigint NOT NULL DEFAULT 0             -- every event up to here is followed
 ) WITH (fillfactor = 50);
-INSERT INTO projections.checkpoint (name) VALUES ('search');
+INSERT INTO projections.checkpoint (name) VALUES ('search.2');
 
 CREATE TABLE projections.search (
     account text COLLATE "C" NOT NULL,

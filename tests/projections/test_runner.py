@@ -48,7 +48,7 @@ async def done(rebuilding: AsyncIterator[Progress]) -> list[int]:
 
 async def followed(owner: asyncpg.Connection) -> tuple[int, int]:
     """How far the checkpoint is, and how many customers can be found."""
-    position = await owner.fetchval("SELECT position FROM projections.checkpoint WHERE name = 'search'")
+    position = await owner.fetchval("SELECT position FROM projections.checkpoint WHERE name = 'search.2'")
     return position, await owner.fetchval("SELECT count(*) FROM projections.search")
 
 

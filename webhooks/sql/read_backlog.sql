@@ -52,4 +52,4 @@ CROSS JOIN LATERAL (
         count(*) FILTER (WHERE l.gone) AS gone
     FROM (SELECT * FROM webhooks.lane ORDER BY endpoint_id LIMIT $1) AS l
 ) AS lanes
-WHERE search.name = 'search';
+WHERE search.name = 'search.2';

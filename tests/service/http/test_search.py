@@ -229,3 +229,27 @@ async def test_searches_serve_the_client_for_node(followed: Api, node: Any) -> N
         await followed.customer(f"name=fakename&metadata[foo]=bar&metadata[n]={n}")
     await caught_up(followed)
     await by_node.told(node, "search.mjs", str(followed.port), followed.key)
+
+
+COMPOSED, DECOMPOSED = "M\u00fcnch\u00e9n", "Mu\u0308nche\u0301n"
+
+
+@pytest.mark.parametrize("kept", [COMPOSED, DECOMPOSED])
+async def test_letters_are_the_same_composed_or_not(followed: Api, kept: str) -> None:
+    made = await followed.customer(f"name={quote(kept)}&metadata[{quote(kept)}]={quote(kept)}")
+    other = await followed.customer("name=Munchen&metadata[Munchen]=Munchen")
+    await caught_up(followed)
+    assert made["name"] == kept, "it is shown as it was sent"
+    for asked in (COMPOSED, DECOMPOSED):
+        for query in (
+            f'name:"{asked}"',
+            f'name:"{asked.swapcase()}"',
+            f'name~"{asked[:4]}"',
+            f'metadata["{asked}"]:"{asked}"',
+            f'-metadata["{asked}"]:null',
+        ):
+            assert [each["id"] for each in (await found(followed, query))["data"]] == [made["id"]], query
+        rest = (await found(followed, f'-name:"{asked}"'))["data"]
+        assert [each["id"] for each in rest] == [other["id"]]
+    short = "u\u0308n"  # two letters, however many characters they are written in
+    assert (await followed.refused("GET", f"{PATH}?query={quote(f'name~{short!r}')}"))[1] == "query"
