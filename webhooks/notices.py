@@ -12,6 +12,7 @@ from webhooks import versions
 from webhooks.versions import Told
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
+TYPES_LOOKED_UP_MAX = 8  # of a list: so many are looked up one by one, more are looked for among all notices
 FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
 
 
@@ -26,6 +27,8 @@ class Notices:
         self._count = load_sql("webhooks", "count_notices")
         self._list = load_sql("webhooks", "list_notices")
         self._list_before = load_sql("webhooks", "list_notices_before")
+        self._list_of_types = load_sql("webhooks", "list_notices_of_types")
+        self._list_of_types_before = load_sql("webhooks", "list_notices_of_types_before")
 
     async def one(self, account: str, livemode: bool, id: str) -> bytes | None:
         """A notice; None when this account and mode have no such one, or not for 30 days."""
@@ -53,8 +56,13 @@ class Notices:
             if not rows:
                 raise UnknownCursor(cursor)
             sequence = rows[0]["sequence"]
+        if types is not None and len(set(types)) <= TYPES_LOOKED_UP_MAX:
+            types = tuple(set(types))
+            query = self._list_of_types_before if backwards else self._list_of_types
+        else:
+            query = self._list_before if backwards else self._list
         rows = await self._fetch(
-            self._list_before if backwards else self._list,
+            query,
             account,
             livemode,
             sequence,

@@ -86,6 +86,7 @@ class Store:
             "GET of one": [get(f"/v1/customers/{id}") for id in self.ids],
             "events, first page": [get("/v1/events?limit=10")],
             "events of a type": [get("/v1/events?limit=10&type=customer.created")],
+            "events of a type there is none of": [get("/v1/events?limit=10&type=coupon.deleted")],
             "search by email": [
                 get(f"/v1/customers/search?query={quote(f'email:{email!r}')}") for email in self.emails
             ],

@@ -1,0 +1,31 @@
+-- list_notices_of_types: a page of the notices of a few types, newest first, each with how many endpoints still have to take it.
+-- $1 account, $2 livemode, $3 cursor: the sequence just before the page in list order, or null, $4 and $5 bounds of created, inclusive,
+-- $6 how many at most, one more than are shown, $7 types, $8 true for those that every endpoint took, false for the others,
+-- null for all, $9 bytes of bodies at most
+-- Each type is looked up by its index, so that one of which there are none costs nothing, however many others there are. It is
+-- asked for twice: the planner takes that for a few rows at most, and so does not look through those of all types instead.
+-- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+SELECT pending, CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $9
+    THEN body END AS body
+FROM (
+    SELECT one.* FROM unnest($7::text[]) AS t(type) CROSS JOIN LATERAL (
+        SELECT * FROM (
+            SELECT n.sequence, n.body, webhooks.pending(n.sequence, n.account, n.livemode, n.type) AS pending
+            FROM projections.notice n
+            WHERE n.account = $1 AND n.livemode = $2 AND n.sequence < coalesce($3, 9223372036854775807)
+              AND n.created >= $4 AND n.created <= $5 AND n.appended_at >= to_timestamp($4) - interval '1 day'
+              AND n.type = t.type AND n.type BETWEEN t.type AND t.type
+        ) AS told
+        WHERE $8::boolean IS NULL OR $8 = (pending = 0 AND NOT EXISTS (
+            SELECT FROM webhooks.attempt a
+            WHERE a.sequence = told.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
+                SELECT FROM webhooks.attempt l
+                WHERE l.endpoint_id = a.endpoint_id AND l.sequence = a.sequence AND l.outcome = 'delivered')))
+        ORDER BY sequence DESC
+        LIMIT $6
+    ) AS one
+    ORDER BY sequence DESC
+    LIMIT $6
+) AS found
+WINDOW page AS (ORDER BY sequence DESC ROWS UNBOUNDED PRECEDING)
+ORDER BY sequence DESC;
