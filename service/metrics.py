@@ -65,6 +65,14 @@ class Attempts(Collector):
         for fault, count in sorted(measures.faults.items()):
             faults.add_metric((fault,), count)
         yield faults
+        aside = CounterMetricFamily(
+            "webhooks_lanes_set_aside",
+            "Lanes whose stored data could not be worked with, by why not.",
+            labels=("reason",),
+        )
+        for reason, count in sorted(measures.set_aside.items()):
+            aside.add_metric((reason,), count)
+        yield aside
         by_endpoint = CounterMetricFamily(
             "webhooks_endpoint_attempts",
             "Attempts by endpoint, of those that were attempted within the last hour, and by what they came to.",
@@ -129,10 +137,12 @@ class OfBacklog(Collector):
         )
         yield _labelled(
             "webhooks_lanes_left_alone",
-            "Endpoints that nothing is sent to: their receiver asked for it or is gone, or they are disabled.",
+            "Endpoints that nothing is sent to: their receiver asked for it or is gone, they are disabled, or their "
+            "lane is set aside because what is stored of them cannot be worked with.",
             "reason",
             quiet=seen.quiet,
             gone=seen.gone,
+            set_aside=seen.set_aside,
             paused=seen.paused,
         )
 

@@ -46,6 +46,7 @@ class Backlog(NamedTuple):
     half_open: int
     quiet: int  # lanes whose receivers asked to be left alone for a while,
     gone: int  # and for good
+    set_aside: int  # that our own code cannot work with
     paused: int  # endpoints
     held: int  # deliveries that hold others back
 

@@ -21,7 +21,7 @@ class Hand:
     lane: Lane
     reported_at: float
     host: str = ""  # and port, as its URL names them
-    secrets: tuple[tuple[str, int | None], ...] | None = None  # with their ends; None when they do not unseal
+    secrets: tuple[tuple[str, int | None], ...] = ()  # with their ends
     waiting: deque[Head] = field(default_factory=deque)
     spare: deque[Head] = field(default_factory=deque)  # recovered ones
     runs: dict[str, deque[Head]] = field(default_factory=dict)  # what follows the one of that key that waits or is sent
@@ -35,6 +35,7 @@ class Hand:
     queued_spare: bool = False
     paced: bool = False  # waits until the next attempt may begin,
     timed: bool = False  # and somebody will say when
+    aside: Exception | None = None  # why it cannot be worked with; what is in flight is waited for
     ours: bool = True
 
     @property

@@ -9,11 +9,16 @@ from operator import attrgetter
 from typing import Any, NamedTuple, assert_never
 from uuid import UUID, uuid4
 
+import structlog
+
 from events.database import PINNED_PLANS, DedicatedConnection, load_sql
+from events.errors import LogUnavailable
 from webhooks import versions
 from webhooks.delivery import Delivered, GaveUp, Outcome, RetryAt, Verdict
 from webhooks.lane import Lane
 from webhooks.versions import Told, Wanted
+
+log = structlog.get_logger("webhooks")
 
 # A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
 LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
@@ -39,6 +44,7 @@ class Head(NamedTuple):
     stream: str = ""
     version: int = 0  # of the stream
     traceparent: str | None = None  # of the notice
+    broken: bool = False  # its body could not be rendered
 
 
 class Endpoint(NamedTuple):
@@ -178,10 +184,38 @@ class Lanes:
         """Each with the body that its endpoint is to receive."""
         whole = [(place, head) for place, head in enumerate(heads) if head.body is not None]
         notices = [Told(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
-        for found, body in (await versions.rendered(notices, self._find)).items():
+        try:
+            rendered = await versions.rendered(notices, self._find)
+        except LogUnavailable:
+            raise
+        except Exception:  # of one notice or another: the rest are sent
+            rendered = {}
+            for found, notice in enumerate(notices):
+                try:
+                    alone = await versions.rendered([notice], self._find)
+                except LogUnavailable:
+                    raise
+                except Exception as error:
+                    place, head = whole[found]
+                    heads[place] = head._replace(broken=True)
+                    log.exception("notice.unrenderable", notice=head.notice_id, error=type(error).__name__)
+                else:
+                    if alone:
+                        rendered[found] = alone[0]
+        for found, body in rendered.items():
             place, head = whole[found]
             heads[place] = head._replace(body=body)
         return heads
+
+    async def set_aside(self, reasons: Mapping[str, str]) -> None:
+        """Let lanes go whose stored data cannot be worked with, each for its reason. Raises LogUnavailable."""
+        await self._connection.fetch(
+            "SELECT webhooks.set_aside($1, $2, $3)", self._worker, list(reasons), list(reasons.values())
+        )
+
+    async def suspects(self, claims: int) -> Mapping[str, str]:
+        """The lanes that may have made a turn fail which was to lease so many, and why. Raises LogUnavailable."""
+        return dict(await self._connection.fetch("SELECT * FROM webhooks.suspects($1, $2)", self._worker, claims))
 
     async def _find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
         rows = await self._connection.fetch(self._coupons, *map(list, zip(*wanted, strict=True)))

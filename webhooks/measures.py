@@ -24,6 +24,7 @@ class DeliveryMeasures:
     turn_s: float = 0.0  # and the seconds they took, all together
     leased: int = 0
     lost: int = 0  # lanes that others leased from us
+    set_aside: Counter[str] = field(default_factory=Counter)  # lanes that our code cannot work with, by why not
     lanes: int = 0  # held now
     in_flight: int = 0  # attempts on their way now
     outcomes: Counter[str] = field(default_factory=Counter)  # of attempts: delivered, retry, gave_up, own_fault

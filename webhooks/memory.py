@@ -5,7 +5,7 @@ tests/contracts/test_lanes.py.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -15,6 +15,7 @@ from events.clock import Clock, SystemClock
 from webhooks import lane
 from webhooks.lane import NEW, Lane
 from webhooks.lanes import LEASE_S, ROOM_MAX, Endpoint, Head, Report, Result, Turn
+from webhooks.workable import SET_ASIDE_S_MAX, SET_ASIDE_S_MIN
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -29,6 +30,7 @@ class LaneRow:
     lease: int | None = None
     leased_until: datetime = ALWAYS
     state: Lane = NEW
+    set_aside: str | None = None
 
 
 @dataclass(slots=True)
@@ -108,10 +110,12 @@ class MemoryDatabase:
         was = self.endpoints[id]
         now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status, **rules)
         self.endpoints[id] = now
-        if now.status == "enabled" and (was.status, was.url) != (now.status, now.url):
+        anew = (was.status, was.url) != (now.status, now.url) or self.lanes[id].set_aside is not None
+        if now.status == "enabled" and anew:
             self._anew[id] = now.version
             row = self.lanes[id]
             row.state = Lane(paced_until=row.state.paced_until)
+            row.set_aside = None
             row.ready_at = _latest(self.clock.now(), row.state.paced_until)
             for delivery in self.deliveries[id].values():
                 if delivery.held:
@@ -170,6 +174,25 @@ class MemoryDatabase:
             row.recovered = row.recovered and row.key is not None
         self.wake(id)
 
+    def set_aside(self, worker: int, reasons: Mapping[str, str]) -> None:
+        """See webhooks/sql/functions/set_aside.sql."""
+        moment = self.clock.now()
+        for id, reason in reasons.items():
+            row = self.lanes[id]
+            if row.lease != worker and row.leased_until > moment:
+                continue
+            was = row.state.open_s
+            open_s = was * 2 if 30 <= was <= 1800 else SET_ASIDE_S_MAX if was > 1800 else SET_ASIDE_S_MIN
+            row.set_aside, row.lease, row.leased_until = reason, None, ALWAYS
+            row.ready_at = moment + timedelta(seconds=open_s)
+            row.state = Lane(
+                open_until=row.ready_at,
+                open_s=open_s,
+                failing_since=row.state.failing_since or moment,
+                failures_in_a_row=row.state.failures_in_a_row + 1,
+                gone=row.state.gone,
+            )
+
     def turn(
         self,
         worker: int,
@@ -207,6 +230,8 @@ class MemoryDatabase:
         places = [self._reported(report) for report in mine]
         places += [self._taken(id, moment, room // len(taken)) for id in taken]
         heads: list[tuple[datetime, Head]] = []
+        for id in named:
+            self.lanes[id].set_aside = None
         for place in places:
             heads += self._hand(worker, lease_s, place, moment)
         heads.sort(key=lambda due: (due[0], due[1].sequence))
@@ -365,6 +390,14 @@ class MemoryLanes:
         return self._database.turn(
             self.worker, self.lease_s, reports, results, held, claims, proven, room, full, crowded
         )
+
+    async def set_aside(self, reasons: Mapping[str, str]) -> None:
+        """Let lanes go whose stored data cannot be worked with."""
+        self._database.set_aside(self.worker, reasons)
+
+    async def suspects(self, claims: int) -> Mapping[str, str]:
+        """None: no turn fails here."""
+        return {}
 
     async def close(self) -> None:
         """There is nothing to let go."""

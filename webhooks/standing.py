@@ -11,6 +11,7 @@ from typing import Any
 
 from events.clock import Clock
 from events.database import Pool, load_sql
+from webhooks import workable
 from webhooks.rules import Rules
 
 COUNTED_MAX = 10_000
@@ -78,6 +79,8 @@ def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "pending_deliveries": row["pending"],
         "quiet_until": _seconds(row["quiet_until"]),
         "recovering": row["recovering"],
+        "set_aside": row["set_aside"],
+        "set_aside_reason": None if row["set_aside"] is None else workable.WORDS.get(row["set_aside"], "It failed."),
         "settled_up_to": settled,
         "status": row["status"],
         "url": row["url"],

@@ -8,7 +8,7 @@ who look do it once.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 
 import asyncpg
@@ -77,15 +77,23 @@ class Watch:
         now = self._clock.now()
         rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.TOLD_AFTER_H)))
         for row in rows:
-            found = Failing(
-                since=row["failing_since"],
-                attempts=row["failures_in_a_row"],
-                gone=row["gone"],
-                told_hours=row["told_hours"],
-            )
-            what = failing.due(found, now)
-            if what is not None:
-                await self._do(row, found, what)
+            try:
+                await self._see_to(row, now)
+            except (LogUnavailable, asyncpg.PostgresError):
+                raise
+            except Exception:  # one endpoint's trouble is that endpoint's
+                log.exception("endpoint.not_watched", endpoint=row["id"])
+
+    async def _see_to(self, row: Any, now: datetime) -> None:
+        found = Failing(
+            since=row["failing_since"],
+            attempts=row["failures_in_a_row"],
+            gone=row["gone"],
+            told_hours=row["told_hours"],
+        )
+        what = failing.due(found, now)
+        if what is not None:
+            await self._do(row, found, what)
 
     async def _do(self, row: Any, found: Failing, what: Tell | Disable) -> None:
         id, since = row["id"], int(found.since.timestamp())

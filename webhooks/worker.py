@@ -9,10 +9,10 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol, cast
 
 import asyncpg
 import structlog
@@ -23,17 +23,17 @@ from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory, LogUnavailable
 from events.keys import MasterKeys
 from projections.notices import with_pending
-from webhooks import endpoint, explanation, lane, receiver_url, thin
+from webhooks import endpoint, explanation, lane, thin, workable
 from webhooks.delivery import Outcome, judge, quiet_until
 from webhooks.hand import Hand
 from webhooks.lane import Lane
 from webhooks.lanes import ROOM_MAX, Endpoint, Head, Report, Result, Turn, result
 from webhooks.measures import DeliveryMeasures
 from webhooks.places import Place, Places
-from webhooks.receiver_url import UrlUnreadable
 from webhooks.reconciler import Wakeup
 from webhooks.sender import IN_FLIGHT_MAX, Sender
 from webhooks.shares import Shares
+from webhooks.workable import Reason, Unworkable
 
 log = structlog.get_logger("webhooks")
 
@@ -50,6 +50,29 @@ POLL_S = 1.0
 FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
 RETRY_S = 0.5  # after a turn that failed while stopping
 DRAIN_S = 20.0
+LOGGED_MAX = 200  # characters of an error
+# What a statement cannot digest of its data, or we of its answer; anything else is not one lane's.
+INDIGESTIBLE = (
+    asyncpg.DataError,
+    asyncpg.CardinalityViolationError,
+    asyncpg.IntegrityConstraintViolationError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+class Leasing(NamedTuple):
+    """Which lanes a turn is to lease: how many, with room for so many deliveries, but for those of some accounts."""
+
+    claims: int
+    room: int
+    full: Sequence[str]
+    crowded: Sequence[str]
+
+
+NO_LEASING = Leasing(0, 0, (), ())
 
 
 class Turns(Protocol):
@@ -76,6 +99,17 @@ class Turns(Protocol):
 
         Raises LogUnavailable, when what was told may or may not be recorded.
         """
+        ...
+
+    async def set_aside(self, reasons: Mapping[str, str]) -> None:
+        """Let lanes go that our own code cannot work with, each for its reason: see webhooks/workable.py.
+
+        Raises LogUnavailable.
+        """
+        ...
+
+    async def suspects(self, claims: int) -> Mapping[str, str]:
+        """Which lanes may have made a turn fail that was to lease so many, and why. Raises LogUnavailable."""
         ...
 
     async def close(self) -> None:
@@ -117,6 +151,7 @@ class Worker:
         self._gone = gone
         self._held: dict[str, Hand] = {}
         self._places = Places(in_flight_max, host_max, self._capacity)
+        self._aside: dict[str, Reason] = {}  # lanes that are to be set aside
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._due = asyncio.Event()  # a turn is
@@ -179,19 +214,28 @@ class Worker:
     async def _turn(self) -> None:
         """Tell the database what happened and learn what to do next."""
         self._due.clear()
+        try:
+            await self._tell_of_those_set_aside()
+        except (LogUnavailable, asyncpg.PostgresError) as error:
+            await self._wait(error)
+            return
         now = asyncio.get_running_loop().time()
         rooms = self._rooms()
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
         # A part is for lanes that are leased now: those that are held ask for more than there may be.
-        set_aside = max((rooms.capacity - rooms.used) // 4, 1)
-        rooms.capacity -= set_aside
+        kept = max((rooms.capacity - rooms.used) // 4, 1)
+        rooms.capacity -= kept
         reports = []
-        for held in self._held.values():
-            report = self._report(held, now, rooms)
+        for held in list(self._held.values()):
+            try:
+                report = self._report(held, now, rooms)
+            except Exception as error:
+                self._set_aside(held.endpoint.id, "internal", error)
+                continue
             if report is not None:
                 rooms.take(held.endpoint.share, report.want + report.spare)
                 reports.append(report)
-        rooms.capacity += set_aside
+        rooms.capacity += kept
         room = rooms.room("")  # for an account that has nothing yet
         crowded = self._places.crowded_shares()
         claims = self._claims(room, full | crowded)
@@ -199,43 +243,104 @@ class Worker:
         if not reports and claims == 0:
             return
         try:
-            turn = await self._lanes.turn(
-                reports,
-                results,
-                claims=claims,
-                room=room,
-                full=list(full),
-                crowded=list(crowded),
-                proven=self._places.crowded,
-                held=list(self._held) if self._unsure else None,
-            )
+            claimed = await self._exchange(reports, results, Leasing(claims, room, list(full), list(crowded)))
         except (LogUnavailable, asyncpg.PostgresError) as error:
             self._results = results + self._results
             for report in reports:
-                self._held[report.endpoint_id].touched |= report.touched
-            self._unsure = True
-            if self._stopping:
-                await asyncio.sleep(RETRY_S)
-            else:
-                await self._retries.failed(error, self._stop)
-            self._due.set()
+                if (reported := self._held.get(report.endpoint_id)) is not None:
+                    reported.touched |= report.touched
+            await self._wait(error)
             return
         except asyncio.CancelledError:
             self._results = results + self._results  # the last turn tells of them again
             self._unsure = True
             raise
-        self._unsure = False
         self._retries.worked()
-        self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
-        self.measures.turns += 1
-        self.measures.turn_s += self._moment_at - now
-        self._follow(turn, reports)
         if self._gone is not None and any(report.lane.gone for report in reports):
             self._gone()
-        if claims and turn.claimed == claims:
+        if self._aside or (claims and claimed == claims):
             self._due.set()  # there may be more
         elif claims and (full or crowded):
             self._searched = full | crowded
+
+    async def _wait(self, error: Exception) -> None:
+        """Wait before the next turn; whether what was told is recorded is not known."""
+        self._unsure = True
+        if self._stopping:
+            await asyncio.sleep(RETRY_S)
+        else:
+            await self._retries.failed(error, self._stop)
+        self._due.set()
+
+    async def _exchange(self, reports: list[Report], results: list[Result], leasing: Leasing) -> int:
+        """Take a turn, and do as its answer says; gives how many lanes were leased.
+
+        One whose statement cannot digest something of it is taken in halves until that is alone: its lane is set aside.
+        """
+        began = asyncio.get_running_loop().time()
+        try:
+            turn = await self._lanes.turn(
+                reports,
+                results,
+                claims=leasing.claims,
+                room=leasing.room,
+                full=leasing.full,
+                crowded=leasing.crowded,
+                proven=self._places.crowded,
+                held=list(self._held) if self._unsure else None,
+            )
+        except INDIGESTIBLE as error:
+            self._unsure = True
+            log.warning("worker.splits", error=type(error).__name__, lanes=len(reports), claims=leasing.claims)
+            if not reports:
+                for id, reason in (await self._lanes.suspects(leasing.claims)).items():
+                    self._set_aside(id, cast(Reason, reason), error)
+                return 0
+            if len(reports) == 1 and not leasing.claims:
+                self._set_aside(reports[0].endpoint_id, "statement_failed", error)
+                return 0
+            half = len(reports) if leasing.claims else (len(reports) + 1) // 2
+            for part in filter(None, (reports[:half], reports[half:])):
+                ids = {report.endpoint_id for report in part}
+                await self._exchange(part, [each for each in results if each.endpoint_id in ids], NO_LEASING)
+            await self._tell_of_those_set_aside()
+            return await self._exchange([], [], leasing) if leasing.claims else 0
+        self._unsure = False
+        self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
+        self.measures.turns += 1
+        self.measures.turn_s += self._moment_at - began
+        self._follow(turn, reports)
+        return turn.claimed
+
+    def _set_aside(self, id: str, reason: Reason, error: Exception) -> None:
+        """Have nothing more to do with a lane that our code cannot work with, and have the database say so."""
+        held = self._held.pop(id, None)
+        if held is not None:
+            held.ours = False
+            held.forget()
+        if id in self._aside:
+            return
+        self._aside[id] = reason
+        self.measures.set_aside[reason] += 1
+        log.error(
+            "endpoint.set_aside",
+            endpoint=id,
+            reason=reason,
+            means=workable.WORDS[reason],
+            error=str(error)[:LOGGED_MAX] if isinstance(error, Unworkable) else type(error).__name__,
+        )
+        self._due.set()
+
+    def _untold(self, id: str) -> bool:
+        return any(result.endpoint_id == id for result in self._results)
+
+    async def _tell_of_those_set_aside(self) -> None:
+        """Raises LogUnavailable; then they are told of in a later turn."""
+        if self._aside:
+            aside = dict(self._aside)
+            await self._lanes.set_aside(aside)
+            for id in aside:
+                del self._aside[id]
 
     def _rooms(self) -> Shares:
         """What is held by whom of the deliveries that may be: half as many again as may be in flight, and some."""
@@ -266,7 +371,7 @@ class Worker:
         if not touched and (self._stopping or busy):
             return None
         want = spare = 0
-        if not self._stopping:
+        if not self._stopping and held.aside is None:
             # And some more to wait, so that a place that falls free is taken at once; of a breaker one probe.
             room = rooms.room(held.endpoint.share)
             ahead = AHEAD if held.lane.open_until is None else 1
@@ -280,10 +385,27 @@ class Worker:
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
         """Do as the answer to a turn says."""
         for id in turn.lost:
-            self._lose(self._held[id])
+            if id in self._held:
+                self._lose(self._held[id])
         for told, state in turn.served:
-            self._serve(told, state)
-        heads = [head for head in turn.heads if self._held[head.endpoint_id].take(head, self._moment_at)]
+            if told.id in self._aside:
+                continue
+            try:
+                self._serve(told, state)
+            except Unworkable as error:
+                held = self._held.get(told.id)
+                if held is not None and (held.in_flight or held.spare_in_flight or self._untold(told.id)):
+                    held.aside = error  # once that is recorded
+                    self._put_back(held)
+                else:
+                    self._set_aside(told.id, error.reason, error)
+            except Exception as error:
+                self._set_aside(told.id, "internal", error)
+        heads = []
+        for head in turn.heads:
+            held = self._held.get(head.endpoint_id)
+            if held is not None and held.aside is None and held.take(head, self._moment_at):
+                heads.append(head)
         taken = Counter(head.endpoint_id for head in heads)
         spare = Counter(head.endpoint_id for head in heads if head.recovered)
         for report in reports:
@@ -296,8 +418,11 @@ class Worker:
                 held.reported_at = self._moment_at
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
         let_go |= {told.id for told, _ in turn.served}.difference(report.endpoint_id for report in reports)
-        for id in let_go.difference(taken, turn.lost):
-            self._held.pop(id).ours = False
+        for id in let_go.difference(taken, turn.lost, self._aside):
+            held = self._held.pop(id)
+            held.ours = False
+            if isinstance(held.aside, Unworkable):
+                self._set_aside(id, held.aside.reason, held.aside)
         for id in taken:
             self._places.queue(self._held[id])
         self.measures.lanes = len(self._held)
@@ -313,16 +438,24 @@ class Worker:
             held.endpoint, held.lane = told, lane.paced(state, held.lane.paced_until)
             if told.status != "enabled":
                 held.forget()
-        held.host = _host(told.url)
+        held.aside = None
+        held.host = workable.host(told, state)
         self._hold_back(held)
+        held.secrets = self._secrets(told)
         self._places.queue(held)  # it may have places again
+
+    def _secrets(self, told: Endpoint) -> tuple[tuple[str, int | None], ...]:
+        """What its requests are signed with, each until when. Raises Unworkable."""
         place = endpoint.stream(told.id)
         try:
             secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
-            held.secrets = tuple(zip(secrets, told.secrets_until or [None] * len(secrets), strict=True))
-        except BrokenHistory as error:
-            held.secrets = None
-            log.error("endpoint.secret_unreadable", endpoint=told.id, error=str(error))
+            until = told.secrets_until or [None] * len(secrets)
+            signing = tuple(zip(secrets, until, strict=True))
+        except (BrokenHistory, ValueError) as error:
+            raise Unworkable("secret_unreadable", error) from None
+        if told.status == "enabled":
+            workable.check_secrets(secrets)
+        return signing
 
     def _lose(self, held: Hand) -> None:
         """Another worker has the lane: what is on its way there tells us nothing any more."""
@@ -384,12 +517,15 @@ class Worker:
                 held.landed(head)
                 self._places.free(place)
             if held.ours:
-                self._ended(held, head, outcome, url)
+                try:
+                    self._ended(held, head, outcome, url)
+                except Exception as error:
+                    self._set_aside(head.endpoint_id, "internal", error)
             place = self._next()
             self._start()
 
     async def _post(self, held: Hand, head: Head) -> Outcome:
-        if held.secrets is None:
+        if head.broken:
             return Outcome(fault="internal", duration_ms=0)
         timestamp = int(self._clock.now().timestamp())
         try:
@@ -446,6 +582,8 @@ class Worker:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
 
     def _capacity(self, held: Hand) -> int:
+        if held.aside is not None:
+            return 0
         state, most = held.lane, held.endpoint.in_flight_max
         if state.open_until is None and state.quiet_until is None and not state.gone:
             return state.concurrency if most is None else min(state.concurrency, most)
@@ -454,14 +592,6 @@ class Worker:
     def _now(self) -> datetime:
         """The database's time, which all workers share."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
-
-
-def _host(url: str) -> str:
-    """By what attempts at a URL are grouped; one that cannot be read is refused by the sender."""
-    try:
-        return receiver_url.parse(url).place
-    except UrlUnreadable:
-        return ""
 
 
 def _headers(head: Head) -> dict[str, str]:

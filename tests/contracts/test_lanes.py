@@ -127,7 +127,9 @@ class InPostgres:
         return sequences
 
     async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None:
-        patch = {name: value for name, value in (("url", url), ("disabled", disabled)) if value is not None}
+        patch: dict[str, Any] = {
+            name: value for name, value in (("url", url), ("disabled", disabled)) if value is not None
+        }
         await self._house.edit(id, **(patch or {"description": "edited"}))
 
     async def rule(self, id: str, **rules: Any) -> None:
@@ -150,7 +152,7 @@ class InPostgres:
         never = row["ready_at"].year == NEVER.year
         state = Lane(**{name: row[name] for name in Lane.__slots__})
         lease = None if row["lease"] is None else 1
-        return LaneRow(NEVER if never else row["ready_at"], lease, row["leased_until"], state)
+        return LaneRow(NEVER if never else row["ready_at"], lease, row["leased_until"], state, row["set_aside"])
 
     async def pending(self) -> list[int]:
         return [sequence for sequence, _ in await self._house.deliveries()]
@@ -739,3 +741,65 @@ async def test_a_fresh_start_leaves_a_lane_its_pace(house: House) -> None:
     await house.change(id, disabled=False)
     assert (await house.row(id)).state == paced
     assert (await house.row(id)).ready_at == paced.paced_until
+
+
+async def test_a_lane_that_is_set_aside_is_let_go_and_keeps_what_waits(house: House) -> None:
+    id, lanes = await house.endpoint(), house.lanes()
+    [sequence] = await house.deliver()
+    turn = await lanes.turn([], [], claims=1)
+    assert [head.sequence for head in turn.heads] == [sequence]
+    waits = []
+    for _ in range(8):
+        await lanes.set_aside({id: "url_unreadable"})
+        row = await house.row(id)
+        assert (row.set_aside, row.lease) == ("url_unreadable", None)
+        waits.append(row.state.open_s)
+        assert not (await lanes.turn([], [], claims=1)).served
+        await house.hurry()
+        again = await lanes.turn([], [], claims=1)
+        assert [head.sequence for head in again.heads] == [sequence]
+        assert (await house.row(id)).set_aside == "url_unreadable", "nobody knows yet that it is better"
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    state = (await house.row(id)).state
+    assert (state.failures_in_a_row, state.failing_since is not None) == (8, True)
+    assert await house.pending() == [sequence]
+
+
+async def test_a_lane_is_set_aside_no_longer_once_its_worker_reports_it(house: House) -> None:
+    id, lanes = await house.endpoint(), house.lanes()
+    await house.deliver()
+    await lanes.turn([], [], claims=1)
+    await lanes.set_aside({id: "secret_unreadable"})
+    await house.hurry()
+    turn = await lanes.turn([], [], claims=1)
+    await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
+    assert (await house.row(id)).set_aside is None
+    assert await house.pending() == []
+
+
+@pytest.mark.parametrize("edit", ["url", "rules", "nothing much"])
+async def test_whatever_its_owner_edits_brings_a_lane_back(house: House, edit: str) -> None:
+    id, lanes = await house.endpoint(), house.lanes()
+    [sequence] = await house.deliver()
+    await lanes.turn([], [], claims=1)
+    await lanes.set_aside({id: "rules_invalid"})
+    match edit:
+        case "url":
+            await house.change(id, url="https://example.com/other")
+        case "rules":
+            await house.rule(id, rate_limit=7)
+        case _:
+            await house.change(id)
+    row = await house.row(id)
+    assert (row.set_aside, row.state.open_until) == (None, None)
+    turn = await lanes.turn([], [], claims=1)
+    assert [head.sequence for head in turn.heads] == [sequence]
+
+
+async def test_only_who_has_a_lane_sets_it_aside(house: House) -> None:
+    id, lanes, others = await house.endpoint(), house.lanes(), house.lanes()
+    await house.deliver()
+    await lanes.turn([], [], claims=1)
+    await others.set_aside({id: "internal"})
+    assert (await house.row(id)).set_aside is None
+    assert not (await lanes.turn([], [], claims=1)).lost

@@ -95,10 +95,10 @@ class Floor:
         await self.executor.create(ENDPOINT, id, command, origin(account, livemode), reply=_nothing)
         return id
 
-    async def edit(self, id: str, **patch: Any) -> None:
+    async def edit(self, id: str, *, account: str = ACCOUNT, **patch: Any) -> None:
         """Change an endpoint."""
         command = UpdateEndpoint(id=id, patch=cast(EndpointPatch, patch))
-        await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
+        await self.executor.update(ENDPOINT, id, command, origin(account), reply=_nothing)
 
     async def resume(self, id: str, replay: Replay | None = "all") -> None:
         """Go on with an endpoint that was disabled."""

@@ -279,50 +279,6 @@ async def test_losing_postgres_loses_nothing(house: Floor, receiver: Receiver) -
     assert len(await house.attempts()) == 200
 
 
-UNREADABLE = [
-    "http://xn--a.com/",
-    "https://a]b[@",
-    "http://[",
-    "https://example.com:99999/",
-    "ftp://example.com/",
-    "\u00fc",
-]
-
-
-async def test_stored_urls_that_cannot_be_read_cost_nobody_else_anything(house: Floor, receiver: Receiver) -> None:
-    sound, broken = await house.endpoint(receiver.url("/hook")), [await house.endpoint() for _ in UNREADABLE]
-    for id, url in zip(broken, UNREADABLE, strict=True):
-        await house.owner.execute("UPDATE webhooks.endpoint SET url = $2 WHERE id = $1", id, url)
-    await house.notices(3)
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: _left_to(house, set(broken)))
-        for id in broken:
-            await until(partial(_lane_is_free, house, id))
-        await house.notices(2)
-        await house.catch_up()
-        await until(lambda: len(receiver.requests) == 5)
-    assert {id for _, id in await house.deliveries()} == set(broken)
-    assert len(await house.deliveries()) == 5 * len(broken)
-    assert await house.owner.fetchval("SELECT max(attempts) FROM webhooks.delivery") == 0
-    assert all(
-        attempt["outcome"] == "delivered" for attempt in await house.attempts() if attempt["endpoint_id"] == sound
-    )
-
-
-async def test_a_secret_that_does_not_unseal_is_our_fault_and_costs_no_try(house: Floor, receiver: Receiver) -> None:
-    await house.endpoint(receiver.url("/hook"))
-    await house.owner.execute("UPDATE webhooks.endpoint SET secrets = ARRAY['\\x00'::bytea]")
-    await house.notices()
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: _attempts(house, 1))
-    [attempt] = await house.attempts()
-    assert (attempt["outcome"], attempt["fault"]) == ("retry", "internal")
-    assert await house.owner.fetchval("SELECT attempts FROM webhooks.delivery") == 0
-    assert receiver.requests == []
-
-
 async def test_slow_receivers_of_one_account_do_not_delay_the_webhooks_of_another(
     house: Floor, receiver: Receiver
 ) -> None:
@@ -359,10 +315,6 @@ async def _left_to(house: Floor, endpoints: set[str]) -> bool:
 
 async def _attempts(house: Floor, count: int) -> bool:
     return len(await house.attempts()) == count
-
-
-async def _lane_is_free(house: Floor, id: str) -> bool:
-    return (await house.lane(id))["lease"] is None
 
 
 async def _is_gone(house: Floor, id: str) -> bool:

@@ -3,7 +3,7 @@
 -- Gives settled: the position up to which nothing is to be sent any more; failed: that of the first notice since that was
 -- given up and never taken. A recovery counts from where it is.
 SELECT e.id, e.status, e.url, e.livemode, e.ordering, e.missed, e.on_exhaustion, e.thin, e.rate_limit, e.in_flight_max,
-    l.concurrency, l.open_until, l.quiet_until, l.failing_since, l.gone, r.above IS NOT NULL AS recovering,
+    l.concurrency, l.open_until, l.quiet_until, l.failing_since, l.gone, l.set_aside, r.above IS NOT NULL AS recovering,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id LIMIT $4) AS d) AS pending,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id AND d.held LIMIT $4) AS d) AS held,
     least(

@@ -49,7 +49,8 @@ CROSS JOIN LATERAL (
         count(*) FILTER (WHERE l.open_until > now.moment) AS open,
         count(*) FILTER (WHERE l.open_until <= now.moment) AS half_open,
         count(*) FILTER (WHERE l.quiet_until > now.moment) AS quiet,
-        count(*) FILTER (WHERE l.gone) AS gone
+        count(*) FILTER (WHERE l.gone) AS gone,
+        count(*) FILTER (WHERE l.set_aside IS NOT NULL) AS set_aside
     FROM (SELECT * FROM webhooks.lane ORDER BY endpoint_id LIMIT $1) AS l
 ) AS lanes
 WHERE search.name = 'search.2';

@@ -76,6 +76,11 @@ class OwnWebhookEndpoint(Shape):
     """How many attempts there may be a second; null for any number."""
     recovering: bool
     """Whether more deliveries are to come of what it missed."""
+    set_aside: str | None
+    """What is stored of it that Rollbook cannot work with: `url_unreadable`, `rules_invalid`, `secret_unreadable` and
+    so on. Nothing is sent to it then; it is tried again when it is edited, and after `breaker_until`."""
+    set_aside_reason: str | None
+    """The same in a sentence."""
     settled_up_to: int
     """The position of the feed up to which nothing is to be sent any more, whatever became of it."""
     status: Literal["disabled", "enabled"]

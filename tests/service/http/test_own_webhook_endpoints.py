@@ -149,6 +149,8 @@ async def test_an_endpoint_shows_how_it_stands(api: Api) -> None:
         "pending_deliveries": 0,
         "quiet_until": None,
         "recovering": False,
+        "set_aside": None,
+        "set_aside_reason": None,
         "settled_up_to": 0,
         "status": "enabled",
         "url": made["url"],

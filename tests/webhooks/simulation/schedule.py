@@ -32,7 +32,7 @@ from tests.webhooks.simulation.receivers import (
     slowest,
     slowly_failing,
 )
-from tests.webhooks.simulation.witness import Watched, Witness
+from tests.webhooks.simulation.witness import UNREADABLE, Watched, Witness
 from webhooks import endpoint
 from webhooks.delivery import Outcome
 from webhooks.guard import Policy
@@ -145,6 +145,20 @@ class Wire:
             raise LogUnavailable("never answered")
         house.witness.answered(watched, reports, turn)
         return turn
+
+    async def set_aside(self, reasons: Mapping[str, str]) -> None:
+        house, watched = self._house, self._watched
+        house.witness.set_aside(watched, reasons)
+        sent, answered = house.fate()
+        await asyncio.sleep(house.delay_s())
+        if sent:
+            await self._lanes.set_aside(reasons)
+            house.changed()
+        if not (sent and answered):
+            raise LogUnavailable("not known to be done")
+
+    async def suspects(self, claims: int) -> Mapping[str, str]:
+        return await self._lanes.suspects(claims)
 
     async def close(self) -> None:
         await self._lanes.close()
@@ -407,7 +421,11 @@ class Schedule:
     def _whim(self, at_s: float) -> None:
         """An owner wants something else."""
         id = self.dice.choice(list(self.database.endpoints))
-        match self.dice.randrange(7):
+        match self.dice.randrange(8):
+            case 7:
+                self._at(at_s, lambda: self._change(id, secrets=[UNREADABLE]))
+                mended_at_s = at_s + self.dice.choice((0.01, 5.0, 200.0))
+                self._at(mended_at_s, lambda: self._change(id, secrets=[SECRETS[int(id.removeprefix("we_"))]]))
             case 0:
                 self._at(at_s, lambda: self._change(id, status="disabled"))
                 self._at(at_s + self.dice.choice((0.01, 2.0, 100.0)), lambda: self._change(id, status="enabled"))

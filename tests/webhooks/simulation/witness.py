@@ -27,6 +27,7 @@ from webhooks.rules import Order
 SLACK = timedelta(seconds=1)  # of timers, when turns are slow to tell the time
 ROUNDED_S = 1e-5  # times of the database are whole microseconds
 STALE_S = 4.0  # how long what an owner changed may go unheeded: a poll, what is fresh still, and slow turns
+UNREADABLE = b"not sealed by any key"  # a secret: nothing is sent to whoever has it
 Key = tuple[str, int]  # a delivery: its endpoint and sequence
 
 
@@ -224,10 +225,12 @@ class Witness:
                 continue
             tenure.endpoint = endpoint
             tenure.state = state
-            if endpoint.status != "enabled":
+            if endpoint.status != "enabled" or UNREADABLE in endpoint.secrets:
                 tenure.waiting.clear()
         for head in turn.heads:
             tenure = watched.tenures[head.endpoint_id]
+            if UNREADABLE in tenure.endpoint.secrets:
+                continue
             if head.sequence in tenure.waiting:
                 self._object(watched, f"is given {_key(head)} which it has")
             if head.sequence not in tenure.under_way:
@@ -239,6 +242,15 @@ class Witness:
             if watched.tenures[id].under_way and not watched.tenures[id].abandoned:
                 self._object(watched, f"lets go of {id} with something on its way there")
             self._end_tenure(watched, id)
+
+    def set_aside(self, watched: Watched, ids: Collection[str]) -> None:
+        """A worker wants nothing more to do with lanes that it cannot work with."""
+        for id in ids:
+            endpoint = self._database.endpoints[id]
+            if endpoint.version == 1:
+                self._object(watched, f"sets {id} aside, which is as it was registered")
+            if id in watched.tenures:
+                self._end_tenure(watched, id)
 
     def _end_tenure(self, watched: Watched, id: str) -> None:
         tenure = watched.tenures.pop(id)

@@ -43,7 +43,10 @@ BEGIN
         FROM changed WHERE kind = 'webhook_endpoint' ORDER BY id
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
-        anew := said.status = 'enabled' AND (was.status, was.url) IS DISTINCT FROM (said.status, said.url);
+        -- Whatever its owner edits may be what our own code could not work with.
+        anew := said.status = 'enabled' AND ((was.status, was.url) IS DISTINCT FROM (said.status, said.url)
+            OR was.version <> said.version AND (was.told_since, was.told_hours) = (said.told_since, said.told_hours)
+            AND EXISTS (SELECT FROM webhooks.lane l WHERE l.endpoint_id = said.id AND l.set_aside IS NOT NULL));
         SELECT sequence INTO head FROM projections.notice_head;
         stopped_at := CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END;
         IF said.status = 'disabled' AND was.stopped_at IS NULL THEN
@@ -120,7 +123,7 @@ BEGIN
             SET ready_at = greatest(clock_timestamp(), paced_until), concurrency = DEFAULT, open_until = DEFAULT, open_s = DEFAULT,
                 unreachable_in_a_row = DEFAULT, window_started_at = DEFAULT, window_attempts = DEFAULT,
                 window_failures = DEFAULT, step_in = DEFAULT, quiet_until = DEFAULT, failing_since = DEFAULT,
-                failures_in_a_row = DEFAULT, gone = DEFAULT
+                failures_in_a_row = DEFAULT, gone = DEFAULT, set_aside = DEFAULT
             WHERE endpoint_id = said.id;
             UPDATE webhooks.delivery SET held = false, attempts = 0, due_at = clock_timestamp()
             WHERE endpoint_id = said.id AND held;

@@ -213,7 +213,8 @@ BEGIN
             window_started_at = o.window_started_at, window_attempts = o.window_attempts,
             window_failures = o.window_failures, step_in = o.step_in, quiet_until = o.quiet_until,
             failing_since = o.failing_since, failures_in_a_row = o.failures_in_a_row, gone = o.gone,
-            paced_until = o.paced_until
+            paced_until = o.paced_until,
+            set_aside = CASE WHEN l.endpoint_id <> ALL (mine) THEN l.set_aside END -- its worker can work with it
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
