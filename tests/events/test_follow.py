@@ -67,16 +67,57 @@ async def test_a_listener_whose_connection_was_lost_listens_again(database: str,
         async def listeners() -> int:
             count: int = await owner.fetchval(
                 "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND application_name = 'rollbook listen rollbook_log'"
+                "WHERE datname = current_database() AND application_name = 'rollbook listen'"
             )
             return count
 
         await until(listeners)
         await owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name = 'rollbook listen rollbook_log'"
+            "WHERE datname = current_database() AND application_name = 'rollbook listen'"
         )
         await until(listeners)
         await log.append(append("note-1", 0, "x"))
         await asyncio.wait_for(wakeup.wait(60), 10)
         await owner.close()
+
+
+async def test_the_wake_ups_of_a_process_listen_on_one_connection_whichever_of_them_stops(
+    database: str, log: PostgresLog
+) -> None:
+    owner = await asyncpg.connect(database)
+
+    async def connections() -> int:
+        count: int = await owner.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'rollbook listen'"
+        )
+        return count
+
+    first, stop = Wakeup(database, "rollbook_log"), asyncio.Event()
+    running = asyncio.create_task(first.run(stop))
+    async with listening(database) as second:
+        other, stop_other = Wakeup(database, "rollbook_due"), asyncio.Event()
+        running_other = asyncio.create_task(other.run(stop_other))
+        await until(connections)
+        assert await _woken_by(owner, second, "rollbook_log")
+        assert await _woken_by(owner, other, "rollbook_due")
+        assert await connections() == 1
+        stop.set()  # the one that ran the connection
+        await running
+        assert await _woken_by(owner, second, "rollbook_log")
+        assert await _woken_by(owner, other, "rollbook_due")
+        assert await connections() == 1
+        stop_other.set()
+        await running_other
+    await owner.close()
+
+
+async def _woken_by(owner: asyncpg.Connection, wakeup: Wakeup, channel: str) -> bool:
+    """Whether a wake-up is woken by its channel, once what came before is over."""
+    await wakeup.wait(0.05)
+    waiting = asyncio.create_task(wakeup.wait(5))
+    await owner.execute(f"NOTIFY {channel}")
+    began = asyncio.get_running_loop().time()
+    await waiting
+    return asyncio.get_running_loop().time() - began < 4

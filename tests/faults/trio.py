@@ -23,7 +23,7 @@ from tests.servers.receiver import Receiver
 from tests.service.serving import command, environment
 from tests.waiting import until
 
-LISTENERS = ("rollbook listen rollbook_log", "rollbook listen rollbook_lanes", "rollbook listen rollbook_due")
+LISTENERS = ("rollbook listen",)
 
 
 @dataclass
