@@ -22,6 +22,7 @@ from service import (
     egress,
     keys,
     limits,
+    listening,
     maintenance,
     memory,
     suitability,
@@ -48,6 +49,8 @@ from webhooks.notices import Notices
 from webhooks.standing import Standings
 
 log = structlog.get_logger("service")
+
+EXAMPLE_KEY = "YOUR_SECRET_KEY"  # in examples, where there is no well-known one
 
 EXPOSED = (
     "whoever reaches this address can use the well-known key sk_test_rollbook: set ROLLBOOK_HOST=127.0.0.1, or "
@@ -116,7 +119,7 @@ async def play(
                 stop.set()
             if health.prepared:
                 if runner.addresses and not settings.production:
-                    print(welcome(f"http://{settings.host}:{runner.addresses[0][1]}"), flush=True)
+                    print(welcome(listening.url(settings.host, runner.addresses[0][1])), flush=True)
                 tasks.create_task(core.availability.watch(stop))
                 tasks.create_task(maintenance.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
@@ -186,7 +189,8 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             application.on_shutdown.append(inbox.close)
             application.middlewares.append(HostCheck(settings.host).middleware)
         application.add_routes([docs.asyncapi(settings.exchange)])
-        application.add_routes(routes(door))
+        example_key = EXAMPLE_KEY if settings.production else keys.DEVELOPMENT_KEY
+        application.add_routes(routes(door, example_key=example_key))
     runner = ApiRunner(
         application,
         connections=connections,
@@ -198,16 +202,15 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
     await runner.setup()
     port = settings.port if api else settings.operations_port
     if port is not None:
-        site = web.TCPSite(runner, settings.host, port, backlog=1024, reuse_port=None)
         try:
-            await site.start()
+            await listening.start(runner, settings.host, port)
         except OSError as error:
             await runner.cleanup()
             variable = "ROLLBOOK_PORT" if api else "ROLLBOOK_OPERATIONS_PORT"
             raise Misconfigured(
                 f"cannot listen on {settings.host} port {port}: {error.strerror}; {variable} names another port"
             ) from None
-        log.info("service.listening", url=f"http://{settings.host}:{runner.addresses[0][1]}", api=api)
+        log.info("service.listening", url=listening.url(settings.host, runner.addresses[0][1]), api=api)
     return runner
 
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from service.http import answer_headers
+
 PATH = "/dev/inbox"
 KEPT_MAX = 20
 KEPT_BYTES_MAX = 2 * 1024 * 1024
@@ -56,7 +58,9 @@ class Inbox:
         """Show what came and what comes, until the watcher goes away."""
         if self._watching >= WATCHERS_MAX:
             raise web.HTTPTooManyRequests(text="too many are watching\n")
-        answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        answer = web.StreamResponse(
+            headers=(*answer_headers.OF_ANYTHING, ("Content-Type", "text/plain; charset=utf-8"))
+        )
         self._watching += 1
         try:
             await answer.prepare(request)

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from events.decider import Reply
 from service.http import cors, docs
+from service.http.docs import landing
 from service.http.door import Call, Door, Route
 from service.http.operation import Operation
 from service.http.routes import (
@@ -56,8 +57,8 @@ SEARCH = "customers.search"  # its requests cost the most, and have a rate limit
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
 
 
-def routes(door: Door) -> list[web.RouteDef]:
-    """The API's description of itself, and every route of the API; whatever has none is answered by the last."""
+def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
+    """The API's description of itself, whose examples use `example_key`, and every route; the last takes the rest."""
     opened = [
         web.route(
             operation.method,
@@ -81,7 +82,8 @@ def routes(door: Door) -> list[web.RouteDef]:
         web.route(method, ANY_PATH, handler, expect_handler=_expect_later)
         for method, handler in (("OPTIONS", preflights), ("*", unknown))
     ]
-    return [*docs.routes(OPERATIONS), *opened, *last]
+    first = web.get("/", landing.reference(unknown), allow_head=False, expect_handler=_expect_later)
+    return [first, *docs.routes(OPERATIONS, example_key), *opened, *last]
 
 
 def _is_page(operation: Operation) -> bool:

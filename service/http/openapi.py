@@ -164,7 +164,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "description": DESCRIPTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "."}],  # relative to this document, which may stand behind a path prefix
         "security": [{"bearer": []}, {"basic": []}],
         "tags": [{"name": tag} for tag in sorted({_tag(operation) for operation in operations})],
         "paths": paths,

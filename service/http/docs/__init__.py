@@ -12,18 +12,21 @@ from importlib import resources
 
 from aiohttp import web
 
+from service.http.docs import landing
 from service.http.operation import Operation
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 FILES = {
     "/docs": ("index.html", "text/html"),
-    "/docs/": ("index.html", "text/html"),
     "/docs/docs.css": ("docs.css", "text/css"),
     "/docs/docs.js": ("docs.js", "text/javascript"),
 }
+
+
+KEY = b"EXAMPLE_KEY"  # stands for it in the page
 
 
 class Document:
@@ -54,8 +57,8 @@ def asyncapi(exchange: str) -> web.RouteDef:
     return web.get("/asyncapi.json", Document(make).serve)
 
 
-def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """The document of `operations`, and the page."""
+def routes(operations: Sequence[Operation], example_key: str) -> list[web.RouteDef]:
+    """The document of `operations`, and the page, whose examples use that key."""
     directory = resources.files("service.http.docs")
 
     def make() -> bytes:
@@ -66,10 +69,17 @@ def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
     return [
         web.get("/openapi.json", Document(make).serve),
         *(
-            web.get(path, _Served(directory.joinpath(name).read_bytes(), type).serve)
+            web.get(path, _Served(directory.joinpath(name).read_bytes().replace(KEY, example_key.encode()), type).serve)
             for path, (name, type) in FILES.items()
         ),
+        web.get("/docs/", _to_the_page),
+        web.get("/favicon.ico", landing.icon),
     ]
+
+
+async def _to_the_page(request: web.Request) -> web.Response:
+    """The page has one address: what it loads is named relative to it, so that it may stand behind a path prefix."""
+    return web.Response(status=308, headers={"Location": "../docs"})
 
 
 class _Served:

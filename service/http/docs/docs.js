@@ -10,6 +10,8 @@ const content = document.getElementById("content");
 const sidebar = document.getElementById("sidebar");
 const filter = document.getElementById("filter");
 const menu = document.getElementById("menu");
+const base = new URL(".", location.href).href.replace(/\/$/, ""); // a path prefix may stand before /docs
+const exampleKey = document.querySelector("meta[name=example-key]").content;
 let api;
 let operations = [];
 
@@ -168,9 +170,9 @@ function spelled(value, name) {
 }
 
 function curl({ method, path, operation }) {
-  const address = location.origin + path.replaceAll(/\{(\w+)\}/g, (_, name) => `$${name.toUpperCase()}`);
+  const address = base + path.replaceAll(/\{(\w+)\}/g, (_, name) => `$${name.toUpperCase()}`);
   const quoted = address.includes("$") ? `"${address}"` : address;
-  const lines = [`curl -u sk_test_rollbook: ${quoted}`];
+  const lines = [`curl -u ${exampleKey}: ${quoted}`];
   const form = operation.requestBody?.content[FORM];
   const sent = form ? spelled(form.example || {}, "") : operation.parameters.filter((one) => one.in === "query")
     .flatMap((one) => (one.name === "limit" ? [["limit", "3"]] : spelled(one.example ?? [], one.name)));
@@ -256,7 +258,7 @@ function showStart() {
     element("p", {}, api.info.summary),
     paragraphs(api.info.description.replace(/^.*\n\n/, "")),
     element("h2", {}, "A first request"),
-    example(`curl -u sk_test_rollbook: ${location.origin}/v1/customers \\\n     -d email=jenny.rosen@example.com`),
+    example(`curl -u ${exampleKey}: ${base}/v1/customers \\\n     -d email=jenny.rosen@example.com`),
     element("h2", {}, "Objects"),
     element("p", {}, Object.keys(api.components.schemas)
       .filter((name) => api.components.schemas[name].properties?.object?.const && !/\.|List$|SearchResult$|^Deleted/.test(name))
@@ -365,11 +367,11 @@ function onKey(event) {
 
 async function start() {
   try {
-    const answer = await fetch("/openapi.json");
+    const answer = await fetch(`${base}/openapi.json`);
     if (!answer.ok) throw new Error(String(answer.status));
     api = await answer.json();
   } catch (error) {
-    content.replaceChildren(element("p", { class: "failed", role: "alert" }, `/openapi.json could not be read (${error.message}).`));
+    content.replaceChildren(element("p", { class: "failed", role: "alert" }, `openapi.json could not be read (${error.message}).`));
     return;
   }
   operations = Object.entries(api.paths).flatMap(([path, methods]) => METHODS.filter((name) => methods[name])

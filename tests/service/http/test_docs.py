@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from service.http.docs import FILES, POLICY
-from tests.service.serving import Api
+from tests.service.serving import Api, Serve
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -36,9 +36,9 @@ def test_the_page_names_no_other_place_and_needs_nothing_its_policy_forbids(name
 
 def test_the_page_asks_only_for_what_is_served() -> None:
     text = resources.files("service.http.docs").joinpath("index.html").read_text("utf-8")
-    asked = re.findall(r'(?:href|src)="(/[^"]*)"', text)
-    assert set(asked) <= {*FILES, "/openapi.json"}
-    assert len(asked) >= 3
+    asked = re.findall(r'(?:href|src)="([^#"]+)"', text)
+    assert {f"/{path}" for path in asked} <= {*FILES, "/openapi.json", "/favicon.ico"}, "relative, for a path prefix"
+    assert len(asked) >= 4
 
 
 async def test_the_description_is_compressed_once_and_for_those_who_take_it(api: Api) -> None:
@@ -50,3 +50,36 @@ async def test_the_description_is_compressed_once_and_for_those_who_take_it(api:
         async with api.session.get(f"{api.url}/openapi.json", headers={"Accept-Encoding": accepted}) as plain:
             assert "Content-Encoding" not in plain.headers
             assert await plain.read() == whole
+
+
+async def test_everything_is_named_relative_to_the_page_so_that_a_path_prefix_may_stand_before_it(api: Api) -> None:
+    async with api.session.get(api.url + "/docs/", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (308, "../docs")
+    async with api.session.get(api.url + "/openapi.json") as answer:
+        assert (await answer.json())["servers"] == [{"url": "."}]
+    script = resources.files("service.http.docs").joinpath("docs.js").read_text("utf-8")
+    assert "location.origin" not in script
+    assert not re.search(r"""fetch\(["'`]/""", script)
+
+
+@pytest.mark.parametrize(("env", "key"), [("development", "sk_test_rollbook"), ("production", "YOUR_SECRET_KEY")])
+async def test_examples_use_a_key_that_there_is(serve: Serve, env: str, key: str) -> None:
+    api = await serve(env=env, database_url="postgresql://unused")
+    text = ""
+    for path in ("/docs", "/docs/docs.js"):
+        async with api.session.get(api.url + path) as answer:
+            text += await answer.text()
+    assert f'content="{key}"' in text
+    assert ("sk_test_rollbook" in text) is (env == "development")
+
+
+async def test_a_browser_is_shown_a_page_at_the_address_of_the_service_and_the_api_stays_as_it_is(api: Api) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with api.session.get(api.url + "/", headers=browser) as answer:
+        assert (answer.status, answer.url.path, answer.content_type) == (200, "/docs", "text/html")
+    async with api.session.get(api.url + "/favicon.ico", headers={"Accept": "image/*"}) as answer:
+        assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+    async with api.session.get(api.url + "/") as answer:
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="Stripe"')
+    assert (await api.get("/")).status == 404
+    assert (await api.get("/", **browser)).status == 404
