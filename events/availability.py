@@ -200,13 +200,13 @@ class Availability:
         """Whether what was just reported is an outage; then it is over by now, or we are told to stop."""
         if not self.watched:
             return False
-        look, first = self._begun + 1, not self._found
+        look, outage = self._begun + 1, self.outage is not None or not self._found
         self._poked.set()
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stopped.done() and self._ended < look and self.watched:
                 await self._wait_for_change(stopped)
-            outage = first or self.outage is not None
+            outage = outage or self.outage is not None
             while not stopped.done() and (self.outage is not None or not self._found) and self.watched:
                 await self._wait_for_change(stopped)
             return outage

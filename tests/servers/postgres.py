@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import psutil
 
-from service.dev.cluster import PORT, SUPERUSER, Cluster
+from service.dev.cluster import PORT, SOCKET, SUPERUSER, Cluster
 from service.dev.postgres import installed_programs
 
 # For servers whose machine stays up: what survives a killed server is in the operating system's hands already.
@@ -44,6 +44,37 @@ class PrivatePostgres:
         """Kill the server and start it again on the same data."""
         self.kill9()
         return self.start()
+
+    @property
+    def socket(self) -> Path:
+        """The socket that the server listens on."""
+        server = self._cluster.server()
+        assert server is not None, "no server runs"
+        return server.socket_dir / SOCKET
+
+    def start_standby(self, of: "PrivatePostgres") -> str:
+        """Start as a standby of another server, on a copy of its data, and give the DSN."""
+        if os.geteuid() == 0:
+            self._cluster.owner = of._cluster.owner
+        path = self._cluster.path
+        path.mkdir(mode=0o700)
+        self._cluster._give_to_owner(path)
+        source = ("-h", str(of.socket.parent), "-p", str(PORT), "-U", SUPERUSER)
+        self._cluster._run("pg_basebackup", "-D", ".", "-R", "-X", "stream", "-c", "fast", *source, data=path)
+        return self.start()
+
+    def promote(self) -> None:
+        """Make the primary of a standby."""
+        self._cluster._run("pg_ctl", "promote", "-w")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send every process of the server a signal."""
+        server = self._cluster.server()
+        assert server is not None, "no server runs"
+        postmaster = psutil.Process(server.pid)
+        for process in (postmaster, *postmaster.children()):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
     def stop(self) -> None:
         """Stop the server in good order; without one, do nothing."""
