@@ -546,3 +546,18 @@ async def test_refusals_are_the_clients_own_errors(
     body = raised.value.error
     assert body is not None
     assert (body.code, body.param) == (code, param)
+
+
+async def test_messages_name_a_payment_method_in_one_way(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    for method, path, body, status in (
+        ("GET", f"{PATH}/pm_none", "", 404),
+        ("POST", f"{PATH}/pm_none", "", 404),
+        ("POST", f"{PATH}/pm_none/attach", f"customer={customer}", 404),
+        ("POST", f"{PATH}/pm_none/detach", "", 404),
+        ("GET", f"{PATH}?starting_after=pm_none", "", 400),
+        ("GET", f"/v1/customers/{customer}/payment_methods/pm_none", "", 404),
+        ("POST", "/v1/customers", "payment_method=pm_none", 400),
+    ):
+        _, _, message = await api.refused(method, path, body, status=status)
+        assert message.startswith("No such PaymentMethod: 'pm_none'"), path
