@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.dev.cluster import PostgresFailed
-from tests.chaos import breakage, tally
+from tests.chaos import breakage, latency, tally
 from tests.chaos.run import Plan, Report, run
 from tests.servers.rabbitmq import PrivateRabbit
 
@@ -83,7 +83,10 @@ def _print(console: Console, plan: Plan, report: Report) -> None:
         broken.add_row(name, str(report.broken[name]))
     for name, tries in report.bad_receivers.items():
         broken.add_row(f"receiver that {name.replace('-', ' ')}", f"{tries} tries")
+    for name, times in sorted(report.did.items()):
+        broken.add_row(f"hostile tenant, {name}", f"{times:,}")
     console.print(broken)
+    console.print(latency.table(report.api, report.webhooks))
     console.print(
         f"Under load for {report.load_s:.0f} s; all had arrived {report.mended_s:.1f} s after it.", highlight=False
     )

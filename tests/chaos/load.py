@@ -1,11 +1,13 @@
 """A steady load of callers who try again until they are answered, and what was acknowledged to them."""
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 import aiohttp
 
+from tests.chaos.latency import Timed
 from tests.faults.house import House
 
 CALLERS = 32  # they ask all at once, and then pause together
@@ -21,6 +23,8 @@ class Load:
     rate: float
     created: list[str] = field(default_factory=list)
     changed: Counter[str] = field(default_factory=Counter)
+    timed: list[Timed] = field(default_factory=list)  # each request, retries and all
+    created_at: dict[str, float] = field(default_factory=dict)  # when a customer was acknowledged, by id
 
     async def run(self, stop: asyncio.Event) -> None:
         """Call until told to stop; what was asked by then is asked until it is answered."""
@@ -31,6 +35,7 @@ class Load:
         while not stop.is_set():
             made = await self._post(session, "/v1/customers", "name=Chaos")
             self.created.append(made)
+            self.created_at[made] = time.monotonic()
             for change in range(CHANGES):
                 await self._post(session, f"/v1/customers/{made}", f"metadata[change]={change}")
                 self.changed[made] += 1
@@ -39,7 +44,9 @@ class Load:
         """The id of the customer that a request was about; the next one comes when it is time for it."""
         now = asyncio.get_running_loop().time
         next_at = now() + CALLERS / self.rate
+        began = time.monotonic()
         customer = await self.house.post(session, path, body)
+        self.timed.append(Timed(began, time.monotonic() - began))
         await asyncio.sleep(next_at - now())
         id: str = customer["id"]
         return id

@@ -5,7 +5,7 @@ import io
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, redirect_stdout, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,13 +16,14 @@ from rich.console import Console
 from service import subscribers
 from service.cli.output import Output
 from service.wiring import build
-from tests.chaos import breakage, receivers, tally
+from tests.chaos import breakage, latency, receivers, tally, tenants
+from tests.chaos.latency import Figures, Phases
 from tests.chaos.load import Load
 from tests.chaos.queues import Subscriber
 from tests.chaos.receivers import Receivers
 from tests.chaos.scene import KNOBS, LEASE_S, TYPES, Scene
 from tests.chaos.tally import Facts, Verdict
-from tests.faults.house import House
+from tests.faults.house import ACCOUNT, House
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.serving import settings_for
@@ -32,6 +33,7 @@ Say = Callable[[str], None]
 
 WARM_UP = 10  # customers, before anything breaks
 WARM_UP_S = 60.0
+ALONE, BESIDE, BREAKING = "alone", "beside hostile tenants", "and all breaks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Plan:
     pause_s: tuple[float, float] = (0.5, 3.0)  # of a hand, shortest and longest
     rate: float = 50.0  # requests a second
     postgres: Mapping[str, str] = field(default_factory=dict)  # its settings
+    alone_s: float = 15.0  # before hostile tenants come,
+    beside_s: float = 25.0  # and with them before anything breaks
     mended_s: float = 240.0  # that everything may take to arrive once nothing breaks any more
 
 
@@ -56,6 +60,9 @@ class Report:
 
     broken: Counter[str] = field(default_factory=Counter)  # how often, by what it is called
     bad_receivers: dict[str, int] = field(default_factory=dict)  # tries of each
+    did: Counter[str] = field(default_factory=Counter)  # the hostile tenant, by what it is called
+    api: Mapping[str, Figures] = field(default_factory=dict)  # of the well-behaved, by phase
+    webhooks: Mapping[str, Figures] = field(default_factory=dict)
     load_s: float = 0.0
     mended_s: float = 0.0
     verdict: Verdict
@@ -64,12 +71,16 @@ class Report:
 async def run(plan: Plan, directory: Path, say: Say) -> Report:
     """Run it in a directory of its own, where the processes' output stays. Every process is gone at the end."""
     random = Random(plan.seed)
-    async with _house(plan, directory) as house, receivers.receiving() as receiving:
+    async with AsyncExitStack() as opened:
+        house = await opened.enter_async_context(_house(plan, directory))
+        receiving = await opened.enter_async_context(receivers.receiving())
         say("starting " + ", ".join(("PostgreSQL", "RabbitMQ", *plan.names)))
         await house.open(plan.names)
         reads, stuck = (Subscriber(name, house.amqp_url) for name in ("reads", "stuck"))
         scene = Scene(house, plan.names, reads, stuck, random)
         await _open(scene, receiving)
+        hostile = await opened.enter_async_context(tenants.hostile(house))
+        phases, attacking = Phases(), asyncio.create_task(asyncio.sleep(0))
         load, stop = Load(house, plan.rate), asyncio.Event()
         reading = [asyncio.create_task(reads.run())]
         working = asyncio.create_task(load.run(stop))
@@ -77,7 +88,15 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
         began = time.monotonic()
         try:
             await until(lambda: _fine(working) and len(load.created) >= WARM_UP, timeout_s=WARM_UP_S)
+            phases.began[ALONE] = time.monotonic()
+            await asyncio.sleep(plan.alone_s)
+            say("hostile tenants begin")
+            phases.began[BESIDE] = time.monotonic()
+            attacking = asyncio.create_task(hostile.run())
+            await asyncio.sleep(plan.beside_s)
+            phases.began[BREAKING] = time.monotonic()
             await _break(plan, scene, working, report, say)
+            attacking.cancel()
             stop.set()
             await asyncio.wait_for(working, plan.mended_s)
             report.load_s = time.monotonic() - began
@@ -91,9 +110,14 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
             wrong = await scene.stop()
             await _let_go(scene)
         finally:
-            for task in (working, *reading):
+            for task in (attacking, working, *reading):
                 task.cancel()
-            await asyncio.gather(working, *reading, return_exceptions=True)
+            await asyncio.gather(attacking, working, *reading, return_exceptions=True)
+        report.did = hostile.did
+        report.api = phases.figures(load.timed)
+        report.webhooks = phases.figures(
+            latency.of_webhooks(load.created_at, receiving.good.received(receivers.GOOD[0]))
+        )
         facts = Facts(
             created=load.created,
             changed=load.changed,
@@ -127,7 +151,7 @@ async def _open(scene: Scene, receiving: Receivers) -> None:
         for subscriber in scene.subscribers:
             with redirect_stdout(io.StringIO()) as said:
                 told = Output(console=Console(file=said))
-                await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account="*", mode="*")
+                await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account=ACCOUNT, mode="*")
     finally:
         await core.close()
     await asyncio.gather(*map(house.register, receiving.urls))
@@ -179,7 +203,7 @@ async def _replay(scene: Scene, say: Say) -> None:
 
 async def _arrived(scene: Scene, receiving: Receivers, within_s: float) -> None:
     """Wait until all is where it should be; what is not there by then is for the reckoning to tell."""
-    rows = await scene.ask("SELECT id, type FROM projections.notice")
+    rows = await scene.ask(f"SELECT id, type FROM projections.notice WHERE account = '{ACCOUNT}'")
     notices = {row["id"] for row in rows}
     of_customers = {row["id"] for row in rows if row["type"].startswith("customer.")}
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from events import chain
 from events.log import record_of
 from tests.chaos.queues import Subscriber
+from tests.faults.house import ACCOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +168,10 @@ async def read(dsn: str) -> Stored:
     connection = await asyncpg.connect(dsn)
     try:
         log = await connection.fetch("SELECT * FROM events.log ORDER BY stream, version")
-        notices = await connection.fetch("SELECT sequence, id, type, object_id FROM projections.notice ORDER BY 1")
-        customers = await connection.fetch("SELECT id FROM projections.customer")
+        notices = await connection.fetch(
+            "SELECT sequence, id, type, object_id FROM projections.notice WHERE account = $1 ORDER BY 1", ACCOUNT
+        )
+        customers = await connection.fetch("SELECT id FROM projections.customer WHERE account = $1", ACCOUNT)
         pending = await connection.fetch(
             "SELECT e.url, count(*) FROM webhooks.delivery d JOIN webhooks.endpoint e ON e.id = d.endpoint_id "
             "GROUP BY e.url"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.chaos import breakage
+from tests.chaos.latency import Figures, Phases, Timed
 from tests.chaos.queues import Subscriber
-from tests.chaos.run import Plan, run
+from tests.chaos.run import BREAKING, Plan, run
 from tests.chaos.tally import Facts, Stored, judge
 from tests.servers.postgres import QUICK
 from tests.servers.rabbitmq import PrivateRabbit
@@ -32,6 +33,8 @@ SHORT = Plan(
     breakages=6,
     pause_s=(0.1, 0.5),
     rate=40,
+    alone_s=1,
+    beside_s=2,
     postgres=QUICK,
     mended_s=60,
 )
@@ -48,6 +51,16 @@ async def test_whatever_breaks_nothing_that_was_acknowledged_is_lost() -> None:
     assert report.broken == Counter(SHORT.faults)
     assert all(report.bad_receivers.values()), "all of them were tried"
     assert report.verdict.wrong == []
+    assert report.did["lists not read"] > 0
+    assert report.did["creates answered 200"] > 0
+    assert BREAKING in report.api
+    assert BREAKING in report.webhooks
+
+
+def test_the_worst_window_is_told_apart() -> None:
+    timed = [Timed(float(second), 9.0 if second == 25 else 1.0) for second in range(30)]
+    figures = Phases({"calm": 0.0, "storm": 20.0}).figures(timed)
+    assert figures == {"calm": Figures(20, 1.0, 1.0, 1.0), "storm": Figures(10, 1.0, 9.0, 9.0)}
 
 
 def read(*sequences: int, name: str = "reads") -> Subscriber:

@@ -1,0 +1,88 @@
+"""What the well-behaved notice: how long their requests and their webhooks take, phase by phase."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+from rich.table import Table
+
+from tests.servers.receiver import Received
+
+WINDOW_S = 10.0  # the worst of these is told apart
+
+
+class Timed(NamedTuple):
+    """Something that began, in seconds of time.monotonic(), and how long it took."""
+
+    began: float
+    took_s: float
+
+
+class Figures(NamedTuple):
+    """Of one kind in one phase, in seconds."""
+
+    number: int
+    p50_s: float
+    p99_s: float
+    worst_p99_s: float  # of a window
+
+
+@dataclass
+class Phases:
+    """When each phase began, in order."""
+
+    began: dict[str, float] = field(default_factory=dict)
+
+    def figures(self, timed: Sequence[Timed]) -> Mapping[str, Figures]:
+        """By phase, of those that began in it."""
+        names, starts = list(self.began), [*self.began.values(), float("inf")]
+        found = {}
+        for name, start, end in zip(names, starts, starts[1:], strict=False):
+            within = [each for each in timed if start <= each.began < end]
+            if within:
+                found[name] = _figures(within, start)
+        return found
+
+
+def of_webhooks(created: Mapping[str, float], received: Sequence[Received]) -> list[Timed]:
+    """From the answer to a create to the first arrival of its `customer.created`; `created` says when, by customer."""
+    first: dict[str, float] = {}
+    for request in received:
+        told = orjson.loads(request.body)
+        customer = told["data"]["object"]["id"]
+        if told["type"] == "customer.created" and customer in created:
+            first.setdefault(customer, request.at)
+    return [Timed(created[customer], max(at - created[customer], 0.0)) for customer, at in first.items()]
+
+
+def table(api: Mapping[str, Figures], webhooks: Mapping[str, Figures]) -> Table:
+    """Both, by phase."""
+    drawn = Table(title="What the well-behaved notice, in milliseconds", title_justify="left")
+    drawn.add_column("while", no_wrap=True)
+    drawn.add_column("of", no_wrap=True)
+    for name in ("count", "p50", "p99", f"worst p99 of {WINDOW_S:g} s"):
+        drawn.add_column(name, justify="right")
+    for phase in api:
+        for kind, by_phase in (("requests", api), ("webhooks", webhooks)):
+            if phase in by_phase:
+                number, *seconds = by_phase[phase]
+                drawn.add_row(phase, kind, f"{number:,}", *(f"{1000 * each:,.0f}" for each in seconds))
+    return drawn
+
+
+def _figures(timed: Sequence[Timed], start: float) -> Figures:
+    windows: dict[int, list[float]] = {}
+    for each in timed:
+        windows.setdefault(int((each.began - start) / WINDOW_S), []).append(each.took_s)
+    took = sorted(each.took_s for each in timed)
+    return Figures(
+        len(took),
+        _quantile(took, 0.5),
+        _quantile(took, 0.99),
+        max(_quantile(sorted(w), 0.99) for w in windows.values()),
+    )
+
+
+def _quantile(ordered: Sequence[float], part: float) -> float:
+    return ordered[min(int(part * len(ordered)), len(ordered) - 1)]
