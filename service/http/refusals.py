@@ -15,6 +15,7 @@ from service.http.masking import quoted
 MESSAGE_CHARACTERS_MAX = 4000
 PARAM_CHARACTERS_MAX = 200
 STARS_MAX = 64
+RETRY: Mapping[str, str] = MappingProxyType({"Stripe-Should-Retry": "true", "Retry-After": "1"})  # seconds
 
 
 class HttpRefusal(Refusal):
@@ -169,7 +170,7 @@ class Stopping(HttpRefusal):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     type = "api_error"
-    headers = MappingProxyType({"Stripe-Should-Retry": "true", "Retry-After": "1"})
+    headers = RETRY
 
     def __init__(self) -> None:
         super().__init__("The service is restarting. Please try again.")
@@ -238,9 +239,9 @@ def headers(error: Exception) -> Mapping[str, str]:
         case HttpRefusal():
             return error.headers
         case LockTimeout():
-            return {"Stripe-Should-Retry": "true", "Stripe-Rate-Limited-Reason": "resource-specific"}
+            return {**RETRY, "Stripe-Rate-Limited-Reason": "resource-specific"}
         case LogUnavailable():
-            return {"Stripe-Should-Retry": "true"}
+            return RETRY
         case _:
             return {}
 
