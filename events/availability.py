@@ -327,16 +327,20 @@ def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text.strip() else type(error).__name__
 
 
-_known: "WeakValueDictionary[str, Availability]" = WeakValueDictionary()
+_known: "WeakValueDictionary[tuple[object, str], Availability]" = WeakValueDictionary()
 
 
 def of(dsn: str, connect: Connect) -> Availability:
-    """The availability of the database at a URL, shared by all of this process; `connect` is for the first who asks."""
-    known = _known.get(dsn)
+    """The availability of the database at a URL, shared by an event loop; `connect` is for the first who asks."""
+    try:
+        loop: object = asyncio.get_running_loop()
+    except RuntimeError:  # made before there is one, or after
+        loop = None
+    known = _known.get((loop, dsn))
     if known is None:
         try:
             url = parse(dsn)
         except ValueError:
             url = None
-        known = _known[dsn] = Availability(url, connect)
+        known = _known[loop, dsn] = Availability(url, connect)
     return known

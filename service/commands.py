@@ -13,6 +13,7 @@ from events.errors import Missing
 from events.migrate import check as check_database
 from events.migrate import migrate as migrate_database
 from events.outage import SERVICE_ROLE
+from events.pooler import require_sessions
 from events.roles import setup_statement
 from projections import rebuild
 from projections.progress import Progress as Done
@@ -66,6 +67,7 @@ async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]])
 async def migrate(settings: Settings, out: Output) -> None:
     """Apply what the database has not had, and print what that was."""
     async with _dsn(settings) as dsn:
+        await require_sessions(dsn)
         applied = await migrate_database(dsn)
     out.document({"applied": applied})
     for name in applied:
@@ -76,6 +78,7 @@ async def migrate(settings: Settings, out: Output) -> None:
 async def check_migrations(settings: Settings, out: Output) -> bool:
     """Print what `migrate` would apply; gives whether there is nothing. Raises DatabaseUnsuitable where it may not."""
     async with _dsn(settings) as dsn:
+        await require_sessions(dsn)
         found = await check_database(dsn)
     out.document({"pending": found.pending, "newer": [*found.newer, *found.compatible], "edited": found.edited})
     if found.newer or found.edited:
