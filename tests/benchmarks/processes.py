@@ -61,6 +61,9 @@ async def answer(process: Process) -> str:
     return line.decode().rstrip("\n")
 
 
+SERVING = ("api", "serve")  # these answer /readyz where they serve, unless they are given another port for it
+
+
 @asynccontextmanager
 async def rollbook(role: str, directory: Path, *, module: str = "service.cli", **settings: str) -> AsyncIterator[int]:
     """A `rollbook` process playing `role`, on a free port, which is given; what it logs goes to a file.
@@ -69,8 +72,8 @@ async def rollbook(role: str, directory: Path, *, module: str = "service.cli", *
     """
     environment = {name: value for name, value in os.environ.items() if not _is_setting(name)} | {
         "ROLLBOOK_PORT": "0",
-        "ROLLBOOK_OPERATIONS_PORT": "0",
         "ROLLBOOK_DATA_DIR": str(directory),
+        **({} if role in SERVING else {"ROLLBOOK_OPERATIONS_PORT": "0"}),
         **settings,
     }
     output = directory / f"{role}.log"
