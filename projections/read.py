@@ -75,6 +75,7 @@ class Reader:
         self._customers: Gather[Named, bytes | None] = Gather(self._get_customers, batch_max=TOGETHER_MAX)
         self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
         self._resources: Gather[Named, bytes | None] = Gather(self._get_resources, batch_max=TOGETHER_MAX)
+        self._key_holders: Gather[str, KeyHolder | None] = Gather(self._find_keys, batch_max=TOGETHER_MAX)
         self._sql = {
             name: load_sql("projections", name)
             for name in (
@@ -84,7 +85,7 @@ class Reader:
                 "get_many_customers",
                 "get_many_resources",
                 "get_resources",
-                "find_api_key",
+                "find_api_keys",
                 "list_api_keys",
                 "list_customers",
                 "list_customers_before",
@@ -204,14 +205,15 @@ class Reader:
         return await self._count("count_resources", account, livemode, *bounds, kind, held, parent)
 
     async def key_holder(self, digest: str) -> KeyHolder | None:
-        """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked."""
-        rows = await self._fetch(self._sql["find_api_key"], digest)
-        if not rows:
-            return None
-        facts = orjson.loads(rows[0]["facts"])
-        return KeyHolder(
-            rows[0]["id"], rows[0]["account"], rows[0]["livemode"], facts["power"], frozenset(facts["rights"])
-        )
+        """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked.
+
+        Those that are asked for at once are looked up together, so that a flood of keys that nobody has keeps no
+        connection from others for long.
+        """
+        try:
+            return await self._key_holders.ask(digest)
+        except Overloaded as error:
+            raise LogUnavailable("too many keys are being looked up") from error
 
     async def api_keys(self) -> Sequence[bytes]:
         """Every API key of every account, revoked ones too, in the order in which they were issued."""
@@ -257,6 +259,17 @@ class Reader:
     async def _get_resources(self, asked: list[Named]) -> list[bytes | Exception | None]:
         rows = await self._resource_connection.fetch(self._sql["get_resources"], *zip(*asked, strict=True))
         return [row[0] for row in rows]
+
+    async def _find_keys(self, digests: list[str]) -> list[KeyHolder | Exception | None]:
+        found: list[KeyHolder | Exception | None] = []
+        for row in await self._fetch(self._sql["find_api_keys"], digests):
+            if row["id"] is None:
+                found.append(None)
+                continue
+            facts = orjson.loads(row["facts"])
+            rights = frozenset(facts["rights"])
+            found.append(KeyHolder(row["id"], row["account"], row["livemode"], facts["power"], rights))
+        return found
 
     async def _ask(self, gather: Gather[Named, bytes | None], named: Named) -> bytes | None:
         if not named.id.isprintable():

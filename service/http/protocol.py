@@ -80,12 +80,13 @@ class _ApiServer(Server):
 
 
 class _Protocol(Bounded):
-    __slots__ = ("_body", "_ending", "_head_bytes", "_refused", "_unreadable")
+    __slots__ = ("_answered", "_body", "_ending", "_head_bytes", "_refused", "_unreadable")
 
     def __init__(self, server: _ApiServer, **options: Any) -> None:
         super().__init__(server.bounds, server, **options)
         self._unreadable = server.unreadable
         self._body: StreamReader = EMPTY_PAYLOAD  # of the request that was read last
+        self._answered = 0  # requests
         self._head_bytes = 0  # read of a head that is not whole yet
         self._refused = False  # nothing more is read from this connection
         self._ending = False  # what was read whole is answered, and then the connection is closed
@@ -128,7 +129,7 @@ class _Protocol(Bounded):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client will send no more. True keeps the connection for the answers to what it sent whole."""
-        idle = self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
+        idle = self._request_count == self._answered
         if idle or not self._body.is_eof():
             return False
         self._ending = True
@@ -188,7 +189,12 @@ class _Protocol(Bounded):
             answer_headers.complete(resp.headers)
         if self._ending and not self._messages:
             resp.force_close()
-        return await super().finish_response(request, resp, start_time)
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._answered += 1
+            if self._ending and not self._messages:  # since while it was sent, too
+                resp.force_close()
 
     def _answer(self, error: Exception, status: int, cause: BaseException | None) -> web.Response:
         """An answer in the API's form, after which the connection is closed; and its one log line."""

@@ -65,8 +65,15 @@ class Api:
 @asynccontextmanager
 async def production_api(bench: Bench, dsn: str) -> AsyncIterator[Api]:
     """`rollbook api` with ROLLBOOK_ENV=production over a migrated database, logging every request to a file."""
+    async with production_apis(bench, dsn, accounts=1) as (api,):
+        yield api
+
+
+@asynccontextmanager
+async def production_apis(bench: Bench, dsn: str, *, accounts: int) -> AsyncIterator[Sequence[Api]]:
+    """The same, once for each of so many accounts."""
     master_key = base64.b64encode(os.urandom(32)).decode()
-    (key,) = await issue_keys(dsn, master_key, accounts=1)
+    issued = await issue_keys(dsn, master_key, accounts=accounts)
     async with rollbook(
         "api",
         bench.scratch("api"),
@@ -74,7 +81,7 @@ async def production_api(bench: Bench, dsn: str) -> AsyncIterator[Api]:
         DATABASE_URL=dsn,
         ROLLBOOK_MASTER_KEY=master_key,
     ) as port:
-        yield Api(port, key)
+        yield [Api(port, key) for key in issued]
 
 
 async def issue_keys(dsn: str, master_key: str, *, accounts: int) -> Sequence[str]:

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import itertools
 import json
+import resource
 import secrets
 import sys
 import time
@@ -25,17 +26,22 @@ from tests.benchmarks.processes import ask, helper
 
 HOST = "127.0.0.1"
 KEY = "{key}"  # stands in a request for a key that was never used before
-OK = b"200"
+OK, SHED = b"200", (b"429", b"503")
+RETRY_AFTER_S = 1.0  # as the API says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blast:
-    """Send `requests` in turn, over and over, for `duration_s`, over `connections` at once."""
+    """Send `requests` in turn, over and over, for `duration_s`, over `connections` at once.
+
+    Where requests `may_be_shed`, a connection that is told so by 429 or 503 waits for as long as Retry-After says.
+    """
 
     port: int
     requests: Sequence[str]
     duration_s: float
     connections: int = 32
+    may_be_shed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class Answered:
     rate: float  # answers a second
     p50_s: float
     p99_s: float
+    longest_s: float
+    shed: int = 0  # answers that were 429 or 503
+    shed_p99_s: float = 0.0
 
 
 class Generator:
@@ -80,9 +89,11 @@ def request(method: str, path: str, headers: dict[str, str] | None = None, body:
 class _Run:
     """One blast under way."""
 
-    def __init__(self, requests: Iterator[bytes]) -> None:
+    def __init__(self, requests: Iterator[bytes], may_be_shed: bool) -> None:
         self.next_request = requests.__next__
+        self.may_be_shed = may_be_shed
         self.latencies_s: list[float] = []
+        self.shed_s: list[float] = []
         self.error = ""
         self.over = False
 
@@ -97,6 +108,7 @@ class _Connection(asyncio.Protocol):
         self._sent_at = 0.0
         self._head = b""  # of an answer whose header has not ended yet
         self._missing = 0  # bytes of a body that are still to come
+        self._shed = False
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,8 +117,16 @@ class _Connection(asyncio.Protocol):
 
     def send(self) -> None:
         """Send the next request."""
+        if self._transport.is_closing():
+            return
+        self._shed = False
         self._sent_at = time.perf_counter()
         self._write(self._run.next_request())
+
+    def stop(self) -> None:
+        """Close where no answer is waited for, which closes otherwise."""
+        if self._shed:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._missing:
@@ -119,7 +139,8 @@ class _Connection(asyncio.Protocol):
                 return
             self._head = b""
             at = data.find(b"\r\nContent-Length: ", 0, end)
-            if data[9:12] != OK or at < 0:
+            self._shed = self._run.may_be_shed and data[9:12] in SHED
+            if (data[9:12] != OK and not self._shed) or at < 0:
                 self._fail(data[:1000].decode(errors="replace"))
                 return
             self._missing = end + 4 + int(data[at + 18 : data.find(b"\r", at + 18)]) - len(data)
@@ -128,7 +149,12 @@ class _Connection(asyncio.Protocol):
             if run.over:
                 self._transport.close()
                 return
-            run.latencies_s.append(time.perf_counter() - self._sent_at)
+            took_s = time.perf_counter() - self._sent_at
+            if self._shed:
+                run.shed_s.append(took_s)
+                asyncio.get_running_loop().call_later(RETRY_AFTER_S, self.send)
+                return
+            run.latencies_s.append(took_s)
             self.send()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -143,7 +169,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def _blast(blast: Blast, keys: Iterator[int]) -> dict[str, object]:
-    run = _Run(_requests(blast.requests, keys))
+    run = _Run(_requests(blast.requests, keys), blast.may_be_shed)
     loop = asyncio.get_running_loop()
     made = [await loop.create_connection(lambda: _Connection(run), HOST, blast.port) for _ in range(blast.connections)]
     connections = [connection for _, connection in made]
@@ -151,6 +177,8 @@ async def _blast(blast: Blast, keys: Iterator[int]) -> dict[str, object]:
         connection.send()
     await asyncio.sleep(blast.duration_s)
     run.over = True
+    for connection in connections:
+        connection.stop()
     await asyncio.wait([connection.closed for connection in connections], timeout=30)
     if run.error:
         return {"error": run.error}
@@ -159,7 +187,12 @@ async def _blast(blast: Blast, keys: Iterator[int]) -> dict[str, object]:
         return {"error": "nothing was answered"}
     return asdict(
         Answered(
-            rate=len(ranked) / blast.duration_s, p50_s=ranked[len(ranked) // 2], p99_s=ranked[len(ranked) * 99 // 100]
+            rate=len(ranked) / blast.duration_s,
+            p50_s=ranked[len(ranked) // 2],
+            p99_s=ranked[len(ranked) * 99 // 100],
+            longest_s=ranked[-1],
+            shed=len(run.shed_s),
+            shed_p99_s=sorted(run.shed_s)[len(run.shed_s) * 99 // 100] if run.shed_s else 0.0,
         )
     )
 
@@ -175,6 +208,8 @@ def _requests(texts: Sequence[str], keys: Iterator[int]) -> Iterator[bytes]:
 
 async def _serve() -> None:
     gc.disable()  # nothing here makes cycles
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     keys = itertools.count(1_000_000)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):

@@ -22,7 +22,7 @@ SWEEP_S = 1.0
 PAGES_AT_ONCE = 4  # that one key has read and made; connections to Postgres are left for others' pages
 MUCH = 8 * 1024 * 1024  # bytes in flight after which it is worth looking for memory to give back
 IDLE_S = 2.0  # after which nobody's share is remembered: a rate's allowance is whole again by then
-UNKNOWN_SHARE = 4  # one in so many requests in flight may be of callers that are being looked up
+UNKNOWN_SHARE = 2  # one in so many requests in flight may be of callers that are being looked up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -290,6 +290,22 @@ async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve
     assert await metric(api, 'service_rejected_total{reason="connections"}') == 1
 
 
+async def test_clients_that_close_as_soon_as_they_are_answered_leave_no_connection(serve: Serve) -> None:
+    api = await serve()
+    asked = f"GET /v1/customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n\r\n".encode()
+
+    async def visit() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(asked)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.partition(b"Content-Length: ")[2].split()[0]))
+        writer.close()
+
+    for _ in range(5):
+        await asyncio.gather(*(visit() for _ in range(40)))
+    await until(lambda: api_connections(api) == 0)
+
+
 def api_connections(api: Api) -> float:
     value = api.core.metrics.registry.get_sample_value("service_connections")
     assert value is not None
