@@ -104,7 +104,7 @@ class Tenant:
         await asyncio.sleep(READER_S * number / READERS)  # one after the other
         while True:
             port = int(self.house.urls[number % len(self.house.urls)].rpartition(":")[2])
-            with suppress(OSError, TimeoutError):
+            with suppress(OSError, TimeoutError, RuntimeError):  # uvloop's, of a connection that is closed already
                 async with asyncio.timeout(OPEN_TIMEOUT_S):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
                 try:
@@ -138,7 +138,7 @@ class Tenant:
                 kind = path.partition("/")[0]
                 self.did[f"webhooks tried: {kind}"] += 1
                 await self._answer(kind, path, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, TimeoutError, RuntimeError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever asked went away
         finally:
             writer.transport.abort()
