@@ -23,6 +23,8 @@ from webhooks.fanout import FanOut
 log = structlog.get_logger("webhooks")
 
 BATCH_MAX = 500
+PART = 5_000  # deliveries made of a part of the log, after which others may wait that come later in it
+AHEAD = 10  # batches that are looked through for them
 POLL_S = 1.0
 SWEEP_EVERY_S = 60.0
 SWEPT_MAX = 1_000
@@ -129,7 +131,9 @@ class Reconciler:
             self._in_order = step.in_order
             if step.in_order:
                 made += await self._catch_up_in_order()
-            if step.passed < self._batch_max:
+            if step.made >= PART:  # the log goes on with more of the same, maybe: meanwhile others have their turn
+                made += await self._fan_out.look_ahead(self._batch_max * AHEAD)
+            elif step.passed < self._batch_max and step.missed <= 1:
                 return made
 
     async def _catch_up_in_order(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -203,3 +204,43 @@ async def test_writing_the_rows_again_changes_nothing(house: Floor) -> None:
     )
     await house.catch_up()
     assert await house.deliveries() == [(sequence, id)]
+
+
+async def many_endpoints(house: Floor, account: str, count: int) -> None:
+    """Have one endpoint, and so many more like it."""
+    id = await house.endpoint(account=account)
+    await house.owner.execute(
+        "INSERT INTO webhooks.interest (endpoint_id, account, livemode, above, enabled_events) "
+        "SELECT 'we_' || n, account, livemode, above, enabled_events "
+        "FROM webhooks.interest, generate_series(1, $2) AS n WHERE endpoint_id = $1",
+        id,
+        count - 1,
+    )
+
+
+async def test_what_is_much_for_one_account_is_fanned_out_in_parts_and_others_do_not_wait(house: Floor) -> None:
+    await many_endpoints(house, "acct_many", 6_000)
+    one = await house.endpoint(account="acct_one")
+    many = await house.notices(4, account="acct_many")
+    [last] = await house.notices(account="acct_one")
+    fan_out = FanOut(house.dsn)
+    assert await fan_out.fan_out([*many, last]) == 12_001, "two of the many, and that of the other account"
+    assert (last, one) in await house.deliveries()
+    assert await fan_out.fan_out([*many, last]) == 12_000, "the rest"
+    assert await fan_out.fan_out([*many, last]) == 0
+    await fan_out.close()
+
+
+async def test_along_the_log_too_others_do_not_wait_for_what_is_much_for_one_account(house: Floor) -> None:
+    await many_endpoints(house, "acct_many", 6_000)
+    one = await house.endpoint(account="acct_one")
+    await house.notices(4, account="acct_many")
+    [last] = await house.notices(account="acct_one")
+    fan_out = FanOut(house.dsn)
+    step = await fan_out.catch_up(timedelta(0), 500)
+    assert (step.passed, step.missed, step.made) == (2, 2, 12_000), "no more in one transaction"
+    assert await fan_out.look_ahead(500) == 12_001
+    assert (last, one) in await house.deliveries()
+    await fan_out.close()
+    assert await house.catch_up() == 0
+    assert await house.owner.fetchval("SELECT sequence FROM webhooks.floor") == last

@@ -117,8 +117,33 @@ BEGIN
     PERFORM pg_notify('rollbook_lanes', '');
 END $$;
 
+-- fair_part: of the notices named, those that are fanned out together: accounts take turns, notice by notice, until there
+-- would be about 10,000 deliveries; one notice in any case. What is left comes in a later part. So one account's notices,
+-- or one notice to many endpoints, do not delay those of another for longer than one part takes.
+CREATE OR REPLACE FUNCTION webhooks.fair_part(sequences bigint[], since timestamptz) RETURNS bigint[]
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(sequence), '{}') FROM (
+        SELECT sequence, sum(endpoints) OVER (ORDER BY turn, endpoints, sequence) - endpoints AS before
+        FROM (
+            SELECT sequence, turn, max(counted) OVER (PARTITION BY account, livemode) AS endpoints
+            FROM (
+                SELECT n.sequence, n.account, n.livemode, row_number() OVER by_account AS turn,
+                    CASE WHEN row_number() OVER by_account = 1 THEN (
+                        SELECT count(*) FROM (
+                            SELECT FROM webhooks.interest i
+                            WHERE i.account = n.account AND i.livemode = n.livemode LIMIT 10000
+                        ) AS i
+                    ) END AS counted
+                FROM projections.notice n WHERE n.sequence = ANY (sequences) AND n.appended_at >= since
+                WINDOW by_account AS (PARTITION BY n.account, n.livemode ORDER BY n.sequence)
+            ) AS once_an_account
+        ) AS weighed
+    ) AS added_up WHERE before < 10000
+$$;
+
 -- fan_out: fan out those of the notices named that are not yet; for whoever hears of notices in any order. What does
--- not exist is passed over. Gives the number of deliveries made.
+-- not exist is passed over, and what is too much for one transaction is left to catch_up. Gives the number of deliveries
+-- made.
 CREATE OR REPLACE FUNCTION webhooks.fan_out(sequences bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -126,6 +151,12 @@ DECLARE
     fresh bigint[];
 BEGIN
     SELECT * INTO low FROM webhooks.floor FOR SHARE;
+    IF cardinality(sequences) > 1 THEN
+        sequences := webhooks.fair_part(ARRAY(
+            SELECT DISTINCT s FROM unnest(sequences) AS s
+            WHERE s > low.sequence AND NOT EXISTS (SELECT FROM webhooks.fanned_out m WHERE m.sequence = s)
+        ), low.appended_at);
+    END IF;
     WITH marked AS (
         INSERT INTO webhooks.fanned_out (sequence)
         SELECT DISTINCT s FROM unnest(sequences) AS s
@@ -137,6 +168,28 @@ BEGIN
     SELECT array_agg(sequence) INTO fresh FROM marked;
     RETURN CASE WHEN fresh IS NULL THEN 0 ELSE webhooks.make_deliveries(fresh, low.appended_at) END;
 END $$;
+
+-- reach: how far along the log to go, to `high` at most, so that of the notices named no more are fanned out than make about
+-- 10,000 deliveries; over one of them in any case.
+CREATE OR REPLACE FUNCTION webhooks.reach(missing bigint[], high bigint, since timestamptz) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(min(sequence) - 1, high) FROM (
+        SELECT sequence, sum(endpoints) OVER (ORDER BY sequence) - endpoints AS before
+        FROM (
+            SELECT sequence, max(counted) OVER (PARTITION BY account, livemode) AS endpoints
+            FROM (
+                SELECT n.sequence, n.account, n.livemode,
+                    CASE WHEN row_number() OVER (PARTITION BY n.account, n.livemode) = 1 THEN (
+                        SELECT count(*) FROM (
+                            SELECT FROM webhooks.interest i
+                            WHERE i.account = n.account AND i.livemode = n.livemode LIMIT 10000
+                        ) AS i
+                    ) END AS counted
+                FROM projections.notice n WHERE n.sequence = ANY (missing) AND n.appended_at >= since
+            ) AS once_an_account
+        ) AS weighed
+    ) AS added_up WHERE before >= 10000
+$$;
 
 -- catch_up: move the floor over the next notices, at most `batch` of them: those that are marked, and those that nobody
 -- has fanned out for `delay`, which are now. Gives how many the floor moved over, how many of them were not fanned out
@@ -168,6 +221,12 @@ BEGIN
         ) AS next
     ) AS judged;
 
+    IF cardinality(missing) > 1 THEN
+        -- As far as is not too much for one transaction: who marks notices waits for it.
+        high := webhooks.reach(missing, high, low.appended_at);
+        missing := ARRAY(SELECT m FROM unnest(missing) AS m WHERE m <= high);
+        passed := high - low.sequence;
+    END IF;
     in_order := EXISTS (SELECT FROM webhooks.interest i WHERE i.ordering <> 'none');
     missed := coalesce(cardinality(missing), 0);
     made := CASE WHEN missed = 0 THEN 0 ELSE webhooks.make_deliveries(missing, low.appended_at) END;
