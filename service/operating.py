@@ -167,10 +167,10 @@ def _print_delivery(out: Output, shown: Mapping[str, Any]) -> None:
         counts = "yes" if each["counts"] else "no"
         answer = " ".join(each["answer"][:ANSWER_SHOWN_MAX].split())
         when = (str(each["number"]), _time(each["at"]), str(each["duration_ms"]))
-        rows.append((*when, outcome, counts, _time(each["next_attempt"]), answer))
+        rows.append((*when, outcome, counts, _time(each["next_attempt"]), each["reason"] or "", answer))
     if rows and not out.json:
         out.line("")
-        out.table(("attempt", "at", "ms", "outcome", "counts", "next", "answer"), rows)
+        out.table(("attempt", "at", "ms", "outcome", "counts", "next", "reason", "answer"), rows)
 
 
 def _text(name: str, value: Any) -> str:

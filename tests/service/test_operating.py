@@ -71,6 +71,7 @@ async def test_a_delivery_that_failed_is_found_looked_at_and_sent_once_more(
     shown = await say("deliveries", "show", delivery)
     assert fields(shown)["state"] == "failed"
     assert "status 410" in shown
+    assert "reason" in shown
     assert "[gone] for good \\x1b]0;owned\\x07 \\x9b31m" in shown, "on one line, and it commands no terminal"
     await api.post(f"/v1/webhook_endpoints/{id}", f"url={receiver.url('/hook?new')}&disabled=false")
     assert fields(await say("deliveries", "resend", delivery))["state"] == "pending"
