@@ -40,6 +40,7 @@ ROWS: dict[str, Row] = {
     "latency-rabbitmq": latency.through_rabbitmq,
     "throughput": throughput.throughput,
     "isolation": isolation.isolation,
+    "fairness": isolation.fairness,
     "one-to-many": one_to_many.one_to_many,
     "many-lanes": many_lanes.many_lanes,
 }

@@ -1,8 +1,8 @@
 """A webhook receiver: an aiohttp server in a process of its own, which notes when what arrived where.
 
 `python -m tests.benchmarks.receiver HOSTS` says its ports, and then does as the lines it reads say: `forget`, `count`,
-`arrivals`, `take`, `last`, `dead N...`, `failing N...`. Endpoints are numbers, at `/N`; one that is dead takes a
-request and never answers, and one that fails answers 500.
+`arrivals`, `take`, `last`, `dead N...`, `failing N...`, `slow N...`. Endpoints are numbers, at `/N`; one that is dead
+takes a request and never answers, one that fails answers 500, and one that is slow answers just before it is too late.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from aiohttp import web
 from tests.benchmarks.processes import answer, ask, helper
 
 HOST = "127.0.0.1"
+SLOW_S = 14.0  # an attempt may take 15
 CUSTOMER = b'"id": "cus_'  # how the body of a notice names the customer it tells of
 
 
@@ -79,6 +80,10 @@ class Receiver:
         """Have these endpoints answer 500, and no others."""
         await self._ask(" ".join(["failing", *map(str, endpoints)]))
 
+    async def slow(self, endpoints: Iterable[int]) -> None:
+        """Have these endpoints be slow, and no others."""
+        await self._ask(" ".join(["slow", *map(str, endpoints)]))
+
     async def _ask(self, question: str) -> str:
         async with self._asking:
             return await ask(self._process, question)
@@ -96,6 +101,7 @@ async def _serve(hosts: int) -> None:
     last: list[object] = []
     dead: set[str] = set()
     failing: set[str] = set()
+    slow: set[str] = set()
     never = asyncio.Event()
 
     async def receive(request: web.BaseRequest) -> web.Response:
@@ -106,6 +112,8 @@ async def _serve(hosts: int) -> None:
             last[:] = [dict(request.headers), body.decode()]
         if request.path in dead:
             await never.wait()
+        if request.path in slow:
+            await asyncio.sleep(SLOW_S)
         return web.Response(status=500 if request.path in failing else 200)
 
     def arrivals() -> str:
@@ -131,6 +139,9 @@ async def _serve(hosts: int) -> None:
             case ["failing", *endpoints]:
                 failing.clear()
                 failing.update(f"/{endpoint}" for endpoint in endpoints)
+            case ["slow", *endpoints]:
+                slow.clear()
+                slow.update(f"/{endpoint}" for endpoint in endpoints)
             case _:
                 raise ValueError(line)
         return "done"

@@ -52,14 +52,15 @@ class Shop:
         self.answered[id] = at
         return id
 
-    async def create_at(self, rate: float, duration_s: float) -> list[str]:
-        """New customers at a steady `rate` a second, whatever the answers take, of each account in turn."""
+    async def create_at(self, rate: float, duration_s: float, *, of: Sequence[int] | None = None) -> list[str]:
+        """New customers at a steady `rate` a second, whatever the answers take, of accounts in turn: all, or those."""
+        accounts = range(len(self.keys)) if of is None else of
         started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             made = []
             for number in range(round(rate * duration_s)):
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-                made.append(tasks.create_task(self.create(number % len(self.keys))))
+                made.append(tasks.create_task(self.create(accounts[number % len(accounts)])))
         return [task.result() for task in made]
 
     async def register(self) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from tests.benchmarks.figures import Bound, Figure, Rounds, Unmeasurable, percentile
 from tests.benchmarks.receiver import receiver
 from tests.benchmarks.servers import Bench
-from tests.benchmarks.shop import Shop, shop
+from tests.benchmarks.shop import ENDPOINTS_MAX, Shop, shop
 
 ENDPOINTS = 200
 DEAD = frozenset(range(0, ENDPOINTS, 10))
 RATE = 20.0
+GROWN = 60  # customers, whose webhooks let a lane have all the concurrency there is; and then fill it
 WARM_UP_S, HEALTHY_S, DYING_S = 3.0, 12.0, 24.0
 
 
@@ -56,3 +57,45 @@ async def _healthy_p99_ms(opened: Shop, duration_s: float) -> float:
         return percentile(await opened.heard(wanted), 0.99)
     except TimeoutError:
         raise Unmeasurable("not every healthy endpoint got its webhooks") from None
+
+
+async def fairness(bench: Bench) -> Sequence[Figure]:
+    """An account's 99th percentile while all receivers of another are slow, by that while they are quick.
+
+    Both have 16 endpoints, each on a host of its own. Those of the other were quick until their concurrency had grown,
+    and then hold as many attempts as a worker lets them.
+    """
+    hostile, good = range(2)
+    async with (
+        receiver(hosts=2 * ENDPOINTS_MAX) as listening,
+        shop(bench, listening, role="serve", endpoints=2 * ENDPOINTS_MAX) as opened,
+    ):
+        await opened.first()
+        for _ in range(GROWN):
+            await opened.create(hostile)
+        await opened.arrived((GROWN + 2) * ENDPOINTS_MAX)
+        quick = await _p99_ms(opened, good, bench.seconds(HEALTHY_S))
+        await listening.slow(opened.endpoints_of(hostile))
+        for _ in range(GROWN):
+            await opened.create(hostile)
+        slow = await _p99_ms(opened, good, bench.seconds(HEALTHY_S))
+    return [
+        Rounds([quick], [slow]).figure(
+            row="fairness",
+            what="an account's p99 with all receivers of another slow",
+            unit="ms",
+            baseline_is="the same with them quick",
+            bound=Bound("at most", 2),
+        )
+    ]
+
+
+async def _p99_ms(opened: Shop, account: int, duration_s: float) -> float:
+    """Of one account, while its customers are created at the steady rate."""
+    await opened.receiver.forget()
+    made = await opened.create_at(RATE, duration_s, of=[account])
+    wanted = {(customer, endpoint) for customer in made for endpoint in opened.endpoints_of(account)}
+    try:
+        return percentile(await opened.heard(wanted), 0.99)
+    except TimeoutError:
+        raise Unmeasurable("not every endpoint got its webhooks") from None
