@@ -49,8 +49,8 @@ export DATABASE_URL="postgresql://tester:$secret@127.0.0.1:5432/postgres"
 if [ "$tests" = test ]; then
     as newcomer make test
 else
-    as newcomer .venv/bin/python -m pytest --quiet --numprocesses=2 tests/contracts tests/events tests/projections tests/servers \
-        tests/webhooks/test_relay.py tests/webhooks/test_fanout.py tests/webhooks/test_subscribers.py
+    as newcomer .venv/bin/python -m pytest --quiet --numprocesses=2 tests/contracts tests/events/test_postgres_log.py tests/events/test_partitions.py tests/projections/test_read.py \
+        tests/webhooks/test_relay.py tests/servers tests/faults/test_starts.py tests/service/test_subscribers.py
 fi
 
 rabbitmqctl --quiet --node "$local_node" stop
