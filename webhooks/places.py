@@ -21,6 +21,7 @@ from webhooks.hand import Hand
 from webhooks.lanes import Head
 from webhooks.shares import Shares
 
+HOSTS_KEPT = 4_096  # before those are dropped that nobody has a place at, nor waits for one
 NO_SHARES: frozenset[str] = frozenset()
 
 
@@ -178,7 +179,9 @@ class Places:
 
     def _turn(self) -> str | None:
         """The account whose turn it is to send a live delivery."""
-        while self.in_flight < self.in_flight_max:
+        if not self._lines:
+            return None
+        while self._all.used < self.in_flight_max:
             barred = []
             for share in self._lines:
                 if self._all.allows(share):
@@ -194,7 +197,7 @@ class Places:
 
     def _turn_of_recovered(self) -> str | None:
         """The account whose turn it is to send a recovered one: as many places as it has are free for live ones."""
-        if self.in_flight >= self.in_flight_max:
+        if not self._spare_lines or self.in_flight >= self.in_flight_max:
             return None
         return next((share for share in self._spare_lines if self._all.allows(share, 1)), None)
 
@@ -218,6 +221,8 @@ class Places:
     def _at(self, host: str) -> _Host:
         at = self._hosts.get(host)
         if at is None:
+            if len(self._hosts) >= HOSTS_KEPT:
+                self._hosts = {name: kept for name, kept in self._hosts.items() if not kept.idle}
             at = self._hosts[host] = _Host(self._host_max, host)
         return at
 
@@ -252,21 +257,22 @@ class Places:
     def _call(self, host: str) -> None:
         """Have the next of those who want such places as there are now stand in line again."""
         at = self._hosts.get(host)
-        if at is not None:
-            self._call_to(at)
-            if at.unproven.waiting and at.used < at.capacity:
+        if at is not None and at.used < at.capacity:
+            if at.waiting:
+                self._call_to(at)
+            if at.unproven.waiting:
                 self._call_to(at.unproven)
-            if at.idle:
-                del self._hosts[host]
-        self._call_to(self._further)
-        self._call_to(self._unproven)
+        if self._further.waiting:
+            self._call_to(self._further)
+        if self._unproven.waiting:
+            self._call_to(self._unproven)
 
     def _call_to(self, pool: _Pool) -> None:
         """Have the next lane that waits for a place of `pool` stand in line; and one of each account before it.
 
         Those before it are of accounts that may have one of the pool, but none at all until they have given some back.
         """
-        if not pool.waiting or pool.used >= pool.capacity:
+        if pool.used >= pool.capacity:
             return
         for share in list(pool.waiting):
             if pool.allows(share) and self._call_first(pool, share):

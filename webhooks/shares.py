@@ -10,7 +10,6 @@ of the same account. An account that uses both modes has two shares.
 """
 
 import math
-from collections import Counter
 
 RESERVE = 7
 
@@ -28,30 +27,32 @@ class Shares:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.used = 0
-        self._used_by: Counter[str] = Counter()
+        self._used_by: dict[str, int] = {}
 
     def allows(self, share: str, times: int = RESERVE) -> bool:
         """Whether one more may be taken: there is one, and the account has less than `times` what is free."""
         free = self.capacity - self.used
-        return free > 0 and self._used_by[share] < times * free
+        return free > 0 and self._used_by.get(share, 0) < times * free
 
     def room(self, share: str) -> int:
         """How many more may be taken before `allows` says no."""
-        beyond = RESERVE * (self.capacity - self.used) - self._used_by[share]
+        beyond = RESERVE * (self.capacity - self.used) - self._used_by.get(share, 0)
         return max(math.ceil(beyond / (RESERVE + 1)), 0)
 
     def take(self, share: str, count: int = 1) -> None:
         """Count what was taken, whether it was allowed or not."""
         self.used += count
-        self._used_by[share] += count
+        self._used_by[share] = self._used_by.get(share, 0) + count
 
     def free(self, share: str) -> None:
         """Give one back."""
         self.used -= 1
-        if self._used_by[share] > 1:
-            self._used_by[share] -= 1
+        used_by = self._used_by
+        left = used_by[share] - 1
+        if left > 0:
+            used_by[share] = left
         else:
-            del self._used_by[share]
+            del used_by[share]
 
     def users(self) -> dict[str, int]:
         """How much each account has that has any."""
