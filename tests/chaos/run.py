@@ -88,6 +88,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
         began = time.monotonic()
         try:
             await until(lambda: _fine(working) and len(load.created) >= WARM_UP, timeout_s=WARM_UP_S)
+            await until(lambda: bool(receiving.good.received(receivers.GOOD[0])), timeout_s=WARM_UP_S)
             phases.began[ALONE] = time.monotonic()
             await asyncio.sleep(plan.alone_s)
             say("hostile tenants begin")
