@@ -24,7 +24,7 @@ is_made() {
     [ "$(cat ".venv/.$1.stamp" 2>/dev/null)" = "$(digest "$2")" ] && .venv/bin/python -c '' 2>/dev/null
 }
 
-pythons="python3.14 python3.13 python3.12 python3.11 python3"
+pythons="python3.13 python3.12 python3.11 python3"
 
 newest_python() {
     for python in $pythons; do
