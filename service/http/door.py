@@ -207,6 +207,7 @@ class Door:
             except Shed as shed:
                 quiet = True  # there may be thousands a second
                 self.admission.count(shed.reason)
+                request.protocol.rest()  # type: ignore[attr-defined]  # it is the protocol of limits.connections
                 status, body = self._failed(shed, name, request_id, livemode, headers)
             except Exception as error:  # whatever it is, the caller gets an answer in the API's form
                 status, body = self._failed(error, name, request_id, livemode, headers)

@@ -49,7 +49,7 @@ async def test_a_service_that_starts_before_postgres_and_rabbitmq_waits_for_them
 
     async def says_so() -> bool:
         said = await readiness(house)
-        return said is not None and said["status"] == 503 and "Postgres" in said["postgres"]
+        return said is not None and said["status"] == 503 and "PostgreSQL" in said["postgres"]
 
     await until(says_so, timeout_s=30)
     await asyncio.to_thread(house.postgres.start)

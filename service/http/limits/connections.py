@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from service.http.limits.admission import Ticket
+from service.http.limits.shed import RETRY_AFTER_S
 
 log = structlog.get_logger("service")
 
@@ -66,6 +67,7 @@ class Bounded(web.RequestHandler):
         self._connections = connections
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
         self.ticket: Ticket | None = None  # of the request that is being answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,7 +79,7 @@ class Bounded(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks."""
         self._connections.open -= 1
-        self._stop(self._header_timer, self._write_timer)
+        self._stop(self._header_timer, self._write_timer, self._rest_timer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +92,20 @@ class Bounded(web.RequestHandler):
             self._header_timer = self._loop.call_later(
                 self._connections.header_timeout_s, self._headers_late, self._request_count
             )
+
+    def rest(self) -> None:
+        """Read nothing more from this connection for as long as Retry-After says, as its request was shed.
+
+        A client that does not wait would otherwise be refused thousands of times a second, at the cost of the others.
+        """
+        if self._rest_timer is None and self.transport is not None:
+            self._pause_transport_reading()
+            self._rest_timer = self._loop.call_later(RETRY_AFTER_S, self._rested)
+
+    def _rested(self) -> None:
+        self._rest_timer = None
+        if not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
 
     def pause_writing(self) -> None:
         """Give the client a bounded time to take what was written."""

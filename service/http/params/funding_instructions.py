@@ -20,7 +20,7 @@ class EuBankTransfer(Parameters):
 
 
 class BankTransfer(Parameters):
-    """The bank transfer that is to be made."""
+    """A bank transfer, by its type."""
 
     eu_bank_transfer: EuBankTransfer | None = None
     """Where in the European Union the account is; required with the type `eu_bank_transfer`, and with no other."""
