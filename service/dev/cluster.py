@@ -12,6 +12,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -231,6 +232,7 @@ def _owner(cluster: Path) -> Owner:
     try:
         user = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
+        print(f"Adding the system user {SYSTEM_USER}, for PostgreSQL does not run as root.", file=sys.stderr)
         try:
             subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -245,7 +247,8 @@ def _owner(cluster: Path) -> Owner:
 def _let_in(cluster: Path, programs: Path) -> None:
     """Let the system user reach its data and its programs: pass through the directories above, but not list them."""
     for directory in {*cluster.parents, *programs.parents}:
-        _allow(directory, stat.S_IXOTH)
+        if _allow(directory, stat.S_IXOTH):
+            print(f"Letting everybody pass through {directory}, so that PostgreSQL's user can.", file=sys.stderr)
     installation = programs.parent
     package = installation.parent
     libraries = package.parent.glob(f"{package.name}.libs")  # where a wheel brings the shared libraries it is linked to
@@ -254,7 +257,10 @@ def _let_in(cluster: Path, programs: Path) -> None:
             _allow(path, stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.parent == programs else 0))
 
 
-def _allow(path: Path, permissions: int) -> None:
+def _allow(path: Path, permissions: int) -> bool:
+    """Give everybody `permissions`; whether they lacked them."""
     mode = path.stat().st_mode
-    if mode & permissions != permissions:
+    lacked = mode & permissions != permissions
+    if lacked:
         path.chmod(stat.S_IMODE(mode) | permissions)
+    return lacked
