@@ -90,6 +90,8 @@ _make_servers_root() {
 _configure() {
     rm -f "$1/etc/resolv.conf"
     cp /etc/resolv.conf "$1/etc/resolv.conf"
+    # Every installed Debian has this file; debootstrap of Debian 12 alone does not make it.
+    [ -s "$1/etc/hosts" ] || printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$1/etc/hosts"
     if [ -s /etc/ssl/certs/ca-certificates.crt ]; then
         cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"
     fi
