@@ -27,7 +27,7 @@ LOOK_EVERY_S = 15.0
 LOOK_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
 NOW_S = 0.5  # how old what was found may be and still be what is wrong now
-RENEW_EVERY_S = 30.0  # how often the watcher connects anew, to where the URL leads now
+RENEW_EVERY_S = 30.0  # how often the watcher connects again, to where the URL leads now
 REMIND_EVERY_S = 300.0
 # In these no new connection can be had, so none is tried for but by the watcher.
 CLOSED = frozenset({Kind.UNREACHABLE, Kind.SILENT, Kind.STARTING, Kind.NO_DATABASE, Kind.LOGIN_REFUSED})
@@ -136,7 +136,7 @@ class Availability:
         self.watched = True
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Watch over the database until told to stop."""
+        """Watch the database until `stop` is set."""
         self.watched = self._watching = True
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -197,7 +197,7 @@ class Availability:
                 await stop.wait()
 
     async def verdict(self, stop: asyncio.Event) -> bool:
-        """Whether what was just reported is an outage; then it is over by now, or we are told to stop."""
+        """Whether what was just reported is an outage; then it is over by now, or `stop` is set."""
         if not self.watched:
             return False
         look, outage = self._begun + 1, self.outage is not None or not self._found
@@ -298,7 +298,7 @@ class Retries:
         self._said: str | None = None
 
     async def failed(self, error: Exception, stop: asyncio.Event) -> None:
-        """Wait until a further try makes sense, or we are told to stop."""
+        """Wait until a further try makes sense, or `stop` is set."""
         watcher = error.reported_to if isinstance(error, DatabaseUnavailable) else None
         if watcher is not None and await watcher.verdict(stop):
             self._pauses.reset()

@@ -62,7 +62,7 @@ class GroupCommit:
             raise LogUnavailable("too many appends are waiting") from error
 
     def wait_s(self) -> float:
-        """How long one more append would wait, as far as can be told, until it is stored."""
+        """How long one more append would wait, as an estimate, until it is stored."""
         return self._gather.wait_s()
 
     async def close(self) -> None:

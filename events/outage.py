@@ -67,7 +67,7 @@ class Watcher(Protocol):
     """Who finds out whether what was reported is an outage: see events/availability.py."""
 
     async def verdict(self, stop: asyncio.Event) -> bool:
-        """Whether it is one; then it is over by now, or we are told to stop."""
+        """Whether it is one; then it is over by now, or `stop` is set."""
         ...
 
 
