@@ -28,8 +28,9 @@ DATABASE_URL=postgresql://rollbook:$secret@127.0.0.1:5432/rollbook
 
 export RABBITMQ_NODENAME=$local_node HOME=/var/lib/rabbitmq
 rm -rf /var/lib/rabbitmq/mnesia
-rabbitmq-server -detached
-rabbitmqctl --quiet --node "$local_node" --timeout 90 await_startup
+# Not `-detached`, which writes no pid file: `wait` watches that process, while `await_startup` fails until the node is named.
+RABBITMQ_PID_FILE=/run/rabbitmq.pid rabbitmq-server >/run/rabbitmq.out 2>&1 &
+rabbitmqctl --quiet --node "$local_node" --timeout 90 wait /run/rabbitmq.pid || { cat /run/rabbitmq.out >&2; exit 1; }
 rabbitmqctl --quiet --node "$local_node" add_vhost rollbook
 rabbitmqctl --quiet --node "$local_node" add_user rollbook "$secret"
 rabbitmqctl --quiet --node "$local_node" set_permissions --vhost rollbook rollbook '.*' '.*' '.*'
