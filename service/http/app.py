@@ -1,5 +1,8 @@
 """The routes of the API, the last of which answers whatever has none."""
 
+import itertools
+from collections.abc import Iterable, Iterator
+
 from aiohttp import web
 
 from events.decider import Reply
@@ -54,7 +57,7 @@ MODULES = (
 )
 ANY_PATH = "/{path:(?s:.*)}"  # with escaped line ends too
 SEARCH = "customers.search"  # its requests cost the most, and have a rate limit of their own
-OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.operation)
 
 
 def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
@@ -65,7 +68,7 @@ def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
             operation.path,
             door.opens(
                 operation.name,
-                operation.right,
+                operation.permission,
                 _page(operation.route) if _is_page(operation) else operation.route,
                 publishable=operation.publishable,
                 rate_max=door.admission.bounds.search_rate_max if operation.name == SEARCH else 0,
@@ -74,7 +77,7 @@ def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
             expect_handler=_expect_later,
             **({"allow_head": False} if operation.method == "GET" else {}),
         )
-        for operation in OPERATIONS
+        for operation in _by_path(OPERATIONS)
     ]
     unknown = door.opens("unknown", "", None)
     preflights = cors.preflights(unknown, door.metrics.requests.of("preflight"))
@@ -84,6 +87,14 @@ def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
     ]
     first = web.get("/", landing.reference(unknown), allow_head=False, expect_handler=_expect_later)
     return [first, *docs.routes(OPERATIONS, example_key), *opened, *last]
+
+
+def _by_path(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations of a path one after another, so that they make one resource of aiohttp's."""
+    paths: dict[str, list[Operation]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, []).append(operation)
+    return itertools.chain.from_iterable(paths.values())
 
 
 def _is_page(operation: Operation) -> bool:

@@ -296,7 +296,7 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
 
 def _permissions(operation: Operation) -> str:
     """What a restricted key needs."""
-    said = f"A restricted key needs {_named(operation.right, *operation.beside.get(permissions.ALWAYS, ()))}"
+    said = f"A restricted key needs {_named(operation.permission, *operation.beside.get(permissions.ALWAYS, ()))}"
     for name, needed in operation.beside.items():
         if name != permissions.ALWAYS:
             said += f"; for `{name}`, {_named(*needed)}"

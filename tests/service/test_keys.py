@@ -10,7 +10,7 @@ from tests.service.serving import Api
 
 
 def test_a_key_may_be_given_every_right_that_an_operation_asks_for() -> None:
-    assert {operation.right for operation in OPERATIONS} <= set(RIGHTS)
+    assert {operation.permission for operation in OPERATIONS} <= set(RIGHTS)
 
 
 @pytest.mark.parametrize("account", ["a.b", "*", "#", "x'; drop", "a b", "", "é", "a" * 256])

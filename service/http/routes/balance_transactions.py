@@ -10,12 +10,21 @@ from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, pagination, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import balance as parameters_of
 
+operation = Operations()
 URL = "/v1/customers/{customer}/balance_transactions"
 
 
+@operation(
+    "POST",
+    URL,
+    "customers.balance_transactions.create",
+    permission="customers:write",
+    parameters=parameters_of.CreateBalanceTransaction,
+    answers=KIND,
+)
 async def create(call: Call) -> Reply:
     """Add an amount to the customer's balance."""
     parameters = call.parse(parameters_of.CreateBalanceTransaction)
@@ -37,6 +46,14 @@ async def create(call: Call) -> Reply:
     )
 
 
+@operation(
+    "POST",
+    f"{URL}/{{transaction}}",
+    "customers.balance_transactions.update",
+    permission="customers:write",
+    parameters=parameters_of.UpdateBalanceTransaction,
+    answers=KIND,
+)
 async def update(call: Call) -> Reply:
     """Change what a transaction is said to be about, or its metadata; the rest of it stays as it is."""
     parameters = call.parse(parameters_of.UpdateBalanceTransaction)
@@ -52,6 +69,14 @@ async def update(call: Call) -> Reply:
     )
 
 
+@operation(
+    "GET",
+    f"{URL}/{{transaction}}",
+    "customers.balance_transactions.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveBalanceTransaction,
+    answers=KIND,
+)
 async def retrieve(call: Call) -> Reply:
     """A transaction of the customer's balance."""
     asked = call.parse(parameters_of.RetrieveBalanceTransaction).expand
@@ -59,6 +84,14 @@ async def retrieve(call: Call) -> Reply:
     return await resources.retrieve(call, KIND, call.match["transaction"], asked, parent=parent)
 
 
+@operation(
+    "GET",
+    URL,
+    "customers.balance_transactions.list",
+    permission="customers:read",
+    parameters=parameters_of.ListBalanceTransactions,
+    answers=f"list.{KIND}",
+)
 async def list_all(call: Call) -> Reply:
     """A page of the transactions of the customer's balance, newest first."""
     parameters = call.parse(parameters_of.ListBalanceTransactions)
@@ -70,43 +103,3 @@ async def list_all(call: Call) -> Reply:
         total = 0 if expand.counted(parameters.expand) else None
         return Reply(200, pagination.list_body(url, (), False, total))
     return await resources.page(call, KIND, parameters, url, parent=parent)
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="customers.balance_transactions.create",
-        right="customers:write",
-        route=create,
-        parameters=parameters_of.CreateBalanceTransaction,
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="customers.balance_transactions.list",
-        right="customers:read",
-        route=list_all,
-        parameters=parameters_of.ListBalanceTransactions,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{transaction}}",
-        name="customers.balance_transactions.retrieve",
-        right="customers:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveBalanceTransaction,
-        answers=KIND,
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{transaction}}",
-        name="customers.balance_transactions.update",
-        right="customers:write",
-        route=update,
-        parameters=parameters_of.UpdateBalanceTransaction,
-        answers=KIND,
-    ),
-)

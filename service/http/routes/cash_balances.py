@@ -15,14 +15,23 @@ from projections.cash_balances import TRANSACTION
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import balance as parameters_of
 
+operation = Operations()
 URL = "/v1/customers/{customer}/cash_balance"
 TRANSACTIONS = "/v1/customers/{customer}/cash_balance_transactions"
 FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
 
 
+@operation(
+    "GET",
+    URL,
+    "customers.cash_balance.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveCashBalance,
+    answers=KIND,
+)
 async def retrieve(call: Call) -> Reply:
     """The customer's cash; of who never used it, the settings it would have."""
     expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
@@ -31,6 +40,14 @@ async def retrieve(call: Call) -> Reply:
     return Reply(200, body or _dumps(cash_balances.unused(id, caller.livemode)))
 
 
+@operation(
+    "POST",
+    URL,
+    "customers.cash_balance.update",
+    permission="customers:write",
+    parameters=parameters_of.UpdateCashBalance,
+    answers=KIND,
+)
 async def update(call: Call) -> Reply:
     """Settle how the customer's cash is matched to what it owes."""
     parameters = call.parse(parameters_of.UpdateCashBalance)
@@ -49,6 +66,14 @@ async def update(call: Call) -> Reply:
     return await resources.change_customer(call, id, act, answer)
 
 
+@operation(
+    "GET",
+    f"{TRANSACTIONS}/{{transaction}}",
+    "customers.cash_balance_transactions.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveCashBalanceTransaction,
+    answers=TRANSACTION,
+)
 async def retrieve_transaction(call: Call) -> Reply:
     """A transfer that changed the customer's cash."""
     asked = call.parse(parameters_of.RetrieveCashBalanceTransaction).expand
@@ -56,6 +81,14 @@ async def retrieve_transaction(call: Call) -> Reply:
     return await resources.retrieve(call, TRANSACTION, call.match["transaction"], asked, parent=parent)
 
 
+@operation(
+    "GET",
+    TRANSACTIONS,
+    "customers.cash_balance_transactions.list",
+    permission="customers:read",
+    parameters=parameters_of.ListCashBalanceTransactions,
+    answers=f"list.{TRANSACTION}",
+)
 async def list_transactions(call: Call) -> Reply:
     """A page of the transfers that changed the customer's cash, newest first."""
     parameters = call.parse(parameters_of.ListCashBalanceTransactions)
@@ -63,6 +96,14 @@ async def list_transactions(call: Call) -> Reply:
     return await resources.page(call, TRANSACTION, parameters, TRANSACTIONS.format(customer=parent), parent=parent)
 
 
+@operation(
+    "POST",
+    FUND,
+    "test_helpers.customers.fund_cash_balance",
+    permission="customers:write",
+    parameters=parameters_of.FundCashBalance,
+    answers=TRANSACTION,
+)
 async def fund(call: Call) -> Reply:
     """Have a bank transfer arrive, in test mode."""
     parameters = call.parse(parameters_of.FundCashBalance)
@@ -88,52 +129,3 @@ async def fund(call: Call) -> Reply:
 
 def _dumps(shown: object) -> bytes:
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=URL,
-        name="customers.cash_balance.retrieve",
-        right="customers:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveCashBalance,
-        answers=KIND,
-    ),
-    Operation(
-        method="POST",
-        path=URL,
-        name="customers.cash_balance.update",
-        right="customers:write",
-        route=update,
-        parameters=parameters_of.UpdateCashBalance,
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=TRANSACTIONS,
-        name="customers.cash_balance_transactions.list",
-        right="customers:read",
-        route=list_transactions,
-        parameters=parameters_of.ListCashBalanceTransactions,
-        answers=f"list.{TRANSACTION}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{transaction}}",
-        name="customers.cash_balance_transactions.retrieve",
-        right="customers:read",
-        route=retrieve_transaction,
-        parameters=parameters_of.RetrieveCashBalanceTransaction,
-        answers=TRANSACTION,
-    ),
-    Operation(
-        method="POST",
-        path=FUND,
-        name="test_helpers.customers.fund_cash_balance",
-        right="customers:write",
-        route=fund,
-        parameters=parameters_of.FundCashBalance,
-        answers=TRANSACTION,
-    ),
-)

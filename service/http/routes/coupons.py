@@ -13,15 +13,19 @@ from projections import coupons
 from projections.coupons import COUPON
 from service.http import expand, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
 
+operation = Operations()
 URL = "/v1/coupons"
 ID_CHARACTERS = 8
 
 Answer = Callable[[], Awaitable[Reply]]
 
 
+@operation(
+    "POST", URL, "coupons.create", permission="coupons:write", parameters=parameters_of.CreateCoupon, answers="coupon"
+)
 async def create(call: Call) -> Reply:
     """Create a coupon, under the id the caller gave or one that is made up."""
     parameters = call.parse(parameters_of.CreateCoupon)
@@ -37,6 +41,14 @@ async def create(call: Call) -> Reply:
     return await _transact(call, id, act)
 
 
+@operation(
+    "POST",
+    f"{URL}/{{coupon}}",
+    "coupons.update",
+    permission="coupons:write",
+    parameters=parameters_of.UpdateCoupon,
+    answers="coupon",
+)
 async def update(call: Call) -> Reply:
     """Change what may be changed of a coupon: its name, its metadata, its amounts in other currencies."""
     parameters = call.parse(parameters_of.UpdateCoupon)
@@ -51,6 +63,14 @@ async def update(call: Call) -> Reply:
     return await _transact(call, id, act)
 
 
+@operation(
+    "DELETE",
+    f"{URL}/{{coupon}}",
+    "coupons.delete",
+    permission="coupons:write",
+    parameters=parameters_of.DeleteCoupon,
+    answers="deleted_coupon",
+)
 async def delete(call: Call) -> Reply:
     """Delete a coupon: nobody redeems it any more, and who has a discount of it keeps that."""
     expand.paths(call, call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
@@ -67,12 +87,23 @@ async def delete(call: Call) -> Reply:
     return await _transact(call, id, act)
 
 
+@operation(
+    "GET",
+    f"{URL}/{{coupon}}",
+    "coupons.retrieve",
+    permission="coupons:read",
+    parameters=parameters_of.RetrieveCoupon,
+    answers="coupon",
+)
 async def retrieve(call: Call) -> Reply:
     """A coupon."""
     asked = call.parse(parameters_of.RetrieveCoupon).expand
     return await resources.retrieve(call, coupon.KIND, call.match["coupon"], asked)
 
 
+@operation(
+    "GET", URL, "coupons.list", permission="coupons:read", parameters=parameters_of.ListCoupons, answers="list.coupon"
+)
 async def list_all(call: Call) -> Reply:
     """A page of coupons, newest first."""
     return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
@@ -85,52 +116,3 @@ def _key(call: Call, id: str) -> str:
 async def _transact(call: Call, id: str, act: Callable[[UnitOfWork], Awaitable[Answer]]) -> Reply:
     alone = (COUPON.stream(_key(call, id)),)
     return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="coupons.create",
-        right="coupons:write",
-        route=create,
-        parameters=parameters_of.CreateCoupon,
-        answers="coupon",
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="coupons.list",
-        right="coupons:read",
-        route=list_all,
-        parameters=parameters_of.ListCoupons,
-        answers="list.coupon",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{coupon}}",
-        name="coupons.update",
-        right="coupons:write",
-        route=update,
-        parameters=parameters_of.UpdateCoupon,
-        answers="coupon",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{coupon}}",
-        name="coupons.retrieve",
-        right="coupons:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveCoupon,
-        answers="coupon",
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{URL}/{{coupon}}",
-        name="coupons.delete",
-        right="coupons:write",
-        route=delete,
-        parameters=parameters_of.DeleteCoupon,
-        answers="deleted_coupon",
-    ),
-)

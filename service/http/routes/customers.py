@@ -28,10 +28,11 @@ from projections.test_clocks import TEST_CLOCK
 from service.http import clocks, expand, extras, pagination, resources
 from service.http.door import Call
 from service.http.expand import Tree
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import customer as parameters_of
 from service.http.permissions import Beside
 
+operation = Operations()
 URL = "/v1/customers"
 PREFIX_TRIES = 5
 INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint that keeps them unique
@@ -56,6 +57,16 @@ UPDATE_WRITES_BESIDE: Beside = MappingProxyType(
 )
 
 
+@operation(
+    "POST",
+    URL,
+    "customers.create",
+    permission="customers:write",
+    parameters=parameters_of.CreateCustomer,
+    answers="customer",
+    declines=True,
+    beside=CREATE_WRITES_BESIDE,
+)
 async def create(call: Call) -> Reply:
     """Create a customer."""
     parameters = call.parse(parameters_of.CreateCustomer)
@@ -98,6 +109,16 @@ async def _create_with_more(
     return await call.door.executor.transact(act, origin, alone=alone, key_use=call.key_use)
 
 
+@operation(
+    "POST",
+    f"{URL}/{{customer}}",
+    "customers.update",
+    permission="customers:write",
+    parameters=parameters_of.UpdateCustomer,
+    answers="customer",
+    declines=True,
+    beside=UPDATE_WRITES_BESIDE,
+)
 async def update(call: Call) -> Reply:
     """Change a customer."""
     parameters = call.parse(parameters_of.UpdateCustomer)
@@ -137,6 +158,14 @@ async def _update_with_more(call: Call, id: str, parameters: parameters_of.Updat
     )
 
 
+@operation(
+    "DELETE",
+    f"{URL}/{{customer}}",
+    "customers.delete",
+    permission="customers:write",
+    parameters=parameters_of.DeleteCustomer,
+    answers="deleted_customer",
+)
 async def delete(call: Call) -> Reply:
     """Delete a customer for good, and what it has with it."""
     expand.paths(call, call.parse(parameters_of.DeleteCustomer).expand, customer.KIND)
@@ -161,6 +190,14 @@ async def end(unit: UnitOfWork, id: str, at: int, *, with_clock: bool = False) -
         unit.do(TEST_CLOCK, state.test_clock, LetGo(id=state.test_clock, customer=id))
 
 
+@operation(
+    "GET",
+    f"{URL}/{{customer}}",
+    "customers.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveCustomer,
+    answers=("customer", "deleted_customer"),
+)
 async def retrieve(call: Call) -> Reply:
     """A customer, living or deleted."""
     asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
@@ -175,6 +212,14 @@ async def retrieve(call: Call) -> Reply:
     return Reply(status=200, body=body)
 
 
+@operation(
+    "GET",
+    URL,
+    "customers.list",
+    permission="customers:read",
+    parameters=parameters_of.ListCustomers,
+    answers="list.customer",
+)
 async def list_all(call: Call) -> Reply:
     """A page of customers, newest first."""
     parameters = call.parse(parameters_of.ListCustomers)
@@ -221,56 +266,3 @@ def _refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
         raise Refusal(
             f"The invoice prefix '{prefix}' is already in use by another customer.", param="invoice_prefix"
         ) from None
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="customers.create",
-        right="customers:write",
-        route=create,
-        parameters=parameters_of.CreateCustomer,
-        beside=CREATE_WRITES_BESIDE,
-        answers="customer",
-        declines=True,
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="customers.list",
-        right="customers:read",
-        route=list_all,
-        parameters=parameters_of.ListCustomers,
-        answers="list.customer",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{customer}}",
-        name="customers.update",
-        right="customers:write",
-        route=update,
-        parameters=parameters_of.UpdateCustomer,
-        beside=UPDATE_WRITES_BESIDE,
-        answers="customer",
-        declines=True,
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{customer}}",
-        name="customers.retrieve",
-        right="customers:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveCustomer,
-        answers=("customer", "deleted_customer"),
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{URL}/{{customer}}",
-        name="customers.delete",
-        right="customers:write",
-        route=delete,
-        parameters=parameters_of.DeleteCustomer,
-        answers="deleted_customer",
-    ),
-)

@@ -11,15 +11,24 @@ from projections.read import UnknownCursor
 from projections.rendering import dumps
 from service.http import expand, pagination
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
 from webhooks.deliveries import place_of
 from webhooks.endpoint import must_be_enabled
 
+operation = Operations()
 URL = "/v1/rollbook/deliveries"
 KIND = "rollbook.delivery"
 
 
+@operation(
+    "GET",
+    URL,
+    "rollbook.deliveries.list",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.ListDeliveries,
+    answers="list.rollbook.delivery",
+)
 async def list_all(call: Call) -> Reply:
     """A page of deliveries, those of the newest events first."""
     parameters = call.parse(parameters_of.ListDeliveries)
@@ -42,12 +51,28 @@ async def list_all(call: Call) -> Reply:
     return Reply(200, pagination.list_body(URL, [dumps(each) for each in shown], has_more))
 
 
+@operation(
+    "GET",
+    f"{URL}/{{delivery}}",
+    "rollbook.deliveries.retrieve",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.RetrieveDelivery,
+    answers="rollbook.delivery.whole",
+)
 async def retrieve(call: Call) -> Reply:
     """A delivery, with every attempt."""
     call.parse(parameters_of.RetrieveDelivery)
     return Reply(200, await _whole(call, await _find(call)))
 
 
+@operation(
+    "POST",
+    f"{URL}/{{delivery}}/resend",
+    "rollbook.deliveries.resend",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.ResendDelivery,
+    answers="rollbook.delivery.whole",
+)
 async def resend(call: Call) -> Reply:
     """Send an event to an endpoint once more, whatever became of it; at once where it is pending or held."""
     call.parse(parameters_of.ResendDelivery)
@@ -63,6 +88,14 @@ async def resend(call: Call) -> Reply:
     return await _once(call, act)
 
 
+@operation(
+    "POST",
+    f"{URL}/{{delivery}}/cancel",
+    "rollbook.deliveries.cancel",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.CancelDelivery,
+    answers="rollbook.delivery.whole",
+)
 async def cancel(call: Call) -> Reply:
     """Give up a delivery that is pending or held; what is on its way to the receiver at this moment may arrive."""
     call.parse(parameters_of.CancelDelivery)
@@ -121,43 +154,3 @@ async def _once(call: Call, act: Callable[[], Awaitable[Reply]]) -> Reply:
         return answer
 
     return await call.door.executor.transact(work, origin, key_use=use)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=URL,
-        name="rollbook.deliveries.list",
-        right="webhook_endpoints:read",
-        route=list_all,
-        parameters=parameters_of.ListDeliveries,
-        answers="list.rollbook.delivery",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{delivery}}",
-        name="rollbook.deliveries.retrieve",
-        right="webhook_endpoints:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveDelivery,
-        answers="rollbook.delivery.whole",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{delivery}}/resend",
-        name="rollbook.deliveries.resend",
-        right="webhook_endpoints:write",
-        route=resend,
-        parameters=parameters_of.ResendDelivery,
-        answers="rollbook.delivery.whole",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{delivery}}/cancel",
-        name="rollbook.deliveries.cancel",
-        right="webhook_endpoints:write",
-        route=cancel,
-        parameters=parameters_of.CancelDelivery,
-        answers="rollbook.delivery.whole",
-    ),
-)

@@ -13,9 +13,10 @@ from projections import discounts
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import discount as parameters_of
 
+operation = Operations()
 URL = "/v1/customers/{customer}/discount"
 KIND = "discount"
 
@@ -28,6 +29,14 @@ class NoDiscount(Missing):
         self.message = f"No active discount for customer: {customer}"
 
 
+@operation(
+    "GET",
+    URL,
+    "customers.discount.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveDiscount,
+    answers="discount",
+)
 async def retrieve(call: Call) -> Reply:
     """The customer's discount."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
@@ -40,6 +49,14 @@ async def retrieve(call: Call) -> Reply:
     return Reply(200, (await resources.expander(call).expanded([_dumps(shown)], KIND, tree))[0])
 
 
+@operation(
+    "DELETE",
+    URL,
+    "customers.discount.delete",
+    permission="customers:write",
+    parameters=parameters_of.DeleteDiscount,
+    answers="deleted_discount",
+)
 async def delete(call: Call) -> Reply:
     """Take the customer's discount away; what was redeemed for it stays redeemed."""
     tree = expand.paths(call, call.parse(parameters_of.DeleteDiscount).expand, KIND)
@@ -62,25 +79,3 @@ async def delete(call: Call) -> Reply:
 
 def _dumps(shown: object) -> bytes:
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=URL,
-        name="customers.discount.retrieve",
-        right="customers:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveDiscount,
-        answers="discount",
-    ),
-    Operation(
-        method="DELETE",
-        path=URL,
-        name="customers.discount.delete",
-        right="customers:write",
-        route=delete,
-        parameters=parameters_of.DeleteDiscount,
-        answers="deleted_discount",
-    ),
-)

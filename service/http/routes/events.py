@@ -6,12 +6,21 @@ from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import event as parameters_of
 
+operation = Operations()
 URL = "/v1/events"
 
 
+@operation(
+    "GET",
+    f"{URL}/{{event}}",
+    "events.retrieve",
+    permission="events:read",
+    parameters=parameters_of.RetrieveEvent,
+    answers="event",
+)
 async def retrieve(call: Call) -> Reply:
     """A notice, frozen as it was told; only its count of pending webhooks is of now."""
     expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
@@ -23,6 +32,9 @@ async def retrieve(call: Call) -> Reply:
     return Reply(status=200, body=body)
 
 
+@operation(
+    "GET", URL, "events.list", permission="events:read", parameters=parameters_of.ListEvents, answers="list.event"
+)
 async def list_all(call: Call) -> Reply:
     """A page of notices, newest first."""
     parameters = call.parse(parameters_of.ListEvents)
@@ -41,25 +53,3 @@ async def list_all(call: Call) -> Reply:
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=URL,
-        name="events.list",
-        right="events:read",
-        route=list_all,
-        parameters=parameters_of.ListEvents,
-        answers="list.event",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{event}}",
-        name="events.retrieve",
-        right="events:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveEvent,
-        answers="event",
-    ),
-)

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from events.decider import Reply
 from service.http.door import Call
 from service.http.limits.shed import RateLimited
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params.feed import ReadFeed
 from service.http.refusals import HttpRefusal
 from webhooks.feed import Crowded, Expired, NotReached
 
+operation = Operations()
 NDJSON = "application/x-ndjson"
 POSITION = "Rollbook-Position"
 OLDEST = "Rollbook-Oldest-Position"
@@ -69,6 +70,7 @@ class _Waiting:
         await self._call.door.authenticator.caller(self._call.authorization)
 
 
+@operation("GET", "/v1/rollbook/feed", "feed.read", permission="events:read", parameters=ReadFeed, answers="feed_line")
 async def read(call: Call) -> Reply:
     """The next notices of the caller's account and mode.
 
@@ -105,16 +107,3 @@ async def read(call: Call) -> Reply:
 def line(position: int, notice: bytes) -> bytes:
     """A notice as a line of the feed."""
     return b'{"position": %d, "notice": %b}\n' % (position, LAYOUT.sub(b"", notice))
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/v1/rollbook/feed",
-        name="feed.read",
-        right="events:read",
-        route=read,
-        parameters=ReadFeed,
-        answers="feed_line",
-    ),
-)

@@ -12,12 +12,21 @@ from projections.customers import CUSTOMER, dumps
 from projections.funding_instructions import KIND
 from service.http import clocks, expand, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
 
+operation = Operations()
 URL = "/v1/customers/{customer}/funding_instructions"
 
 
+@operation(
+    "POST",
+    URL,
+    "customers.funding_instructions.create",
+    permission="customers:write",
+    parameters=CreateFundingInstructions,
+    answers=KIND,
+)
 async def create(call: Call) -> Reply:
     """Show where a customer's bank transfers go: to an account of its own, the same each time, in test mode.
 
@@ -42,16 +51,3 @@ async def create(call: Call) -> Reply:
         return Reply(200, dumps(shown))
 
     return await resources.change_customer(call, customer, act, answer)
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="customers.funding_instructions.create",
-        right="customers:write",
-        route=create,
-        parameters=CreateFundingInstructions,
-        answers=KIND,
-    ),
-)

@@ -17,7 +17,7 @@ from projections.rendering import dumps
 from projections.rows import Rows
 from service.http import expand, pagination, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import own_webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
 from webhooks.endpoint import (
@@ -32,12 +32,21 @@ from webhooks.endpoint import (
 )
 from webhooks.endpoints import ENDPOINT
 
+operation = Operations()
 COLLECTION = "/v1/rollbook/webhook_endpoints"
 URL = f"{COLLECTION}/{{webhook_endpoint}}"
 KIND = "rollbook.webhook_endpoint"
 HOUR_S = 3600
 
 
+@operation(
+    "GET",
+    URL,
+    "rollbook.webhook_endpoints.retrieve",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.RetrieveWebhookEndpoint,
+    answers="rollbook.webhook_endpoint",
+)
 async def retrieve(call: Call) -> Reply:
     """How an endpoint stands: its rules, its lane, and up to where it has everything."""
     call.parse(parameters_of.RetrieveWebhookEndpoint)
@@ -46,6 +55,14 @@ async def retrieve(call: Call) -> Reply:
     return Reply(200, dumps(await _standing(call, id)))
 
 
+@operation(
+    "GET",
+    COLLECTION,
+    "rollbook.webhook_endpoints.list",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.ListWebhookEndpoints,
+    answers="list.rollbook.webhook_endpoint",
+)
 async def list_all(call: Call) -> Reply:
     """A page of endpoints with how they stand, newest first."""
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
@@ -64,6 +81,14 @@ async def list_all(call: Call) -> Reply:
     return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
 
 
+@operation(
+    "POST",
+    URL,
+    "rollbook.webhook_endpoints.set_rules",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.SetRules,
+    answers="rollbook.webhook_endpoint",
+)
 async def set_rules(call: Call) -> Reply:
     """Set some of the rules of what is sent to an endpoint."""
     patch = call.parse(parameters_of.SetRules).patch()
@@ -90,6 +115,14 @@ async def _standing(call: Call, id: str) -> dict[str, Any]:
     return found[id]
 
 
+@operation(
+    "POST",
+    f"{URL}/roll_secret",
+    "rollbook.webhook_endpoints.roll_secret",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.RollSecret,
+    answers="webhook_endpoint",
+)
 async def roll_secret(call: Call) -> Reply:
     """Give an endpoint a new secret; the only answer that shows it."""
     parameters = call.parse(parameters_of.RollSecret)
@@ -107,6 +140,14 @@ async def roll_secret(call: Call) -> Reply:
     return await call.door.executor.update(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
 
 
+@operation(
+    "POST",
+    f"{URL}/pause",
+    "rollbook.webhook_endpoints.pause",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.PauseWebhookEndpoint,
+    answers="rollbook.webhook_endpoint",
+)
 async def pause(call: Call) -> Reply:
     """Stop sending to an endpoint; its position is kept."""
     call.parse(parameters_of.PauseWebhookEndpoint)
@@ -114,6 +155,14 @@ async def pause(call: Call) -> Reply:
     return await _change(call, command, await _pending(call))
 
 
+@operation(
+    "POST",
+    f"{URL}/resume",
+    "rollbook.webhook_endpoints.resume",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.ResumeWebhookEndpoint,
+    answers="rollbook.webhook_endpoint",
+)
 async def resume(call: Call) -> Reply:
     """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
     replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
@@ -124,6 +173,14 @@ async def resume(call: Call) -> Reply:
     return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=replay), affected)
 
 
+@operation(
+    "POST",
+    f"{URL}/recover",
+    "rollbook.webhook_endpoints.recover",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.RecoverWebhookEndpoint,
+    answers="rollbook.webhook_endpoint",
+)
 async def recover(call: Call) -> Reply:
     """Send an endpoint once more what it has not taken, however much that is; live events do not wait for it."""
     parameters = call.parse(parameters_of.RecoverWebhookEndpoint)
@@ -133,12 +190,28 @@ async def recover(call: Call) -> Reply:
     return await _change(call, command, await _to_send(call, above=parameters.position or 0, since=since))
 
 
+@operation(
+    "POST",
+    f"{URL}/cancel_pending",
+    "rollbook.webhook_endpoints.cancel_pending",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.CancelPending,
+    answers="rollbook.webhook_endpoint",
+)
 async def cancel_pending(call: Call) -> Reply:
     """Give up whatever is pending for an endpoint; what is on its way to it at this moment may arrive."""
     call.parse(parameters_of.CancelPending)
     return await _change(call, CancelPending(id=call.match["webhook_endpoint"]), await _pending(call))
 
 
+@operation(
+    "POST",
+    f"{URL}/test",
+    "rollbook.webhook_endpoints.test",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.TestWebhookEndpoint,
+    answers="event",
+)
 async def test(call: Call) -> Reply:
     """Send an endpoint an event that tests it, and no other; gives that event."""
     call.parse(parameters_of.TestWebhookEndpoint)
@@ -184,88 +257,3 @@ async def _change(
 
     streams = (ENDPOINT.stream(command.id),)
     return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=COLLECTION,
-        name="rollbook.webhook_endpoints.list",
-        right="webhook_endpoints:read",
-        route=list_all,
-        parameters=parameters_of.ListWebhookEndpoints,
-        answers="list.rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="rollbook.webhook_endpoints.retrieve",
-        right="webhook_endpoints:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveWebhookEndpoint,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=URL,
-        name="rollbook.webhook_endpoints.set_rules",
-        right="webhook_endpoints:write",
-        route=set_rules,
-        parameters=parameters_of.SetRules,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/cancel_pending",
-        name="rollbook.webhook_endpoints.cancel_pending",
-        right="webhook_endpoints:write",
-        route=cancel_pending,
-        parameters=parameters_of.CancelPending,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/pause",
-        name="rollbook.webhook_endpoints.pause",
-        right="webhook_endpoints:write",
-        route=pause,
-        parameters=parameters_of.PauseWebhookEndpoint,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/recover",
-        name="rollbook.webhook_endpoints.recover",
-        right="webhook_endpoints:write",
-        route=recover,
-        parameters=parameters_of.RecoverWebhookEndpoint,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/resume",
-        name="rollbook.webhook_endpoints.resume",
-        right="webhook_endpoints:write",
-        route=resume,
-        parameters=parameters_of.ResumeWebhookEndpoint,
-        answers="rollbook.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/roll_secret",
-        name="rollbook.webhook_endpoints.roll_secret",
-        right="webhook_endpoints:write",
-        route=roll_secret,
-        parameters=parameters_of.RollSecret,
-        answers="webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/test",
-        name="rollbook.webhook_endpoints.test",
-        right="webhook_endpoints:write",
-        route=test,
-        parameters=parameters_of.TestWebhookEndpoint,
-        answers="event",
-    ),
-)

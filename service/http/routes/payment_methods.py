@@ -24,16 +24,26 @@ from projections.payment_methods import KIND, PAYMENT_METHOD
 from service.http import cards, clocks, expand, payment_details, resources, tokens
 from service.http.door import Call
 from service.http.extras import payment_method as extra
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
 from service.http.params.payment_method import NewCard
 
+operation = Operations()
 URL = "/v1/payment_methods"
 OF_CUSTOMER = "/v1/customers/{customer}/payment_methods"
 ONE = f"{URL}/{{payment_method}}"
 Answer = Callable[[], Awaitable[Reply]]
 
 
+@operation(
+    "POST",
+    URL,
+    "payment_methods.create",
+    permission="payment_methods:write",
+    parameters=parameters_of.CreatePaymentMethod,
+    answers=KIND,
+    declines=True,
+)
 async def create(call: Call) -> Reply:
     """Make a payment method, which is nobody's yet."""
     parameters = call.parse(parameters_of.CreatePaymentMethod)
@@ -62,6 +72,14 @@ async def create(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
 
 
+@operation(
+    "GET",
+    ONE,
+    "payment_methods.retrieve",
+    permission="payment_methods:read",
+    parameters=parameters_of.RetrievePaymentMethod,
+    answers=KIND,
+)
 async def retrieve(call: Call) -> Reply:
     """A payment method; a well-known name for tests is a fresh one each time."""
     asked = call.parse(parameters_of.RetrievePaymentMethod).expand
@@ -78,6 +96,15 @@ async def retrieve(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin())
 
 
+@operation(
+    "POST",
+    ONE,
+    "payment_methods.update",
+    permission="payment_methods:write",
+    parameters=parameters_of.UpdatePaymentMethod,
+    answers=KIND,
+    declines=True,
+)
 async def update(call: Call) -> Reply:
     """Change what is known of one that is attached."""
     parameters = call.parse(parameters_of.UpdatePaymentMethod)
@@ -93,6 +120,15 @@ async def update(call: Call) -> Reply:
     return await _transact(call, act, PAYMENT_METHOD.stream(id))
 
 
+@operation(
+    "POST",
+    f"{ONE}/attach",
+    "payment_methods.attach",
+    permission="payment_methods:write",
+    parameters=parameters_of.AttachPaymentMethod,
+    answers=KIND,
+    declines=True,
+)
 async def attach(call: Call) -> Reply:
     """Let a customer pay with it."""
     parameters = call.parse(parameters_of.AttachPaymentMethod)
@@ -110,6 +146,14 @@ async def attach(call: Call) -> Reply:
     return await _transact(call, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
 
 
+@operation(
+    "POST",
+    f"{ONE}/detach",
+    "payment_methods.detach",
+    permission="payment_methods:write",
+    parameters=parameters_of.DetachPaymentMethod,
+    answers=KIND,
+)
 async def detach(call: Call) -> Reply:
     """Let nobody pay with it any more."""
     tree = expand.paths(call, call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
@@ -127,6 +171,14 @@ async def detach(call: Call) -> Reply:
     return await _transact(call, act, PAYMENT_METHOD.stream(id))
 
 
+@operation(
+    "GET",
+    URL,
+    "payment_methods.list",
+    permission="payment_methods:read",
+    parameters=parameters_of.ListPaymentMethods,
+    answers=f"list.{KIND}",
+)
 async def list_all(call: Call) -> Reply:
     """A page of payment methods, newest first: of a customer's, or of all."""
     parameters = call.parse(parameters_of.ListPaymentMethods)
@@ -138,6 +190,14 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, KIND, parameters, URL, parent=owner, facts=parameters.facts())
 
 
+@operation(
+    "GET",
+    OF_CUSTOMER,
+    "customers.payment_methods.list",
+    permission="payment_methods:read",
+    parameters=parameters_of.ListOfCustomer,
+    answers=f"list.{KIND}",
+)
 async def list_of_customer(call: Call) -> Reply:
     """A page of the payment methods attached to the customer, newest first."""
     parameters = call.parse(parameters_of.ListOfCustomer)
@@ -146,6 +206,14 @@ async def list_of_customer(call: Call) -> Reply:
     return await resources.page(call, KIND, parameters, url, parent=owner, facts=parameters.facts())
 
 
+@operation(
+    "GET",
+    f"{OF_CUSTOMER}/{{payment_method}}",
+    "customers.payment_methods.retrieve",
+    permission="payment_methods:read",
+    parameters=parameters_of.RetrievePaymentMethod,
+    answers=KIND,
+)
 async def retrieve_of_customer(call: Call) -> Reply:
     """A payment method attached to the customer."""
     asked = call.parse(parameters_of.RetrievePaymentMethod).expand
@@ -207,82 +275,3 @@ async def _transact(call: Call, act: Callable[[UnitOfWork], Awaitable[Answer]], 
 
 def _no_such_customer(id: str) -> Refusal:
     return Refusal(Missing(customer.KIND, id).message, code="resource_missing", param="customer")
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="payment_methods.create",
-        right="payment_methods:write",
-        route=create,
-        parameters=parameters_of.CreatePaymentMethod,
-        answers=KIND,
-        declines=True,
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="payment_methods.list",
-        right="payment_methods:read",
-        route=list_all,
-        parameters=parameters_of.ListPaymentMethods,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=ONE,
-        name="payment_methods.retrieve",
-        right="payment_methods:read",
-        route=retrieve,
-        parameters=parameters_of.RetrievePaymentMethod,
-        answers=KIND,
-    ),
-    Operation(
-        method="POST",
-        path=ONE,
-        name="payment_methods.update",
-        right="payment_methods:write",
-        route=update,
-        parameters=parameters_of.UpdatePaymentMethod,
-        answers=KIND,
-        declines=True,
-    ),
-    Operation(
-        method="POST",
-        path=f"{ONE}/attach",
-        name="payment_methods.attach",
-        right="payment_methods:write",
-        route=attach,
-        parameters=parameters_of.AttachPaymentMethod,
-        answers=KIND,
-        declines=True,
-    ),
-    Operation(
-        method="POST",
-        path=f"{ONE}/detach",
-        name="payment_methods.detach",
-        right="payment_methods:write",
-        route=detach,
-        parameters=parameters_of.DetachPaymentMethod,
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=OF_CUSTOMER,
-        name="customers.payment_methods.list",
-        right="payment_methods:read",
-        route=list_of_customer,
-        parameters=parameters_of.ListOfCustomer,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{OF_CUSTOMER}/{{payment_method}}",
-        name="customers.payment_methods.retrieve",
-        right="payment_methods:read",
-        route=retrieve_of_customer,
-        parameters=parameters_of.RetrievePaymentMethod,
-        answers=KIND,
-    ),
-)

@@ -14,15 +14,24 @@ from projections.customers import CUSTOMER
 from projections.promotion_codes import PROMOTION_CODE, UNIQUE
 from service.http import expand, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of
 
+operation = Operations()
 URL = "/v1/promotion_codes"
 CAPITALS = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[byte % 36] for byte in range(256))
 CODE_CHARACTERS = 8
 CODE_TRIES = 5
 
 
+@operation(
+    "POST",
+    URL,
+    "promotion_codes.create",
+    permission="promotion_codes:write",
+    parameters=parameters_of.CreatePromotionCode,
+    answers="promotion_code",
+)
 async def create(call: Call) -> Reply:
     """Create a promotion code, of the caller's own spelling or one that is made up."""
     parameters = call.parse(parameters_of.CreatePromotionCode)
@@ -64,6 +73,14 @@ async def create(call: Call) -> Reply:
     raise RuntimeError("no free promotion code was found")
 
 
+@operation(
+    "POST",
+    f"{URL}/{{promotion_code}}",
+    "promotion_codes.update",
+    permission="promotion_codes:write",
+    parameters=parameters_of.UpdatePromotionCode,
+    answers="promotion_code",
+)
 async def update(call: Call) -> Reply:
     """Change what may be changed of a promotion code."""
     parameters = call.parse(parameters_of.UpdatePromotionCode)
@@ -86,12 +103,28 @@ async def update(call: Call) -> Reply:
         raise
 
 
+@operation(
+    "GET",
+    f"{URL}/{{promotion_code}}",
+    "promotion_codes.retrieve",
+    permission="promotion_codes:read",
+    parameters=parameters_of.RetrievePromotionCode,
+    answers="promotion_code",
+)
 async def retrieve(call: Call) -> Reply:
     """A promotion code."""
     asked = call.parse(parameters_of.RetrievePromotionCode).expand
     return await resources.retrieve(call, promotion_code.KIND, call.match["promotion_code"], asked)
 
 
+@operation(
+    "GET",
+    URL,
+    "promotion_codes.list",
+    permission="promotion_codes:read",
+    parameters=parameters_of.ListPromotionCodes,
+    answers="list.promotion_code",
+)
 async def list_all(call: Call) -> Reply:
     """A page of promotion codes, newest first."""
     parameters = call.parse(parameters_of.ListPromotionCodes)
@@ -115,43 +148,3 @@ def _refuse_code(broken: ConstraintBroken, code: str | None) -> None:
         raise Refusal(
             f"An active promotion code with code '{code}' already exists.", code="resource_already_exists", param="code"
         ) from None
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="promotion_codes.create",
-        right="promotion_codes:write",
-        route=create,
-        parameters=parameters_of.CreatePromotionCode,
-        answers="promotion_code",
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="promotion_codes.list",
-        right="promotion_codes:read",
-        route=list_all,
-        parameters=parameters_of.ListPromotionCodes,
-        answers="list.promotion_code",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{promotion_code}}",
-        name="promotion_codes.update",
-        right="promotion_codes:write",
-        route=update,
-        parameters=parameters_of.UpdatePromotionCode,
-        answers="promotion_code",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{promotion_code}}",
-        name="promotion_codes.retrieve",
-        right="promotion_codes:read",
-        route=retrieve,
-        parameters=parameters_of.RetrievePromotionCode,
-        answers="promotion_code",
-    ),
-)

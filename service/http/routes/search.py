@@ -15,14 +15,23 @@ from projections.search import query as language
 from projections.search.find import BEGINNING, Place
 from service.http import expand, pagination, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import search as parameters_of
 
+operation = Operations()
 URL = "/v1/customers/search"
 PLACE = struct.Struct(">qq")
 SEAL_BYTES = 16
 
 
+@operation(
+    "GET",
+    URL,
+    "customers.search",
+    permission="customers:read",
+    parameters=parameters_of.SearchCustomers,
+    answers="search_result.customer",
+)
 async def search(call: Call) -> Reply:
     """A page of the customers that a query finds, newest first."""
     parameters = call.parse(parameters_of.SearchCustomers)
@@ -62,16 +71,3 @@ def _seal(call: Call, query: str, packed: bytes) -> bytes:
     caller = call.caller
     said = f"{caller.account}\n{caller.livemode}\n{query}\n".encode() + packed
     return call.door.master_keys.digest("search page", said)[:SEAL_BYTES]
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=URL,
-        name="customers.search",
-        right="customers:read",
-        route=search,
-        parameters=parameters_of.SearchCustomers,
-        answers="search_result.customer",
-    ),
-)

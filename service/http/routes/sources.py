@@ -3,8 +3,9 @@
 `cards` and `bank_accounts` in its place are the same, and show only what is of their type.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -29,15 +30,62 @@ from service.http import cards, clocks, expand, refusals, resources, tokens
 from service.http.door import Call
 from service.http.extras import source as extra
 from service.http.masking import masked_id
-from service.http.operation import Operation
+from service.http.operation import Operations
+from service.http.params import Parameters
 from service.http.params import source as parameters_of
 from service.http.permissions import always
 
+operation = Operations()
 URL = "/v1/customers/{customer}"
 COLLECTIONS = {"sources": None, "cards": "card", "bank_accounts": "bank_account"}  # and the type they show
+TYPES = ("card", "bank_account")
 
 
-async def attach(call: Call) -> Reply:
+class _Route(Protocol):
+    """Carries out an operation of one of the collections."""
+
+    def __call__(self, call: Call, collection: str) -> Awaitable[Reply]: ...
+
+
+R = TypeVar("R", bound=_Route)
+
+
+def _operation(
+    method: str,
+    path: str,
+    name: str,
+    *,
+    parameters: type[Parameters],
+    answers: str | tuple[str, ...],
+    collections: Iterable[str] = COLLECTIONS,
+) -> Callable[[R], R]:
+    """Declare an operation of several collections, at `path` beneath each; `{type}` in `answers` is what one shows."""
+    writes = method != "GET"
+    verb = "write" if writes else "read"
+
+    def declare(route: R) -> R:
+        for collection in collections:
+            types = [type for type in TYPES if COLLECTIONS[collection] in (None, type)]
+            shown = answers
+            if isinstance(shown, str):
+                shown = tuple(dict.fromkeys(shown.format(type=type) for type in types))
+            operation(
+                method,
+                f"{URL}/{collection}{path}",
+                f"customers.{collection}.{name}",
+                permission=f"customers:{verb}",
+                beside=always(f"sources:{verb}"),
+                parameters=parameters,
+                answers=shown if len(shown) > 1 else shown[0],
+                declines=method == "POST",
+            )(partial(route, collection=collection))
+        return route
+
+    return declare
+
+
+@_operation("POST", "", "create", parameters=parameters_of.CreateSource, answers=TYPES)
+async def attach(call: Call, collection: str) -> Reply:
     """Have the customer pay with a card or bank account."""
     parameters = call.parse(parameters_of.CreateSource)
     param, given = parameters.required()
@@ -58,6 +106,10 @@ async def attach(call: Call) -> Reply:
     )
 
 
+@_operation("GET", "", "list", parameters=parameters_of.ListSources, answers="list.source", collections=("sources",))
+@_operation(
+    "GET", "", "list", parameters=parameters_of.ListCards, answers="list.{type}", collections=("cards", "bank_accounts")
+)
 async def list_all(call: Call, collection: str) -> Reply:
     """A page of what the customer pays with, newest first."""
     object = COLLECTIONS[collection]
@@ -73,6 +125,7 @@ async def list_all(call: Call, collection: str) -> Reply:
     return await resources.page(call, KIND, parameters, url, parent=customer, facts=facts)
 
 
+@_operation("GET", "/{id}", "retrieve", parameters=parameters_of.RetrieveSource, answers="{type}")
 async def retrieve(call: Call, collection: str) -> Reply:
     """One card or bank account of the customer's."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
@@ -87,6 +140,7 @@ async def retrieve(call: Call, collection: str) -> Reply:
     return Reply(200, (await resources.expander(call).expanded([body], KIND, tree))[0])
 
 
+@_operation("POST", "/{id}", "update", parameters=parameters_of.UpdateSource, answers="{type}")
 async def update(call: Call, collection: str) -> Reply:
     """Change what is known of one."""
     parameters = call.parse(parameters_of.UpdateSource)
@@ -99,6 +153,7 @@ async def update(call: Call, collection: str) -> Reply:
     return await _change(call, collection, edit, lambda unit: resources.object_reply(call, unit, KIND, id, tree))
 
 
+@_operation("DELETE", "/{id}", "delete", parameters=parameters_of.DeleteSource, answers="deleted_{type}")
 async def delete(call: Call, collection: str) -> Reply:
     """Take one away from the customer."""
     expand.paths(call, call.parse(parameters_of.DeleteSource).expand, KIND)
@@ -116,6 +171,14 @@ async def delete(call: Call, collection: str) -> Reply:
     return await resources.change_customer(call, customer, act, answer)
 
 
+@_operation(
+    "POST",
+    "/{id}/verify",
+    "verify",
+    parameters=parameters_of.VerifySource,
+    answers="bank_account",
+    collections=("sources", "bank_accounts"),
+)
 async def verify(call: Call, collection: str) -> Reply:
     """Show by the amounts of two deposits that a bank account is the customer's; after three wrong pairs nobody can."""
     parameters = call.parse(parameters_of.VerifySource)
@@ -187,78 +250,3 @@ def _patch(call: Call, parameters: parameters_of.UpdateSource, source: Source) -
     if expires != (None, None) and isinstance(source.kept, Card):
         patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, source.kept, *expires)
     return patch
-
-
-def _operations(collection: str) -> Iterator[Operation]:
-    list_url, one = f"{URL}/{collection}", f"{URL}/{collection}/{{id}}"
-    object = COLLECTIONS[collection]
-    shown = ("card", "bank_account") if object is None else object
-    deleted = ("deleted_card", "deleted_bank_account") if object is None else f"deleted_{object}"
-    listed = f"list.{object or KIND}"
-    yield Operation(
-        method="POST",
-        path=list_url,
-        name=f"customers.{collection}.create",
-        right="customers:write",
-        beside=always("sources:write"),
-        route=attach,
-        parameters=parameters_of.CreateSource,
-        answers=("card", "bank_account"),
-        declines=True,
-    )
-    yield Operation(
-        method="GET",
-        path=list_url,
-        name=f"customers.{collection}.list",
-        right="customers:read",
-        beside=always("sources:read"),
-        route=partial(list_all, collection=collection),
-        parameters=parameters_of.ListSources if object is None else parameters_of.ListCards,
-        answers=listed,
-    )
-    yield Operation(
-        method="GET",
-        path=one,
-        name=f"customers.{collection}.retrieve",
-        right="customers:read",
-        beside=always("sources:read"),
-        route=partial(retrieve, collection=collection),
-        parameters=parameters_of.RetrieveSource,
-        answers=shown,
-    )
-    yield Operation(
-        method="POST",
-        path=one,
-        name=f"customers.{collection}.update",
-        right="customers:write",
-        beside=always("sources:write"),
-        route=partial(update, collection=collection),
-        parameters=parameters_of.UpdateSource,
-        answers=shown,
-        declines=True,
-    )
-    yield Operation(
-        method="DELETE",
-        path=one,
-        name=f"customers.{collection}.delete",
-        right="customers:write",
-        beside=always("sources:write"),
-        route=partial(delete, collection=collection),
-        parameters=parameters_of.DeleteSource,
-        answers=deleted,
-    )
-    if object != "card":
-        yield Operation(
-            method="POST",
-            path=f"{one}/verify",
-            name=f"customers.{collection}.verify",
-            right="customers:write",
-            beside=always("sources:write"),
-            route=partial(verify, collection=collection),
-            parameters=parameters_of.VerifySource,
-            answers="bank_account",
-            declines=True,
-        )
-
-
-OPERATIONS = tuple(operation for collection in COLLECTIONS for operation in _operations(collection))

@@ -13,15 +13,24 @@ from projections.customers import CUSTOMER, dumps
 from projections.subscriptions import KIND
 from service.http import clocks, resources
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
 
+operation = Operations()
 LIST = "/v1/customers/{customer}/subscriptions"
 ONE = f"{LIST}/{{subscription}}"
 REPORTED = "/v1/rollbook/customers/{customer}/subscriptions/{subscription}"
 CLAIMED = "resource_parent"  # the constraint that an object stays with one parent
 
 
+@operation(
+    "GET",
+    LIST,
+    "customers.subscriptions.list",
+    permission="subscriptions:read",
+    parameters=parameters_of.ListSubscriptions,
+    answers="list.subscription",
+)
 async def list_all(call: Call) -> Reply:
     """A page of a customer's subscriptions, newest first; canceled ones only when they are asked for."""
     parameters = call.parse(parameters_of.ListSubscriptions)
@@ -30,6 +39,14 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, KIND, parameters, url, parent=id, facts=parameters.facts())
 
 
+@operation(
+    "GET",
+    ONE,
+    "customers.subscriptions.retrieve",
+    permission="subscriptions:read",
+    parameters=parameters_of.RetrieveSubscription,
+    answers="subscription",
+)
 async def retrieve(call: Call) -> Reply:
     """One subscription of a customer, a canceled one too."""
     asked = call.parse(parameters_of.RetrieveSubscription).expand
@@ -37,6 +54,14 @@ async def retrieve(call: Call) -> Reply:
     return await resources.retrieve(call, KIND, call.match["subscription"], asked, parent=customer)
 
 
+@operation(
+    "PUT",
+    REPORTED,
+    "rollbook.subscriptions.report",
+    permission="subscriptions:write",
+    parameters=parameters_of.ReportSubscription,
+    answers="subscription",
+)
 async def report(call: Call) -> Reply:
     """Take down how a subscription stands; whatever is not said of it is as it is by default."""
     attributes = call.parse(parameters_of.ReportSubscription).attributes()
@@ -56,6 +81,14 @@ async def report(call: Call) -> Reply:
         raise Refusal(f"The subscription '{id}' belongs to another customer.", param="subscription") from None
 
 
+@operation(
+    "DELETE",
+    REPORTED,
+    "rollbook.subscriptions.remove",
+    permission="subscriptions:write",
+    parameters=parameters_of.RemoveSubscription,
+    answers="deleted_subscription",
+)
 async def remove(call: Call) -> Reply:
     """Forget a subscription that is no more, or never should have been reported."""
     call.parse(parameters_of.RemoveSubscription)
@@ -68,43 +101,3 @@ async def remove(call: Call) -> Reply:
         return Reply(status=200, body=dumps(subscriptions.render_deleted(id)))
 
     return await resources.change_customer(call, customer, act, answer)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=LIST,
-        name="customers.subscriptions.list",
-        right="subscriptions:read",
-        route=list_all,
-        parameters=parameters_of.ListSubscriptions,
-        answers="list.subscription",
-    ),
-    Operation(
-        method="GET",
-        path=ONE,
-        name="customers.subscriptions.retrieve",
-        right="subscriptions:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveSubscription,
-        answers="subscription",
-    ),
-    Operation(
-        method="PUT",
-        path=REPORTED,
-        name="rollbook.subscriptions.report",
-        right="subscriptions:write",
-        route=report,
-        parameters=parameters_of.ReportSubscription,
-        answers="subscription",
-    ),
-    Operation(
-        method="DELETE",
-        path=REPORTED,
-        name="rollbook.subscriptions.remove",
-        right="subscriptions:write",
-        route=remove,
-        parameters=parameters_of.RemoveSubscription,
-        answers="deleted_subscription",
-    ),
-)

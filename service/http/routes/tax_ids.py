@@ -23,20 +23,39 @@ from service.http import clocks, expand, resources
 from service.http.door import Call
 from service.http.expand import Tree
 from service.http.extras import tax_ids as extra
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import tax_id as parameters_of
 from service.http.permissions import always
 
+operation = Operations()
 URL = "/v1/tax_ids"
 OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
 
 
+@operation(
+    "POST",
+    OF_CUSTOMER,
+    "customers.tax_ids.create",
+    permission="customers:write",
+    parameters=parameters_of.CreateTaxId,
+    answers=KIND,
+    beside=always("tax_ids:write"),
+)
 async def create_of_customer(call: Call) -> Reply:
     """Note down a number of the customer's."""
     parameters = call.parse(parameters_of.CreateTaxId)
     return await _create(call, call.match["customer"], parameters, expand.paths(call, parameters.expand, KIND))
 
 
+@operation(
+    "GET",
+    f"{OF_CUSTOMER}/{{tax_id}}",
+    "customers.tax_ids.retrieve",
+    permission="customers:read",
+    parameters=parameters_of.RetrieveTaxId,
+    answers=KIND,
+    beside=always("tax_ids:read"),
+)
 async def retrieve_of_customer(call: Call) -> Reply:
     """A number of the customer's."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
@@ -44,6 +63,15 @@ async def retrieve_of_customer(call: Call) -> Reply:
     return await resources.retrieve(call, KIND, call.match["tax_id"], asked, parent=parent)
 
 
+@operation(
+    "GET",
+    OF_CUSTOMER,
+    "customers.tax_ids.list",
+    permission="customers:read",
+    parameters=parameters_of.ListTaxIds,
+    answers=f"list.{KIND}",
+    beside=always("tax_ids:read"),
+)
 async def list_of_customer(call: Call) -> Reply:
     """A page of the customer's numbers, newest first."""
     parameters = call.parse(parameters_of.ListTaxIds)
@@ -51,12 +79,24 @@ async def list_of_customer(call: Call) -> Reply:
     return await resources.page(call, KIND, parameters, OF_CUSTOMER.format(customer=parent), parent=parent)
 
 
+@operation(
+    "DELETE",
+    f"{OF_CUSTOMER}/{{tax_id}}",
+    "customers.tax_ids.delete",
+    permission="customers:write",
+    parameters=parameters_of.DeleteTaxId,
+    answers=f"deleted_{KIND}",
+    beside=always("tax_ids:write"),
+)
 async def delete_of_customer(call: Call) -> Reply:
     """Strike a number of the customer's out."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     return await _delete(call, call.match["customer"], call.match["tax_id"])
 
 
+@operation(
+    "POST", URL, "tax_ids.create", permission="tax_ids:write", parameters=parameters_of.CreateOwnedTaxId, answers=KIND
+)
 async def create(call: Call) -> Reply:
     """Note down a number of the account's own, or of a customer's."""
     parameters = call.parse(parameters_of.CreateOwnedTaxId)
@@ -85,12 +125,28 @@ async def create(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin(), key_use=call.key_use)
 
 
+@operation(
+    "GET",
+    f"{URL}/{{tax_id}}",
+    "tax_ids.retrieve",
+    permission="tax_ids:read",
+    parameters=parameters_of.RetrieveTaxId,
+    answers=KIND,
+)
 async def retrieve(call: Call) -> Reply:
     """A number, the account's own or a customer's."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
     return await resources.retrieve(call, KIND, call.match["tax_id"], asked)
 
 
+@operation(
+    "GET",
+    URL,
+    "tax_ids.list",
+    permission="tax_ids:read",
+    parameters=parameters_of.ListOwnedTaxIds,
+    answers=f"list.{KIND}",
+)
 async def list_all(call: Call) -> Reply:
     """A page of the account's own numbers, or of a customer's, newest first."""
     parameters = call.parse(parameters_of.ListOwnedTaxIds)
@@ -102,6 +158,14 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, KIND, parameters, URL, parent=owner or "")
 
 
+@operation(
+    "DELETE",
+    f"{URL}/{{tax_id}}",
+    "tax_ids.delete",
+    permission="tax_ids:write",
+    parameters=parameters_of.DeleteTaxId,
+    answers=f"deleted_{KIND}",
+)
 async def delete(call: Call) -> Reply:
     """Strike a number out, the account's own or a customer's."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
@@ -143,83 +207,3 @@ def _deleted(id: str) -> Reply:
 
 def _no_such_owner(message: str) -> Refusal:
     return Refusal(message, code="resource_missing", param="owner[customer]")
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=OF_CUSTOMER,
-        name="customers.tax_ids.create",
-        right="customers:write",
-        beside=always("tax_ids:write"),
-        route=create_of_customer,
-        parameters=parameters_of.CreateTaxId,
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=OF_CUSTOMER,
-        name="customers.tax_ids.list",
-        right="customers:read",
-        beside=always("tax_ids:read"),
-        route=list_of_customer,
-        parameters=parameters_of.ListTaxIds,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{OF_CUSTOMER}/{{tax_id}}",
-        name="customers.tax_ids.retrieve",
-        right="customers:read",
-        beside=always("tax_ids:read"),
-        route=retrieve_of_customer,
-        parameters=parameters_of.RetrieveTaxId,
-        answers=KIND,
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{OF_CUSTOMER}/{{tax_id}}",
-        name="customers.tax_ids.delete",
-        right="customers:write",
-        beside=always("tax_ids:write"),
-        route=delete_of_customer,
-        parameters=parameters_of.DeleteTaxId,
-        answers=f"deleted_{KIND}",
-    ),
-    Operation(
-        method="POST",
-        path=URL,
-        name="tax_ids.create",
-        right="tax_ids:write",
-        route=create,
-        parameters=parameters_of.CreateOwnedTaxId,
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="tax_ids.list",
-        right="tax_ids:read",
-        route=list_all,
-        parameters=parameters_of.ListOwnedTaxIds,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{tax_id}}",
-        name="tax_ids.retrieve",
-        right="tax_ids:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveTaxId,
-        answers=KIND,
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{URL}/{{tax_id}}",
-        name="tax_ids.delete",
-        right="tax_ids:write",
-        route=delete,
-        parameters=parameters_of.DeleteTaxId,
-        answers=f"deleted_{KIND}",
-    ),
-)

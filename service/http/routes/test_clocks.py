@@ -15,15 +15,25 @@ from projections.test_clocks import TEST_CLOCK
 from service.http import expand, resources
 from service.http.door import Call
 from service.http.extras.test_clock import join
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import test_clock as parameters_of
 from service.http.permissions import always
 from service.http.routes import customers
 
+operation = Operations()
 URL = "/v1/test_helpers/test_clocks"
 KIND = test_clock.KIND
 
 
+@operation(
+    "POST",
+    URL,
+    "test_clocks.create",
+    permission="test_clocks:write",
+    parameters=parameters_of.CreateTestClock,
+    answers=KIND,
+    beside=MappingProxyType({"customer": ("customers:write",)}),
+)
 async def create(call: Call) -> Reply:
     """Stop a clock at some time, for a customer that is there already or for new ones."""
     _in_test_mode(call)
@@ -52,6 +62,14 @@ async def create(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
 
 
+@operation(
+    "POST",
+    f"{URL}/{{test_clock}}/advance",
+    "test_clocks.advance",
+    permission="test_clocks:write",
+    parameters=parameters_of.AdvanceTestClock,
+    answers=KIND,
+)
 async def advance(call: Call) -> Reply:
     """Begin to move a clock on; it is ready when all that is due until then is done."""
     _in_test_mode(call)
@@ -69,6 +87,15 @@ async def advance(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
 
 
+@operation(
+    "DELETE",
+    f"{URL}/{{test_clock}}",
+    "test_clocks.delete",
+    permission="test_clocks:write",
+    parameters=parameters_of.DeleteTestClock,
+    answers=f"deleted_{KIND}",
+    beside=always("customers:write"),
+)
 async def delete(call: Call) -> Reply:
     """Delete a clock, and all customers that live on its time."""
     _in_test_mode(call)
@@ -96,6 +123,14 @@ async def end(unit: UnitOfWork, id: str) -> None:
     unit.do(TEST_CLOCK, id, DeleteClock(id=id))
 
 
+@operation(
+    "GET",
+    f"{URL}/{{test_clock}}",
+    "test_clocks.retrieve",
+    permission="test_clocks:read",
+    parameters=parameters_of.RetrieveTestClock,
+    answers=KIND,
+)
 async def retrieve(call: Call) -> Reply:
     """A clock, and whether it moves."""
     _in_test_mode(call)
@@ -103,6 +138,14 @@ async def retrieve(call: Call) -> Reply:
     return await resources.retrieve(call, KIND, call.match["test_clock"], asked)
 
 
+@operation(
+    "GET",
+    URL,
+    "test_clocks.list",
+    permission="test_clocks:read",
+    parameters=parameters_of.ListTestClocks,
+    answers=f"list.{KIND}",
+)
 async def list_all(call: Call) -> Reply:
     """A page of clocks, newest first."""
     _in_test_mode(call)
@@ -115,54 +158,3 @@ def _in_test_mode(call: Call) -> None:
         raise Refusal(
             "Test clocks are only available in test mode. Please use a test mode API key.", code="livemode_mismatch"
         )
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="test_clocks.create",
-        right="test_clocks:write",
-        route=create,
-        parameters=parameters_of.CreateTestClock,
-        beside=MappingProxyType({"customer": ("customers:write",)}),
-        answers=KIND,
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="test_clocks.list",
-        right="test_clocks:read",
-        route=list_all,
-        parameters=parameters_of.ListTestClocks,
-        answers=f"list.{KIND}",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{test_clock}}",
-        name="test_clocks.retrieve",
-        right="test_clocks:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveTestClock,
-        answers=KIND,
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{URL}/{{test_clock}}",
-        name="test_clocks.delete",
-        right="test_clocks:write",
-        route=delete,
-        parameters=parameters_of.DeleteTestClock,
-        beside=always("customers:write"),
-        answers=f"deleted_{KIND}",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{test_clock}}/advance",
-        name="test_clocks.advance",
-        right="test_clocks:write",
-        route=advance,
-        parameters=parameters_of.AdvanceTestClock,
-        answers=KIND,
-    ),
-)

@@ -12,14 +12,25 @@ from projections.tokens import TOKEN
 from service.http import cards, expand, resources, tokens
 from service.http.door import Call
 from service.http.expand import Tree
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import token as parameters_of
 from service.http.params.card import BankAccount, Card
 
+operation = Operations()
 URL = "/v1/tokens"
 Answer = Callable[[], Awaitable[Reply]]
 
 
+@operation(
+    "POST",
+    URL,
+    "tokens.create",
+    permission="tokens:write",
+    parameters=parameters_of.CreateToken,
+    answers="token",
+    publishable=True,
+    declines=True,
+)
 async def create(call: Call) -> Reply:
     """Let a token stand for a card or a bank account; of anything else nothing is kept."""
     parameters = call.parse(parameters_of.CreateToken)
@@ -50,6 +61,14 @@ async def create(call: Call) -> Reply:
     return await call.door.executor.transact(act, origin, key_use=call.key_use)
 
 
+@operation(
+    "GET",
+    f"{URL}/{{token}}",
+    "tokens.retrieve",
+    permission="tokens:read",
+    parameters=parameters_of.RetrieveToken,
+    answers="token",
+)
 async def retrieve(call: Call) -> Reply:
     """A token; a well-known name for tests is a fresh one each time."""
     asked = call.parse(parameters_of.RetrieveToken).expand
@@ -84,27 +103,3 @@ def _made(call: Call, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Ans
 def _new_id(kind: str) -> str:
     prefix = {"bank_account": "btok", "cvc_update": "cvctok", "pii": "pii"}.get(kind, "tok")
     return ids.new(prefix, os.urandom(ids.ID_BYTES))
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="tokens.create",
-        right="tokens:write",
-        route=create,
-        parameters=parameters_of.CreateToken,
-        answers="token",
-        publishable=True,
-        declines=True,
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{token}}",
-        name="tokens.retrieve",
-        right="tokens:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveToken,
-        answers="token",
-    ),
-)

@@ -13,16 +13,25 @@ from projections.read import UnknownCursor
 from projections.rows import Rows
 from service.http import expand, pagination
 from service.http.door import Call
-from service.http.operation import Operation
+from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
 from webhooks import endpoint, signature
 from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
 from webhooks.endpoints import ENDPOINT
 
+operation = Operations()
 URL = "/v1/webhook_endpoints"
 KIND = "webhook_endpoint"
 
 
+@operation(
+    "POST",
+    URL,
+    "webhook_endpoints.create",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.CreateWebhookEndpoint,
+    answers="webhook_endpoint",
+)
 async def create(call: Call) -> Reply:
     """Register a URL; the only answer that shows the secret."""
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
@@ -49,6 +58,14 @@ async def create(call: Call) -> Reply:
         raise Refusal("You have reached the maximum of 16 webhook endpoints in this mode.") from None
 
 
+@operation(
+    "POST",
+    f"{URL}/{{webhook_endpoint}}",
+    "webhook_endpoints.update",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.UpdateWebhookEndpoint,
+    answers="webhook_endpoint",
+)
 async def update(call: Call) -> Reply:
     """Change an endpoint; what is pending for it follows at the next attempt."""
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
@@ -66,6 +83,14 @@ async def update(call: Call) -> Reply:
     )
 
 
+@operation(
+    "DELETE",
+    f"{URL}/{{webhook_endpoint}}",
+    "webhook_endpoints.delete",
+    permission="webhook_endpoints:write",
+    parameters=parameters_of.DeleteWebhookEndpoint,
+    answers="deleted_webhook_endpoint",
+)
 async def delete(call: Call) -> Reply:
     """Remove an endpoint; what is pending for it is dropped."""
     expand.paths(call, call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
@@ -79,6 +104,14 @@ async def delete(call: Call) -> Reply:
     )
 
 
+@operation(
+    "GET",
+    f"{URL}/{{webhook_endpoint}}",
+    "webhook_endpoints.retrieve",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.RetrieveWebhookEndpoint,
+    answers="webhook_endpoint",
+)
 async def retrieve(call: Call) -> Reply:
     """An endpoint, without its secret."""
     expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
@@ -90,6 +123,14 @@ async def retrieve(call: Call) -> Reply:
     return Reply(status=200, body=body)
 
 
+@operation(
+    "GET",
+    URL,
+    "webhook_endpoints.list",
+    permission="webhook_endpoints:read",
+    parameters=parameters_of.ListWebhookEndpoints,
+    answers="list.webhook_endpoint",
+)
 async def list_all(call: Call) -> Reply:
     """A page of endpoints, newest first."""
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
@@ -111,52 +152,3 @@ def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     return reply
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=URL,
-        name="webhook_endpoints.create",
-        right="webhook_endpoints:write",
-        route=create,
-        parameters=parameters_of.CreateWebhookEndpoint,
-        answers="webhook_endpoint",
-    ),
-    Operation(
-        method="GET",
-        path=URL,
-        name="webhook_endpoints.list",
-        right="webhook_endpoints:read",
-        route=list_all,
-        parameters=parameters_of.ListWebhookEndpoints,
-        answers="list.webhook_endpoint",
-    ),
-    Operation(
-        method="POST",
-        path=f"{URL}/{{webhook_endpoint}}",
-        name="webhook_endpoints.update",
-        right="webhook_endpoints:write",
-        route=update,
-        parameters=parameters_of.UpdateWebhookEndpoint,
-        answers="webhook_endpoint",
-    ),
-    Operation(
-        method="GET",
-        path=f"{URL}/{{webhook_endpoint}}",
-        name="webhook_endpoints.retrieve",
-        right="webhook_endpoints:read",
-        route=retrieve,
-        parameters=parameters_of.RetrieveWebhookEndpoint,
-        answers="webhook_endpoint",
-    ),
-    Operation(
-        method="DELETE",
-        path=f"{URL}/{{webhook_endpoint}}",
-        name="webhook_endpoints.delete",
-        right="webhook_endpoints:write",
-        route=delete,
-        parameters=parameters_of.DeleteWebhookEndpoint,
-        answers="deleted_webhook_endpoint",
-    ),
-)

@@ -41,7 +41,7 @@ def test_every_operation_is_described(operation: Operation) -> None:
     one = described(operation.method, operation.path)
     assert one["operationId"] == operation.name
     assert one["summary"]
-    assert operation.right in one["description"]
+    assert operation.permission in one["description"]
     assert {int(status) for status in one["responses"]} == set(openapi.statuses(operation))
 
 

@@ -209,7 +209,7 @@ class Permits:
 
 
 def test_every_operation_needs_what_the_table_says() -> None:
-    assert {o.name: " ".join((o.right, *o.beside.get(ALWAYS, ()))) for o in OPERATIONS} == NEEDED
+    assert {o.name: " ".join((o.permission, *o.beside.get(ALWAYS, ()))) for o in OPERATIONS} == NEEDED
     assert {permission for needed in NEEDED.values() for permission in needed.split()} == set(keys.RIGHTS) - {
         "events:write"  # kept for keys that were given it: no operation writes events
     }
