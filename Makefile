@@ -24,7 +24,8 @@ FAST := $(addprefix tests/,test_modules.py test_python_versions.py test_virtual_
 	$(addprefix tests/events/test_,api_key.py balance.py chain.py codec.py coupon.py customer.py discount.py golden.py) \
 	$(addprefix tests/events/test_,payment_method.py postgres_log.py promotion_code.py source.py subscription.py) \
 	$(addprefix tests/events/test_,tax.py tax_id.py test_clock.py token.py trace.py) \
-	$(addprefix tests/webhooks/test_,delivery.py endpoint.py lane.py rules.py sender.py signature.py tls.py) \
+	$(addprefix tests/webhooks/,endpoints/test_endpoint.py queue/test_lane.py queue/test_retry.py dispatch/test_rules.py) \
+	$(addprefix tests/webhooks/post/test_,sender.py signature.py tls.py) \
 	$(addprefix tests/service/,test_settings.py http/test_customers.py http/test_form.py http/test_idempotency.py) \
 	$(addprefix tests/service/http/test_,params.py python_client.py refusals.py requests.py)
 

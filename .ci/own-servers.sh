@@ -50,7 +50,7 @@ if [ "$tests" = test ]; then
     as newcomer make test
 else
     as newcomer .venv/bin/python -m pytest --quiet --numprocesses=2 tests/contracts tests/events/test_postgres_log.py tests/events/test_partitions.py tests/projections/test_read.py \
-        tests/webhooks/test_relay.py tests/servers tests/faults/test_starts.py tests/service/test_subscribers.py
+        tests/webhooks/broker/test_relay.py tests/servers tests/faults/test_starts.py tests/service/test_subscribers.py
 fi
 
 rabbitmqctl --quiet --node "$local_node" stop

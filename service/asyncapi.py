@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from service.http.shapes import SHAPES, event
 from service.http.shapes.shape import ABSENT, Shape
 from service.http.shapes.webhook_endpoint import WebhookEndpoint
-from webhooks.replay import REPLAYED
+from webhooks.broker.replay import REPLAYED
 
 SCHEMAS = "#/components/schemas/"
 DESCRIPTION = """\

@@ -24,7 +24,7 @@ from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
-from webhooks.subscriber import ACCOUNT
+from webhooks.broker.subscriber import ACCOUNT
 
 
 @asynccontextmanager

@@ -3,10 +3,10 @@
 import ssl
 
 from service.settings import Misconfigured, Settings
-from webhooks import proxy, tls
-from webhooks.guard import Policy
-from webhooks.proxy import Proxy
-from webhooks.sender import Sender
+from webhooks.post import proxy, tls
+from webhooks.post.proxy import Proxy
+from webhooks.post.sender import Sender
+from webhooks.post.ssrf import Policy
 
 
 def policy(settings: Settings) -> Policy:

@@ -11,7 +11,7 @@ from events.errors import ConstraintBroken, Refusal
 from events.record import Origin
 from projections.api_keys import API_KEY
 from service.wiring import Core
-from webhooks.subscriber import ACCOUNT
+from webhooks.broker.subscriber import ACCOUNT
 
 DEVELOPMENT_ACCOUNT = "acct_rollbook"
 DEVELOPMENT_KEY = "sk_test_rollbook"

@@ -19,7 +19,7 @@ from yarl import URL
 
 from service.client import Away, Client, Refused, calling
 from service.http.routes.feed import POSITION
-from webhooks import signature
+from webhooks.post import signature
 
 FEED = "/v1/rollbook/feed"
 WAIT_S = 30

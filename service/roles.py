@@ -43,10 +43,10 @@ from service.http.door import Door
 from service.http.protocol import ApiRunner
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
-from webhooks.deliveries import Deliveries
-from webhooks.feed import Feed
-from webhooks.notices import Notices
-from webhooks.standing import Standings
+from webhooks.endpoints.status import Standings
+from webhooks.feed.feed import Feed
+from webhooks.feed.notices import Notices
+from webhooks.queue.deliveries import Deliveries
 
 log = structlog.get_logger("service")
 

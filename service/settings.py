@@ -18,7 +18,8 @@ from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
 from service.http import versions
-from webhooks import broker_url, proxy
+from webhooks.broker import broker_url
+from webhooks.post import proxy
 
 Network = IPv4Network | IPv6Network
 OTHER_VARIABLES = frozenset({"ROLLBOOK_API_KEY", "ROLLBOOK_URL"})  # of the commands that call the API

@@ -9,17 +9,17 @@ from service import egress
 from service.health import Health
 from service.metrics import Attempts, OfBacklog
 from service.wiring import Core
-from webhooks import subscribers
-from webhooks.amqp import Topology
-from webhooks.backlog import Onlooker
-from webhooks.consumer import Consumer
-from webhooks.fanout import FanOut
-from webhooks.lanes import Lanes
-from webhooks.reconciler import Reconciler
-from webhooks.relay import Relay
-from webhooks.subscribers import WithSubscribers
-from webhooks.watch import Watch
-from webhooks.worker import Worker
+from webhooks.broker import subscribers
+from webhooks.broker.connection import Topology
+from webhooks.broker.consumer import Consumer
+from webhooks.broker.relay import Relay
+from webhooks.broker.subscribers import WithSubscribers
+from webhooks.dispatch.worker import Worker
+from webhooks.endpoints.monitor import Watch
+from webhooks.queue.fanout import FanOut
+from webhooks.queue.lag import Onlooker
+from webhooks.queue.reconciler import Reconciler
+from webhooks.queue.store import Lanes
 
 
 def topology(core: Core) -> Topology:

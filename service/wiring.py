@@ -28,8 +28,9 @@ from projections.test_clocks import TestClockProjection
 from service import data_directory
 from service.metrics import Metrics
 from service.settings import Misconfigured, Settings
-from webhooks import endpoint, subscriber, subscribers
-from webhooks.endpoints import EndpointProjection
+from webhooks.broker import subscriber, subscribers
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.projection import EndpointProjection
 
 MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.

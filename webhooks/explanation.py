@@ -1,6 +1,6 @@
 """Why an attempt failed, in words that the owner of the endpoint can act on.
 
-Pure. What is recorded of an attempt is a code: a Fault (webhooks/delivery.py) and, after a dot, what is known more
+Pure. What is recorded of an attempt is a code: a Fault (webhooks/outcome.py) and, after a dot, what is known more
 exactly, like `tls.expired`. The words are made when it is shown, so that they can be improved. Nothing a receiver sent
 is part of them, and no address that one of its names led to.
 """

@@ -88,8 +88,8 @@ def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     """Do what may be refused, or need a broker that is not there, and say so."""
     from events.errors import Refusal
     from service import commands
-    from webhooks import broker_url
-    from webhooks.amqp import BROKER_ERRORS
+    from webhooks.broker import broker_url
+    from webhooks.broker.connection import BROKER_ERRORS
 
     given = settings.read()
     try:

@@ -49,11 +49,11 @@ from service.http.limits.shed import Shed, TimedOut
 from service.http.masking import masked
 from service.http.permissions import ALWAYS, NOTHING, Beside
 from service.metrics import Metrics
-from webhooks.deliveries import Deliveries
-from webhooks.feed import Feed
-from webhooks.guard import Policy
-from webhooks.notices import Notices
-from webhooks.standing import Standings
+from webhooks.endpoints.status import Standings
+from webhooks.feed.feed import Feed
+from webhooks.feed.notices import Notices
+from webhooks.post.ssrf import Policy
+from webhooks.queue.deliveries import Deliveries
 
 log = structlog.get_logger("service")
 

@@ -9,8 +9,8 @@ import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from tests.faults.house import RETRY_S
-from webhooks.amqp import BROKER_ERRORS
-from webhooks.replay import REPLAYED
+from webhooks.broker.connection import BROKER_ERRORS
+from webhooks.broker.replay import REPLAYED
 
 CONNECT_TIMEOUT_S = 5.0
 HEARTBEAT_S = 5

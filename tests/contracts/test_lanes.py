@@ -9,12 +9,14 @@ import pytest
 
 from projections.notices import PENDING
 from tests.webhooks.floor import Floor, floor
-from webhooks.delivery import ATTEMPTS_MAX, Delivered, GaveUp, Outcome, RetryAt
-from webhooks.lane import NEW, Lane
-from webhooks.lanes import Endpoint, Head, Lanes, Report, Result, Turn, result
-from webhooks.memory import NEVER, LaneRow, MemoryDatabase, MemoryLanes
-from webhooks.rules import Order
-from webhooks.worker import Turns
+from webhooks.dispatch.worker import Turns
+from webhooks.endpoints.rules import Order
+from webhooks.outcome import Outcome
+from webhooks.queue.lane import NEW, Lane
+from webhooks.queue.memory import NEVER, LaneRow, MemoryDatabase, MemoryLanes
+from webhooks.queue.retry import ATTEMPTS_MAX, Delivered, GaveUp, RetryAt
+from webhooks.queue.store import Lanes
+from webhooks.queue.turn import Endpoint, Head, Report, Result, Turn, result
 
 NOW = datetime.now(UTC)
 OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)

@@ -10,8 +10,8 @@ from events.customer import CustomerCreated, CustomerUpdated
 from events.customer.profile import Attributes, InvoiceSettingsPatch, ProfilePatch
 from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
 from service.wiring import codec
-from webhooks import endpoint
-from webhooks.endpoint import EndpointCreated, EndpointUpdated
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import EndpointCreated, EndpointUpdated
 
 # Any text that UTF-8 and Postgres can hold.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)

@@ -10,8 +10,8 @@ from service import egress, roles
 from service.settings import Misconfigured, Settings
 from tests.webhooks.certificates import Authority
 from tests.webhooks.receiver import Receiver, answers
-from webhooks import signature
-from webhooks.guard import Policy, UrlRefused
+from webhooks.post import signature
+from webhooks.post.ssrf import Policy, UrlRefused
 
 SECRET = signature.new_secret(bytes(range(32)))
 

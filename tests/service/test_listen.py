@@ -19,7 +19,7 @@ from service.listen import receiver_url
 from tests.servers.receiver import Answer, Receiver
 from tests.service.serving import Api, Launch, command, environment
 from tests.waiting import until
-from webhooks import signature
+from webhooks.post import signature
 
 
 @dataclass

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from tests.service.serving import Launch
 from tests.waiting import until
 from tests.webhooks.floor import Floor, floor
-from webhooks.relay import LOCK
+from webhooks.broker.relay import LOCK
 
 pytestmark = pytest.mark.rabbitmq
 

@@ -29,10 +29,10 @@ from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.serving import ACCOUNT, Api, Serve
 from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
-from webhooks import relay
-from webhooks import replay as replaying
-from webhooks.subscriber import Mode
-from webhooks.subscribers import WithSubscribers
+from webhooks.broker import relay
+from webhooks.broker import replay as replaying
+from webhooks.broker.subscriber import Mode
+from webhooks.broker.subscribers import WithSubscribers
 
 pytestmark = pytest.mark.rabbitmq
 

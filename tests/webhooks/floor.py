@@ -22,8 +22,9 @@ from events.log import PostgresLog
 from events.record import Append, Draft, Origin
 from projections.notices import notice
 from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
-from webhooks import endpoint, signature
-from webhooks.endpoint import (
+from webhooks.dispatch.worker import Worker
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import (
     Command,
     CreateEndpoint,
     DeleteEndpoint,
@@ -33,14 +34,14 @@ from webhooks.endpoint import (
     SetRules,
     UpdateEndpoint,
 )
-from webhooks.endpoints import ENDPOINT, EndpointProjection
-from webhooks.fanout import FanOut
-from webhooks.guard import Policy
-from webhooks.lanes import Lanes
-from webhooks.reconciler import Reconciler
-from webhooks.rules import RulesPatch
-from webhooks.sender import Sender
-from webhooks.worker import Worker
+from webhooks.endpoints.projection import ENDPOINT, EndpointProjection
+from webhooks.endpoints.rules import RulesPatch
+from webhooks.post import signature
+from webhooks.post.sender import Sender
+from webhooks.post.ssrf import Policy
+from webhooks.queue.fanout import FanOut
+from webhooks.queue.reconciler import Reconciler
+from webhooks.queue.store import Lanes
 
 ACCOUNT = "acct_1"
 URL = "https://example.com/hook"

@@ -4,7 +4,7 @@ import socket
 
 from aiohttp.abc import ResolveResult
 
-from webhooks.names import CANARY, Lookup
+from webhooks.post.resolver import CANARY, Lookup
 
 
 def leads_to(*addresses: str) -> Lookup:

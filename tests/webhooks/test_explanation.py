@@ -11,10 +11,11 @@ import pytest
 
 from tests.webhooks.certificates import Authority
 from tests.webhooks.receiver import Receiver, answers
-from webhooks import explanation, signature, tls
-from webhooks.delivery import OWN_FAULTS, Outcome
-from webhooks.guard import Policy
-from webhooks.sender import Sender
+from webhooks import explanation
+from webhooks.outcome import OWN_FAULTS, Outcome
+from webhooks.post import signature, tls
+from webhooks.post.sender import Sender
+from webhooks.post.ssrf import Policy
 
 SECRET = signature.new_secret(bytes(range(32)))
 DEVELOPMENT = Policy(production=False)

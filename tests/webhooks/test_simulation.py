@@ -13,8 +13,8 @@ import structlog
 from tests.virtual_time import run
 from tests.webhooks.simulation import order
 from tests.webhooks.simulation.schedule import Schedule, simulate
-from webhooks import worker
-from webhooks.rules import Order
+from webhooks.dispatch import worker
+from webhooks.endpoints.rules import Order
 
 SCHEDULES = int(os.environ.get("ROLLBOOK_SCHEDULES", "400"))
 FIRST_SEED = int(os.environ.get("ROLLBOOK_FIRST_SEED", "0"))

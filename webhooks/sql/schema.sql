@@ -29,7 +29,7 @@ CREATE TABLE webhooks.endpoint (
     stopped_at bigint,                             -- notices above this are not for it yet; null while it is not stopped
     recoveries integer NOT NULL DEFAULT 0,         -- that were asked for
     enabled_events text[] NOT NULL DEFAULT '{}',   -- that it wants now
-    -- What its owner rules: see webhooks/rules.py.
+    -- What its owner rules: see webhooks/endpoints/rules.py.
     ordering text COLLATE "C" NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'customer', 'strict')),
     on_exhaustion text COLLATE "C" NOT NULL DEFAULT 'skip' CHECK (on_exhaustion IN ('skip', 'hold')),
     thin boolean NOT NULL DEFAULT false,
@@ -71,7 +71,7 @@ CREATE TABLE webhooks.lane (
     ready_at timestamptz NOT NULL DEFAULT 'infinity',        -- due deliveries nobody holds, a lease that is over
     lease uuid,                                              -- the worker that has it
     leased_until timestamptz NOT NULL DEFAULT '-infinity',
-    concurrency integer NOT NULL DEFAULT 4,                  -- from here on as in webhooks/lane.py
+    concurrency integer NOT NULL DEFAULT 4,                  -- from here on as in webhooks/queue/lane.py
     open_until timestamptz,
     open_s integer NOT NULL DEFAULT 0,
     unreachable_in_a_row integer NOT NULL DEFAULT 0,
@@ -84,7 +84,7 @@ CREATE TABLE webhooks.lane (
     failures_in_a_row integer NOT NULL DEFAULT 0,
     gone boolean NOT NULL DEFAULT false,
     paced_until timestamptz,
-    set_aside text COLLATE "C"                     -- why our own code cannot work with it: see webhooks/workable.py
+    set_aside text COLLATE "C"                     -- why our own code cannot work with it: see webhooks/dispatch/workable.py
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX lane_ready ON webhooks.lane (ready_at);
 CREATE INDEX lane_failing ON webhooks.lane (failing_since) WHERE failing_since IS NOT NULL;

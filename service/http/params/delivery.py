@@ -5,7 +5,7 @@ from typing import Annotated
 from service.http.params import Parameters
 from service.http.params.kinds import NotEmpty, Text
 from service.http.params.listing import Listing
-from webhooks.deliveries import Wanted
+from webhooks.queue.deliveries import Wanted
 
 Id = Annotated[Text, NotEmpty]
 

@@ -9,8 +9,8 @@ from service.http.params import Parameters
 from service.http.params.kinds import Cleared, Integer, NotEmpty
 from service.http.params.listing import Listing
 from service.http.params.test_clock import Time
-from webhooks.endpoint import Replay
-from webhooks.rules import IN_FLIGHT_MAX, RATE_MAX, Missed, OnExhaustion, Order, Payload, RulesPatch
+from webhooks.endpoints.endpoint import Replay
+from webhooks.endpoints.rules import IN_FLIGHT_MAX, RATE_MAX, Missed, OnExhaustion, Order, Payload, RulesPatch
 
 
 class RetrieveWebhookEndpoint(Parameters):

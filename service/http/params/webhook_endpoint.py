@@ -19,7 +19,7 @@ from service.http.params.kinds import (
     refused,
 )
 from service.http.params.listing import Listing
-from webhooks.endpoint import EndpointPatch
+from webhooks.endpoints.endpoint import EndpointPatch
 
 
 def _names(file: str) -> frozenset[str]:

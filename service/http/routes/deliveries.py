@@ -13,8 +13,8 @@ from service.http import expand, pagination
 from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
-from webhooks.deliveries import place_of
-from webhooks.endpoint import must_be_enabled
+from webhooks.endpoints.endpoint import must_be_enabled
+from webhooks.queue.deliveries import place_of
 
 operation = Operations()
 URL = "/v1/rollbook/deliveries"

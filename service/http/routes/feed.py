@@ -14,7 +14,7 @@ from service.http.limits.shed import RateLimited
 from service.http.operation import Operations
 from service.http.params.feed import ReadFeed
 from service.http.refusals import HttpRefusal
-from webhooks.feed import Crowded, Expired, NotReached
+from webhooks.feed.feed import Crowded, Expired, NotReached
 
 operation = Operations()
 NDJSON = "application/x-ndjson"

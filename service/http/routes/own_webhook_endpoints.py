@@ -19,8 +19,8 @@ from service.http import expand, pagination, resources
 from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import own_webhook_endpoint as parameters_of
-from webhooks import endpoint, signature
-from webhooks.endpoint import (
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import (
     CancelPending,
     Endpoint,
     RecoverEndpoint,
@@ -30,7 +30,8 @@ from webhooks.endpoint import (
     SetRules,
     UpdateEndpoint,
 )
-from webhooks.endpoints import ENDPOINT
+from webhooks.endpoints.projection import ENDPOINT
+from webhooks.post import signature
 
 operation = Operations()
 COLLECTION = "/v1/rollbook/webhook_endpoints"

@@ -15,9 +15,10 @@ from service.http import expand, pagination
 from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
-from webhooks import endpoint, signature
-from webhooks.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
-from webhooks.endpoints import ENDPOINT
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
+from webhooks.endpoints.projection import ENDPOINT
+from webhooks.post import signature
 
 operation = Operations()
 URL = "/v1/webhook_endpoints"

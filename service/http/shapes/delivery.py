@@ -3,7 +3,7 @@
 from typing import Literal
 
 from service.http.shapes.shape import Shape
-from webhooks.delivery import Fault
+from webhooks.outcome import Fault
 
 
 class DeliveryAttempt(Shape):

@@ -1,6 +1,6 @@
 """Events of subscribers."""
 
-from webhooks.subscriber import SubscriberAdded, SubscriberRemoved
+from webhooks.broker.subscriber import SubscriberAdded, SubscriberRemoved
 
 SAMPLES = (
     SubscriberAdded(

@@ -1,7 +1,7 @@
 """Events of webhook endpoints."""
 
-from webhooks import endpoint
-from webhooks.endpoint import (
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import (
     EndpointCreated,
     EndpointDeleted,
     EndpointDisabled,

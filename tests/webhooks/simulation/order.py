@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from webhooks.rules import Order
+from webhooks.endpoints.rules import Order
 
 
 def key(customer: str, mode: Order) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from random import Random
 
-from webhooks.delivery import Outcome
+from webhooks.outcome import Outcome
 
 TIMEOUT_S = 5.0  # of an attempt
 

@@ -33,14 +33,14 @@ from tests.webhooks.simulation.receivers import (
     slowly_failing,
 )
 from tests.webhooks.simulation.witness import UNREADABLE, Watched, Witness
-from webhooks import endpoint
-from webhooks.delivery import Outcome
-from webhooks.guard import Policy
-from webhooks.lanes import ROOM_MAX, Endpoint, Report, Result, Turn
-from webhooks.memory import NEVER, DeliveryRow, MemoryDatabase, MemoryLanes
-from webhooks.rules import Order
-from webhooks.sender import NO_HEADERS, Sender
-from webhooks.worker import POLL_S, Worker
+from webhooks.dispatch.worker import POLL_S, Worker
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.rules import Order
+from webhooks.outcome import Outcome
+from webhooks.post.sender import NO_HEADERS, Sender
+from webhooks.post.ssrf import Policy
+from webhooks.queue.memory import NEVER, DeliveryRow, MemoryDatabase, MemoryLanes
+from webhooks.queue.turn import ROOM_MAX, Endpoint, Report, Result, Turn
 
 HORIZON_S = 90 * 86_400.0  # by then everything has ended
 STOPPED_WITHIN_S = 120.0

@@ -17,12 +17,13 @@ from math import inf
 
 from tests.virtual_time import BEGINNING
 from tests.webhooks.simulation import order
-from webhooks import lane
-from webhooks.delivery import ATTEMPTS_MAX, OWN_FAULT_WAIT_MIN, OWN_FAULTS, RETRY_WAITS, Outcome, quiet_until
-from webhooks.lane import Lane
-from webhooks.lanes import Endpoint, Head, Report, Turn
-from webhooks.memory import AttemptRow, MemoryDatabase
-from webhooks.rules import Order
+from webhooks.endpoints.rules import Order
+from webhooks.outcome import OWN_FAULTS, Outcome
+from webhooks.queue import lane
+from webhooks.queue.lane import Lane
+from webhooks.queue.memory import AttemptRow, MemoryDatabase
+from webhooks.queue.retry import ATTEMPTS_MAX, OWN_FAULT_WAIT_MIN, RETRY_WAITS, quiet_until
+from webhooks.queue.turn import Endpoint, Head, Report, Turn
 
 SLACK = timedelta(seconds=1)  # of timers, when turns are slow to tell the time
 ROUNDED_S = 1e-5  # times of the database are whole microseconds

@@ -89,7 +89,7 @@ BEGIN
 END $$;
 
 -- wanted_in_order: the notices above `low` and up to `high`, for each endpoint that wants them in order, with the key
--- that says what they are kept in order by: see webhooks/rules.py.
+-- that says what they are kept in order by: see webhooks/endpoints/rules.py.
 CREATE OR REPLACE FUNCTION webhooks.wanted_in_order(low bigint, high bigint, since timestamptz)
 RETURNS TABLE (endpoint_id text, sequence bigint, appended_at timestamptz, key text) LANGUAGE sql STABLE AS $$
     SELECT i.endpoint_id, n.sequence, n.appended_at, CASE i.ordering WHEN 'customer' THEN n.stream ELSE '' END

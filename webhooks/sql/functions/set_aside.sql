@@ -1,5 +1,5 @@
 -- set_aside: leave lanes alone whose stored data our own code cannot work with, each with its reason: see
--- webhooks/workable.py. `worker` has them, or nobody has. What waits for them stays as it is.
+-- webhooks/dispatch/workable.py. `worker` has them, or nobody has. What waits for them stays as it is.
 --
 -- It is an open breaker, for a minute at first and twice as long each further time up to an hour; whatever else the lane
 -- has learnt is begun anew, for that may be what cannot be worked with. It counts as failing, so that the owner is

@@ -8,16 +8,16 @@
 --                       many more that are recovered: those have places of their own, so that live ones never wait
 --             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since, but for its
 --                       pace
---             the rest  the lane's state, see webhooks/lane.py
+--             the rest  the lane's state, see webhooks/queue/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
 --             until the next of a `retry`; `held` when there is to be none, and yet it is not to be passed over
 --   held      null; or, when the answer to an earlier turn was lost, every lane it knows it holds, so that it leases
 --             again those it does not know of
 --   claims    how many ready lanes to lease at most, of those alone that are `proven` where that is asked: see
---             webhooks/lane.py
+--             webhooks/queue/lane.py
 --   room      how many deliveries to hand over at most of all the lanes that are leased now, but one of each in any
 --             case, and one that is recovered
---   full_shares  of accounts that have as many deliveries with the worker as they may (see webhooks/shares.py): none of
+--   full_shares  of accounts that have as many deliveries with the worker as they may (see webhooks/dispatch/shares.py): none of
 --             their lanes is leased
 --   crowded_shares  and of accounts whose lanes are leased only if they are `proven`
 --
@@ -244,7 +244,7 @@ BEGIN
     ) AS told;
 END $$;
 
--- share: the key by which an account in one mode shares what a worker has; see webhooks/shares.py.
+-- share: the key by which an account in one mode shares what a worker has; see webhooks/dispatch/shares.py.
 CREATE OR REPLACE FUNCTION webhooks.share(account text, livemode boolean) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT account || CASE WHEN livemode THEN '/live' ELSE '/test' END
 $$;

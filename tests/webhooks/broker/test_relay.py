@@ -1,0 +1,348 @@
+"""The relay and the consumer over a real broker: what a microservice gets, and what feeds webhooks."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aio_pika
+import orjson
+import pytest
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from structlog.testing import capture_logs
+
+from events import database
+from events.errors import LogUnavailable
+from events.follow import Wakeup
+from tests.waiting import until
+from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
+from tests.webhooks.floor import ACCOUNT, Floor
+from webhooks.broker import relay
+from webhooks.broker.connection import Topology
+from webhooks.broker.consumer import Consumer
+from webhooks.broker.relay import LOCK, Relay, session
+
+pytestmark = pytest.mark.rabbitmq
+
+
+@pytest.fixture
+async def topology(amqp_url: str) -> AsyncIterator[Topology]:
+    """Names of this test's own, gone after it."""
+    mine = secrets.token_hex(4)
+    names = Topology(exchange=f"test.{mine}.notices", fanout_queue=f"test.{mine}.fanout")
+    yield names
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(names.fanout_queue)
+        await channel.exchange_delete(names.exchange)
+
+
+@asynccontextmanager
+async def relaying(house: Floor, amqp_url: str, topology: Topology) -> AsyncIterator[Relay]:
+    """A relay at work, stopped in order at the end."""
+    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
+    relay = Relay(house.dsn, amqp_url, topology, wakeup)
+    tasks = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(relay.run(stop))]
+    try:
+        yield relay
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def consuming(amqp_url: str, topology: Topology, fan_out: object) -> AsyncIterator[Consumer]:
+    """A consumer of the fan-out queue at work."""
+    stop = asyncio.Event()
+    consumer = Consumer(amqp_url, topology, fan_out)  # type: ignore[arg-type]  # each test brings its own
+    task = asyncio.create_task(consumer.run(stop))
+    try:
+        yield consumer
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
+async def bound(amqp_url: str, topology: Topology, key: str) -> AsyncIterator[AbstractQueue]:
+    """A queue of a microservice's own, bound to what it wants to hear of."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(topology.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(exchange, key)
+        yield queue
+
+
+async def take(queue: AbstractQueue, count: int) -> list[AbstractIncomingMessage]:
+    """So many messages, acknowledged."""
+    taken: list[AbstractIncomingMessage] = []
+
+    async def enough() -> bool:
+        while (message := await queue.get(fail=False)) is not None:
+            await message.ack()
+            taken.append(message)
+        return len(taken) >= count
+
+    await until(enough)
+    return taken
+
+
+async def test_a_microservice_gets_each_notice_once_and_in_order(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, f"{ACCOUNT}.test.customer.*") as queue:
+        async with relaying(house, amqp_url, topology) as relay:
+            sequences = await house.notices(300)
+            await house.notices(1, account="acct_2")
+            messages = await take(queue, 300)
+            await until(lambda: relay.published == 301)
+        assert [message.headers["rollbook-sequence"] for message in messages] == sequences
+        assert len({message.message_id for message in messages}) == 300
+        assert await queue.get(fail=False) is None
+
+
+async def test_a_message_says_what_it_is_about_before_it_is_read(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        (sequence,) = await house.notices(1, "customer.updated", livemode=True)
+        (message,) = await take(queue, 1)
+    stored = await house.owner.fetchrow("SELECT * FROM projections.notice WHERE sequence = $1", sequence)
+    assert message.body == stored["body"]
+    assert message.routing_key == f"{ACCOUNT}.live.customer.updated"
+    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert (message.type, message.content_type) == ("customer.updated", "application/json")
+    assert message.timestamp is not None
+    assert int(message.timestamp.timestamp()) == stored["created"]
+    headers = message.headers
+    assert headers["rollbook-notice-id"] == headers["cloudEvents:id"] == orjson.loads(message.body)["id"]
+    assert headers["rollbook-position"] == stored["position"]
+    assert headers["rollbook-version"] == stored["version"]
+    assert headers["cloudEvents:specversion"] == "1.0"
+    assert headers["cloudEvents:type"] == "customer.updated"
+    assert headers["cloudEvents:source"] == f"/rollbook/{ACCOUNT}"
+    assert headers["traceparent"] == stored["traceparent"]
+
+
+async def test_a_notice_of_before_there_were_traces_is_published_without(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    (sequence,) = await house.notices(1)
+    await house.owner.execute("UPDATE projections.notice SET traceparent = NULL WHERE sequence = $1", sequence)
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        (message,) = await take(queue, 1)
+    assert "traceparent" not in message.headers
+
+
+async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+        await tell(house, version=BASIL)
+        await tell(house)
+        old, new = await take(queue, 2)
+    assert orjson.loads(old.body)["data"]["object"] == {**OLD_DISCOUNT, "coupon": {**COUPON, "account": ACCOUNT}}
+    assert orjson.loads(new.body)["data"]["object"] == DISCOUNT
+
+
+async def test_of_two_relays_one_is_active_and_the_other_takes_over(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as second:
+        async with relaying(house, amqp_url, topology) as first:
+            await until(lambda: first.active or second.active)
+            await house.notices(20)
+            await take(queue, 20)
+            assert first.active != second.active
+        await house.notices(20)
+        assert len(await take(queue, 20)) == 20
+        assert second.active
+
+
+async def test_a_relay_that_was_superseded_cannot_move_the_cursor(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
+        await until(lambda: relay.active)
+        await house.owner.execute("UPDATE webhooks.relay_cursor SET epoch = epoch + 1, sequence = 0")
+        sequences = await house.notices(5)
+
+        async def led_anew() -> bool:
+            cursor = await house.owner.fetchrow("SELECT sequence, epoch FROM webhooks.relay_cursor")
+            return (cursor["sequence"], cursor["epoch"]) == (sequences[-1], 3)
+
+        await until(led_anew)
+        messages = await take(queue, 5)
+    assert {message.headers["rollbook-sequence"] for message in messages} == set(sequences)
+
+
+async def test_a_relay_survives_the_loss_of_its_database_connection(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
+        await until(lambda: relay.active)
+        await house.owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name LIKE 'rollbook%' AND pid <> pg_backend_pid()"
+        )
+        sequences = await house.notices(3)
+        messages = await take(queue, 3)
+    assert {message.headers["rollbook-sequence"] for message in messages} == set(sequences)
+
+
+async def test_a_leaders_session_ends_when_it_is_not_heard_of(house: Floor) -> None:
+    leading = await session(house.dsn, 0.2)
+    try:
+        assert await leading.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        await until(leading.is_closed)
+
+        async def free() -> bool:
+            taken: bool = await house.owner.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+            return taken
+
+        await until(free)
+    finally:
+        leading.terminate()
+
+
+async def test_a_leaders_connection_ends_with_its_machine(house: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, str] = {}
+
+    async def connect(dsn: str, *, application: str, **settings: str) -> object:
+        asked.update(settings)
+        return await database.connect(dsn, application=application, **settings)
+
+    # The values that are asked for: those in force read zero where the connection is a Unix socket.
+    monkeypatch.setattr(relay, "connect", connect)
+    (await session(house.dsn, 10.0)).terminate()
+    assert {name: int(value) for name, value in asked.items() if name.startswith("tcp_")} == {
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+
+
+async def test_a_leader_with_nothing_to_publish_goes_on_leading(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
+    away = Relay(house.dsn, "amqp://guest:guest@127.0.0.1:1/", topology, wakeup, lease_s=0.5)
+    leading = asyncio.create_task(away.run(stop))
+    try:
+        await until(lambda: away.active)
+        async with relaying(house, amqp_url, topology) as other:
+            led_until = time.monotonic() + 1.0
+            await until(lambda: time.monotonic() > led_until)
+            assert away.active
+            assert not other.active
+    finally:
+        stop.set()
+        await leading
+
+
+async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url: str, topology: Topology) -> None:
+    await house.owner.execute("ALTER TABLE webhooks.relay_cursor ADD CONSTRAINT broken CHECK (epoch = 0)")
+    with capture_logs() as said:
+        async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+            sequences = await house.notices(3)
+            await until(lambda: any(entry["event"] == "relay.waits" for entry in said))
+            await house.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
+            messages = await take(queue, 3)
+    assert [message.headers["rollbook-sequence"] for message in messages] == sequences
+    assert [entry["event"] for entry in said if entry["event"].startswith("relay")] == [
+        "relay.waits",
+        "relay.resumed",
+        "relay.leads",
+    ]
+
+
+async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    async with relaying(house, amqp_url, topology) as relay:
+        await house.notices(1)
+        await until(lambda: relay.published == 1)
+        async with await aio_pika.connect(amqp_url) as connection:
+            await (await connection.channel()).queue_delete(topology.fanout_queue)
+        (sequence,) = await house.notices(1)
+        await until(lambda: relay.published == 2)
+    assert await house.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequence
+
+
+async def test_a_queue_that_was_deleted_is_there_again_before_anything_is_published(
+    house: Floor, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "DECLARE_EVERY_S", 0.1)
+    async with relaying(house, amqp_url, topology) as running:
+        await until(lambda: running.state == "ok")
+        async with await aio_pika.connect(amqp_url) as connection:
+            await (await connection.channel()).queue_delete(topology.fanout_queue)
+
+            async def there() -> bool:
+                try:
+                    await (await connection.channel()).get_queue(topology.fanout_queue)
+                except aio_pika.exceptions.ChannelNotFoundEntity:
+                    return False
+                return True
+
+            await until(there)
+
+
+async def test_a_consumer_whose_queue_was_deleted_goes_on_with_another(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    handed: list[int] = []
+
+    async def fan_out(sequences: Sequence[int]) -> None:
+        handed.extend(sequences)
+
+    async with consuming(amqp_url, topology, fan_out) as consumer:
+        await until(lambda: consumer.state == "ok")
+        async with await aio_pika.connect(amqp_url) as connection:
+            await (await connection.channel()).queue_delete(topology.fanout_queue)
+        await until(lambda: consumer.state.startswith("lost"))
+        await until(lambda: consumer.state == "ok")
+        async with relaying(house, amqp_url, topology):
+            sequences = await house.notices(3)
+            await until(lambda: handed == sequences)
+
+
+async def test_what_comes_through_the_queue_is_fanned_out(house: Floor, amqp_url: str, topology: Topology) -> None:
+    handed: list[int] = []
+
+    async def fan_out(sequences: Sequence[int]) -> None:
+        handed.extend(sequences)
+
+    async with relaying(house, amqp_url, topology), consuming(amqp_url, topology, fan_out) as consumer:
+        sequences = await house.notices(50)
+        await until(lambda: consumer.consumed == 50)
+    assert handed == sequences
+
+
+async def test_messages_whose_fan_out_failed_come_again(house: Floor, amqp_url: str, topology: Topology) -> None:
+    handed: list[int] = []
+
+    async def fan_out(sequences: Sequence[int]) -> None:
+        if not handed:
+            handed.append(0)
+            raise LogUnavailable("Postgres is away")
+        handed.extend(sequences)
+
+    async with relaying(house, amqp_url, topology), consuming(amqp_url, topology, fan_out):
+        sequences = await house.notices(3)
+        await until(lambda: set(handed) == {0, *sequences})
+
+
+async def test_a_message_that_is_not_ours_is_passed_over(house: Floor, amqp_url: str, topology: Topology) -> None:
+    async def fan_out(sequences: Sequence[int]) -> None:
+        raise AssertionError("nothing is to be fanned out")
+
+    async with consuming(amqp_url, topology, fan_out) as consumer:
+        await until(lambda: consumer.state == "ok")
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            await channel.default_exchange.publish(aio_pika.Message(b"?"), topology.fanout_queue)
+        await until(lambda: consumer.malformed == 1)

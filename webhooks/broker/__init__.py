@@ -1,0 +1,1 @@
+"""RabbitMQ: the relay (outbox publisher), the consumer of the fan-out queue, and subscribers."""

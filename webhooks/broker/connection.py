@@ -1,0 +1,238 @@
+"""The connection to RabbitMQ, under a supervisor of our own, and what we declare there.
+
+A plain connection is made anew when it is lost, whole: channel, topology and all. A channel on which anything went
+wrong or took too long is thrown away with its connection, for nobody can tell what state it is in.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+from aiormq.abc import AbstractChannel as Probe
+from aiormq.abc import AbstractConnection
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed
+
+from webhooks.broker import broker_url
+
+log = structlog.get_logger("webhooks")
+# What they would say of a broker that is away or refuses us is said here, in one line.
+for _library in ("aio_pika", "aiormq"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
+
+CONNECT_TIMEOUT_S = 10.0
+OPERATION_TIMEOUT_S = 15.0
+HEARTBEAT_S = 15
+SHORTLY_S = 0.5
+WAIT_S_MIN, WAIT_S_MAX = 0.2, 5.0
+
+# What goes wrong with a broker: it is away, it hangs, it closes on us, it says no.
+BROKER_ERRORS = (
+    OSError,
+    TimeoutError,
+    AMQPError,
+    RuntimeError,  # ChannelInvalidStateError is one: the channel was closed while it was being used
+    aio_pika.exceptions.AMQPException,
+    asyncio.IncompleteReadError,
+    asyncio.InvalidStateError,
+)
+# What a broker says of something that is declared: it may not be, or is there in another form. The channel is closed.
+DECLARATION_REFUSED = (ChannelAccessRefused, ChannelPreconditionFailed, ChannelLockedResource)
+SAY_AGAIN_S = 3600.0
+SAID_MAX = 1_000
+
+
+class Once:
+    """Says each thing once, and again when it still holds after an hour."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def new(self, what: str) -> bool:
+        """Whether it is to be said."""
+        now = time.monotonic()
+        if now - self._said.get(what, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return False
+        if len(self._said) >= SAID_MAX:
+            self._said.clear()
+        self._said[what] = now
+        return True
+
+
+refusals = Once()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Names of what we declare: a durable topic exchange, and the quorum queue that feeds webhooks."""
+
+    exchange: str = "rollbook.notices"
+    fanout_queue: str = "webhooks.fanout"
+
+    async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
+        """Have it all exist.
+
+        What we may not declare, or what is there in another form, is used as it is when it exists: it is somebody
+        else's then, who set the broker up, and that it differs is logged.
+        """
+        connection = (await channel.get_underlay_channel()).connection
+        await _declared(
+            connection,
+            lambda probe: probe.exchange_declare(
+                self.exchange, exchange_type="topic", durable=True, timeout=OPERATION_TIMEOUT_S
+            ),
+            lambda probe: probe.exchange_declare(self.exchange, passive=True, timeout=OPERATION_TIMEOUT_S),
+        )
+        await _declared(
+            connection,
+            lambda probe: probe.queue_declare(
+                self.fanout_queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=OPERATION_TIMEOUT_S
+            ),
+            lambda probe: probe.queue_declare(self.fanout_queue, passive=True, timeout=OPERATION_TIMEOUT_S),
+        )
+        await _declared(
+            connection,
+            lambda probe: probe.queue_bind(
+                self.fanout_queue, self.exchange, routing_key="#", timeout=OPERATION_TIMEOUT_S
+            ),
+            # That it is bound cannot be asked for: messages that nobody is bound to come back when they are published.
+            lambda probe: probe.queue_declare(self.fanout_queue, passive=True, timeout=OPERATION_TIMEOUT_S),
+        )
+        exchange = await channel.get_exchange(self.exchange, ensure=False)
+        return exchange, await channel.get_queue(self.fanout_queue, ensure=False)
+
+
+async def _declared(
+    connection: AbstractConnection,
+    declare: Callable[[Probe], Awaitable[object]],
+    look: Callable[[Probe], Awaitable[object]],
+) -> None:
+    """Declare something; where that is refused, go on if it is there. Raises the refusal if it is not."""
+    try:
+        await _on_probe(connection, declare)
+    except DECLARATION_REFUSED as refusal:
+        try:
+            await _on_probe(connection, look)
+        except (*DECLARATION_REFUSED, aio_pika.exceptions.ChannelNotFoundEntity):
+            raise refusal from None
+        if refusals.new(str(refusal)):
+            log.warning("broker.used_as_it_is", cause=str(refusal))
+
+
+async def _on_probe(connection: AbstractConnection, work: Callable[[Probe], Awaitable[object]]) -> None:
+    """Do something on a channel of its own, which a refusal closes."""
+    async with asyncio.timeout(OPERATION_TIMEOUT_S):
+        probe = await connection.channel(publisher_confirms=False)
+        try:
+            await work(probe)
+        finally:
+            if not probe.is_closed:
+                await probe.close()
+
+
+@asynccontextmanager
+async def channel(url: str, name: str, *, prefetch: int | None = None) -> AsyncIterator[AbstractChannel]:
+    """A channel on a connection of its own; unroutable messages raise. Raises one of BROKER_ERRORS."""
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        connection = await aio_pika.connect(
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            heartbeat=HEARTBEAT_S,
+            client_properties={"connection_name": f"rollbook {name}"},
+        )
+    try:
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            opened = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            if prefetch is not None:
+                await opened.set_qos(prefetch_count=prefetch, timeout=OPERATION_TIMEOUT_S)
+        yield opened
+    finally:
+        try:
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                await connection.close()
+        except BROKER_ERRORS:
+            log.info("broker.closed_badly", connection=name)
+
+
+class Flow:
+    """Whether the broker takes what is published on a connection: short of memory or of disk, it takes nothing.
+
+    It says so, reads no further and goes on once it can (`connection.blocked`), so who publishes has only to wait:
+    a connection made anew would be stopped in the same way, and what was sent on this one would be published twice.
+    `told` is given the state for whoever asks.
+    """
+
+    def __init__(self, connection: AbstractConnection, told: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._told = told
+
+    async def watch(self) -> None:
+        """Tell when that changes, until canceled."""
+        while True:
+            if not await self._takes():
+                self._told("blocked: the broker is short of memory or disk")
+                log.warning("broker.blocked")
+                await self.open()
+                self._told("ok")
+                log.info("broker.unblocked")
+            await asyncio.sleep(SHORTLY_S)
+
+    async def open(self) -> None:
+        """Wait as long as the broker takes nothing. Raises ConnectionError when the connection is lost meanwhile."""
+        while not await self._takes():
+            if self._connection.is_closed:
+                raise ConnectionError("the connection was lost while it was blocked")
+
+    async def confirmed(self, publishing: "asyncio.Task[object]") -> None:
+        """Wait for a confirmation, as long as it takes while the broker takes nothing. Raises one of BROKER_ERRORS."""
+        took = True
+        try:
+            while not (await asyncio.wait([publishing], timeout=OPERATION_TIMEOUT_S))[0]:
+                took_before, took = took, await self._takes()
+                if took_before and took:
+                    raise TimeoutError("the broker did not confirm in time")
+            publishing.result()
+        finally:
+            publishing.cancel()
+
+    async def _takes(self) -> bool:
+        try:
+            async with asyncio.timeout(SHORTLY_S):
+                await self._connection.ready()
+        except TimeoutError:
+            return False
+        return True
+
+
+async def supervise(
+    work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, url: str, told: Callable[[str], None]
+) -> None:
+    """Do `work` over and over until told to stop: it returns when there is nothing more, raises when the broker fails.
+
+    Waits grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `told` is given the state for
+    whoever asks.
+    """
+    wait_s, lost = WAIT_S_MIN, Once()
+    while not stop.is_set():
+        began = asyncio.get_running_loop().time()
+        try:
+            await work()
+            wait_s = WAIT_S_MIN
+        except BROKER_ERRORS as error:
+            if asyncio.get_running_loop().time() - began > WAIT_S_MAX:
+                wait_s, lost = WAIT_S_MIN, Once()  # it had been well for a while
+            cause = broker_url.cause(url, error)
+            told(f"lost: {cause}")
+            if lost.new(cause):
+                log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(wait_s, 1))
+            try:
+                async with asyncio.timeout(wait_s * random.uniform(0.8, 1.2)):
+                    await stop.wait()
+            except TimeoutError:
+                wait_s = min(wait_s * 2, WAIT_S_MAX)

@@ -1,0 +1,135 @@
+"""The consumer of the fan-out queue: what arrived is fanned out in Postgres together, and acknowledged after.
+
+The queue only makes fan-out prompt: what it loses, or never gets, the reconciler finds in the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq import spec
+
+from events.availability import Retries
+from events.errors import LogUnavailable
+from webhooks.broker import connection
+from webhooks.broker.connection import OPERATION_TIMEOUT_S, Topology
+
+log = structlog.get_logger("webhooks")
+
+PREFETCH = 500
+SILENCE_S = 30.0
+SEQUENCE_HEADER = "rollbook-sequence"
+
+
+class Consumer:
+    """Feeds `fan_out` the sequences of notices that come through the queue, and calls `marked` after it."""
+
+    def __init__(
+        self,
+        amqp_url: str,
+        topology: Topology,
+        fan_out: Callable[[Sequence[int]], Awaitable[object]],
+        *,
+        marked: Callable[[], None] | None = None,
+    ) -> None:
+        self._amqp_url = amqp_url
+        self._topology = topology
+        self._fan_out = fan_out
+        self._marked = marked
+        self._retries = Retries(log, "consumer")
+        self.state = "connecting"
+        self.consumed = 0
+        self.malformed = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until told to stop; what was not acknowledged by then comes again."""
+        await connection.supervise(
+            lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, told=self._told
+        )
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)
+        async with connection.channel(self._amqp_url, "consumer", prefetch=PREFETCH) as channel:
+            _, queue = await self._topology.declare(channel)
+            canceled = await _canceled(channel)
+            await queue.consume(arrived.put, timeout=OPERATION_TIMEOUT_S)
+            self.state = "ok"
+            stopped, gone = asyncio.create_task(stop.wait()), asyncio.create_task(canceled.wait())
+            try:
+                while not stop.is_set():
+                    if canceled.is_set():
+                        raise ConnectionError("the broker took the queue away")
+                    if channel.is_closed:
+                        raise ConnectionError("the broker closed the channel")
+                    batch = await _gathered(arrived, stopped, gone)
+                    if batch:
+                        await self._handle(batch, stop)
+                    elif not stop.is_set() and not canceled.is_set():
+                        # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
+                        # asking for the queue tells the two apart.
+                        await self._topology.declare(channel)
+                        if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
+                            raise ConnectionError("the queue has no consumer any more")
+            finally:
+                stopped.cancel()
+                gone.cancel()
+
+    async def _handle(self, batch: list[AbstractIncomingMessage], stop: asyncio.Event) -> None:
+        sequences = []
+        for message in batch:
+            sequence = message.headers.get(SEQUENCE_HEADER)
+            if isinstance(sequence, int):
+                sequences.append(sequence)
+            else:
+                self.malformed += 1
+                log.error("consumer.malformed", message=message.message_id, routing_key=message.routing_key)
+        if sequences and not await self._fanned_out(sequences, stop):
+            return  # what was not acknowledged comes again, to whoever consumes next
+        if sequences and self._marked is not None:
+            self._marked()
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            await batch[-1].ack(multiple=True)
+        self.consumed += len(sequences)
+
+    async def _fanned_out(self, sequences: Sequence[int], stop: asyncio.Event) -> bool:
+        """Fan out, however long the database is away; gives whether it was done before we were told to stop."""
+        while not stop.is_set():
+            try:
+                await self._fan_out(sequences)
+            except (LogUnavailable, asyncpg.PostgresError) as error:
+                await self._retries.failed(error, stop)
+            else:
+                self._retries.worked()
+                return True
+        return False
+
+    def _told(self, state: str) -> None:
+        self.state = state
+
+
+async def _canceled(channel: AbstractChannel) -> asyncio.Event:
+    """Set once the broker says that a queue that is consumed from on `channel` is no more."""
+    canceled = asyncio.Event()
+
+    async def told(frame: spec.Basic.Cancel) -> None:
+        canceled.set()
+
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(told)
+    return canceled
+
+
+async def _gathered(
+    arrived: "asyncio.Queue[AbstractIncomingMessage]", *ends: "asyncio.Task[bool]"
+) -> list[AbstractIncomingMessage]:
+    """What arrived, at least one if any comes before long; nothing after a silence, or at one of the ends."""
+    first = asyncio.create_task(arrived.get())
+    await asyncio.wait([first, *ends], timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    if not first.done():
+        first.cancel()
+        return []
+    batch = [first.result()]
+    while not arrived.empty():
+        batch.append(arrived.get_nowait())
+    return batch

@@ -1,0 +1,330 @@
+"""The relay: every notice published once to the exchange, confirmed, in log order.
+
+One of many is active: it holds a session advisory lock, and a cursor that only the holder of the newest epoch may move,
+so one that was paused and taken over cannot turn it back. The cursor moves over what the broker confirmed and no
+further: after a crash some notices are published again, none is left out.
+
+The lock is a lease: Postgres ends the session that holds it when it was not heard of for `lease_s`, be it that its
+process is stopped or that its machine is gone without a word. One that comes back late publishes what others have
+published, or what they would have published next, for it leaves nothing out on its way either: whoever passes over
+what repeats still has every notice in order.
+"""
+
+import asyncio
+import math
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractExchange
+
+from events.availability import Retries
+from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
+from events.follow import Wakeup
+from webhooks.broker import connection
+from webhooks.broker.connection import Flow, Topology
+from webhooks.feed import api_version
+from webhooks.feed.api_version import Told, Wanted
+
+log = structlog.get_logger("webhooks")
+
+LOCK = 0x0_7011_B00D
+BATCH = 500
+IN_FLIGHT_MAX = 200
+POLL_S = 1.0
+STANDBY_S = 1.0
+STOPPING_S = 5.0
+DECLARE_EVERY_S = 15.0
+LEASE_S = 10.0
+HEARD_PER_LEASE = 4  # times that a leader is heard of within a lease
+SOURCE = "/rollbook"
+
+_OnTheirWay = asyncio.Queue[tuple[Any, "asyncio.Task[Any]"] | None]
+
+
+class Superseded(Exception):
+    """Another relay has taken over."""
+
+
+class Relay:
+    """Publishes notices while it is the active one, and stands by while it is not.
+
+    `lease_s` is how long one that stopped or vanished keeps the others from it.
+    """
+
+    def __init__(
+        self, dsn: str, amqp_url: str, topology: Topology, wakeup: Wakeup, *, lease_s: float = LEASE_S
+    ) -> None:
+        self._dsn = dsn
+        self._amqp_url = amqp_url
+        self._topology = topology
+        self._wakeup = wakeup
+        self._lease_s = lease_s
+        self._next = load_sql("webhooks", "next_notices")
+        self.state = "connecting"
+        self.active = False
+        self.published = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until told to stop; what is on its way then is confirmed first."""
+        retries = Retries(log, "relay")
+        while not stop.is_set():
+            try:
+                await self._stand_by_and_lead(stop, retries)
+            except Superseded:
+                self.active = False
+                log.warning("relay.stepped_down")
+                await _sleep(STANDBY_S, stop)
+            except Exception as error:  # whatever ends its lead, it stands by again
+                self.active = False
+                await retries.failed(as_outage(error, self._dsn), stop)
+            finally:
+                self.active = False
+
+    async def _stand_by_and_lead(self, stop: asyncio.Event, retries: Retries) -> None:
+        known = availability_of(self._dsn)
+        generation = known.generation
+        connection = await session(self._dsn, self._lease_s)
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+                self.state = "standing by"
+                retries.worked()
+                await _sleep(STANDBY_S, stop)
+                if stop.is_set() or known.generation != generation:
+                    return
+            row = await connection.fetchrow(
+                "UPDATE webhooks.relay_cursor SET epoch = epoch + 1 RETURNING epoch, sequence, appended_at"
+            )
+            self.active = True
+            retries.worked()
+            log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
+            lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
+            await _beside(
+                connection.supervise(
+                    lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, told=self._told
+                ),
+                lead.keep(self._lease_s / HEARD_PER_LEASE, lambda: known.generation == generation),
+            )
+        finally:
+            connection.terminate()  # the lock goes with it
+
+    async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
+        async with connection.channel(self._amqp_url, "relay") as channel:
+            exchange, _ = await self._topology.declare(channel)
+            flow = Flow((await channel.get_underlay_channel()).connection, self._told)
+            self.state = "ok"
+            on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
+            try:
+                await _beside(
+                    self._confirm_all(lead, flow, on_their_way),
+                    self._publish_all(channel, exchange, lead, flow, on_their_way, stop),
+                    flow.watch(),
+                    self._keep_declared(),
+                    _give_up_after(stop),
+                )
+            finally:
+                for publishing in _left(on_their_way):
+                    publishing.cancel()
+
+    async def _publish_all(
+        self,
+        channel: AbstractChannel,
+        exchange: AbstractExchange,
+        lead: "_Lead",
+        flow: Flow,
+        on_their_way: "_OnTheirWay",
+        stop: asyncio.Event,
+    ) -> None:
+        """Publish in order, without waiting for confirmations as long as not too many are missing."""
+        sequence, appended_at = lead.sequence, lead.appended_at
+        while not stop.is_set():
+            if channel.is_closed:
+                raise ConnectionError("the broker closed the channel")
+            notices = await lead.fetch(self._next, sequence, appended_at, BATCH)
+            told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
+            bodies = await api_version.rendered(told, lead.find_coupons)
+            for place, notice in enumerate(notices):
+                await flow.open()
+                sequence, appended_at = notice["sequence"], notice["appended_at"]
+                confirmed = asyncio.create_task(
+                    exchange.publish(message(notice, bodies.get(place, notice["body"])), routing_key(notice))
+                )
+                await on_their_way.put((notice, confirmed))
+            if len(notices) < BATCH:
+                await self._wakeup.wait(POLL_S)
+        await on_their_way.put(None)
+
+    async def _confirm_all(self, lead: "_Lead", flow: Flow, on_their_way: "_OnTheirWay") -> None:
+        """Move the cursor over what is confirmed, as long as nothing before it is missing; raise at a failure."""
+        while (first := await on_their_way.get()) is not None:
+            last, confirmed = first
+            await flow.confirmed(confirmed)
+            self.published += 1
+            while not on_their_way.empty():
+                following = on_their_way.get_nowait()
+                if following is None:
+                    await lead.move(last["sequence"], last["appended_at"])
+                    return
+                notice, confirmed = following
+                if not confirmed.done():
+                    await lead.move(last["sequence"], last["appended_at"])
+                await flow.confirmed(confirmed)
+                last = notice
+                self.published += 1
+            await lead.move(last["sequence"], last["appended_at"])
+
+    async def _keep_declared(self) -> None:
+        """Have everything exist again before long when somebody deleted it: who publishes is not told of that."""
+        while True:
+            await asyncio.sleep(DECLARE_EVERY_S)
+            async with connection.channel(self._amqp_url, "topology") as own:  # ours may be blocked
+                await self._topology.declare(own)
+
+    def _told(self, state: str) -> None:
+        self.state = state
+
+
+class _Lead:
+    """The cursor, for as long as this relay leads."""
+
+    def __init__(
+        self, dsn: str, connection: ServiceConnection, epoch: int, sequence: int, appended_at: datetime
+    ) -> None:
+        self.dsn = dsn
+        self.connection = connection
+        self.epoch = epoch
+        self.sequence = sequence
+        self.appended_at = appended_at
+        self._turn = asyncio.Lock()
+
+    async def move(self, sequence: int, appended_at: datetime) -> None:
+        """Move the cursor on. Raises Superseded when a newer relay has taken it."""
+        moved = await self.fetch(
+            "UPDATE webhooks.relay_cursor SET sequence = $1, appended_at = $2 WHERE epoch = $3 RETURNING epoch",
+            sequence,
+            appended_at,
+            self.epoch,
+        )
+        if not moved:
+            raise Superseded
+        self.sequence, self.appended_at = sequence, appended_at
+
+    async def keep(self, every_s: float, current: Callable[[], bool]) -> None:
+        """Be heard of, whatever else there is to do. Raises what tells that the connection, and the lock, are lost."""
+        while current():
+            await asyncio.sleep(every_s)
+            await self.fetch("SELECT 1")
+        raise Superseded  # this server is the primary no more
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """Rows of a query, while nothing else uses the connection. Raises DatabaseUnavailable."""
+        try:
+            async with self._turn:
+                rows: list[Any] = await self.connection.fetch(query, *arguments)
+        except Exception as error:
+            raise as_outage(error, self.dsn) from error
+        return rows
+
+    async def find_coupons(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
+        """See webhooks.versions."""
+        return await api_version.find_coupons(self.fetch, wanted)
+
+
+async def session(dsn: str, lease_s: float) -> ServiceConnection:
+    """A connection to lead by: the server ends it when nothing was heard of us for `lease_s`. Raises LogUnavailable.
+
+    A process that is stopped has a kernel that still answers for it, so it is the silence of the session that counts.
+    Where the machine itself is gone, an answer of the server may be on its way to it for many minutes; TCP gives up
+    on both after the same time.
+    """
+    lease_ms = math.ceil(lease_s * 1000)
+    return await connect(
+        dsn,
+        application="relay",
+        # A crash of Postgres may turn the cursor back a little: some notices are published again, as after any crash.
+        synchronous_commit="off",
+        idle_session_timeout=str(lease_ms),
+        tcp_user_timeout=str(lease_ms),
+        tcp_keepalives_idle=str(math.ceil(lease_s / 2)),
+        tcp_keepalives_interval=str(math.ceil(lease_s / 6)),
+        tcp_keepalives_count="3",
+    )
+
+
+async def _beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, and the others for as long as it takes. Raises what the first of them to fail raised."""
+    main = asyncio.create_task(work)
+    running = {main, *map(asyncio.create_task, others)}
+    every = tuple(running)
+    try:
+        while not main.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in every:
+            task.cancel()
+        await asyncio.gather(*every, return_exceptions=True)
+
+
+def _left(on_their_way: "_OnTheirWay") -> list["asyncio.Task[Any]"]:
+    left = []
+    while not on_their_way.empty():
+        if (waiting := on_their_way.get_nowait()) is not None:
+            left.append(waiting[1])
+    return left
+
+
+def routing_key(notice: Any) -> str:
+    """`{account}.{live|test}.{type}`: what consumers bind by."""
+    return f"{notice['account']}.{'live' if notice['livemode'] else 'test'}.{notice['type']}"
+
+
+def message(notice: Any, body: bytes) -> aio_pika.Message:
+    """A notice as a message: its JSON as the API shows it, and headers that tell enough to skip it unread.
+
+    The message id is new at each publish, because returned messages are matched by it; consumers tell repeated notices
+    by `rollbook-notice-id`. CloudEvents attributes follow the AMQP protocol binding.
+    """
+    traced = {"traceparent": notice["traceparent"]} if notice["traceparent"] else {}
+    created = datetime.fromtimestamp(notice["created"], UTC)
+    return aio_pika.Message(
+        body,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=uuid.uuid4().hex,
+        timestamp=created,
+        type=notice["type"],
+        app_id="rollbook",
+        headers={
+            "rollbook-notice-id": notice["id"],
+            "rollbook-sequence": notice["sequence"],
+            "rollbook-position": notice["position"],
+            "rollbook-version": notice["version"],
+            "cloudEvents:specversion": "1.0",
+            "cloudEvents:id": notice["id"],
+            "cloudEvents:source": f"{SOURCE}/{notice['account']}",
+            "cloudEvents:subject": notice["object_id"],
+            "cloudEvents:type": notice["type"],
+            "cloudEvents:time": created.isoformat().replace("+00:00", "Z"),
+            **traced,
+        },
+    )
+
+
+async def _give_up_after(stop: asyncio.Event) -> None:
+    """Give what is on its way a while to be confirmed when told to stop."""
+    await stop.wait()
+    await asyncio.sleep(STOPPING_S)
+    raise TimeoutError("what was on its way was not confirmed")
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

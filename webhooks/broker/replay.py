@@ -1,0 +1,121 @@
+"""History for one subscriber: notices that were told before, put once more on its queue and on no other.
+
+They go straight to the queue, in order, each confirmed, with the headers they had and one that says they are replayed.
+Live notices go on arriving meanwhile, so what is replayed comes after newer ones, and some may come twice.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+
+from events.database import Pool, load_sql
+from events.errors import Refusal
+from webhooks.broker import connection
+from webhooks.broker.connection import OPERATION_TIMEOUT_S
+from webhooks.broker.relay import message
+from webhooks.broker.subscriber import ANY, Subscriber
+from webhooks.feed import api_version
+from webhooks.feed.api_version import Told
+
+BATCH = 200  # on their way at once
+REPLAYED = "rollbook-replayed"
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """A replay and how far it has come: `position` is the last that is done."""
+
+    subscriber: Subscriber
+    position: int
+    head: int
+    since: datetime
+    total: int
+    done: int = 0
+
+    async def run(self, pool: Pool, amqp_url: str, stop: asyncio.Event) -> AsyncGenerator[int, None]:
+        """Put what is left on the queue, yielding how many are done after each batch, until told to stop.
+
+        Raises LogUnavailable, one of BROKER_ERRORS; `position` then tells from where to go on.
+        """
+        query = load_sql("webhooks", "replay_notices")
+        async with connection.channel(amqp_url, "replay") as channel:
+            while not stop.is_set():
+                asked = (self.position, self.head, self.since, *_scope(self.subscriber), BATCH)
+                notices = await _fetch(pool, query, *asked)
+                if not notices:
+                    self.position = self.head
+                    return
+                await self._publish(channel, notices, await _bodies(pool, notices))
+                yield self.done
+
+    async def _publish(self, channel: AbstractChannel, notices: list[Any], bodies: list[bytes]) -> None:
+        on_their_way = [
+            asyncio.create_task(
+                channel.default_exchange.publish(
+                    _marked(notice, body), self.subscriber.queue, timeout=OPERATION_TIMEOUT_S
+                )
+            )
+            for notice, body in zip(notices, bodies, strict=True)
+        ]
+        try:
+            for notice, confirmed in zip(notices, on_their_way, strict=True):
+                await confirmed
+                self.position, self.since = notice["sequence"], notice["appended_at"]
+                self.done += 1
+        finally:
+            for task in on_their_way:
+                task.cancel()
+            await asyncio.gather(*on_their_way, return_exceptions=True)
+
+
+async def begin(pool: Pool, of: Subscriber, start: int | datetime) -> Replay:
+    """A replay of all that was told after a position, or at a time and after it.
+
+    Raises Refusal for a position whose notices are gone or that is not there yet, LogUnavailable.
+    """
+    after, at = (start, None) if isinstance(start, int) else (None, start)
+    (bounds,) = await _fetch(pool, load_sql("webhooks", "replay_bounds"), after, at, *_scope(of))
+    if bounds["after"] < bounds["oldest"]:
+        raise Refusal(
+            f"Notices after position {after} are no longer kept. The oldest position to begin after is "
+            f"{bounds['oldest']}.",
+            param="from",
+        )
+    if bounds["after"] > bounds["head"]:
+        raise Refusal(f"There is no position {after} yet: the last one is {bounds['head']}.", param="from")
+    return Replay(
+        subscriber=of,
+        position=bounds["after"],
+        head=bounds["head"],
+        since=bounds["since"],
+        total=bounds["count"],
+    )
+
+
+def _scope(of: Subscriber) -> tuple[str | None, bool | None, tuple[str, ...]]:
+    """Account, livemode and types of a subscriber's notices."""
+    return None if of.account == ANY else of.account, None if of.mode == ANY else of.mode == "live", of.patterns
+
+
+def _marked(notice: Any, body: bytes) -> aio_pika.Message:
+    marked = message(notice, body)
+    marked.headers[REPLAYED] = True
+    return marked
+
+
+async def _bodies(pool: Pool, notices: list[Any]) -> list[bytes]:
+    """The notices as they were told, in the version of their time."""
+    told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
+    older = await api_version.rendered(
+        told, lambda wanted: api_version.find_coupons(lambda *asked: _fetch(pool, *asked), wanted)
+    )
+    return [older.get(place, notice.body) for place, notice in enumerate(told)]
+
+
+async def _fetch(pool: Pool, query: str, *arguments: object) -> list[Any]:
+    return await pool.fetch(query, *arguments)

@@ -1,0 +1,168 @@
+"""Subscribers on the broker: each a durable quorum queue, bound to the exchange, with one more for its dead letters.
+
+Neither has a length limit: a queue that refuses messages would hold up the relay, and with it everybody. What a
+consumer rejects, and what was handed out 20 times and never acknowledged, goes to the dead letters and stays there.
+
+Who there is, is in the log. The relay declares them all whenever it connects, before it publishes anything, so a broker
+that was lost and came back empty misses nothing from then on; what it had lost is there to be replayed.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import aio_pika
+import orjson
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+
+from events.database import Pool
+from events.decider import Change, Decider
+from projections.rows import ResourceRow, Rows
+from webhooks.broker import connection, subscriber
+from webhooks.broker.connection import OPERATION_TIMEOUT_S, Topology
+from webhooks.broker.subscriber import Subscriber
+
+log = structlog.get_logger("webhooks")
+
+SUBSCRIBER: Decider[Subscriber] = Decider(subscriber.KIND, subscriber.NOBODY, subscriber.decide, subscriber.evolve)
+# Whose objects they are: no account's and of no mode, for a subscriber may have the notices of all.
+OWNER, LIVEMODE = "system", True
+HANDED_OUT_MAX = 20
+LIST = "SELECT body FROM projections.resource WHERE kind = 'subscriber' AND NOT deleted ORDER BY id"
+
+
+def rows(change: Change[Subscriber]) -> Rows:
+    """The subscriber's row. There is no notice of it."""
+    state, origin = change.after, change.origin
+    body = {
+        "name": state.name,
+        "object": subscriber.KIND,
+        "account": state.account,
+        "at": state.at,
+        "mode": state.mode,
+        "types": state.types,
+    }
+    return Rows(
+        resources=(
+            ResourceRow(
+                account=origin.account,
+                livemode=origin.livemode,
+                id=state.name,
+                kind=subscriber.KIND,
+                parent="",
+                created=state.at,
+                version=change.version,
+                deleted=state.removed,
+                lookup=None,
+                body=orjson.dumps(body, option=orjson.OPT_INDENT_2),
+                facts="{}",
+            ),
+        )
+    )
+
+
+async def known(pool: Pool) -> list[Subscriber]:
+    """The subscribers there are, by name. Raises LogUnavailable."""
+    return [_read(row["body"]) for row in await pool.fetch(LIST)]
+
+
+async def declare(channel: AbstractChannel, exchange: str, of: Subscriber) -> None:
+    """Have a subscriber's queues exist, bound by what it wants now and nothing else. Raises one of BROKER_ERRORS."""
+    declared = await channel.declare_exchange(
+        exchange, aio_pika.ExchangeType.TOPIC, durable=True, timeout=OPERATION_TIMEOUT_S
+    )
+    await channel.declare_queue(
+        of.dead_letters, durable=True, arguments={"x-queue-type": "quorum"}, timeout=OPERATION_TIMEOUT_S
+    )
+    arguments: dict[str, Any] = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": HANDED_OUT_MAX,
+        "x-dead-letter-exchange": "",  # the default one: straight to the queue that the key names
+        "x-dead-letter-routing-key": of.dead_letters,
+    }
+    queue = await channel.declare_queue(of.queue, durable=True, arguments=arguments, timeout=OPERATION_TIMEOUT_S)
+    for key in of.bindings:
+        await queue.bind(declared, key, timeout=OPERATION_TIMEOUT_S)
+    for key in of.past:
+        await queue.unbind(declared, key, timeout=OPERATION_TIMEOUT_S)
+
+
+async def delete(channel: AbstractChannel, of: Subscriber) -> None:
+    """Take a subscriber's queues away, with what is in them. Raises one of BROKER_ERRORS."""
+    for queue in (of.queue, of.dead_letters):
+        await channel.queue_delete(queue, timeout=OPERATION_TIMEOUT_S)
+
+
+class Standing(NamedTuple):
+    """How a subscriber's queues are; None of one that is not on the broker."""
+
+    ready: int | None
+    consumers: int | None
+    dead: int | None
+
+
+async def standing(amqp_url: str, of: Subscriber) -> Standing:
+    """How a subscriber's queues are now. Raises one of BROKER_ERRORS."""
+    queue, dead = await _count(amqp_url, of.queue), await _count(amqp_url, of.dead_letters)
+    return Standing(queue and queue[0], queue and queue[1], dead and dead[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithSubscribers(Topology):
+    """The topology with the queues of all subscribers; `find` gives who there are."""
+
+    amqp_url: str
+    find: Callable[[], Awaitable[Sequence[Subscriber]]]
+
+    async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
+        """Have it all exist. A queue that is there in another form is left as it is, and told of.
+
+        So is one that was gone: what was in it, and what was told while it was away, is there to be replayed.
+        """
+        declared = await Topology.declare(self, channel)
+        waiting, gone = list(await self.find()), set[str]()
+        while waiting:
+            async with connection.channel(
+                self.amqp_url, "subscribers"
+            ) as own:  # it does not outlive what it is refused
+                while waiting:
+                    next = waiting[-1]
+                    try:
+                        if next.queue not in gone:
+                            await own.declare_queue(next.queue, passive=True, timeout=OPERATION_TIMEOUT_S)
+                        await declare(own, self.exchange, next)
+                    except aio_pika.exceptions.ChannelNotFoundEntity:
+                        if next.queue in gone:
+                            raise
+                        log.warning("subscriber.queue_was_gone", subscriber=next.name, queue=next.queue)
+                        gone.add(next.queue)
+                        break
+                    except connection.DECLARATION_REFUSED as refusal:
+                        cause = f"{next.name}: {refusal}"
+                        if connection.refusals.new(cause):
+                            log.error(
+                                "subscriber.not_declared", subscriber=next.name, queue=next.queue, cause=str(refusal)
+                            )
+                        waiting.pop()
+                        break
+                    waiting.pop()
+        return declared
+
+
+async def _count(amqp_url: str, queue: str) -> tuple[int, int] | None:
+    """Messages ready and consumers of a queue, if it is there."""
+    async with connection.channel(amqp_url, "list") as channel:
+        try:
+            found = await channel.declare_queue(queue, passive=True, timeout=OPERATION_TIMEOUT_S)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return None
+    told = found.declaration_result
+    return told.message_count or 0, told.consumer_count or 0
+
+
+def _read(body: bytes) -> Subscriber:
+    read = orjson.loads(body)
+    return Subscriber(
+        name=read["name"], account=read["account"], at=read["at"], mode=read["mode"], types=tuple(read["types"])
+    )

@@ -1,0 +1,1 @@
+"""The workers: lanes are leased, attempts get slots, results are recorded."""

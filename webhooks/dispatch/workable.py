@@ -1,0 +1,63 @@
+"""Whether our own code can work with what is stored of an endpoint, found out when its lane is leased.
+
+Pure. What cannot be worked with is that endpoint's trouble alone: its lane is set aside, which is an open breaker with
+a reason, while everybody else's goes on. It is tried again when its owner edits the endpoint, and now and then besides,
+since the fault may have been ours, or a setting's.
+"""
+
+from webhooks.endpoints.rules import IN_FLIGHT_MAX, RATE_MAX
+from webhooks.endpoints.set_aside import SET_ASIDE_S_MAX, Reason
+from webhooks.post import receiver_url, signature
+from webhooks.post.receiver_url import UrlUnreadable
+from webhooks.queue.lane import CONCURRENCY_MAX, OPEN_S_MAX, Lane
+from webhooks.queue.turn import Endpoint
+
+
+class Unworkable(Exception):
+    """Something stored of an endpoint cannot be worked with."""
+
+    def __init__(self, reason: Reason, error: Exception | None = None) -> None:
+        super().__init__(f"{type(error).__name__}: {error}" if error else reason)
+        self.reason = reason
+
+
+def host(endpoint: Endpoint, state: Lane) -> str:
+    """By what attempts at an endpoint are grouped, once its URL, its rules and its state are seen to make sense.
+
+    Raises:
+        Unworkable: they do not.
+    """
+    if not (
+        _within(endpoint.rate_limit, 1, RATE_MAX)
+        and _within(endpoint.in_flight_max, 1, IN_FLIGHT_MAX)
+        and endpoint.on_exhaustion in ("skip", "hold")
+    ):
+        raise Unworkable("rules_invalid")
+    counts = (state.unreachable_in_a_row, state.window_attempts, state.window_failures, state.failures_in_a_row)
+    if not (
+        1 <= state.concurrency <= CONCURRENCY_MAX
+        and 0 <= state.open_s <= max(OPEN_S_MAX, SET_ASIDE_S_MAX)
+        and 0 <= state.step_in <= CONCURRENCY_MAX
+        and all(0 <= count < 2**31 - 1 for count in counts)
+    ):
+        raise Unworkable("state_invalid")
+    if endpoint.status != "enabled":
+        return ""
+    try:
+        return receiver_url.parse(endpoint.url).place
+    except UrlUnreadable as error:
+        raise Unworkable("url_unreadable", error) from error
+
+
+def check_secrets(secrets: list[str]) -> None:
+    """See that requests can be signed with these secrets. Raises Unworkable."""
+    if not all(secrets) or not secrets:
+        raise Unworkable("secret_unreadable", ValueError("there is none"))
+    try:
+        signature.headers(b"", secrets, id="evt", timestamp=0)
+    except Exception as error:  # whatever they hold
+        raise Unworkable("secret_unreadable", ValueError("it does not sign")) from error
+
+
+def _within(value: int | None, least: int, most: int) -> bool:
+    return value is None or least <= value <= most

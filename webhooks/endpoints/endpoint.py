@@ -1,0 +1,506 @@
+"""A webhook endpoint: its own stream, `webhook_endpoint-we_…`, decided and folded by pure functions.
+
+What is recorded of an update is its outcome: the whole new value of each attribute that truly changed. The secret and
+the caller's own words (an address may carry a token) are sealed in the log. We disable an endpoint ourselves when it
+fails for days or says that it is gone, and tell its owner of that, and before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, NamedTuple, assert_never, cast
+
+from typing_extensions import TypedDict
+
+from events import metadata
+from events.errors import Missing, Refusal
+from events.personal import PERSONAL
+from webhooks.endpoints.rules import Rules, RulesPatch
+
+KIND = "webhook_endpoint"
+SECRETS_MAX = 5  # that sign at once
+Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/endpoints/failing.py
+# What of a pause is sent after it: everything, the newest notice of each object, nothing.
+Replay = Literal["all", "latest", "skip"]
+# Or, by the rule `missed`: what was pending before it, and nothing of what happened meanwhile.
+Resumption = Literal["all", "latest", "skip", "pending"]
+
+
+class EndpointPatch(TypedDict, total=False):
+    """The attributes a caller sent, parsed; a key not sent is absent."""
+
+    description: str | None  # None clears it
+    disabled: bool
+    enabled_events: tuple[str, ...]
+    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    url: str
+
+
+class Attributes(TypedDict, total=False):
+    """The attributes an event sets, each whole; what it does not set is absent."""
+
+    description: Annotated[str | None, PERSONAL]
+    disabled: bool
+    enabled_events: tuple[str, ...]
+    metadata: Annotated[dict[str, str], PERSONAL]
+    url: Annotated[str, PERSONAL]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateEndpoint:
+    """Register a URL; `created_at` is Unix seconds, `api_version` None for the account's own."""
+
+    id: str
+    secret: str
+    created_at: int
+    api_version: str | None
+    patch: EndpointPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateEndpoint:
+    """Change some attributes."""
+
+    id: str
+    patch: EndpointPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteEndpoint:
+    """Stop telling the URL anything, for good."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellOfFailing:
+    """Tell that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
+
+    id: str
+    attempts: int
+    hours: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableFailing:
+    """Disable it, of our own accord: it has failed since that time (Unix seconds), so many attempts in a row."""
+
+    id: str
+    attempts: int
+    reason: Reason
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollSecret:
+    """Sign with a new secret from `at` (Unix seconds), and with those before it for `overlap_s` more at most."""
+
+    id: str
+    at: int
+    overlap_s: int
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeEndpoint:
+    """Go on sending where it was disabled, with so much of what happened meanwhile or was pending.
+
+    Without a `replay` the rule `missed` decides.
+    """
+
+    id: str
+    replay: Replay | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverEndpoint:
+    """Send once more what it has not taken: of notices above a position, or since a time (Unix seconds)."""
+
+    id: str
+    position: int | None
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendTest:
+    """Send it a notice that tests it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPending:
+    """Give up whatever is pending for it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRules:
+    """Set some of the rules of what is sent to it."""
+
+    id: str
+    rules: RulesPatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointCreated:
+    """The endpoint was registered with these attributes; what is not named has its default."""
+
+    api_version: str | None
+    attributes: Attributes
+    created_at: int
+    id: str
+    secret: Annotated[str, PERSONAL] = ""  # empty once the stream's key is destroyed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointUpdated:
+    """These attributes changed, each to this whole new value."""
+
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointDeleted:
+    """The endpoint ended."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFailed:
+    """It had failed for so many hours, and its owner was told."""
+
+    attempts: int
+    hours: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointDisabled:
+    """It was disabled, not by its owner."""
+
+    attempts: int
+    reason: Reason
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRolled:
+    """A new secret signs from `at`; those before it sign until `expires_at`, or less long as was said before."""
+
+    at: int
+    expires_at: int
+    secret: Annotated[str, PERSONAL] = ""  # empty once the stream's key is destroyed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointResumed:
+    """It is enabled again, and gets so much of what happened meanwhile or was pending."""
+
+    replay: Resumption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryBegun:
+    """What it has not taken, above that position or since that time, is sent once more."""
+
+    position: int | None
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointTested:
+    """It was sent a notice that tests it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCanceled:
+    """Whatever was pending for it by then was given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesSet:
+    """These rules changed, each to this value; an order holds for what happens from then on."""
+
+    rules: RulesPatch
+
+
+Command = (
+    CreateEndpoint
+    | UpdateEndpoint
+    | DeleteEndpoint
+    | TellOfFailing
+    | DisableFailing
+    | RollSecret
+    | ResumeEndpoint
+    | RecoverEndpoint
+    | SendTest
+    | CancelPending
+    | SetRules
+)
+Event = (
+    EndpointCreated
+    | EndpointUpdated
+    | EndpointDeleted
+    | EndpointFailed
+    | EndpointDisabled
+    | SecretRolled
+    | EndpointResumed
+    | RecoveryBegun
+    | EndpointTested
+    | PendingCanceled
+    | RulesSet
+)
+EVENT_TYPES: dict[str, type] = {
+    "webhook_endpoint.created": EndpointCreated,
+    "webhook_endpoint.updated": EndpointUpdated,
+    "webhook_endpoint.deleted": EndpointDeleted,
+    "webhook_endpoint.failed": EndpointFailed,
+    "webhook_endpoint.disabled": EndpointDisabled,
+    "webhook_endpoint.secret_rolled": SecretRolled,
+    "webhook_endpoint.resumed": EndpointResumed,
+    "webhook_endpoint.recovery_begun": RecoveryBegun,
+    "webhook_endpoint.tested": EndpointTested,
+    "webhook_endpoint.pending_canceled": PendingCanceled,
+    "webhook_endpoint.rules_set": RulesSet,
+}
+
+
+class OlderSecret(NamedTuple):
+    """A secret that was rolled, and until when it signs still (Unix seconds)."""
+
+    secret: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An endpoint as the events so far have left it; `id` is empty before the first of them."""
+
+    id: str = ""
+    api_version: str | None = None
+    cancellations: int = 0  # of all that was pending
+    created_at: int = 0
+    deleted: bool = False
+    description: str | None = None
+    disabled: bool = False
+    enabled_events: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    older_secrets: tuple[OlderSecret, ...] = ()  # newest first
+    recoveries: int = 0  # that were asked for,
+    recovery: RecoveryBegun | None = None  # and the last of them
+    replay: Resumption = "all"  # of the last pause
+    rules: Rules = field(default_factory=Rules)
+    secret: str = ""
+    told_hours: int = 0  # of failing
+    told_since: int = 0  # which failing that was
+    url: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether commands find it."""
+        return bool(self.id) and not self.deleted
+
+
+NOWHERE = Endpoint()
+
+
+def stream(id: str) -> str:
+    """The name of an endpoint's stream."""
+    return f"{KIND}-{id}"
+
+
+def decide(state: Endpoint, command: Command) -> list[Event]:
+    """Say what `command` would make happen; nothing when all is so already.
+
+    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain,
+    more than 5 secrets would sign, or something is to be sent to one that is disabled.
+    """
+    match command:
+        case CreateEndpoint():
+            return [_created(state, command)]
+        case UpdateEndpoint():
+            _must_exist(state, command.id)
+            attributes = _changes(state, command.patch)
+            return [EndpointUpdated(attributes=attributes)] if attributes else []
+        case DeleteEndpoint():
+            _must_exist(state, command.id)
+            return [EndpointDeleted(id=command.id)]
+        case TellOfFailing():
+            _must_exist(state, command.id)
+            told = state.told_hours if state.told_since == command.since else 0
+            if state.disabled or command.hours <= told:
+                return []
+            return [EndpointFailed(attempts=command.attempts, hours=command.hours, since=command.since)]
+        case DisableFailing():
+            _must_exist(state, command.id)
+            if state.disabled:
+                return []
+            return [EndpointDisabled(attempts=command.attempts, reason=command.reason, since=command.since)]
+        case RollSecret():
+            _must_exist(state, command.id)
+            return [_rolled(state, command)]
+        case ResumeEndpoint():
+            _must_exist(state, command.id)
+            return [EndpointResumed(replay=command.replay or _by_rule(state))] if state.disabled else []
+        case RecoverEndpoint():
+            _must_send(state, command.id)
+            return [RecoveryBegun(position=command.position, since=command.since)]
+        case SendTest():
+            _must_send(state, command.id)
+            return [EndpointTested()]
+        case CancelPending():
+            _must_send(state, command.id)
+            return [PendingCanceled()]
+        case SetRules():
+            _must_exist(state, command.id)
+            changed = {name: new for name, new in command.rules.items() if new != getattr(state.rules, name)}
+            return [RulesSet(rules=cast(RulesPatch, changed))] if changed else []
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Endpoint, event: Event) -> Endpoint:
+    """Fold one event in."""
+    match event:
+        case EndpointCreated():
+            return Endpoint(
+                id=event.id,
+                api_version=event.api_version,
+                created_at=event.created_at,
+                secret=event.secret,
+                **event.attributes,
+            )
+        case EndpointUpdated():
+            return replace(replace(state, replay=_by_rule(state)), **event.attributes)
+        case EndpointDeleted():
+            return replace(state, deleted=True)
+        case EndpointFailed():
+            return replace(state, told_hours=event.hours, told_since=event.since)
+        case EndpointDisabled():
+            return replace(state, disabled=True)
+        case SecretRolled():
+            return replace(state, older_secrets=_older(state, event), secret=event.secret)
+        case EndpointResumed():
+            return replace(state, disabled=False, replay=event.replay)
+        case RecoveryBegun():
+            return replace(state, recoveries=state.recoveries + 1, recovery=event)
+        case EndpointTested():
+            return state
+        case PendingCanceled():
+            return replace(state, cancellations=state.cancellations + 1)
+        case RulesSet():
+            return replace(state, rules=replace(state.rules, **event.rules))
+        case _:
+            assert_never(event)
+
+
+def claims(before: Endpoint, after: Endpoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names to take and to let go: none, for two endpoints may share a URL."""
+    return (), ()
+
+
+def render(state: Endpoint, livemode: bool) -> dict[str, Any]:
+    """A living endpoint as the API shows it (API reference, the webhook endpoint object), without its secret."""
+    return {
+        "id": state.id,
+        "object": "webhook_endpoint",
+        "api_version": state.api_version,
+        "application": None,
+        "created": state.created_at,
+        "description": state.description,
+        "enabled_events": list(state.enabled_events),
+        "livemode": livemode,
+        "metadata": dict(state.metadata),
+        "status": "disabled" if state.disabled else "enabled",
+        "url": state.url,
+    }
+
+
+def render_with_secret(state: Endpoint, livemode: bool) -> dict[str, Any]:
+    """The answer to its creation or to a new secret: the one time that is shown, in its alphabetical place."""
+    return _in_order({**render(state, livemode), "secret": state.secret})
+
+
+def render_failing(state: Endpoint, livemode: bool, event: EndpointFailed | EndpointDisabled) -> dict[str, Any]:
+    """What its owner is told of a failing endpoint: the endpoint, and how it fails, in its alphabetical place."""
+    failing: dict[str, Any] = {"attempts": event.attempts, "since": event.since}
+    match event:
+        case EndpointFailed():
+            failing["hours"] = event.hours
+        case EndpointDisabled():
+            failing["reason"] = event.reason
+        case _:
+            assert_never(event)
+    return _in_order({**render(state, livemode), "failing": dict(sorted(failing.items()))})
+
+
+def render_deleted(id: str) -> dict[str, Any]:
+    """What is left to show of a deleted endpoint."""
+    return {"id": id, "object": "webhook_endpoint", "deleted": True}
+
+
+def _in_order(shown: dict[str, Any]) -> dict[str, Any]:
+    """The id and what it is first, the rest by name."""
+    return {"id": shown.pop("id"), "object": shown.pop("object"), **dict(sorted(shown.items()))}
+
+
+def _created(state: Endpoint, command: CreateEndpoint) -> EndpointCreated:
+    assert not state.id, "ids of new endpoints are fresh"
+    assert command.patch.get("url"), "an endpoint has a URL"
+    assert command.patch.get("enabled_events"), "an endpoint wants some events"
+    assert command.secret, "an endpoint has a secret"
+    return EndpointCreated(
+        id=command.id,
+        api_version=command.api_version,
+        attributes=_changes(state, command.patch),
+        created_at=command.created_at,
+        secret=command.secret,
+    )
+
+
+def _rolled(state: Endpoint, command: RollSecret) -> SecretRolled:
+    assert command.secret, "an endpoint has a secret"
+    event = SecretRolled(at=command.at, expires_at=command.at + command.overlap_s, secret=command.secret)
+    if 1 + len(_older(state, event)) > SECRETS_MAX:
+        raise Refusal(
+            f"An endpoint can have up to {SECRETS_MAX} secrets at a time. With an overlap of 0 all others end at once.",
+            param="overlap",
+        )
+    return event
+
+
+def _older(state: Endpoint, event: SecretRolled) -> tuple[OlderSecret, ...]:
+    """The secrets that sign beside the new one, newest first."""
+    last = OlderSecret(state.secret, event.expires_at)
+    older = (last, *(each._replace(until=min(each.until, event.expires_at)) for each in state.older_secrets))
+    return tuple(each for each in older if each.until > event.at)
+
+
+def _changes(state: Endpoint, patch: EndpointPatch) -> Attributes:
+    sent: dict[str, Any] = dict(patch)
+    if "metadata" in patch:
+        sent["metadata"] = metadata.merged(state.metadata, patch["metadata"])
+    return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(state, name)})
+
+
+def _by_rule(state: Endpoint) -> Resumption:
+    return "pending" if state.rules.missed == "skip" else "all"
+
+
+def _must_exist(state: Endpoint, id: str) -> None:
+    if not state.exists:
+        raise Missing("webhook endpoint", id)
+
+
+def _must_send(state: Endpoint, id: str) -> None:
+    _must_exist(state, id)
+    must_be_enabled(state.disabled, id)
+
+
+def must_be_enabled(disabled: bool, id: str) -> None:
+    """Raises Refusal when nothing can be sent to an endpoint now."""
+    if disabled:
+        raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before anything is sent to it.")

@@ -1,0 +1,48 @@
+"""An endpoint that fails: when its owner is told, and when we disable it.
+
+Pure. Faults of our own count too, since nothing reaches the endpoint all the same. webhooks/queue/lane.py counts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from webhooks.endpoints.endpoint import Reason
+
+TOLD_AFTER_H = (1, 24, 72)
+DISABLED_AFTER = timedelta(days=5)
+ATTEMPTS_MIN = 20  # fewer prove nothing: there may have been little to send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """How an endpoint fails: since the first failure after its last success, so many attempts in a row."""
+
+    since: datetime
+    attempts: int
+    gone: bool  # it said so
+    told_hours: int  # its owner was told of so many hours of it
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Its owner is to be told that it has failed for so many hours."""
+
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """It is to be disabled."""
+
+    reason: Reason
+
+
+def due(failing: Failing, now: datetime) -> Tell | Disable | None:
+    """What is to be done about it now."""
+    if failing.gone:
+        return Disable("gone")
+    lasts = now - failing.since
+    if lasts >= DISABLED_AFTER and failing.attempts >= ATTEMPTS_MIN:
+        return Disable("failing")
+    hours = max((hours for hours in TOLD_AFTER_H if lasts >= timedelta(hours=hours)), default=0)
+    return Tell(hours) if hours > failing.told_hours else None

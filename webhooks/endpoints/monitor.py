@@ -1,0 +1,146 @@
+"""The watch over endpoints that fail: it tells their owners, and disables those that stay so or say they are gone.
+
+What it goes by is in Postgres, written with the attempts themselves; what it does is a command on the endpoint's own
+stream, decided on the version it looked at. So whatever a kill leaves undone the next look finds again, and several
+who look do it once.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol, assert_never
+
+import asyncpg
+import structlog
+
+from events import trace
+from events.availability import Retries
+from events.clock import Clock
+from events.database import Pool, load_sql
+from events.decider import Reply
+from events.errors import LogUnavailable, Missing
+from events.execute import Executor
+from events.record import Origin
+from events.unit_of_work import UnitOfWork
+from webhooks.endpoints import failing
+from webhooks.endpoints.endpoint import DisableFailing, TellOfFailing
+from webhooks.endpoints.failing import Disable, Failing, Tell
+from webhooks.endpoints.projection import ENDPOINT
+
+log = structlog.get_logger("webhooks")
+
+POLL_S = 30.0
+
+
+class Waits(Protocol):
+    """Tells that there may be something to do; a hint, never a promise."""
+
+    def poke(self) -> None:
+        """Wake whoever waits, now or next."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when woken since the last wait, or after `timeout_s`."""
+        ...
+
+
+class Watch:
+    """Looks now and then, and when `wakeup` says that an endpoint is gone."""
+
+    def __init__(self, pool: Pool, executor: Executor, clock: Clock, wakeup: Waits, *, poll_s: float = POLL_S) -> None:
+        self._pool = pool
+        self._executor = executor
+        self._clock = clock
+        self._wakeup = wakeup
+        self._poll_s = poll_s
+        self._find = load_sql("webhooks", "find_failing")
+        self.told = 0
+        self.disabled = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until told to stop."""
+        retries = Retries(log, "watch")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stop_waiting(stop))
+            while not stop.is_set():
+                try:
+                    await self.look()
+                except (LogUnavailable, asyncpg.PostgresError) as error:
+                    await retries.failed(error, stop)
+                    continue
+                retries.worked()
+                await self._wakeup.wait(self._poll_s)
+
+    async def look(self) -> None:
+        """Do what is due about every endpoint that fails. Raises LogUnavailable."""
+        now = self._clock.now()
+        rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.TOLD_AFTER_H)))
+        for row in rows:
+            try:
+                await self._see_to(row, now)
+            except (LogUnavailable, asyncpg.PostgresError):
+                raise
+            except Exception:  # one endpoint's trouble is that endpoint's
+                log.exception("endpoint.not_watched", endpoint=row["id"])
+
+    async def _see_to(self, row: Any, now: datetime) -> None:
+        found = Failing(
+            since=row["failing_since"],
+            attempts=row["failures_in_a_row"],
+            gone=row["gone"],
+            told_hours=row["told_hours"],
+        )
+        what = failing.due(found, now)
+        if what is not None:
+            await self._do(row, found, what)
+
+    async def _do(self, row: Any, found: Failing, what: Tell | Disable) -> None:
+        id, since = row["id"], int(found.since.timestamp())
+        command: TellOfFailing | DisableFailing
+        match what:
+            case Tell():
+                command = TellOfFailing(id=id, attempts=found.attempts, hours=what.hours, since=since)
+            case Disable():
+                command = DisableFailing(id=id, attempts=found.attempts, reason=what.reason, since=since)
+            case _:
+                assert_never(what)
+        done = False
+
+        async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+            nonlocal done
+            await unit.load(ENDPOINT, id)
+            [part] = unit.parts
+            if part.held.version == row["version"]:  # else it was changed since: the next look will say
+                unit.do(ENDPOINT, id, command)
+            done = bool(part.events)
+            return _nobody
+
+        origin = Origin(
+            account=row["account"],
+            livemode=row["livemode"],
+            at=self._clock.now(),
+            actor="system",
+            traceparent=trace.begin(os.urandom(trace.RANDOM_BYTES)),
+        )
+        try:
+            await self._executor.transact(act, origin, alone=(ENDPOINT.stream(id),))
+        except Missing:
+            return
+        if not done:
+            return
+        if isinstance(what, Tell):
+            self.told += 1
+            log.warning("endpoint.failing", endpoint=id, hours=what.hours, attempts=found.attempts)
+        else:
+            self.disabled += 1
+            log.warning("endpoint.disabled", endpoint=id, reason=what.reason, attempts=found.attempts)
+
+    async def _stop_waiting(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wakeup.poke()
+
+
+async def _nobody() -> Reply:
+    """The answer, for nobody to read."""
+    return Reply(status=200, body=b"")

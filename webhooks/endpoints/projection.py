@@ -1,0 +1,102 @@
+"""Webhook endpoints as read models: what the API shows, and the facts that fan-out and senders need.
+
+The facts are read by `webhooks.keep_endpoints`, in the transaction that writes them.
+There is no notice of a change that its owner makes to an endpoint; of what we find and do ourselves there is. Its
+secret leaves the log sealed, so it is sealed again here, by a master key and for this endpoint alone.
+"""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from events.decider import Change, Decider
+from events.keys import MasterKeys
+from projections.notices import notice
+from projections.rows import NoticeRow, ResourceRow, Rows
+from webhooks.endpoints import endpoint
+from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
+
+ENDPOINT: Decider[Endpoint] = Decider(endpoint.KIND, endpoint.NOWHERE, endpoint.decide, endpoint.evolve)
+
+
+class EndpointProjection:
+    """Turns changes of endpoints into their row and into notices, told in `api_version`."""
+
+    def __init__(self, master_keys: MasterKeys, api_version: str) -> None:
+        self._master_keys = master_keys
+        self._api_version = api_version
+
+    def rows(self, change: Change[Endpoint]) -> Rows:
+        """The row as the change left it, and what is told of it."""
+        state, origin = change.after, change.origin
+        shown = endpoint.render_deleted(state.id) if state.deleted else endpoint.render(state, origin.livemode)
+        status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
+        facts: dict[str, Any] = {
+            "api_version": state.api_version,
+            "cancellations": state.cancellations,
+            "status": status,
+            "url": "",
+            "enabled_events": (),
+            "recoveries": state.recoveries,
+            "recovered_above": state.recovery and state.recovery.position,
+            "recovered_since": state.recovery and state.recovery.since,
+            "replay": state.replay,
+            "rules": asdict(state.rules),
+            "secrets": (),
+            "secrets_until": (),
+            "told_hours": state.told_hours,
+            "told_since": state.told_since,
+        }
+        if not state.deleted:
+            secrets = (state.secret, *(older.secret for older in state.older_secrets))
+            facts["url"] = state.url
+            facts["enabled_events"] = state.enabled_events
+            facts["secrets"] = [self._sealed(secret, change.stream) for secret in secrets]
+            facts["secrets_until"] = (None, *(older.until for older in state.older_secrets))
+        return Rows(
+            resources=(
+                ResourceRow(
+                    account=origin.account,
+                    livemode=origin.livemode,
+                    id=state.id,
+                    kind=endpoint.KIND,
+                    parent="",
+                    created=state.created_at,
+                    version=change.version,
+                    deleted=state.deleted,
+                    lookup=None,
+                    body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
+                    facts=orjson.dumps(facts).decode(),
+                ),
+            ),
+            notices=tuple(self._notices(change)),
+        )
+
+    def _sealed(self, secret: str, stream: str) -> str:
+        return base64.b64encode(self._master_keys.seal(secret.encode(), stream)).decode()
+
+    def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
+        first = change.version - len(change.steps) + 1
+        for place, (event, after) in enumerate(change.steps):
+            livemode = change.origin.livemode
+            match event:
+                case EndpointFailed():
+                    type, shown = "rollbook.endpoint.failing", endpoint.render_failing(after, livemode, event)
+                case EndpointDisabled():
+                    type, shown = "rollbook.endpoint.disabled", endpoint.render_failing(after, livemode, event)
+                case EndpointTested():
+                    type, shown = "rollbook.endpoint.test", endpoint.render(after, livemode)
+                case _:
+                    continue
+            yield notice(
+                type,
+                shown,
+                stream=change.stream,
+                version=first + place,
+                event=place,
+                origin=change.origin,
+                api_version=self._api_version,
+            )

@@ -1,0 +1,93 @@
+"""How endpoints stand: their rules, their lanes, and up to which position of the feed they have everything.
+
+What is settled is not to be sent any more; what is complete was taken, or canceled by somebody. So of an endpoint that
+is complete up to a position nothing at or below it is missing, and what is missing above it can be listed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from events.clock import Clock
+from events.database import Pool, load_sql
+from webhooks.endpoints import set_aside
+from webhooks.endpoints.rules import Rules
+
+COUNTED_MAX = 10_000
+
+
+class Standings:
+    """How the endpoints of accounts stand."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._find = load_sql("webhooks", "find_standing")
+        self._count = load_sql("webhooks", "count_to_send")
+
+    async def of(self, account: str, livemode: bool, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """How endpoints stand, as the API shows it, by id; without those that this account and mode have not.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._pool.fetch(self._find, account, livemode, list(ids), COUNTED_MAX)
+        now = self._clock.now()
+        return {row["id"]: render(row, now) for row in rows}
+
+    async def to_send(
+        self,
+        account: str,
+        livemode: bool,
+        id: str,
+        *,
+        above: int | None = None,
+        since: datetime | None = None,
+        latest: bool = False,
+        pending: bool = False,
+    ) -> int:
+        """How many events a recovery or a resumption sends to an endpoint, counted up to COUNTED_MAX.
+
+        They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending`
+        also its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
+        """
+        count: int = await self._pool.fetchval(
+            self._count, account, livemode, id, above, since, latest, pending, COUNTED_MAX
+        )
+        return count
+
+
+def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """An endpoint with how it stands."""
+    open_until, settled, failed = row["open_until"], row["settled"], row["failed"]
+    rules = Rules(
+        in_flight_max=row["in_flight_max"],
+        missed=row["missed"],
+        on_exhaustion=row["on_exhaustion"],
+        order=row["ordering"],
+        payload="thin" if row["thin"] else "full",
+        rate_limit=row["rate_limit"],
+    )
+    told = {
+        "breaker": "closed" if open_until is None else "open" if now < open_until else "half_open",
+        "breaker_until": _seconds(open_until),
+        "complete_up_to": settled if failed is None else min(settled, failed - 1),
+        "concurrency": row["concurrency"],
+        "failing_since": _seconds(row["failing_since"]),
+        "held_deliveries": row["held"],
+        "livemode": row["livemode"],
+        "pending_deliveries": row["pending"],
+        "quiet_until": _seconds(row["quiet_until"]),
+        "recovering": row["recovering"],
+        "set_aside": row["set_aside"],
+        "set_aside_reason": None if row["set_aside"] is None else set_aside.WORDS.get(row["set_aside"], "It failed."),
+        "settled_up_to": settled,
+        "status": row["status"],
+        "url": row["url"],
+        **asdict(rules),
+    }
+    return {"id": row["id"], "object": "rollbook.webhook_endpoint", **dict(sorted(told.items()))}
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())

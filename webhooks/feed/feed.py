@@ -1,0 +1,256 @@
+"""The feed: an account's notices in order, read on from a position, and waited for when there are none yet.
+
+A position is a notice's number in the whole feed, so each account sees numbers rise with gaps. All who wait share one
+listener and one look at what is new; only those whom something is for read again.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+import structlog
+
+from events.availability import Retries
+from events.database import Pool, load_sql
+from events.follow import Wakeup
+from webhooks.feed import api_version
+from webhooks.feed.api_version import Told
+
+log = structlog.get_logger("webhooks")
+
+BYTES_ENOUGH = 4 * 1024 * 1024  # a portion that has so many ends there
+WAITING_MAX = 1000
+POLL_S = 1.0
+
+
+class Portion(NamedTuple):
+    """Notices with their positions, in order; and the position to go on from, at or beyond the last of them."""
+
+    notices: Sequence[tuple[int, bytes]]
+    position: int
+
+
+class Expired(Exception):
+    """Notices after that position are no longer kept; `oldest` is the earliest position to go on from."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
+
+
+class NotReached(Exception):
+    """The feed has not come to that position; `last` is the last there is."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(last)
+        self.last = last
+
+
+class Crowded(Exception):
+    """As many wait as may: of the process, of the account and mode, or of the key, as `whose` says."""
+
+    def __init__(self, whose: Literal["process", "account", "key"]) -> None:
+        super().__init__(whose)
+        self.whose = whose
+
+
+class Waiting(Protocol):
+    """A request that waits: `begin` is called before, and `end`, which may refuse to go on, after."""
+
+    key_id: str
+
+    def begin(self) -> None:
+        """The wait begins."""
+        ...
+
+    async def end(self) -> None:
+        """It is over."""
+        ...
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Waiter:
+    key_id: str | None
+    account: str
+    livemode: bool
+    types: Sequence[str] | None
+    position: int  # up to which there is nothing for it
+    reached_at: datetime
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Feed:
+    """Reads the feed, for as many as `waiting_max` that wait at once; of an account and mode, and of a key, fewer."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        wakeup: Wakeup,
+        *,
+        waiting_max: int = WAITING_MAX,
+        account_waiting_max: int = WAITING_MAX,
+        key_waiting_max: int = WAITING_MAX,
+        bytes_enough: int = BYTES_ENOUGH,
+    ) -> None:
+        self._pool = pool
+        self._wakeup = wakeup
+        self._waiting_max = waiting_max
+        self._account_waiting_max = account_waiting_max
+        self._key_waiting_max = key_waiting_max
+        self._accounts: Counter[tuple[str, bool]] = Counter()
+        self._keys: Counter[str | None] = Counter()
+        self._bytes_enough = bytes_enough
+        self._waiting: set[_Waiter] = set()
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._read_feed = load_sql("webhooks", "read_feed")
+        self._notices_since = load_sql("webhooks", "notices_since")
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    async def open(self, *_: object) -> None:
+        """Begin to listen for those who will wait."""
+        self._tasks = [asyncio.create_task(self._wakeup.run(self._stop)), asyncio.create_task(self._run())]
+
+    async def close(self, *_: object) -> None:
+        """Let go all who wait, and let nobody wait from now on."""
+        self._stop.set()
+        self._wakeup.poke()
+        for waiter in self._waiting:
+            waiter.woken.set()
+        await asyncio.gather(*self._tasks)
+
+    async def read(
+        self,
+        account: str,
+        livemode: bool,
+        after: int | None,
+        *,
+        types: Sequence[str] | None = None,
+        limit: int,
+        wait_s: float = 0,
+        waiting: Waiting | None = None,
+    ) -> Portion:
+        """The next notices after a position, None for the present; when there are none, the first to come in `wait_s`.
+
+        Raises Expired, NotReached, Crowded, LogUnavailable.
+        """
+        portion, reached_at = await self._read(account, livemode, after, None, types, limit)
+        if portion.notices or wait_s <= 0 or self._stop.is_set():
+            return portion
+        waiter = _Waiter(
+            key_id=None if waiting is None else waiting.key_id,
+            account=account,
+            livemode=livemode,
+            types=types,
+            position=portion.position,
+            reached_at=reached_at,
+        )
+        self._add(waiter)
+        if waiting is not None:
+            waiting.begin()
+        self._wakeup.poke()  # something may have come since it was read
+        try:
+            async with asyncio.timeout(wait_s):
+                await waiter.woken.wait()
+            woken = True
+        except TimeoutError:
+            woken = False
+        finally:
+            self._remove(waiter)
+        if waiting is not None:
+            await waiting.end()
+        if not woken:
+            return Portion((), waiter.position)
+        portion, _ = await self._read(account, livemode, waiter.position, waiter.reached_at, types, limit)
+        return portion
+
+    def _add(self, waiter: _Waiter) -> None:
+        """Let one more wait. Raises Crowded."""
+        whose = (waiter.account, waiter.livemode)
+        if waiter.key_id is not None and self._keys[waiter.key_id] >= self._key_waiting_max:
+            raise Crowded("key")
+        if self._accounts[whose] >= self._account_waiting_max:
+            raise Crowded("account")
+        if len(self._waiting) >= self._waiting_max:
+            raise Crowded("process")
+        self._waiting.add(waiter)
+        self._accounts[whose] += 1
+        self._keys[waiter.key_id] += 1
+
+    def _remove(self, waiter: _Waiter) -> None:
+        self._waiting.discard(waiter)
+        whose = (waiter.account, waiter.livemode)
+        self._accounts[whose] -= 1
+        if not self._accounts[whose]:
+            del self._accounts[whose]
+        self._keys[waiter.key_id] -= 1
+        if not self._keys[waiter.key_id]:
+            del self._keys[waiter.key_id]
+
+    async def _read(
+        self,
+        account: str,
+        livemode: bool,
+        after: int | None,
+        since: datetime | None,
+        types: Sequence[str] | None,
+        limit: int,
+    ) -> tuple[Portion, datetime]:
+        rows = await self._fetch(self._read_feed, account, livemode, after, since, types, limit, self._bytes_enough)
+        head, oldest, reached_at = rows[0]["head"], rows[0]["oldest"], rows[0]["head_at"]
+        if after is None:
+            return Portion((), head), reached_at
+        if after < oldest:
+            raise Expired(oldest)
+        if after > head:
+            raise NotReached(head)
+        found = [row for row in rows if row["sequence"] is not None]
+        told = [Told(row["body"], None, (account, livemode)) for row in found]
+        older = await api_version.rendered(told, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        notices = [(row["sequence"], older.get(place, row["body"])) for place, row in enumerate(found)]
+        whole = len(found) < limit and sum(len(row["body"]) for row in found) < self._bytes_enough
+        return Portion(notices, head if whole else found[-1]["sequence"]), reached_at
+
+    async def _run(self) -> None:
+        retries = Retries(log, "feed")
+        while not self._stop.is_set():
+            await self._wakeup.wait(POLL_S)
+            if self._waiting:
+                try:
+                    await self._look()
+                except Exception as error:  # those who wait are not left without one who looks
+                    await retries.failed(error, self._stop)
+                else:
+                    retries.worked()
+
+    async def _look(self) -> None:
+        """See what is new to those who wait now, and wake whom it is for."""
+        looking = list(self._waiting)
+        first = min(looking, key=lambda waiter: waiter.position)
+        rows = await self._fetch(self._notices_since, first.position, first.reached_at)
+        if not rows:
+            return
+        last = {(row["account"], row["livemode"], row["type"]): row["sequence"] for row in rows}
+        of: dict[tuple[str, bool], list[str]] = {}
+        for account, livemode, type in last:
+            of.setdefault((account, livemode), []).append(type)
+        position, reached_at = max(last.values()), max(row["appended_at"] for row in rows)
+        for waiter in looking:
+            whose = (waiter.account, waiter.livemode)
+            if any(
+                (waiter.types is None or type in waiter.types) and last[*whose, type] > waiter.position
+                for type in of.get(whose, ())
+            ):
+                waiter.woken.set()  # its position stays, for it is to read what it was woken for
+            elif position > waiter.position:
+                waiter.position, waiter.reached_at = position, reached_at
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        return await self._pool.fetch(query, *arguments)

@@ -1,0 +1,110 @@
+"""Reading the notices with how they fare: each with the number of endpoints that still have to take it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from events.clock import Clock
+from events.database import Pool, load_sql
+from projections.notices import with_pending
+from projections.page_bytes import PAGE_BYTES_MAX
+from projections.read import Page, PageOf, UnknownCursor
+from webhooks.feed import api_version
+from webhooks.feed.api_version import Told
+
+KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
+TYPES_LOOKED_UP_MAX = 8  # of a list: so many are looked up one by one, more are looked for among all notices
+FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
+
+
+class Notices:
+    """The public feed, as `/v1/events` shows it."""
+
+    def __init__(self, pool: Pool, clock: Clock, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
+        self._pool = pool
+        self._page_bytes_max = page_bytes_max
+        self._clock = clock
+        self._get = load_sql("webhooks", "get_notice")
+        self._count = load_sql("webhooks", "count_notices")
+        self._list = load_sql("webhooks", "list_notices")
+        self._list_before = load_sql("webhooks", "list_notices_before")
+        self._list_of_types = load_sql("webhooks", "list_notices_of_types")
+        self._list_of_types_before = load_sql("webhooks", "list_notices_of_types_before")
+
+    async def one(self, account: str, livemode: bool, id: str) -> bytes | None:
+        """A notice; None when this account and mode have no such one, or not for 30 days."""
+        rows = await self._fetch(self._get, account, livemode, id, self._oldest())
+        return (await self._bodies(account, livemode, rows))[0] if rows else None
+
+    async def page(
+        self,
+        account: str,
+        livemode: bool,
+        page: PageOf,
+        *,
+        types: tuple[str, ...] | None = None,
+        delivered: bool | None = None,
+    ) -> Page:
+        """A page of notices, newest first, of `types` only, and only those every endpoint took or not.
+
+        Raises UnknownCursor.
+        """
+        backwards = page.ending_before is not None
+        cursor = page.ending_before if backwards else page.starting_after
+        sequence = None
+        if cursor is not None:
+            rows = await self._fetch(self._get, account, livemode, cursor, self._oldest())
+            if not rows:
+                raise UnknownCursor(cursor)
+            sequence = rows[0]["sequence"]
+        if types is not None and len(set(types)) <= TYPES_LOOKED_UP_MAX:
+            types = tuple(set(types))
+            query = self._list_of_types_before if backwards else self._list_of_types
+        else:
+            query = self._list_before if backwards else self._list
+        rows = await self._fetch(
+            query,
+            account,
+            livemode,
+            sequence,
+            self._earliest(page),
+            page.created_max,
+            page.limit + 1,
+            types,
+            delivered,
+            self._page_bytes_max,
+        )
+        fit = [row for row in rows if row["body"] is not None]
+        bodies = await self._bodies(account, livemode, fit)
+        if backwards:
+            bodies.reverse()
+        return Page(bodies, len(rows) > len(fit))
+
+    async def count(
+        self,
+        account: str,
+        livemode: bool,
+        page: PageOf,
+        *,
+        types: tuple[str, ...] | None = None,
+        delivered: bool | None = None,
+    ) -> int:
+        """How many notices there are on all pages of a list."""
+        bounds = (self._earliest(page), page.created_max)
+        rows = await self._fetch(self._count, account, livemode, *bounds, types, delivered)
+        count: int = rows[0]["count"]
+        return count
+
+    async def _bodies(self, account: str, livemode: bool, rows: Sequence[Any]) -> list[bytes]:
+        """Notices as they were told, in the version of their time."""
+        told = [Told(with_pending(row["body"], row["pending"]), None, (account, livemode)) for row in rows]
+        older = await api_version.rendered(told, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        return [older.get(place, notice.body) for place, notice in enumerate(told)]
+
+    def _earliest(self, page: PageOf) -> int:
+        return min(max(page.created_min, self._oldest()), FAR_S)
+
+    def _oldest(self) -> int:
+        return int(self._clock.now().timestamp()) - KEPT_S
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        return await self._pool.fetch(query, *arguments)

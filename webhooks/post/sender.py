@@ -1,0 +1,332 @@
+"""One signed POST, and what it came to: whatever a receiver does, it costs a bounded time and a bounded memory.
+
+The address of every connection is vetted as it is made; redirects are answers like any other, so nothing leads
+elsewhere. Through an egress proxy (webhooks/post/proxy.py) the address is vetted before the proxy is asked for it.
+Cookies, proxies of the environment and compressed answers are left alone. Connections are kept for the next POST to the
+same receiver as long as its answers are read to their end.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
+from functools import lru_cache
+from http import HTTPStatus
+from socket import socket
+from time import monotonic
+from types import TracebackType
+from typing import Self, cast
+
+import aiohttp
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+from webhooks import explanation
+from webhooks.outcome import Fault, Outcome
+from webhooks.post import proxy as egress
+from webhooks.post import signature
+from webhooks.post.answer import AnswerReader
+from webhooks.post.http1 import Target, Unanswered, Way, Wire
+from webhooks.post.proxy import Proxy
+from webhooks.post.receiver_url import ReceiverUrl
+from webhooks.post.resolver import Doubt, Lookup, Names
+from webhooks.post.ssrf import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
+
+CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
+TOTAL_TIMEOUT_S = 15.0  # to the end of the answer
+IN_FLIGHT_MAX = 512
+KEEPALIVE_S = 4.0  # shorter than the 5 s after which many servers hang up, so that they rarely do it to a new POST
+URLS_KEPT_MAX = 16_384
+ADDRESSES_MAX = 4  # of a name, that a proxy is asked for in turn
+PROBE_TIMEOUT_S = 1.0
+HEADERS = {
+    "Content-Type": "application/json; charset=utf-8",
+    "User-Agent": "Rollbook/0.1 (+webhooks)",
+    "Accept-Encoding": "identity",
+}
+NO_HEADERS: Mapping[str, str] = {}
+OWN_SHORTAGES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL})
+
+
+class Sender:
+    """Sends deliveries over one pool of connections; `async with` opens and closes it.
+
+    No more than `in_flight_max` are on their way at once: a further one waits for its turn, on none of the receiver's
+    time. `tls` is who is trusted, and as whom we show ourselves; unset: whom the system trusts, and nobody. `lookup`
+    resolves names; unset: the system's resolver.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
+        lookup: Lookup | None = None,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        in_flight_max: int = IN_FLIGHT_MAX,
+    ) -> None:
+        self._policy = policy
+        self._tls = tls
+        self._proxy = proxy
+        self._lookup = lookup
+        self._proxy_listens = Doubt(self._takes_connections)
+        self._connect_timeout_s = connect_timeout_s
+        self._total_timeout_s = total_timeout_s
+        self._turns = asyncio.Semaphore(in_flight_max)
+        self._vetted = lru_cache(URLS_KEPT_MAX)(self._vet)
+        self._names: Names | None = None
+        self._session: ClientSession | None = None
+        self._wire: Wire | None = None
+
+    async def __aenter__(self) -> Self:
+        self._names = Names(self._lookup)
+        timeout = ClientTimeout(total=None, connect=self._connect_timeout_s)
+        self._session = ClientSession(
+            connector=TCPConnector(
+                limit=0,  # ours is `in_flight_max`; waiting inside would count as the receiver's delay
+                keepalive_timeout=KEEPALIVE_S,
+                resolver=self._names,
+                use_dns_cache=False,  # it has one
+                socket_factory=self._open_socket,
+                ssl=self._tls or True,
+            ),
+            timeout=timeout,
+            cookie_jar=DummyCookieJar(),
+        )
+        self._wire = Wire(
+            self._session, HEADERS, timeout=timeout, proxy=None if self._proxy is None else self._proxy.url
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None, "opened before it is closed"
+        assert self._names is not None
+        await self._session.close()
+        await self._names.close()
+        self._session = self._names = self._wire = None
+        self._vetted.cache_clear()
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        secrets: Iterable[str],
+        *,
+        id: str,
+        timestamp: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Outcome:
+        """Send `body` as it is, signed with each of `secrets` at `timestamp` (Unix seconds) under the notice's `id`.
+
+        `headers` are sent beside those that sign.
+
+        Never raises for what the receiver, the network or the URL does: that is the outcome.
+        """
+        try:
+            target = self._vetted(url)
+        except UrlRefused:
+            return Outcome(fault="address_refused", duration_ms=0)
+        signed = {**headers, **signature.headers(body, secrets, id=id, timestamp=timestamp)}
+        async with self._turns:
+            began = monotonic()
+            attempt = _Attempt()
+            _current.set(attempt)
+            error: Exception | None = None
+            try:
+                async with asyncio.timeout(self._total_timeout_s):
+                    await self._exchange(attempt, target, body, signed)
+            except (TimeoutError, AddressRefused, _NameFailed, Unanswered, aiohttp.ClientError) as raised:
+                error = raised
+            duration_ms = round((monotonic() - began) * 1000)
+            answer = attempt.answer
+            code = await self._code(error, attempt, target) if error is not None or self._proxy is not None else None
+        return Outcome(
+            status=answer.status,
+            fault=cast(Fault, explanation.fault_of(code)),
+            code=code,
+            duration_ms=duration_ms,
+            excerpt=answer.excerpt,
+            retry_after=answer.retry_after,
+        )
+
+    def _vet(self, url: str) -> Target:
+        """What to post to. Raises UrlRefused."""
+        assert self._wire is not None, "the sender is open"
+        return self._wire.target(self._policy.vet_url(url))
+
+    async def _exchange(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
+        """Post and read; once more when a kept connection turns out to have been closed by the receiver meanwhile."""
+        try:
+            await self._post_and_read(attempt, target, body, headers)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if attempt.connected or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+            attempt.open = False
+            attempt.answer = AnswerReader()
+            await self._post_and_read(attempt, target, body, headers)
+
+    async def _post_and_read(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
+        """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
+        assert self._wire is not None, "the sender is open"
+        if self._proxy is None:
+            connection = await self._wire.connect(target, None)
+            await self._wire.post(connection, target, None, body, headers, attempt.answer)
+            return
+        *others, last = await self._ways(self._proxy, target.url)
+        for way in others:
+            try:
+                connection = await self._wire.connect(target, way)
+            except aiohttp.ClientHttpProxyError as error:
+                if not egress.blames_receiver(error.status, error.headers or {}):
+                    raise
+            else:
+                break
+        else:
+            way, connection = last, await self._wire.connect(target, last)
+        attempt.open = True
+        await self._wire.post(connection, target, way, body, headers, attempt.answer)
+
+    async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list[Way]:
+        """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
+
+        Raises:
+            AddressRefused: none of them may be called.
+            _NameFailed: there is none.
+        """
+        if proxy.resolves or is_address(target.host):
+            return [Way(target.origin)]
+        assert self._names is not None, "the sender is open"
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                found = [each["host"] for each in await self._names.resolve(target.host, target.port)]
+        except OSError as error:
+            raise _NameFailed(None if isinstance(error, TimeoutError) else error) from error
+        vetted = [address for address in found if self._policy.allowed(address)]
+        if not vetted:
+            raise AddressRefused(target.host, target.port, "no address of it is open")
+        name = target.host if target.scheme == "https" else None
+        return [Way(target.origin.with_host(address), name) for address in vetted[:ADDRESSES_MAX]]
+
+    def _open_socket(self, found: AddrInfo) -> socket:
+        attempt = _current.get()
+        if self._proxy is not None:  # all there is to connect to is the proxy, which is the operator's word
+            attempt.connected = True
+            family, kind, protocol, *_ = found
+            return socket(family, kind, protocol)
+        try:
+            opened = self._policy.open_socket(found)
+        except AddressRefused:
+            attempt.refused = True
+            raise
+        attempt.connected = True
+        return opened
+
+    async def _code(self, error: Exception | None, attempt: "_Attempt", target: Target) -> str | None:
+        """What went wrong, and on whose side: see webhooks/explanation.py. Once there is a status, nothing did."""
+        status = attempt.answer.status
+        if status is not None:
+            ours = self._proxy is not None and target.url.scheme == "http"
+            return "proxy" if ours and status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else None
+        match error:
+            case None:
+                return None
+            case AddressRefused():
+                return "address_refused"
+            case aiohttp.ClientConnectorError(os_error=OSError(errno=number)) if number in OWN_SHORTAGES:
+                return "exhausted"
+            case _NameFailed():
+                return await self._name_fault(error.reason)
+        if self._proxy is not None and not attempt.open:
+            return await self._proxy_code(error, self._proxy)
+        match error:
+            case aiohttp.ClientConnectorDNSError():
+                return await self._name_fault(error.os_error)
+            case aiohttp.ConnectionTimeoutError() if not (attempt.connected or attempt.refused):
+                return await self._name_fault(None)
+            case _:
+                return _code(error, attempt)
+
+    async def _name_fault(self, reason: OSError | None) -> Fault:
+        assert self._names is not None, "the sender is open"
+        return "resolver" if await self._names.ours_to_blame(reason) else "dns"
+
+    async def _proxy_code(self, error: Exception, proxy: Proxy) -> str:
+        """What it is that nothing went through the proxy: a tunnel that broke as TLS began was there."""
+        match error:
+            case aiohttp.ClientHttpProxyError():
+                return "connect.proxy" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
+            case aiohttp.ClientSSLError() if (error.host, error.port) != proxy.place:
+                return _tls_code(error)
+            case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.place:
+                return "connect.proxy"
+            case TimeoutError():
+                # It waits for the receiver, if it waits: one that takes no connection keeps us waiting itself.
+                return "connect.proxy" if await self._proxy_listens.works() else "proxy"
+            case _:
+                return "proxy"
+
+    async def _takes_connections(self) -> bool:
+        assert self._proxy is not None
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(*self._proxy.place)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+class _NameFailed(Exception):
+    """A name did not resolve; without a `reason` there was silence."""
+
+    def __init__(self, reason: OSError | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Attempt:
+    """What is known of an attempt while it is in flight."""
+
+    __slots__ = ("answer", "connected", "open", "refused")
+
+    def __init__(self) -> None:
+        self.connected = False  # or tried to, to an address that policy allows; False on a kept connection too
+        self.open = False  # through a proxy: all the way, TLS and all
+        self.refused = False  # policy forbids an address of the host
+        self.answer = AnswerReader()
+
+
+# The connector knows nothing of attempts; the tasks it connects in inherit the context of the one that posts.
+_current: ContextVar[_Attempt] = ContextVar("attempt")
+
+
+def _code(error: Exception, attempt: _Attempt) -> str:
+    """What went wrong between us and a receiver, or with its answer."""
+    match error:
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return _tls_code(error)
+        case aiohttp.ClientConnectorError() if attempt.refused and not attempt.connected:
+            return "address_refused"
+        case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
+            return "tls.closed"  # by asyncio, which names no cause
+        case aiohttp.ClientConnectorError():
+            return explanation.of_connection(error.os_error)
+        case aiohttp.ConnectionTimeoutError():
+            return "connect.timeout"
+        case TimeoutError():
+            return "timeout"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "reset"
+        case Unanswered():
+            return f"protocol.{error.why}"
+        case _:
+            return "protocol"
+
+
+def _tls_code(error: Exception) -> str:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+    return explanation.of_tls(cause or getattr(error, "os_error", None))

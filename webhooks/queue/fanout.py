@@ -1,0 +1,109 @@
+"""Fan-out: a notice becomes one delivery for each endpoint that wants it, whoever brings it and how often.
+
+It happens in Postgres, in one transaction a batch: see webhooks/sql/functions/fan_out.sql for the rule that makes it
+happen once.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from events.database import DedicatedConnection
+from webhooks.queue.metrics import FanOutMeasures
+from webhooks.queue.store import LOOKUPS_ONLY
+
+AHEAD_OF_FLOOR = (
+    "SELECT webhooks.fan_out(ARRAY(SELECT n.sequence FROM projections.notice n, webhooks.floor f "
+    "WHERE n.sequence > f.sequence AND n.appended_at >= f.appended_at ORDER BY n.sequence LIMIT $1))"
+)
+
+
+class Progress(NamedTuple):
+    """What one step along the log came to."""
+
+    passed: int  # notices the floor moved over
+    missed: int  # of those, fanned out only now
+    made: int  # deliveries
+    in_order: bool  # some endpoints are told in order: see `catch_up_in_order`
+
+
+class InOrder(NamedTuple):
+    """What one step along the log came to, for endpoints that are told in order."""
+
+    passed: int  # notices
+    made: int  # deliveries
+
+
+class Recovered(NamedTuple):
+    """What one step of recovering came to."""
+
+    done: int  # deliveries made or canceled
+    more: bool  # there is more to do
+
+
+class FanOut:
+    """Fans out over a connection of its own. Calls do not overlap, and each raises LogUnavailable without it."""
+
+    def __init__(self, dsn: str, measures: FanOutMeasures | None = None) -> None:
+        self.measures = measures or FanOutMeasures()
+        self._connection = DedicatedConnection(dsn, application="fan-out", **LOOKUPS_ONLY)
+
+    async def fan_out(self, sequences: Sequence[int]) -> int:
+        """Fan out those of these notices that are not yet; gives the number of deliveries. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT webhooks.fan_out($1)", sequences)
+        made: int = rows[0][0]
+        self.measures.batches += 1
+        self.measures.notices += len(sequences)
+        self.measures.deliveries += made
+        return made
+
+    async def look_ahead(self, batch: int) -> int:
+        """Fan out a part of the next `batch` notices in which accounts take turns; gives the deliveries made.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._connection.fetch(AHEAD_OF_FLOOR, batch)
+        made: int = rows[0][0]
+        self.measures.deliveries += made
+        return made
+
+    async def catch_up(self, delay: timedelta, batch: int) -> Progress:
+        """Move the floor over at most `batch` notices, fanning out those that nobody has for `delay`.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up($1, $2)", delay, batch)
+        progress = Progress(*rows[0])
+        if progress.missed:
+            self.measures.batches += 1
+            self.measures.notices += progress.missed
+            self.measures.deliveries += progress.made
+        return progress
+
+    async def catch_up_in_order(self, batch: int) -> InOrder:
+        """Fan out at most `batch` notices below the floor to endpoints that are told in order.
+
+        Raises LogUnavailable.
+        """
+        rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up_in_order($1)", batch)
+        step = InOrder(*rows[0])
+        self.measures.deliveries += step.made
+        return step
+
+    async def recover(self, batch: int, outstanding_max: int) -> Recovered:
+        """Bring a part of what endpoints missed; see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT * FROM webhooks.recover($1, $2)", batch, outstanding_max)
+        recovered = Recovered(*rows[0])
+        self.measures.recovered += recovered.done
+        return recovered
+
+    async def sweep(self, batch: int) -> int:
+        """Remove deliveries that nothing needs any more, at most `batch` of a sort. Raises LogUnavailable."""
+        rows = await self._connection.fetch("SELECT webhooks.sweep($1)", batch)
+        swept: int = rows[0][0]
+        self.measures.swept += swept
+        return swept
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._connection.close()

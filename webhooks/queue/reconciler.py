@@ -1,0 +1,154 @@
+"""The reconciler: follows the notices themselves, so that each is fanned out even when no message told of it.
+
+With a broker it gives the queue a few seconds before it goes around it. Without one it waits for nothing, and is how
+webhooks are fed. Several at once do no harm: they take turns at the floor.
+
+Endpoints that are told in order are fanned out to here and nowhere else, behind the floor: with a broker, as soon as
+what came through the queue lets the floor move.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from events.availability import Retries
+from events.errors import LogUnavailable
+from webhooks.queue.fanout import FanOut
+
+log = structlog.get_logger("webhooks")
+
+BATCH_MAX = 500
+PART = 5_000  # deliveries made of a part of the log, after which others may wait that come later in it
+AHEAD = 10  # batches that are looked through for them
+POLL_S = 1.0
+SWEEP_EVERY_S = 60.0
+SWEPT_MAX = 1_000
+RECOVER_EVERY_S = 0.25
+RECOVERED_MAX = 1_000  # notices gone through at a time, for each endpoint
+OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
+
+
+class Wakeup(Protocol):
+    """Tells that there may be something to do; a hint, never a promise."""
+
+    def poke(self) -> None:
+        """Wake whoever waits, now or next."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when woken since the last wait, or after `timeout_s`."""
+        ...
+
+
+class Reconciler:
+    """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
+
+    `wakeup` tells of new notices, `marked` of those that others fanned out; `made` is called when there are deliveries
+    to send.
+    """
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        wakeup: Wakeup,
+        *,
+        delay_s: float = 5.0,
+        poll_s: float = POLL_S,
+        batch_max: int = BATCH_MAX,
+        made: Callable[[], None] | None = None,
+        marked: Wakeup | None = None,
+    ) -> None:
+        self._fan_out = fan_out
+        self._wakeup = wakeup
+        self._delay = timedelta(seconds=delay_s)
+        self._poll_s = poll_s
+        self._batch_max = batch_max
+        self._made = made
+        self._marked = marked
+        self._in_order = False
+        self._recovering = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until told to stop. What is missing at the start is waited for."""
+        retries = Retries(log, "reconciler")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stop_waiting(stop))
+            while not stop.is_set():
+                try:
+                    await self._follow(stop, retries)
+                except (LogUnavailable, asyncpg.PostgresError) as error:
+                    await retries.failed(error, stop)
+            await self._fan_out.close()
+
+    async def _follow(self, stop: asyncio.Event, retries: Retries) -> None:
+        now = asyncio.get_running_loop().time
+        sweep_at = recover_at = now()
+        while not stop.is_set():
+            await self.catch_up()
+            if now() >= recover_at:
+                self._recovering = await self.recover()
+                recover_at = now() + RECOVER_EVERY_S
+            if now() >= sweep_at:
+                swept = await self._fan_out.sweep(SWEPT_MAX)
+                sweep_at = now() if swept == SWEPT_MAX else now() + SWEEP_EVERY_S
+            retries.worked()
+            await self._rest(stop)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until there may be something to do: at once when woken, unless others are given time for it anyway."""
+        rest_s = min(self._poll_s, RECOVER_EVERY_S) if self._recovering else self._poll_s
+        if self._in_order and self._marked is not None:
+            await self._marked.wait(rest_s)
+        elif self._delay:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), rest_s)
+        else:
+            await self._wakeup.wait(rest_s)
+
+    async def recover(self) -> bool:
+        """Bring a part of what endpoints missed; gives whether there is more."""
+        step = await self._fan_out.recover(RECOVERED_MAX, OUTSTANDING_MAX)
+        if step.done and self._made is not None:
+            self._made()
+        return step.more
+
+    async def catch_up(self) -> int:
+        """Go to the end of the log, or to the first notice that is given more time; gives the deliveries made."""
+        made = 0
+        while True:
+            step = await self._fan_out.catch_up(self._delay, self._batch_max)
+            made += step.made
+            if step.made and self._made is not None:
+                self._made()
+            if step.missed and self._delay:
+                self._fan_out.measures.found += step.missed
+                log.warning("notices.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
+            self._in_order = step.in_order
+            if step.in_order:
+                made += await self._catch_up_in_order()
+            if step.made >= PART:  # the log goes on with more of the same, maybe: meanwhile others have their turn
+                made += await self._fan_out.look_ahead(self._batch_max * AHEAD)
+            elif step.passed < self._batch_max and step.missed <= 1:
+                return made
+
+    async def _catch_up_in_order(self) -> int:
+        """Go to the floor with what endpoints are told in order; gives the deliveries made."""
+        made = 0
+        while True:
+            step = await self._fan_out.catch_up_in_order(self._batch_max)
+            made += step.made
+            if step.made and self._made is not None:
+                self._made()
+            if step.passed < self._batch_max:
+                return made
+
+    async def _stop_waiting(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wakeup.poke()
+        if self._marked is not None:
+            self._marked.poke()

@@ -1,0 +1,127 @@
+"""Lanes in Postgres: one round trip records what attempts came to and brings the deliveries to send next.
+
+See webhooks/sql/functions/turn.sql, which does it all.
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from events.database import PINNED_PLANS, DedicatedConnection, load_sql
+from events.errors import LogUnavailable
+from webhooks.feed import api_version
+from webhooks.feed.api_version import Told, Wanted
+from webhooks.queue.lane import Lane
+from webhooks.queue.turn import LEASE_S, ROOM_MAX, Endpoint, Head, Report, Result, Turn
+
+log = structlog.get_logger("webhooks")
+
+# A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
+LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
+
+
+class Lanes:
+    """Leases lanes for one worker, over a connection of its own. Turns do not overlap."""
+
+    def __init__(self, dsn: str, *, lease_s: float = LEASE_S) -> None:
+        self.lease_s = lease_s
+        self._worker: UUID = uuid4()
+        self._connection = DedicatedConnection(dsn, application="worker", **LOOKUPS_ONLY)
+        self._coupons = load_sql("webhooks", "get_coupons")
+
+    async def turn(
+        self,
+        reports: Sequence[Report],
+        results: Sequence[Result],
+        *,
+        claims: int,
+        room: int = ROOM_MAX,
+        full: Sequence[str] = (),
+        crowded: Sequence[str] = (),
+        proven: bool = False,
+        held: Sequence[str] | None = None,
+    ) -> Turn:
+        """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+
+        Raises LogUnavailable, when what was told may or may not be recorded.
+        """
+        rows = await self._connection.fetch(
+            "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            self._worker,
+            self.lease_s,
+            [(*report[:-1], *_columns(report.lane)) for report in reports],
+            results,
+            held,
+            claims,
+            proven,
+            room,
+            full,
+            crowded,
+        )
+        moment, lost, served, heads, claimed, shares = rows[0]
+        return Turn(
+            moment,
+            lost or (),
+            [
+                (Endpoint(*row[:FACTS])._replace(share=share), _lane(row))
+                for row, share in zip(served or (), shares or (), strict=True)
+            ],
+            await self._in_their_versions([Head(*row) for row in heads or ()]),
+            claimed,
+        )
+
+    async def _in_their_versions(self, heads: list[Head]) -> list[Head]:
+        """Each with the body that its endpoint is to receive."""
+        whole = [(place, head) for place, head in enumerate(heads) if head.body is not None]
+        notices = [Told(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
+        try:
+            rendered = await api_version.rendered(notices, self._find)
+        except LogUnavailable:
+            raise
+        except Exception:  # of one notice or another: the rest are sent
+            rendered = {}
+            for found, notice in enumerate(notices):
+                try:
+                    alone = await api_version.rendered([notice], self._find)
+                except LogUnavailable:
+                    raise
+                except Exception as error:
+                    place, head = whole[found]
+                    heads[place] = head._replace(broken=True)
+                    log.exception("notice.unrenderable", notice=head.notice_id, error=type(error).__name__)
+                else:
+                    if alone:
+                        rendered[found] = alone[0]
+        for found, body in rendered.items():
+            place, head = whole[found]
+            heads[place] = head._replace(body=body)
+        return heads
+
+    async def set_aside(self, reasons: Mapping[str, str]) -> None:
+        """Let lanes go whose stored data cannot be worked with, each for its reason. Raises LogUnavailable."""
+        await self._connection.fetch(
+            "SELECT webhooks.set_aside($1, $2, $3)", self._worker, list(reasons), list(reasons.values())
+        )
+
+    async def suspects(self, claims: int) -> Mapping[str, str]:
+        """The lanes that may have made a turn fail which was to lease so many, and why. Raises LogUnavailable."""
+        return dict(await self._connection.fetch("SELECT * FROM webhooks.suspects($1, $2)", self._worker, claims))
+
+    async def _find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
+        rows = await self._connection.fetch(self._coupons, *map(list, zip(*wanted, strict=True)))
+        return {(row["endpoint_id"], row["id"]): row["body"] for row in rows}
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._connection.close()
+
+
+FACTS = len(Endpoint._fields) - 1  # the share is not in the row
+_columns = attrgetter(*Lane.__slots__)
+
+
+def _lane(row: Sequence[Any]) -> Lane:
+    return Lane(**dict(zip(Lane.__slots__, row[FACTS:], strict=True)))
