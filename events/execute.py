@@ -7,7 +7,6 @@ to change, is decided again on what the log holds.
 
 import asyncio
 import random
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -19,27 +18,32 @@ from events.errors import AlreadyAnswered, LockTimeout, LogUnavailable, Missing,
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import SubjectKey
-from events.record import Append, Draft, Loaded, Origin, Receipt
+from events.record import Append, Draft, Loaded, Origin, Receipt, Record
+from events.stream_cache import StreamCache
 from events.unit_of_work import Act, Part, UnitOfWork
 
 TRIES_MAX = 32
 PAUSE_S_MAX = 0.01  # before a further try, by chance: so that two processes do not keep step, one always first
 LOCK_TIMEOUT_S = 10.0
-REMEMBERED_MAX = 4096
 
 
 class Executor:
     """Carries out commands on any kind of stream."""
 
     def __init__(
-        self, log: Log, codec: Codec, master_keys: MasterKeys, rows_of: RowsOf, *, remembered_max: int = REMEMBERED_MAX
+        self,
+        log: Log,
+        codec: Codec,
+        master_keys: MasterKeys,
+        rows_of: RowsOf,
+        *,
+        remembered: StreamCache | None = None,
     ) -> None:
         self._log = log
         self._codec = codec
         self._master_keys = master_keys
         self._rows_of = rows_of
-        self._remembered: OrderedDict[str, Held[Any]] = OrderedDict()
-        self._remembered_max = remembered_max
+        self._remembered = StreamCache() if remembered is None else remembered
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def create(
@@ -84,14 +88,14 @@ class Executor:
                 try:
                     return await self._carry_out(decider, stream, held, command, origin, reply, key_use, None, fresh)
                 except _DecideAgain:
-                    self._remembered.pop(stream, None)
+                    self._remembered.forget(stream)
                 except StaleStream:
-                    self._remembered.pop(stream, None)
+                    self._remembered.forget(stream)
                     await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
                 except Missing as missing:
                     raise await self._with_hint(missing, stream, origin) from None
                 except (LogUnavailable, AlreadyAnswered):
-                    self._remembered.pop(stream, None)
+                    self._remembered.forget(stream)
                     raise
             raise LockTimeout
 
@@ -132,13 +136,13 @@ class Executor:
                         if part.drafts:
                             link, version = part.drafts[-1].hash, part.drafts[-1].version
                             held = Held(part.state, version, link, part.key, origin.account, origin.livemode)
-                            self._remember(part.stream, held)
+                            self._remembered.put(part.stream, held, _bytes(part.drafts))
                     return answer
             raise LockTimeout
 
     def _forget_parts(self, unit: UnitOfWork) -> None:
         for part in unit.parts:
-            self._remembered.pop(part.stream, None)
+            self._remembered.forget(part.stream)
 
     async def state(self, decider: Decider[State], id: str, origin: Origin) -> State:
         """The state of an object as the log has it; the initial one when this account and mode have no such object."""
@@ -152,7 +156,7 @@ class Executor:
 
     def forget(self, stream: str) -> None:
         """Forget what was folded of a stream."""
-        self._remembered.pop(stream, None)
+        self._remembered.forget(stream)
 
     async def _carry_out(
         self,
@@ -216,7 +220,8 @@ class Executor:
             )
         )
         if drafts:
-            self._remember(stream, Held(state, version, link, held.key, origin.account, origin.livemode))
+            reached = Held(state, version, link, held.key, origin.account, origin.livemode)
+            self._remembered.put(stream, reached, _bytes(drafts))
         return answer
 
     def _draft(
@@ -240,16 +245,10 @@ class Executor:
         held = fold(decider, self._codec, self._master_keys, stream, loaded)
         if held is None:
             return Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
-        self._remember(stream, held)
+        self._remembered.put(stream, held, _bytes(loaded.records))
         if held.account != origin.account or held.livemode != origin.livemode:
             return held._replace(state=decider.initial, version=0)
         return held
-
-    def _remember(self, stream: str, held: Held[Any]) -> None:
-        self._remembered[stream] = held
-        self._remembered.move_to_end(stream)
-        if len(self._remembered) > self._remembered_max:
-            self._remembered.popitem(last=False)
 
     async def _with_hint(self, missing: Missing, stream: str, origin: Origin) -> Missing:
         """Tell a caller who took the wrong key that the object exists in the other mode."""
@@ -322,6 +321,10 @@ class _Keeper:
             link = draft.hash
             drafts.append(draft)
         part.drafts = tuple(drafts)
+
+
+def _bytes(stored: Iterable[Draft | Record]) -> int:
+    return sum(len(each.payload) for each in stored)
 
 
 class _DecideAgain(Exception):

@@ -16,6 +16,7 @@ from events.keys import MasterKeys
 from events.log import Log
 from events.personal import KEY_BYTES
 from events.record import Origin
+from events.stream_cache import StreamCache
 from service.wiring import codec
 from tests.events.times import NOON
 
@@ -47,7 +48,9 @@ class House:
     executor: Executor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.executor = Executor(self.log, self.codec, KEYS, self.rows_of, remembered_max=self.remembered_max)
+        self.executor = Executor(
+            self.log, self.codec, KEYS, self.rows_of, remembered=StreamCache(streams_max=self.remembered_max)
+        )
 
     async def create(self, id: str = ID, origin: Origin = TEST, key_use: KeyUse | None = None, **patch: Any) -> Reply:
         """Create a customer."""
