@@ -17,10 +17,14 @@ END $rollbook$;
 def setup_statement(owner: str, processes: str | None = None) -> str:
     """The one statement that a superuser executes once a server; executed again it changes nothing.
 
-    `owner` migrates and owns the database; `processes` is who api, relay and worker log in as, made when it is not
-    there, without a password.
+    `owner` migrates and owns the database; `processes` is the role that api, relay and worker log in as. Both are
+    created, without a password, where they do not exist.
     """
-    lines = [*_ensure(SERVICE_ROLE, "NOLOGIN"), f"    GRANT {SERVICE_ROLE} TO {_quoted(owner)};"]
+    lines = [
+        *_ensure(SERVICE_ROLE, "NOLOGIN"),
+        *_ensure(owner, "LOGIN"),
+        f"    GRANT {SERVICE_ROLE} TO {_quoted(owner)};",
+    ]
     if processes is not None:
         lines += [*_ensure(processes, "LOGIN"), f"    GRANT {SERVICE_ROLE} TO {_quoted(processes)};"]
     return STATEMENT.format(body="\n".join(lines))

@@ -100,7 +100,6 @@ async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_pa
     owner, processes = f'own"er_{suffix}', f"processes_{suffix}"
     said = await said_by(database, tmp_path, "roles", "--sql", "--owner", owner, "--processes", processes)
     superuser = await asyncpg.connect(database)
-    await superuser.execute(f"""CREATE ROLE "own""er_{suffix}" LOGIN""")
     try:
         for _ in range(2):
             await superuser.execute(said)
