@@ -9,8 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from service.exposition import Families, RequestCounts
-from webhooks.dispatch.metrics import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMeasures
-from webhooks.queue.lag import COUNTED_MAX, Onlooker
+from webhooks.dispatch.metrics import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMetrics
+from webhooks.queue.lag import COUNTED_MAX, LagMonitor
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -49,20 +49,20 @@ class Readings(Collector):
 class Attempts(Collector):
     """What a worker's attempts came to."""
 
-    def __init__(self, measures: DeliveryMeasures) -> None:
-        self._measures = measures
+    def __init__(self, metrics: DeliveryMetrics) -> None:
+        self._metrics = metrics
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """The counts so far, in Prometheus' families."""
-        measures = self._measures
+        metrics = self._metrics
         attempts = CounterMetricFamily("webhooks_attempts", "Attempts, by what they came to.", labels=("outcome",))
         for outcome in (*ATTEMPT_OUTCOMES.values(), OWN_FAULT):
-            attempts.add_metric((outcome,), measures.outcomes[outcome])
+            attempts.add_metric((outcome,), metrics.outcomes[outcome])
         yield attempts
         faults = CounterMetricFamily(
             "webhooks_attempt_faults", "Attempts that were not delivered, by why not.", labels=("fault",)
         )
-        for fault, count in sorted(measures.faults.items()):
+        for fault, count in sorted(metrics.faults.items()):
             faults.add_metric((fault,), count)
         yield faults
         aside = CounterMetricFamily(
@@ -70,7 +70,7 @@ class Attempts(Collector):
             "Lanes whose stored data could not be worked with, by why not.",
             labels=("reason",),
         )
-        for reason, count in sorted(measures.set_aside.items()):
+        for reason, count in sorted(metrics.set_aside.items()):
             aside.add_metric((reason,), count)
         yield aside
         by_endpoint = CounterMetricFamily(
@@ -78,25 +78,25 @@ class Attempts(Collector):
             "Attempts by endpoint, of those that were attempted within the last hour, and by what they came to.",
             labels=("endpoint", "outcome"),
         )
-        for endpoint, outcomes in measures.by_endpoint():
+        for endpoint, outcomes in metrics.by_endpoint():
             for outcome, count in sorted(outcomes.items()):
                 by_endpoint.add_metric((endpoint, outcome), count)
         yield by_endpoint
         seconds = HistogramMetricFamily("webhooks_attempt_seconds", "Time that an attempt took.")
-        seconds.add_metric((), _cumulated(ATTEMPT_BOUNDS_S, measures.buckets), measures.attempt_s)
+        seconds.add_metric((), _cumulated(ATTEMPT_BOUNDS_S, metrics.buckets), metrics.attempt_s)
         yield seconds
 
 
 class OfBacklog(Collector):
     """How things stand for all processes together, as was seen last; nothing while nobody can tell."""
 
-    def __init__(self, onlooker: Onlooker, *, broker: bool) -> None:
-        self._onlooker = onlooker
+    def __init__(self, lag_monitor: LagMonitor, *, broker: bool) -> None:
+        self._lag_monitor = lag_monitor
         self._broker = broker
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The numbers, in Prometheus' families."""
-        seen = self._onlooker.seen
+        seen = self._lag_monitor.seen
         if seen is None:
             return
         if self._broker:

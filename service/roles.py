@@ -43,7 +43,7 @@ from service.http.door import Door
 from service.http.protocol import ApiRunner
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
-from webhooks.endpoints.status import Standings
+from webhooks.endpoints.status import Statuses
 from webhooks.feed.feed import Feed
 from webhooks.feed.notices import Notices
 from webhooks.queue.deliveries import Deliveries
@@ -173,7 +173,7 @@ async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
             clock=core.clock,
             notices=Notices(core.pool, core.clock, page_bytes_max=settings.page_bytes_max),
             deliveries=Deliveries(core.pool),
-            standings=Standings(core.pool, core.clock),
+            statuses=Statuses(core.pool, core.clock),
             feed=feed,
             policy=egress.policy(settings),
             metrics=core.metrics,

@@ -77,7 +77,7 @@ async def show(core: Core, out: Output) -> None:
     url, known = _broker(core), await subscribers.known(core.pool)
     rows, documents = [], []
     for subscriber in known:
-        numbers = await subscribers.standing(url, subscriber)
+        numbers = await subscribers.status(url, subscriber)
         shown = ["missing" if number is None else str(number) for number in numbers]
         rows.append((subscriber.name, subscriber.queue, *shown, " ".join(subscriber.bindings)))
         ready, consumers, dead = numbers

@@ -15,9 +15,9 @@ from webhooks.broker.consumer import Consumer
 from webhooks.broker.relay import Relay
 from webhooks.broker.subscribers import WithSubscribers
 from webhooks.dispatch.worker import Worker
-from webhooks.endpoints.monitor import Watch
+from webhooks.endpoints.monitor import FailureMonitor
 from webhooks.queue.fanout import FanOut
-from webhooks.queue.lag import Onlooker
+from webhooks.queue.lag import LagMonitor
 from webhooks.queue.reconciler import Reconciler
 from webhooks.queue.store import Lanes
 
@@ -73,22 +73,22 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         drain_s=settings.drain_s,
         gone=gone.poke,
     )
-    watch = Watch(core.pool, core.executor, core.clock, gone)
+    monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
     _tell(core, fan_out, delivering)
-    readings.count("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: watch.told)
-    readings.count("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: watch.disabled)
-    onlooker = Onlooker(core.pool, every_s=settings.look_every_s)
-    readings.include(OfBacklog(onlooker, broker=settings.amqp_url is not None))
+    readings.count("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: monitor.told)
+    readings.count("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: monitor.disabled)
+    lag_monitor = LagMonitor(core.pool, every_s=settings.look_every_s)
+    readings.include(OfBacklog(lag_monitor, broker=settings.amqp_url is not None))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(made.run(stop))
         tasks.create_task(reconciler.run(stop))
         tasks.create_task(delivering.run(stop))
-        tasks.create_task(watch.run(stop))
-        tasks.create_task(onlooker.run(stop))
+        tasks.create_task(monitor.run(stop))
+        tasks.create_task(lag_monitor.run(stop))
         tasks.create_task(_follow_for_search(core, stop))
         if settings.amqp_url is not None:
-            from_queue = FanOut(core.dsn, fan_out.measures)
+            from_queue = FanOut(core.dsn, fan_out.metrics)
             consumer = Consumer(
                 settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out, marked=marked.poke
             )
@@ -106,7 +106,7 @@ async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
 
 
 def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
-    readings, fanned, delivered = core.metrics.readings, fan_out.measures, delivering.measures
+    readings, fanned, delivered = core.metrics.readings, fan_out.metrics, delivering.metrics
     readings.include(Attempts(delivered))
     readings.count("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
     readings.count("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)

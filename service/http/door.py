@@ -49,7 +49,7 @@ from service.http.limits.shed import Shed, TimedOut
 from service.http.masking import masked
 from service.http.permissions import ALWAYS, NOTHING, Beside
 from service.metrics import Metrics
-from webhooks.endpoints.status import Standings
+from webhooks.endpoints.status import Statuses
 from webhooks.feed.feed import Feed
 from webhooks.feed.notices import Notices
 from webhooks.post.ssrf import Policy
@@ -143,7 +143,7 @@ class Door:
     clock: Clock
     notices: Notices
     deliveries: Deliveries
-    standings: Standings
+    statuses: Statuses
     feed: Feed
     policy: Policy
     metrics: Metrics

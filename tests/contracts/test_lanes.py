@@ -188,11 +188,11 @@ def house(request: pytest.FixtureRequest) -> House:
 
 
 def report(
-    turn: Turn, *, known: Sequence[int] = (), want: int = 0, lane: Lane = NEW, touched: bool = True, spare: int = 0
+    turn: Turn, *, known: Sequence[int] = (), want: int = 0, lane: Lane = NEW, touched: bool = True, recovered: int = 0
 ) -> Report:
     """A report of the first lane of a turn."""
     told, _ = turn.served[0]
-    return Report(told.id, told.version, touched, known, want, spare, lane)
+    return Report(told.id, told.version, touched, known, want, recovered, lane)
 
 
 def took(head: Head) -> Result:
@@ -374,7 +374,10 @@ async def test_recovered_deliveries_have_places_of_their_own(house: House) -> No
     live = await house.deliver(4)
     lanes = house.lanes()
     turn = await lanes.turn([], [], claims=1)
-    more = [await lanes.turn([report(turn, want=want, spare=spare)], [], claims=0) for want, spare in ((2, 0), (1, 3))]
+    more = [
+        await lanes.turn([report(turn, want=want, recovered=recovered)], [], claims=0)
+        for want, recovered in ((2, 0), (1, 3))
+    ]
     assert [given(each) for each in more] == [live[:2], [*recovered[:3], live[0]]]
     assert [head.recovered for head in more[1].heads] == [True] * 3 + [False]
 
@@ -465,15 +468,15 @@ async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_wor
     assert [endpoint.id for endpoint, _ in again.served] == [unknown]
 
 
-async def test_only_proven_lanes_are_leased_when_that_is_asked(house: House) -> None:
+async def test_only_responsive_lanes_are_leased_when_that_is_asked(house: House) -> None:
     await house.endpoint()
     await house.deliver()
-    lanes, proven = house.lanes(), Lane(window_attempts=1, window_started_at=NOW)
+    lanes, responsive = house.lanes(), Lane(window_attempts=1, window_started_at=NOW)
     turn = await lanes.turn([], [], claims=1)
-    await lanes.turn([report(turn, lane=proven)], [took(turn.heads[0])], claims=0)
+    await lanes.turn([report(turn, lane=responsive)], [took(turn.heads[0])], claims=0)
     await house.endpoint()
     await house.deliver()
-    only = await lanes.turn([], [], claims=5, proven=True)
+    only = await lanes.turn([], [], claims=5, responsive=True)
     assert [endpoint.id for endpoint, _ in only.served] == [turn.served[0][0].id]
 
 
@@ -506,7 +509,7 @@ async def test_no_lane_is_leased_of_an_account_that_has_its_share(house: House) 
     assert leased(await house.lanes().turn([], [], claims=1, full=["a/test"])) == [other]
 
 
-async def test_of_a_crowded_account_only_proven_lanes_are_leased(house: House) -> None:
+async def test_of_a_crowded_account_only_responsive_lanes_are_leased(house: House) -> None:
     _, other = await two_accounts(house, 2)
     await house.deliver()
     assert leased(await house.lanes().turn([], [], claims=5, crowded=["a/test"])) == [other]
@@ -683,7 +686,7 @@ async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(house: H
     first, *_ = turn.heads
     assert (first.sequence, first.recovered) == (recovered[0], True)
     known = [*recovered[1:], *live]
-    more = await lanes.turn([report(turn, known=known, want=5, spare=5)], [took(first)], claims=0)
+    more = await lanes.turn([report(turn, known=known, want=5, recovered=5)], [took(first)], claims=0)
     assert given(more) == []
 
 

@@ -1,4 +1,4 @@
-"""Names that lead where a test wants them to."""
+"""Resolver that lead where a test wants them to."""
 
 import socket
 

@@ -94,7 +94,7 @@ async def delete(channel: AbstractChannel, of: Subscriber) -> None:
         await channel.queue_delete(queue, timeout=OPERATION_TIMEOUT_S)
 
 
-class Standing(NamedTuple):
+class QueueStatus(NamedTuple):
     """How a subscriber's queues are; None of one that is not on the broker."""
 
     ready: int | None
@@ -102,10 +102,10 @@ class Standing(NamedTuple):
     dead: int | None
 
 
-async def standing(amqp_url: str, of: Subscriber) -> Standing:
+async def status(amqp_url: str, of: Subscriber) -> QueueStatus:
     """How a subscriber's queues are now. Raises one of BROKER_ERRORS."""
     queue, dead = await _count(amqp_url, of.queue), await _count(amqp_url, of.dead_letters)
-    return Standing(queue and queue[0], queue and queue[1], dead and dead[0])
+    return QueueStatus(queue and queue[0], queue and queue[1], dead and dead[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

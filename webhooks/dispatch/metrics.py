@@ -18,7 +18,7 @@ OWN_FAULT = "own_fault"
 
 
 @dataclass(slots=True)
-class DeliveryMeasures:
+class DeliveryMetrics:
     """A worker's counts since it started, and how things stand right now."""
 
     turns: int = 0  # round trips to the database

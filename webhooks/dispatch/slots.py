@@ -1,14 +1,14 @@
-"""The places of a worker: how many attempts may be in flight at once, and whose turn it is to take one.
+"""Slots, a fair concurrency limiter: how many attempts may be in flight at once, and whose turn it is to take one.
 
-Pure. Places are shared by account first (webhooks/dispatch/shares.py): an account whose receivers are slow leaves some
+Pure. Slots are shared by account first (webhooks/dispatch/shares.py): an account whose receivers are slow leaves some
 free for the first delivery of every other, and accounts with something to send take turns, whatever the number of their
-lanes. So is each part of them that is limited below. Of one account, lanes take one place each in turn, so one that
+lanes. So is each part of them that is limited below. Of one account, lanes take one slot each in turn, so one that
 answers slowly, or never, keeps no other waiting.
 
-Lanes that did not answer of late may have half of the places, so that any number of dead ones leave the other half to
-the rest. Further attempts may take three places in four, so that there is always one for what was never tried;
-recovered deliveries go when no lane has a live one to send, as long as their account has fewer places than are free. No
-host has more than its limit of places, whatever the number of endpoints there, and half of those are for endpoints that
+Lanes that did not answer of late may have half of the slots, so that any number of dead ones leave the other half to
+the rest. Further attempts may take three slots in four, so that there is always one for what was never tried;
+recovered deliveries go when no lane has a live one to send, as long as their account has fewer slots than are free. No
+host has more than its limit of slots, whatever the number of endpoints there, and half of those are for endpoints that
 answer.
 """
 
@@ -16,26 +16,26 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from webhooks.dispatch.leased_lane import Hand
+from webhooks.dispatch.leased_lane import LeasedLane
 from webhooks.dispatch.shares import Shares
 from webhooks.queue import lane
 from webhooks.queue.turn import Head
 
-HOSTS_KEPT = 4_096  # before those are dropped that nobody has a place at, nor waits for one
+HOSTS_KEPT = 4_096  # before those are dropped that nobody has a slot at, nor waits for one
 NO_SHARES: frozenset[str] = frozenset()
 
 
-class Place(NamedTuple):
-    """A place for one attempt: whose it is, of which delivery, to which host, and whether its lane answered of late."""
+class Slot(NamedTuple):
+    """A slot for one attempt: whose it is, of which delivery, to which host, and whether its lane answered of late."""
 
-    hand: Hand
+    leased: LeasedLane
     head: Head
     host: str
-    proven: bool
+    responsive: bool
 
 
 class _Pool(Shares):
-    """A limited part of the places, at one `host` or at any, and the lanes that wait for one of it.
+    """A limited part of the slots, at one `host` or at any, and the lanes that wait for one of it.
 
     They wait by account, the next one first.
     """
@@ -45,57 +45,57 @@ class _Pool(Shares):
     def __init__(self, capacity: int, host: str | None = None) -> None:
         super().__init__(max(capacity, 1))
         self.host = host
-        self.waiting: OrderedDict[str, dict[Hand, None]] = OrderedDict()
+        self.waiting: OrderedDict[str, dict[LeasedLane, None]] = OrderedDict()
 
-    def refuses(self, hand: Hand) -> bool:
-        """Whether there is no place for a lane; it waits for one then."""
-        share = hand.endpoint.share
+    def refuses(self, leased: LeasedLane) -> bool:
+        """Whether there is no slot for a lane; it waits for one then."""
+        share = leased.endpoint.share
         if self.allows(share):
             return False
-        self.want(hand, share)
+        self.want(leased, share)
         return True
 
-    def want(self, hand: Hand, share: str) -> None:
+    def want(self, leased: LeasedLane, share: str) -> None:
         """Have a lane wait."""
         lanes = self.waiting.get(share)
         if lanes is None:
             lanes = self.waiting[share] = {}
-        lanes[hand] = None
+        lanes[leased] = None
 
 
 class _Host(_Pool):
-    """The places at one host, and those for lanes that have not answered of late."""
+    """The slots at one host, and those for lanes that have not answered of late."""
 
-    __slots__ = ("unproven",)
+    __slots__ = ("unresponsive",)
 
     def __init__(self, capacity: int, host: str) -> None:
         super().__init__(capacity, host)
-        self.unproven = _Pool(capacity // 2, host)
+        self.unresponsive = _Pool(capacity // 2, host)
 
     @property
     def idle(self) -> bool:
-        """Whether nobody has a place here, nor waits for one."""
-        return not (self.used or self.waiting or self.unproven.waiting)
+        """Whether nobody has a slot here, nor waits for one."""
+        return not (self.used or self.waiting or self.unresponsive.waiting)
 
 
-class Places:
-    """Gives places to lanes; `in_flight_max` in all, and to one host `host_max`.
+class Slots:
+    """Gives slots to lanes; `in_flight_max` in all, and to one host `host_max`.
 
     `capacity` says how many attempts of a lane may be in flight now.
     """
 
-    def __init__(self, in_flight_max: int, host_max: int, capacity: Callable[[Hand], int]) -> None:
+    def __init__(self, in_flight_max: int, host_max: int, capacity: Callable[[LeasedLane], int]) -> None:
         self.in_flight_max = in_flight_max
         self._capacity = capacity
         self._host_max = host_max
         self._all = Shares(in_flight_max)
         self._further = _Pool(in_flight_max * 3 // 4)  # for what was tried before
-        self._unproven = _Pool(in_flight_max // 2)  # for lanes that have not answered of late
+        self._unresponsive = _Pool(in_flight_max // 2)  # for lanes that have not answered of late
         self._hosts: dict[str, _Host] = {}
         # Lanes with something to send, by account; the account whose turn it is first.
-        self._lines: OrderedDict[str, deque[Hand]] = OrderedDict()
-        self._spare_lines: OrderedDict[str, deque[Hand]] = OrderedDict()
-        # Accounts with a lane that stands in line because a place of these pools fell free.
+        self._lines: OrderedDict[str, deque[LeasedLane]] = OrderedDict()
+        self._recovered_lines: OrderedDict[str, deque[LeasedLane]] = OrderedDict()
+        # Accounts with a lane that stands in line because a slot of these pools fell free.
         self._called: dict[str, dict[_Pool, None]] = {}
 
     @property
@@ -105,76 +105,80 @@ class Places:
 
     @property
     def waited_for(self) -> bool:
-        """Whether any lane that may take a place stands in line with a live delivery."""
+        """Whether any lane that may take a slot stands in line with a live delivery."""
         return any(self._all.allows(share) for share in self._lines)
 
     @property
     def waited_for_by_recovered(self) -> bool:
         """Whether any lane stands in line with a recovered one."""
-        return bool(self._spare_lines)
+        return bool(self._recovered_lines)
 
     @property
     def crowded(self) -> bool:
-        """Whether lanes that have not answered of late have as many places as they may."""
-        return self._unproven.used >= self._unproven.capacity
+        """Whether lanes that have not answered of late have as many slots as they may."""
+        return self._unresponsive.used >= self._unresponsive.capacity
 
     def crowded_shares(self) -> frozenset[str]:
         """The accounts whose lanes have as many, while others may have more."""
-        pool = self._unproven
+        pool = self._unresponsive
         return frozenset(share for share in pool.users() if not pool.allows(share)) if pool.used else NO_SHARES
 
-    def live(self, hand: Hand) -> int:
+    def live(self, leased: LeasedLane) -> int:
         """How many live attempts of a lane may be in flight; the one probe of an open breaker may be either.
 
         What its owner allows is shared with recovered ones that are in flight already.
         """
-        capacity, most = self._capacity(hand), hand.endpoint.in_flight_max
-        if hand.lane.open_until is not None:
-            return max(0, capacity - len(hand.spare_in_flight))
-        return capacity if most is None else min(capacity, max(0, most - len(hand.spare_in_flight)))
+        capacity, most = self._capacity(leased), leased.endpoint.in_flight_max
+        if leased.lane.open_until is not None:
+            return max(0, capacity - len(leased.recovered_in_flight))
+        return capacity if most is None else min(capacity, max(0, most - len(leased.recovered_in_flight)))
 
-    def recovered(self, hand: Hand) -> int:
+    def recovered(self, leased: LeasedLane) -> int:
         """And how many recovered ones beside them: half as many, of those its owner allows what live ones leave."""
-        capacity, most = self._capacity(hand), hand.endpoint.in_flight_max
-        if hand.lane.open_until is not None:
-            return 0 if hand.waiting or hand.in_flight else capacity
+        capacity, most = self._capacity(leased), leased.endpoint.in_flight_max
+        if leased.lane.open_until is not None:
+            return 0 if leased.waiting or leased.in_flight else capacity
         half = (capacity + 1) // 2
-        return half if most is None else min(half, max(0, most - len(hand.in_flight)))
+        return half if most is None else min(half, max(0, most - len(leased.in_flight)))
 
-    def queue(self, hand: Hand) -> None:
+    def queue(self, leased: LeasedLane) -> None:
         """Have a lane stand in line, when it has something to send and may."""
-        if hand.paced:
+        if leased.paced:
             return
-        if hand.waiting and not hand.queued and len(hand.in_flight) < self.live(hand):
-            hand.queued = True
-            _append(self._lines, hand)
-        if hand.spare and not hand.queued_spare and len(hand.spare_in_flight) < self.recovered(hand):
-            hand.queued_spare = True
-            _append(self._spare_lines, hand)
+        if leased.waiting and not leased.queued and len(leased.in_flight) < self.live(leased):
+            leased.queued = True
+            _append(self._lines, leased)
+        if (
+            leased.recovered
+            and not leased.queued_recovered
+            and len(leased.recovered_in_flight) < self.recovered(leased)
+        ):
+            leased.queued_recovered = True
+            _append(self._recovered_lines, leased)
 
-    def next(self) -> Place | None:
-        """A place for the delivery whose turn it is, in flight from now on; None while nobody has a turn.
+    def next(self) -> Slot | None:
+        """A slot for the delivery whose turn it is, in flight from now on; None while nobody has a turn.
 
         A lane with a limited rate is `paced` from then on, until whoever knows the time says otherwise.
         """
         while (share := self._turn()) is not None:
-            hand = _first(self._lines, share)
-            hand.queued = False
-            head = self._next_live(hand)
-            place = None if head is None else self._give(hand, head)
-            self._call(hand.host)  # it may have been called for a place that it did not take: then another is
-            if place is not None:
-                return place
+            leased = _first(self._lines, share)
+            leased.queued = False
+            head = self._next_live(leased)
+            slot = None if head is None else self._give(leased, head)
+            self._call(leased.host)  # it may have been called for a slot that it did not take: then another is
+            if slot is not None:
+                return slot
         while (share := self._turn_of_recovered()) is not None:
-            hand = _first(self._spare_lines, share)
-            hand.queued_spare = False
-            if not hand.spare or hand.paced or len(hand.spare_in_flight) >= self.recovered(hand):
+            leased = _first(self._recovered_lines, share)
+            leased.queued_recovered = False
+            if not leased.recovered or leased.paced or len(leased.recovered_in_flight) >= self.recovered(leased):
                 continue
-            if not self._may(hand):
+            if not self._may(leased):
                 continue
-            if hand.spare[0].attempts and self._further.refuses(hand):
+            if leased.recovered[0].attempts and self._further.refuses(leased):
                 continue
-            return self._give(hand, hand.next_recovered())
+            return self._give(leased, leased.next_recovered())
         return None
 
     def _turn(self) -> str | None:
@@ -190,33 +194,35 @@ class Places:
                     barred.append(share)
             if not barred:
                 return None
-            # The places that these were called for are offered to the next ones.
+            # The slots that these were called for are offered to the next ones.
             for pool in [pool for share in barred for pool in self._called.pop(share)]:
                 self._call_to(pool)
         return None
 
     def _turn_of_recovered(self) -> str | None:
-        """The account whose turn it is to send a recovered one: as many places as it has are free for live ones."""
-        if not self._spare_lines or self.in_flight >= self.in_flight_max:
+        """The account whose turn it is to send a recovered one: as many slots as it has are free for live ones."""
+        if not self._recovered_lines or self.in_flight >= self.in_flight_max:
             return None
-        return next((share for share in self._spare_lines if self._all.allows(share, 1)), None)
+        return next((share for share in self._recovered_lines if self._all.allows(share, 1)), None)
 
-    def _next_live(self, hand: Hand) -> Head | None:
-        """The next live delivery of a lane, if it has one and there is a place of the kind it needs."""
-        if not hand.waiting or hand.paced or len(hand.in_flight) >= self.live(hand) or not self._may(hand):
+    def _next_live(self, leased: LeasedLane) -> Head | None:
+        """The next live delivery of a lane, if it has one and there is a slot of the kind it needs."""
+        if not leased.waiting or leased.paced or len(leased.in_flight) >= self.live(leased) or not self._may(leased):
             return None
-        share = hand.endpoint.share
-        head = hand.next_live(first_attempt=not self._further.allows(share))
+        share = leased.endpoint.share
+        head = leased.next_live(first_attempt=not self._further.allows(share))
         if head is None:
-            self._further.want(hand, share)
+            self._further.want(leased, share)
         return head
 
-    def _may(self, hand: Hand) -> bool:
-        """Whether there is a place of the kind that a lane needs; else it is to stand in line again when there is."""
-        host = self._at(hand.host)
-        if host.refuses(hand):
+    def _may(self, leased: LeasedLane) -> bool:
+        """Whether there is a slot of the kind that a lane needs; else it is to stand in line again when there is."""
+        host = self._at(leased.host)
+        if host.refuses(leased):
             return False
-        return lane.proven(hand.lane) or not (host.unproven.refuses(hand) or self._unproven.refuses(hand))
+        return lane.responsive(leased.lane) or not (
+            host.unresponsive.refuses(leased) or self._unresponsive.refuses(leased)
+        )
 
     def _at(self, host: str) -> _Host:
         at = self._hosts.get(host)
@@ -226,49 +232,49 @@ class Places:
             at = self._hosts[host] = _Host(self._host_max, host)
         return at
 
-    def _give(self, hand: Hand, head: Head) -> Place:
-        place = Place(hand, head, hand.host, lane.proven(hand.lane))
-        share = hand.endpoint.share
-        host = self._at(hand.host)
+    def _give(self, leased: LeasedLane, head: Head) -> Slot:
+        slot = Slot(leased, head, leased.host, lane.responsive(leased.lane))
+        share = leased.endpoint.share
+        host = self._at(leased.host)
         self._all.take(share)
         host.take(share)
         if head.attempts > 0:
             self._further.take(share)
-        if not place.proven:
-            self._unproven.take(share)
-            host.unproven.take(share)
-        hand.paced = hand.endpoint.rate_limit is not None
-        self.queue(hand)
-        return place
+        if not slot.responsive:
+            self._unresponsive.take(share)
+            host.unresponsive.take(share)
+        leased.paced = leased.endpoint.rate_limit is not None
+        self.queue(leased)
+        return slot
 
-    def free(self, place: Place) -> None:
-        """Take a place back."""
-        share = place.hand.endpoint.share
-        host = self._hosts[place.host]
+    def free(self, slot: Slot) -> None:
+        """Take a slot back."""
+        share = slot.leased.endpoint.share
+        host = self._hosts[slot.host]
         self._all.free(share)
         host.free(share)
-        if place.head.attempts > 0:
+        if slot.head.attempts > 0:
             self._further.free(share)
-        if not place.proven:
-            self._unproven.free(share)
-            host.unproven.free(share)
-        self._call(place.host)
+        if not slot.responsive:
+            self._unresponsive.free(share)
+            host.unresponsive.free(share)
+        self._call(slot.host)
 
     def _call(self, host: str) -> None:
-        """Have the next of those who want such places as there are now stand in line again."""
+        """Have the next of those who want such slots as there are now stand in line again."""
         at = self._hosts.get(host)
         if at is not None and at.used < at.capacity:
             if at.waiting:
                 self._call_to(at)
-            if at.unproven.waiting:
-                self._call_to(at.unproven)
+            if at.unresponsive.waiting:
+                self._call_to(at.unresponsive)
         if self._further.waiting:
             self._call_to(self._further)
-        if self._unproven.waiting:
-            self._call_to(self._unproven)
+        if self._unresponsive.waiting:
+            self._call_to(self._unresponsive)
 
     def _call_to(self, pool: _Pool) -> None:
-        """Have the next lane that waits for a place of `pool` stand in line; and one of each account before it.
+        """Have the next lane that waits for a slot of `pool` stand in line; and one of each account before it.
 
         Those before it are of accounts that may have one of the pool, but none at all until they have given some back.
         """
@@ -288,10 +294,10 @@ class Places:
         lanes = pool.waiting[share]
         called = False
         while lanes and not called:
-            hand = next(iter(lanes))
-            del lanes[hand]
-            self.queue(hand)
-            called = hand.queued and pool.host in (None, hand.host)
+            leased = next(iter(lanes))
+            del lanes[leased]
+            self.queue(leased)
+            called = leased.queued and pool.host in (None, leased.host)
         if lanes:
             pool.waiting.move_to_end(share)
         else:
@@ -299,20 +305,20 @@ class Places:
         return called
 
 
-def _append(lines: OrderedDict[str, deque[Hand]], hand: Hand) -> None:
-    share = hand.endpoint.share
+def _append(lines: OrderedDict[str, deque[LeasedLane]], leased: LeasedLane) -> None:
+    share = leased.endpoint.share
     line = lines.get(share)
     if line is None:
         line = lines[share] = deque()
-    line.append(hand)
+    line.append(leased)
 
 
-def _first(lines: OrderedDict[str, deque[Hand]], share: str) -> Hand:
+def _first(lines: OrderedDict[str, deque[LeasedLane]], share: str) -> LeasedLane:
     """The first lane of an account, whose next turn is behind the others'."""
     line = lines[share]
-    hand = line.popleft()
+    leased = line.popleft()
     if line:
         lines.move_to_end(share)
     else:
         del lines[share]
-    return hand
+    return leased

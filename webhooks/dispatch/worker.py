@@ -25,10 +25,10 @@ from events.keys import MasterKeys
 from projections.notices import with_pending
 from webhooks import explanation
 from webhooks.dispatch import workable
-from webhooks.dispatch.leased_lane import Hand
-from webhooks.dispatch.metrics import DeliveryMeasures
+from webhooks.dispatch.leased_lane import LeasedLane
+from webhooks.dispatch.metrics import DeliveryMetrics
 from webhooks.dispatch.shares import Shares
-from webhooks.dispatch.slots import Place, Places
+from webhooks.dispatch.slots import Slot, Slots
 from webhooks.dispatch.workable import Unworkable
 from webhooks.endpoints import endpoint, set_aside
 from webhooks.endpoints.set_aside import Reason
@@ -95,12 +95,12 @@ class Turns(Protocol):
         room: int = ROOM_MAX,
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
-        proven: bool = False,
+        responsive: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn: lease up to `claims` lanes, with up to `room` deliveries, of no account whose share is `full`.
 
-        Of those that are `crowded` only such lanes as are proven are leased; of all accounts, where `proven` says so.
+        Of accounts that are `crowded` only responsive lanes are leased; of all accounts, where `responsive` is set.
         `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
 
         Raises LogUnavailable, when what was told may or may not be recorded.
@@ -142,11 +142,11 @@ class Worker:
         in_flight_max: int = IN_FLIGHT_MAX,
         host_max: int = HOST_MAX,
         drain_s: float = DRAIN_S,
-        measures: DeliveryMeasures | None = None,
+        metrics: DeliveryMetrics | None = None,
         jitter: Callable[[], float] = random.random,
         gone: Callable[[], None] | None = None,
     ) -> None:
-        self.measures = measures or DeliveryMeasures()
+        self.metrics = metrics or DeliveryMetrics()
         self._lanes = lanes
         self._sender = sender
         self._master_keys = master_keys
@@ -155,8 +155,8 @@ class Worker:
         self._drain_s = drain_s
         self._jitter = jitter
         self._gone = gone
-        self._held: dict[str, Hand] = {}
-        self._places = Places(in_flight_max, host_max, self._capacity)
+        self._held: dict[str, LeasedLane] = {}
+        self._slots = Slots(in_flight_max, host_max, self._capacity)
         self._aside: dict[str, Reason] = {}  # lanes that are to be set aside
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -208,10 +208,10 @@ class Worker:
                     if self._held:
                         await self._due.wait()
         if self._held:
-            log.warning("worker.abandons", in_flight=self._places.in_flight)
+            log.warning("worker.abandons", in_flight=self._slots.in_flight)
             for held in self._held.values():
                 held.in_flight.clear()
-                held.spare_in_flight.clear()
+                held.recovered_in_flight.clear()
                 held.touched = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_S * 4):
@@ -239,11 +239,11 @@ class Worker:
                 self._set_aside(held.endpoint.id, "internal", error)
                 continue
             if report is not None:
-                rooms.take(held.endpoint.share, report.want + report.spare)
+                rooms.take(held.endpoint.share, report.want + report.recovered)
                 reports.append(report)
         rooms.capacity += kept
         room = rooms.room("")  # for an account that has nothing yet
-        crowded = self._places.crowded_shares()
+        crowded = self._slots.crowded_shares()
         claims = self._claims(room, full | crowded)
         results, self._results = self._results, []
         if not reports and claims == 0:
@@ -292,7 +292,7 @@ class Worker:
                 room=leasing.room,
                 full=leasing.full,
                 crowded=leasing.crowded,
-                proven=self._places.crowded,
+                responsive=self._slots.crowded,
                 held=list(self._held) if self._unsure else None,
             )
         except INDIGESTIBLE as error:
@@ -313,8 +313,8 @@ class Worker:
             return await self._exchange([], [], leasing) if leasing.claims else 0
         self._unsure = False
         self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
-        self.measures.turns += 1
-        self.measures.turn_s += self._moment_at - began
+        self.metrics.turns += 1
+        self.metrics.turn_s += self._moment_at - began
         self._follow(turn, reports)
         return turn.claimed
 
@@ -327,7 +327,7 @@ class Worker:
         if id in self._aside:
             return
         self._aside[id] = reason
-        self.measures.set_aside[reason] += 1
+        self.metrics.set_aside[reason] += 1
         log.error(
             "endpoint.set_aside",
             endpoint=id,
@@ -350,9 +350,9 @@ class Worker:
 
     def _rooms(self) -> Shares:
         """What is held by whom of the deliveries that may be: half as many again as may be in flight, and some."""
-        rooms = Shares(self._places.in_flight_max * 3 // 2 + ROOM_MIN)
+        rooms = Shares(self._slots.in_flight_max * 3 // 2 + ROOM_MIN)
         for held in self._held.values():
-            if count := sum(held.held()) + len(held.in_flight) + len(held.spare_in_flight):
+            if count := sum(held.held()) + len(held.in_flight) + len(held.recovered_in_flight):
                 rooms.take(held.endpoint.share, count)
         return rooms
 
@@ -366,27 +366,29 @@ class Worker:
             return 0
         return min(CLAIMS_MAX, max(room // 2, 1))
 
-    def _report(self, held: Hand, now: float, rooms: Shares) -> Report | None:
+    def _report(self, held: LeasedLane, now: float, rooms: Shares) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
         if not held.empty and now - held.taken_at > FRESH_S:
             self._put_back(held)
         known = held.known
-        places, spare_places = self._places.live(held), self._places.recovered(held)
-        busy = held.waiting or len(held.in_flight) >= places
+        slots, recovered_slots = self._slots.live(held), self._slots.recovered(held)
+        busy = held.waiting or len(held.in_flight) >= slots
         touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
         if not touched and (self._stopping or busy):
             return None
-        want = spare = 0
+        want = recovered = 0
         if not self._stopping and held.aside is None:
-            # And some more to wait, so that a place that falls free is taken at once; of a breaker one probe.
+            # And some more to wait, so that a slot that falls free is taken at once; of a breaker one probe.
             room = rooms.room(held.endpoint.share)
             ahead = AHEAD if held.lane.open_until is None else 1
             most = min(room, held.endpoint.rate_limit or room)
-            live_waiting, spare_waiting = held.held()
-            want = max(0, min(ahead * places - len(held.in_flight) - live_waiting, most))
-            spare = max(0, min(ahead * spare_places - len(held.spare_in_flight) - spare_waiting, most - want))
+            live_waiting, recovered_waiting = held.held()
+            want = max(0, min(ahead * slots - len(held.in_flight) - live_waiting, most))
+            recovered = max(
+                0, min(ahead * recovered_slots - len(held.recovered_in_flight) - recovered_waiting, most - want)
+            )
         held.touched = False
-        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, spare, held.lane)
+        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, recovered, held.lane)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
         """Do as the answer to a turn says."""
@@ -400,7 +402,7 @@ class Worker:
                 self._serve(told, state)
             except Unworkable as error:
                 held = self._held.get(told.id)
-                if held is not None and (held.in_flight or held.spare_in_flight or self._untold(told.id)):
+                if held is not None and (held.in_flight or held.recovered_in_flight or self._untold(told.id)):
                     held.aside = error  # once that is recorded
                     self._put_back(held)
                 else:
@@ -413,13 +415,13 @@ class Worker:
             if held is not None and held.aside is None and held.take(head, self._moment_at):
                 heads.append(head)
         taken = Counter(head.endpoint_id for head in heads)
-        spare = Counter(head.endpoint_id for head in heads if head.recovered)
+        recovered = Counter(head.endpoint_id for head in heads if head.recovered)
         for report in reports:
             held = self._held.get(report.endpoint_id)
             if held is None:
                 continue
-            held.more_spare = spare[report.endpoint_id] >= report.spare > 0
-            held.more = taken[report.endpoint_id] - spare[report.endpoint_id] >= report.want
+            held.more_recovered = recovered[report.endpoint_id] >= report.recovered > 0
+            held.more = taken[report.endpoint_id] - recovered[report.endpoint_id] >= report.want
             if report.touched:
                 held.reported_at = self._moment_at
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
@@ -430,16 +432,16 @@ class Worker:
             if isinstance(held.aside, Unworkable):
                 self._set_aside(id, held.aside.reason, held.aside)
         for id in taken:
-            self._places.queue(self._held[id])
-        self.measures.lanes = len(self._held)
+            self._slots.queue(self._held[id])
+        self.metrics.lanes = len(self._held)
         self._start()
 
     def _serve(self, told: Endpoint, state: Lane) -> None:
         """Take up a lane that was just leased, or one whose endpoint has changed."""
         held = self._held.get(told.id)
         if held is None:
-            self.measures.leased += 1
-            held = self._held[told.id] = Hand(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
+            self.metrics.leased += 1
+            held = self._held[told.id] = LeasedLane(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
         else:
             held.endpoint, held.lane = told, lane.paced(state, held.lane.paced_until)
             if told.status != "enabled":
@@ -448,13 +450,13 @@ class Worker:
         held.host = workable.host(told, state)
         self._hold_back(held)
         held.secrets = self._secrets(told)
-        self._places.queue(held)  # it may have places again
+        self._slots.queue(held)  # it may have slots again
 
     def _secrets(self, told: Endpoint) -> tuple[tuple[str, int | None], ...]:
         """What its requests are signed with, each until when. Raises Unworkable."""
-        place = endpoint.stream(told.id)
+        stream = endpoint.stream(told.id)
         try:
-            secrets = [self._master_keys.unseal(sealed, place).decode() for sealed in told.secrets]
+            secrets = [self._master_keys.unseal(sealed, stream).decode() for sealed in told.secrets]
             until = told.secrets_until or [None] * len(secrets)
             signing = tuple(zip(secrets, until, strict=True))
         except (BrokenHistory, ValueError) as error:
@@ -463,38 +465,38 @@ class Worker:
             workable.check_secrets(secrets)
         return signing
 
-    def _lose(self, held: Hand) -> None:
+    def _lose(self, held: LeasedLane) -> None:
         """Another worker has the lane: what is on its way there tells us nothing any more."""
         held.ours = False
         held.forget()
         del self._held[held.endpoint.id]
-        self.measures.lost += 1
+        self.metrics.lost += 1
         log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
 
-    def _put_back(self, held: Hand) -> None:
+    def _put_back(self, held: LeasedLane) -> None:
         """Send none of those that wait, and say so."""
         held.forget()
         held.touched = True
 
     def _start(self) -> None:
-        """Give the free places to the lanes in line."""
+        """Give the free slots to the lanes in line."""
         while (first := self._next()) is not None:
             task = asyncio.create_task(self._carry(first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self.measures.in_flight = self._places.in_flight
+        self.metrics.in_flight = self._slots.in_flight
 
-    def _next(self) -> Place | None:
-        """A place for the delivery whose turn it is; its lane waits before the next one where its rate is limited."""
-        place = self._places.next()
-        if place is not None and (rate_limit := place.hand.endpoint.rate_limit) is not None:
-            held = place.hand
+    def _next(self) -> Slot | None:
+        """A slot for the delivery whose turn it is; its lane waits before the next one where its rate is limited."""
+        slot = self._slots.next()
+        if slot is not None and (rate_limit := slot.leased.endpoint.rate_limit) is not None:
+            held = slot.leased
             held.lane = lane.pace(held.lane, rate_limit, self._now())
             held.touched = True
             self._hold_back(held)
-        return place
+        return slot
 
-    def _hold_back(self, held: Hand) -> None:
+    def _hold_back(self, held: LeasedLane) -> None:
         """Let no attempt begin before the pace of the lane lets it."""
         until = held.lane.paced_until
         wait_s = 0.0 if until is None else (until - self._now()).total_seconds()
@@ -503,34 +505,34 @@ class Worker:
             held.timed = True
             asyncio.get_running_loop().call_later(wait_s, self._go_on, held)
 
-    def _go_on(self, held: Hand) -> None:
+    def _go_on(self, held: LeasedLane) -> None:
         held.timed = False
         if not held.ours:
             return
         self._hold_back(held)
         if not held.paced:
-            self._places.queue(held)
+            self._slots.queue(held)
             self._start()
 
-    async def _carry(self, first: Place) -> None:
+    async def _carry(self, first: Slot) -> None:
         """Make one attempt after the other, as long as somebody stands in line."""
-        place: Place | None = first
-        while place is not None:
-            held, head, url = place.hand, place.head, place.hand.endpoint.url
+        slot: Slot | None = first
+        while slot is not None:
+            held, head, url = slot.leased, slot.head, slot.leased.endpoint.url
             try:
                 outcome = await self._post(held, head)
             finally:
                 held.landed(head)
-                self._places.free(place)
+                self._slots.free(slot)
             if held.ours:
                 try:
                     self._ended(held, head, outcome, url)
                 except Exception as error:
                     self._set_aside(head.endpoint_id, "internal", error)
-            place = self._next()
+            slot = self._next()
             self._start()
 
-    async def _post(self, held: Hand, head: Head) -> Outcome:
+    async def _post(self, held: LeasedLane, head: Head) -> Outcome:
         if head.broken:
             return Outcome(fault="internal", duration_ms=0)
         timestamp = int(self._clock.now().timestamp())
@@ -547,7 +549,7 @@ class Worker:
             log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
             return Outcome(fault="internal", duration_ms=0)
 
-    def _ended(self, held: Hand, head: Head, outcome: Outcome, url: str) -> None:
+    def _ended(self, held: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
         """Judge an attempt, and have it told; the lane learns of it unless it went to another URL than it has now."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter(), held.lane.failing_since)
@@ -558,7 +560,7 @@ class Worker:
         told = result(head, outcome, verdict, now, hold=hold)
         held.settle(head, ended=told.outcome in ENDS)
         self._results.append(told)
-        self.measures.attempted(head.endpoint_id, outcome, verdict)
+        self.metrics.attempted(head.endpoint_id, outcome, verdict)
         log.info(
             "delivery.attempted",
             endpoint=head.endpoint_id,
@@ -574,20 +576,20 @@ class Worker:
         )
         if held.lane.open_until is not None or self._capacity(held) == 0:
             held.forget()
-        self._places.queue(held)
+        self._slots.queue(held)
         self._tell(held)
 
-    def _tell(self, held: Hand) -> None:
+    def _tell(self, held: LeasedLane) -> None:
         """See to it that a turn is taken: soon, or at once when somebody waits for it."""
-        places = self._places
-        dry = not held.waiting and not places.waited_for
-        dry = dry and (held.more or (held.more_spare and not held.spare and not places.waited_for_by_recovered))
-        if dry or places.in_flight == 0 or len(self._results) >= RESULTS_MAX:
+        slots = self._slots
+        dry = not held.waiting and not slots.waited_for
+        dry = dry and (held.more or (held.more_recovered and not held.recovered and not slots.waited_for_by_recovered))
+        if dry or slots.in_flight == 0 or len(self._results) >= RESULTS_MAX:
             self._due.set()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
 
-    def _capacity(self, held: Hand) -> int:
+    def _capacity(self, held: LeasedLane) -> int:
         if held.aside is not None:
             return 0
         state, most = held.lane, held.endpoint.in_flight_max

@@ -45,7 +45,7 @@ class Waits(Protocol):
         ...
 
 
-class Watch:
+class FailureMonitor:
     """Looks now and then, and when `wakeup` says that an endpoint is gone."""
 
     def __init__(self, pool: Pool, executor: Executor, clock: Clock, wakeup: Waits, *, poll_s: float = POLL_S) -> None:
@@ -59,8 +59,8 @@ class Watch:
         self.disabled = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until told to stop."""
-        retries = Retries(log, "watch")
+        """FailureMonitor until told to stop."""
+        retries = Retries(log, "failure_monitor")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stop_waiting(stop))
             while not stop.is_set():

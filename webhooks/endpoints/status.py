@@ -17,13 +17,13 @@ from webhooks.endpoints.rules import Rules
 COUNTED_MAX = 10_000
 
 
-class Standings:
+class Statuses:
     """How the endpoints of accounts stand."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._find = load_sql("webhooks", "find_standing")
+        self._find = load_sql("webhooks", "find_status")
         self._count = load_sql("webhooks", "count_to_send")
 
     async def of(self, account: str, livemode: bool, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

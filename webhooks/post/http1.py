@@ -46,7 +46,7 @@ class Unanswered(Exception):
         self.why = why
 
 
-class Wire:
+class Http1Client:
     """Posts over the connections of a session, made within its `timeout`, through `proxy` where there is one."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Names into addresses, so that a name which does not resolve costs nobody else's names anything.
+"""The DNS resolver: names into addresses, so that a name which does not resolve costs nobody else's names anything.
 
 Lookups have threads of their own: those of the loop are few, and a name whose servers keep silent holds one for as long
 as the system's resolver has patience. Several who ask for a name at once share a lookup, and for a few seconds after.
@@ -30,7 +30,7 @@ OUR_SHORTAGES = frozenset({socket.EAI_MEMORY, socket.EAI_SYSTEM})
 Lookup = Callable[[str, int, int], list[ResolveResult]]
 
 
-class Names(AbstractResolver):
+class Resolver(AbstractResolver):
     """Looks names up by `lookup`, which may block, in threads of its own."""
 
     def __init__(self, lookup: Lookup | None = None, *, threads: int = THREADS) -> None:

@@ -26,10 +26,10 @@ from webhooks.outcome import Fault, Outcome
 from webhooks.post import proxy as egress
 from webhooks.post import signature
 from webhooks.post.answer import AnswerReader
-from webhooks.post.http1 import Target, Unanswered, Way, Wire
+from webhooks.post.http1 import Http1Client, Target, Unanswered, Way
 from webhooks.post.proxy import Proxy
 from webhooks.post.receiver_url import ReceiverUrl
-from webhooks.post.resolver import Doubt, Lookup, Names
+from webhooks.post.resolver import Doubt, Lookup, Resolver
 from webhooks.post.ssrf import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
 
 CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
@@ -76,18 +76,18 @@ class Sender:
         self._total_timeout_s = total_timeout_s
         self._turns = asyncio.Semaphore(in_flight_max)
         self._vetted = lru_cache(URLS_KEPT_MAX)(self._vet)
-        self._names: Names | None = None
+        self._resolver: Resolver | None = None
         self._session: ClientSession | None = None
-        self._wire: Wire | None = None
+        self._http1: Http1Client | None = None
 
     async def __aenter__(self) -> Self:
-        self._names = Names(self._lookup)
+        self._resolver = Resolver(self._lookup)
         timeout = ClientTimeout(total=None, connect=self._connect_timeout_s)
         self._session = ClientSession(
             connector=TCPConnector(
                 limit=0,  # ours is `in_flight_max`; waiting inside would count as the receiver's delay
                 keepalive_timeout=KEEPALIVE_S,
-                resolver=self._names,
+                resolver=self._resolver,
                 use_dns_cache=False,  # it has one
                 socket_factory=self._open_socket,
                 ssl=self._tls or True,
@@ -95,7 +95,7 @@ class Sender:
             timeout=timeout,
             cookie_jar=DummyCookieJar(),
         )
-        self._wire = Wire(
+        self._http1 = Http1Client(
             self._session, HEADERS, timeout=timeout, proxy=None if self._proxy is None else self._proxy.url
         )
         return self
@@ -104,10 +104,10 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._session is not None, "opened before it is closed"
-        assert self._names is not None
+        assert self._resolver is not None
         await self._session.close()
-        await self._names.close()
-        self._session = self._names = self._wire = None
+        await self._resolver.close()
+        self._session = self._resolver = self._http1 = None
         self._vetted.cache_clear()
 
     async def post(
@@ -155,8 +155,8 @@ class Sender:
 
     def _vet(self, url: str) -> Target:
         """What to post to. Raises UrlRefused."""
-        assert self._wire is not None, "the sender is open"
-        return self._wire.target(self._policy.vet_url(url))
+        assert self._http1 is not None, "the sender is open"
+        return self._http1.target(self._policy.vet_url(url))
 
     async def _exchange(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
         """Post and read; once more when a kept connection turns out to have been closed by the receiver meanwhile."""
@@ -171,24 +171,24 @@ class Sender:
 
     async def _post_and_read(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
         """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
-        assert self._wire is not None, "the sender is open"
+        assert self._http1 is not None, "the sender is open"
         if self._proxy is None:
-            connection = await self._wire.connect(target, None)
-            await self._wire.post(connection, target, None, body, headers, attempt.answer)
+            connection = await self._http1.connect(target, None)
+            await self._http1.post(connection, target, None, body, headers, attempt.answer)
             return
         *others, last = await self._ways(self._proxy, target.url)
         for way in others:
             try:
-                connection = await self._wire.connect(target, way)
+                connection = await self._http1.connect(target, way)
             except aiohttp.ClientHttpProxyError as error:
                 if not egress.blames_receiver(error.status, error.headers or {}):
                     raise
             else:
                 break
         else:
-            way, connection = last, await self._wire.connect(target, last)
+            way, connection = last, await self._http1.connect(target, last)
         attempt.open = True
-        await self._wire.post(connection, target, way, body, headers, attempt.answer)
+        await self._http1.post(connection, target, way, body, headers, attempt.answer)
 
     async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list[Way]:
         """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
@@ -199,10 +199,10 @@ class Sender:
         """
         if proxy.resolves or is_address(target.host):
             return [Way(target.origin)]
-        assert self._names is not None, "the sender is open"
+        assert self._resolver is not None, "the sender is open"
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                found = [each["host"] for each in await self._names.resolve(target.host, target.port)]
+                found = [each["host"] for each in await self._resolver.resolve(target.host, target.port)]
         except OSError as error:
             raise _NameFailed(None if isinstance(error, TimeoutError) else error) from error
         vetted = [address for address in found if self._policy.allowed(address)]
@@ -251,8 +251,8 @@ class Sender:
                 return _code(error, attempt)
 
     async def _name_fault(self, reason: OSError | None) -> Fault:
-        assert self._names is not None, "the sender is open"
-        return "resolver" if await self._names.ours_to_blame(reason) else "dns"
+        assert self._resolver is not None, "the sender is open"
+        return "resolver" if await self._resolver.ours_to_blame(reason) else "dns"
 
     async def _proxy_code(self, error: Exception, proxy: Proxy) -> str:
         """What it is that nothing went through the proxy: a tunnel that broke as TLS began was there."""

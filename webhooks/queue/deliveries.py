@@ -38,14 +38,14 @@ IN_VAIN: Mapping[Wanted | None, tuple[str, ...]] = {
 }
 
 
-class Place(NamedTuple):
+class DeliveryKey(NamedTuple):
     """Which delivery: of which notice, to which endpoint."""
 
     sequence: int
     endpoint_id: str
 
 
-FIRST, LAST = Place(-1, ""), Place(2**63 - 1, "\uffff")  # before and beyond every delivery
+FIRST, LAST = DeliveryKey(-1, ""), DeliveryKey(2**63 - 1, "\uffff")  # before and beyond every delivery
 
 
 class Deliveries:
@@ -79,11 +79,11 @@ class Deliveries:
         """A page of deliveries, those of the newest notices first, and whether there are more. Raises UnknownCursor."""
         backwards = page.ending_before is not None
         cursor = page.ending_before if backwards else page.starting_after
-        place = FIRST if backwards else LAST
+        key = FIRST if backwards else LAST
         if cursor is not None:
             if await self.one(account, livemode, cursor) is None:
                 raise UnknownCursor(cursor)
-            place = place_of(cursor) or place
+            key = key_of(cursor) or key
         sequences = await self._sequences(account, livemode, notice, customer)
         if sequences == []:
             return [], False
@@ -93,9 +93,9 @@ class Deliveries:
             account,
             livemode,
             endpoint,
-            max(low, place.sequence) if backwards else low,
-            high if backwards else min(high, place.sequence),
-            *place,
+            max(low, key.sequence) if backwards else low,
+            high if backwards else min(high, key.sequence),
+            *key,
             page.limit + 1,
             state in (None, "pending", "undelivered"),
             state in (None, "delivered"),
@@ -125,45 +125,45 @@ class Deliveries:
 
         None when this account and mode have no such one.
         """
-        place = place_of(id)
-        if place is None:
+        key = key_of(id)
+        if key is None:
             return None
-        rows = await self._fetch(self._sql["get_delivery"], account, livemode, *place)
+        rows = await self._fetch(self._sql["get_delivery"], account, livemode, *key)
         return (render(rows[0], livemode), rows[0]["stopped_at"] is not None) if rows else None
 
-    async def attempts(self, place: Place) -> list[dict[str, Any]]:
+    async def attempts(self, key: DeliveryKey) -> list[dict[str, Any]]:
         """The attempts at a delivery, in order: every one, or the newest of very many."""
-        rows = await self._fetch(self._sql["list_attempts"], *place, EXCERPT_BYTES_MAX)
+        rows = await self._fetch(self._sql["list_attempts"], *key, EXCERPT_BYTES_MAX)
         return [render_attempt(row) for row in rows]
 
-    async def resend(self, place: Place) -> None:
+    async def resend(self, key: DeliveryKey) -> None:
         """Have a delivery made anew, or at once where it is pending and waits for no other."""
-        await self._fetch("SELECT webhooks.resend($1, $2)", place.endpoint_id, place.sequence)
+        await self._fetch("SELECT webhooks.resend($1, $2)", key.endpoint_id, key.sequence)
 
-    async def cancel(self, place: Place) -> None:
+    async def cancel(self, key: DeliveryKey) -> None:
         """Give up a delivery that is pending or held."""
-        await self._fetch("SELECT webhooks.cancel($1, $2)", place.endpoint_id, [place.sequence])
+        await self._fetch("SELECT webhooks.cancel($1, $2)", key.endpoint_id, [key.sequence])
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         return await self._pool.fetch(query, *arguments)
 
 
-def id_of(place: Place) -> str:
+def id_of(key: DeliveryKey) -> str:
     """What a delivery is called by."""
-    return f"dlv_{place.endpoint_id.removeprefix('we_')}_{place.sequence}"
+    return f"dlv_{key.endpoint_id.removeprefix('we_')}_{key.sequence}"
 
 
-def place_of(id: str) -> Place | None:
+def key_of(id: str) -> DeliveryKey | None:
     """Which delivery has that id; None when none can."""
     match = ID.fullmatch(id)
-    return Place(int(match[2]), f"we_{match[1]}") if match else None
+    return DeliveryKey(int(match[2]), f"we_{match[1]}") if match else None
 
 
 def render(row: Mapping[str, Any], livemode: bool) -> dict[str, Any]:
     """A delivery as the API shows it."""
     kind, _, customer = row["stream"].partition("-")
     return {
-        "id": id_of(Place(row["sequence"], row["endpoint_id"])),
+        "id": id_of(DeliveryKey(row["sequence"], row["endpoint_id"])),
         "object": "rollbook.delivery",
         "attempt_count": row["attempts"],
         "created": row["created"],

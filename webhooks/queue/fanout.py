@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from events.database import DedicatedConnection
-from webhooks.queue.metrics import FanOutMeasures
+from webhooks.queue.metrics import FanOutMetrics
 from webhooks.queue.store import LOOKUPS_ONLY
 
 AHEAD_OF_FLOOR = (
@@ -44,17 +44,17 @@ class Recovered(NamedTuple):
 class FanOut:
     """Fans out over a connection of its own. Calls do not overlap, and each raises LogUnavailable without it."""
 
-    def __init__(self, dsn: str, measures: FanOutMeasures | None = None) -> None:
-        self.measures = measures or FanOutMeasures()
+    def __init__(self, dsn: str, metrics: FanOutMetrics | None = None) -> None:
+        self.metrics = metrics or FanOutMetrics()
         self._connection = DedicatedConnection(dsn, application="fan-out", **LOOKUPS_ONLY)
 
     async def fan_out(self, sequences: Sequence[int]) -> int:
         """Fan out those of these notices that are not yet; gives the number of deliveries. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT webhooks.fan_out($1)", sequences)
         made: int = rows[0][0]
-        self.measures.batches += 1
-        self.measures.notices += len(sequences)
-        self.measures.deliveries += made
+        self.metrics.batches += 1
+        self.metrics.notices += len(sequences)
+        self.metrics.deliveries += made
         return made
 
     async def look_ahead(self, batch: int) -> int:
@@ -64,7 +64,7 @@ class FanOut:
         """
         rows = await self._connection.fetch(AHEAD_OF_FLOOR, batch)
         made: int = rows[0][0]
-        self.measures.deliveries += made
+        self.metrics.deliveries += made
         return made
 
     async def catch_up(self, delay: timedelta, batch: int) -> Progress:
@@ -75,9 +75,9 @@ class FanOut:
         rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up($1, $2)", delay, batch)
         progress = Progress(*rows[0])
         if progress.missed:
-            self.measures.batches += 1
-            self.measures.notices += progress.missed
-            self.measures.deliveries += progress.made
+            self.metrics.batches += 1
+            self.metrics.notices += progress.missed
+            self.metrics.deliveries += progress.made
         return progress
 
     async def catch_up_in_order(self, batch: int) -> InOrder:
@@ -87,21 +87,21 @@ class FanOut:
         """
         rows = await self._connection.fetch("SELECT * FROM webhooks.catch_up_in_order($1)", batch)
         step = InOrder(*rows[0])
-        self.measures.deliveries += step.made
+        self.metrics.deliveries += step.made
         return step
 
     async def recover(self, batch: int, outstanding_max: int) -> Recovered:
         """Bring a part of what endpoints missed; see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT * FROM webhooks.recover($1, $2)", batch, outstanding_max)
         recovered = Recovered(*rows[0])
-        self.measures.recovered += recovered.done
+        self.metrics.recovered += recovered.done
         return recovered
 
     async def sweep(self, batch: int) -> int:
         """Remove deliveries that nothing needs any more, at most `batch` of a sort. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT webhooks.sweep($1)", batch)
         swept: int = rows[0][0]
-        self.measures.swept += swept
+        self.metrics.swept += swept
         return swept
 
     async def close(self) -> None:

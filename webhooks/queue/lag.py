@@ -51,7 +51,7 @@ class Backlog(NamedTuple):
     held: int  # deliveries that hold others back
 
 
-class Onlooker:
+class LagMonitor:
     """Looks every `every_s`; `seen` is how it was, and None while nobody can tell."""
 
     def __init__(self, pool: Pool, *, every_s: float = EVERY_S) -> None:
@@ -62,7 +62,7 @@ class Onlooker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look on until told to stop."""
-        retries = Retries(log, "onlooker")
+        retries = Retries(log, "lag_monitor")
         while not stop.is_set():
             try:
                 await self.look()

@@ -70,8 +70,8 @@ def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime |
     return max(next_due, now, lane.open_until or now, lane.quiet_until or now, lane.paced_until or now)
 
 
-def proven(lane: Lane) -> bool:
-    """Whether it answered of late. Lanes that did not may not have all places among what is on its way."""
+def responsive(lane: Lane) -> bool:
+    """Whether it has answered recently. Lanes that did not may not have all places among what is on its way."""
     return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
 
 

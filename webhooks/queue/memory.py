@@ -68,14 +68,14 @@ class AttemptRow(NamedTuple):
     excerpt: bytes = b""
 
 
-class _Place(NamedTuple):
+class _Served(NamedTuple):
     """A lane as a turn is going to leave it, and what the worker has and wants of it."""
 
     endpoint_id: str
     state: Lane
     known: Collection[int]
     want: int
-    spare: int
+    recovered: int
     told: bool
 
 
@@ -201,7 +201,7 @@ class MemoryDatabase:
         results: Sequence[Result],
         held: Sequence[str] | None,
         claims: int,
-        proven: bool,
+        responsive: bool,
         room: int,
         full: Collection[str],
         crowded: Collection[str],
@@ -215,11 +215,11 @@ class MemoryDatabase:
             for id, row in self.lanes.items():
                 if row.lease == worker and id not in held:
                     row.ready_at = row.leased_until = moment
-        taken = self._claim(claims, named, moment, full, crowded, proven=proven)
+        taken = self._claim(claims, named, moment, full, crowded, responsive=responsive)
         claimed = len(taken)
         if 0 < claims == claimed:
             more = {self.endpoints[id].share for id in taken}.union(full)
-            taken += self._claim((claims + 1) // 2, named.union(taken), moment, more, crowded, proven=proven)
+            taken += self._claim((claims + 1) // 2, named.union(taken), moment, more, crowded, responsive=responsive)
         ended = [
             (result.endpoint_id, self._record(result, moment)) for result in results if result.endpoint_id in named
         ]
@@ -250,7 +250,7 @@ class MemoryDatabase:
         full: Collection[str],
         crowded: Collection[str],
         *,
-        proven: bool,
+        responsive: bool,
     ) -> list[str]:
         """The lanes that have been ready the longest and nobody leases."""
         if claims == 0:
@@ -260,7 +260,7 @@ class MemoryDatabase:
             for id, row in self.lanes.items()
             if row.ready_at <= moment and row.leased_until <= moment and id not in named
             if self.endpoints[id].share not in full
-            if lane.proven(row.state) or not (proven or self.endpoints[id].share in crowded)
+            if lane.responsive(row.state) or not (responsive or self.endpoints[id].share in crowded)
         ]
         return [id for _, id in sorted(ready)[:claims]]
 
@@ -302,32 +302,32 @@ class MemoryDatabase:
         pending = self.deliveries[id].values()
         return sorted((row for row in pending if (row.recovered, row.key) == (recovered, key)), key=_by_sequence)
 
-    def _reported(self, report: Report) -> _Place:
+    def _reported(self, report: Report) -> _Served:
         """A lane as its worker says it is; if it began anew since, only its pace."""
         id, version = report.endpoint_id, report.version
         state = report.lane
         if self._anew[id] > version:
             state = lane.paced(self.lanes[id].state, report.lane.paced_until)
         told = self.endpoints[id].version != version
-        return _Place(id, state, report.known, report.want, report.spare, told)
+        return _Served(id, state, report.known, report.want, report.recovered, told)
 
-    def _taken(self, id: str, moment: datetime, handed_max: int) -> _Place:
+    def _taken(self, id: str, moment: datetime, handed_max: int) -> _Served:
         """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
         state, most = self.lanes[id].state, self.endpoints[id].in_flight_max
         peace = state.gone or (state.quiet_until is not None and state.quiet_until > moment)
         first = 1 if state.open_until is not None else min(state.concurrency, most or state.concurrency)
         want = 1 if state.open_until is not None else min(2 * first, max(handed_max * 2 // 3, 1))
-        spare = min(first, max(handed_max // 3, 1))
-        return _Place(id, state, (), 0 if peace else want, 0 if peace else spare, told=True)
+        recovered = min(first, max(handed_max // 3, 1))
+        return _Served(id, state, (), 0 if peace else want, 0 if peace else recovered, told=True)
 
-    def _hand(self, worker: int, lease_s: float, place: _Place, moment: datetime) -> list[tuple[datetime, Head]]:
+    def _hand(self, worker: int, lease_s: float, place: _Served, moment: datetime) -> list[tuple[datetime, Head]]:
         """The deliveries of a lane that the worker now holds besides; the lane's row as that leaves it."""
         handed: list[DeliveryRow] = []
         rest: list[DeliveryRow] = []
         if self.endpoints[place.endpoint_id].status == "enabled":
             pending = self.deliveries[place.endpoint_id].values()
             free = sorted((row for row in pending if row.sequence not in place.known), key=_by_due)
-            for recovered, want in ((False, place.want), (True, place.spare)):
+            for recovered, want in ((False, place.want), (True, place.recovered)):
                 queue = [row for row in free if row.recovered == recovered][: want + 1]
                 due = sum(row.due_at <= moment for row in queue[:want])
                 handed += queue[:due]
@@ -348,7 +348,7 @@ class MemoryDatabase:
             row.lease, row.leased_until, row.ready_at = None, ALWAYS, ready_at
         return [(each.due_at, self._head(place.endpoint_id, each)) for each in handed]
 
-    def _following(self, first: Sequence[DeliveryRow], place: _Place, want: int) -> list[DeliveryRow]:
+    def _following(self, first: Sequence[DeliveryRow], place: _Served, want: int) -> list[DeliveryRow]:
         """What goes along with the first ones of their keys, which share the places of the lane."""
         leading = [row for row in first if row.key is not None]
         handed: list[DeliveryRow] = []
@@ -383,12 +383,12 @@ class MemoryLanes:
         room: int = ROOM_MAX,
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
-        proven: bool = False,
+        responsive: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn."""
         return self._database.turn(
-            self.worker, self.lease_s, reports, results, held, claims, proven, room, full, crowded
+            self.worker, self.lease_s, reports, results, held, claims, responsive, room, full, crowded
         )
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:

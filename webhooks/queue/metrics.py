@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class FanOutMeasures:
+class FanOutMetrics:
     """Counts of fanning out, whether from the queue or from the log."""
 
     notices: int = 0  # that this process was asked to fan out, or found that nobody had

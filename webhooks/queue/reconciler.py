@@ -126,7 +126,7 @@ class Reconciler:
             if step.made and self._made is not None:
                 self._made()
             if step.missed and self._delay:
-                self._fan_out.measures.found += step.missed
+                self._fan_out.metrics.found += step.missed
                 log.warning("notices.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
             self._in_order = step.in_order
             if step.in_order:

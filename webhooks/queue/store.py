@@ -41,7 +41,7 @@ class Lanes:
         room: int = ROOM_MAX,
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
-        proven: bool = False,
+        responsive: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
@@ -56,7 +56,7 @@ class Lanes:
             results,
             held,
             claims,
-            proven,
+            responsive,
             room,
             full,
             crowded,

@@ -59,7 +59,7 @@ class Report(NamedTuple):
     touched: bool  # to be written whatever happens; else looked at only if it became ready
     known: Sequence[int]  # deliveries of it that the worker holds, by sequence
     want: int  # how many more it would hold,
-    spare: int  # and how many more recovered ones
+    recovered: int  # and how many more recovered ones
     lane: Lane
 
 

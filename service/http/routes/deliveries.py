@@ -14,7 +14,7 @@ from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
 from webhooks.endpoints.endpoint import must_be_enabled
-from webhooks.queue.deliveries import place_of
+from webhooks.queue.deliveries import key_of
 
 operation = Operations()
 URL = "/v1/rollbook/deliveries"
@@ -80,7 +80,7 @@ async def resend(call: Call) -> Reply:
     async def act() -> Reply:
         shown, stopped = await _found(call)
         must_be_enabled(stopped, shown["endpoint"])
-        place = place_of(shown["id"])
+        place = key_of(shown["id"])
         assert place is not None, "it was found by it"
         await call.door.deliveries.resend(place)
         return Reply(200, await _whole(call, await _find(call)))
@@ -103,7 +103,7 @@ async def cancel(call: Call) -> Reply:
     async def act() -> Reply:
         shown = await _find(call)
         if shown["state"] in ("pending", "held"):
-            place = place_of(shown["id"])
+            place = key_of(shown["id"])
             assert place is not None, "it was found by it"
             await call.door.deliveries.cancel(place)
             shown = await _find(call)
@@ -131,7 +131,7 @@ async def _found(call: Call) -> tuple[dict[str, Any], bool]:
 
 async def _whole(call: Call, shown: dict[str, Any]) -> bytes:
     """A delivery with its attempts, which stand before its `created`."""
-    place = place_of(shown["id"])
+    place = key_of(shown["id"])
     assert place is not None, "it was found by it"
     attempts = await call.door.deliveries.attempts(place)
     first = {name: shown[name] for name in ("id", "object", "attempt_count")}

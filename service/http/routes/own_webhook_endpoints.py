@@ -53,7 +53,7 @@ async def retrieve(call: Call) -> Reply:
     call.parse(parameters_of.RetrieveWebhookEndpoint)
     id = call.match["webhook_endpoint"]
     await resources.find(call, endpoint.KIND, id)
-    return Reply(200, dumps(await _standing(call, id)))
+    return Reply(200, dumps(await _status_of(call, id)))
 
 
 @operation(
@@ -77,8 +77,8 @@ async def list_all(call: Call) -> Reply:
     if expand.counted(parameters.expand):
         total = await reader.count_resources(caller.account, caller.livemode, endpoint.KIND, page)
     ids = [orjson.loads(body)["id"] for body in found.bodies]
-    standings = await call.door.standings.of(caller.account, caller.livemode, ids)
-    shown = [dumps(standings[id]) for id in ids if id in standings]
+    statuses = await call.door.statuses.of(caller.account, caller.livemode, ids)
+    shown = [dumps(statuses[id]) for id in ids if id in statuses]
     return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
 
 
@@ -100,7 +100,7 @@ async def set_rules(call: Call) -> Reply:
         state = unit.do(ENDPOINT, id, SetRules(id=id, rules=patch))
 
         async def answer() -> Reply:
-            return Reply(200, dumps({**await _standing(call, id), **asdict(state.rules)}))
+            return Reply(200, dumps({**await _status_of(call, id), **asdict(state.rules)}))
 
         return answer
 
@@ -108,9 +108,9 @@ async def set_rules(call: Call) -> Reply:
     return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
 
 
-async def _standing(call: Call, id: str) -> dict[str, Any]:
+async def _status_of(call: Call, id: str) -> dict[str, Any]:
     """How an endpoint stands. Raises Missing."""
-    found = await call.door.standings.of(call.caller.account, call.caller.livemode, [id])
+    found = await call.door.statuses.of(call.caller.account, call.caller.livemode, [id])
     if id not in found:
         raise Missing("webhook endpoint", id)
     return found[id]
@@ -167,7 +167,7 @@ async def pause(call: Call) -> Reply:
 async def resume(call: Call) -> Reply:
     """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
     replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
-    if replay is None and (await _standing(call, call.match["webhook_endpoint"]))["missed"] == "skip":
+    if replay is None and (await _status_of(call, call.match["webhook_endpoint"]))["missed"] == "skip":
         affected = await _pending(call)
     else:
         affected = 0 if replay == "skip" else await _to_send(call, latest=replay == "latest", pending=True)
@@ -229,14 +229,14 @@ async def test(call: Call) -> Reply:
 
 async def _pending(call: Call) -> int:
     """How many deliveries are pending for the endpoint. Raises Missing."""
-    pending: int = (await _standing(call, call.match["webhook_endpoint"]))["pending_deliveries"]
+    pending: int = (await _status_of(call, call.match["webhook_endpoint"]))["pending_deliveries"]
     return pending
 
 
 async def _to_send(call: Call, **which: Any) -> int:
-    """How many events the endpoint will be sent; see Standings.to_send."""
+    """How many events the endpoint will be sent; see Statuses.to_send."""
     caller = call.caller
-    return await call.door.standings.to_send(caller.account, caller.livemode, call.match["webhook_endpoint"], **which)
+    return await call.door.statuses.to_send(caller.account, caller.livemode, call.match["webhook_endpoint"], **which)
 
 
 async def _change(
@@ -249,10 +249,10 @@ async def _change(
         state = unit.do(ENDPOINT, command.id, command)
 
         async def answer() -> Reply:
-            standing = await _standing(call, command.id)
-            first = {"id": command.id, "object": standing["object"], "affected": affected}
+            shown_status = await _status_of(call, command.id)
+            first = {"id": command.id, "object": shown_status["object"], "affected": affected}
             status = "disabled" if state.disabled else "enabled"
-            return Reply(200, dumps({**first, **standing, "status": status}))
+            return Reply(200, dumps({**first, **shown_status, "status": status}))
 
         return answer
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.events.times import NOON
 from webhooks.dispatch import metrics
-from webhooks.dispatch.metrics import ENDPOINTS_MAX, IDLE_S_MAX, OTHERS, DeliveryMeasures
+from webhooks.dispatch.metrics import ENDPOINTS_MAX, IDLE_S_MAX, OTHERS, DeliveryMetrics
 from webhooks.outcome import Outcome
 from webhooks.queue.retry import Delivered, GaveUp, RetryAt, Verdict
 
@@ -13,15 +13,15 @@ RETRY = RetryAt(NOON, 1)
 
 
 @pytest.fixture
-def told() -> DeliveryMeasures:
-    return DeliveryMeasures(clock=lambda: 0.0)
+def told() -> DeliveryMetrics:
+    return DeliveryMetrics(clock=lambda: 0.0)
 
 
-def endpoints(told: DeliveryMeasures) -> dict[str, dict[str, int]]:
+def endpoints(told: DeliveryMetrics) -> dict[str, dict[str, int]]:
     return {id: dict(outcomes) for id, outcomes in told.by_endpoint()}
 
 
-def test_attempts_are_counted_by_what_they_came_to_and_why(told: DeliveryMeasures) -> None:
+def test_attempts_are_counted_by_what_they_came_to_and_why(told: DeliveryMetrics) -> None:
     attempts: list[tuple[str, Outcome, Verdict]] = [
         ("we_1", TAKEN, Delivered()),
         ("we_1", Outcome(status=503, duration_ms=3), RETRY),
@@ -45,7 +45,7 @@ def test_attempts_are_counted_by_what_they_came_to_and_why(told: DeliveryMeasure
 
 def test_an_endpoint_that_nothing_was_sent_to_for_an_hour_is_told_of_no_more() -> None:
     now = 0.0
-    told = DeliveryMeasures(clock=lambda: now)
+    told = DeliveryMetrics(clock=lambda: now)
     told.attempted("we_1", TAKEN, Delivered())
     told.attempted("we_2", TAKEN, Delivered())
     now = IDLE_S_MAX
@@ -58,7 +58,7 @@ def test_an_endpoint_that_nothing_was_sent_to_for_an_hour_is_told_of_no_more() -
 
 def test_no_more_endpoints_are_told_apart_than_the_limit() -> None:
     now = 0.0
-    told = DeliveryMeasures(clock=lambda: now)
+    told = DeliveryMetrics(clock=lambda: now)
     for number in range(ENDPOINTS_MAX + 5):
         told.attempted(f"we_{number}", TAKEN, Delivered())
     told.attempted("we_0", TAKEN, Delivered())

@@ -49,10 +49,10 @@ async def test_no_more_are_on_their_way_than_the_owner_wants(house: Floor, recei
     await house.catch_up()
     async with house.working(drain_s=0) as worker:
         await receiver.wait_for(2)
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns + 1)
-        assert worker.measures.in_flight == len(receiver.requests) == 2
+        await until(lambda: worker.metrics.turns > turns + 1)
+        assert worker.metrics.in_flight == len(receiver.requests) == 2
 
 
 async def test_a_host_has_its_share_of_the_places(house: Floor, receiver: Receiver) -> None:
@@ -63,10 +63,10 @@ async def test_a_host_has_its_share_of_the_places(house: Floor, receiver: Receiv
     await house.catch_up()
     async with house.working(host_max=10, drain_s=0) as worker:  # of which half are for endpoints that answer
         await receiver.wait_for(5)
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns + 1)
-        assert worker.measures.in_flight == len(receiver.requests) == 5
+        await until(lambda: worker.metrics.turns > turns + 1)
+        assert worker.metrics.in_flight == len(receiver.requests) == 5
 
 
 async def test_a_thin_notice_says_what_happened_to_whom_and_where_to_read_on(house: Floor, receiver: Receiver) -> None:

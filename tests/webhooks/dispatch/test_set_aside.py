@@ -13,7 +13,7 @@ from tests.waiting import until
 from tests.webhooks.floor import MASTER_KEYS, Floor
 from webhooks.dispatch import worker
 from webhooks.endpoints import endpoint
-from webhooks.endpoints.status import Standings
+from webhooks.endpoints.status import Statuses
 from webhooks.outcome import Outcome
 from webhooks.post.sender import Sender
 from webhooks.queue.retry import Verdict, judge
@@ -81,7 +81,7 @@ async def test_whatever_is_stored_of_an_endpoint_costs_nobody_else_anything(hous
         assert {request.path for request in receiver.requests} == {"/sound"}
         reasons = {id: (await house.lane(id))["set_aside"] for id in broken}
         assert reasons == {id: reason for id, (_, reason) in broken.items()}
-        assert sum(at_work.measures.set_aside.values()) >= len(broken)
+        assert sum(at_work.metrics.set_aside.values()) >= len(broken)
         assert {id for _, id in await house.deliveries()} == set(broken)
         assert await house.owner.fetchval("SELECT max(attempts) FROM webhooks.delivery") == 0
         for id, (account, _) in broken.items():  # whatever an owner edits
@@ -108,7 +108,7 @@ async def test_a_result_that_a_statement_cannot_digest_keeps_no_other_from_being
         await until(partial(_left_to, house, {odd}))
         await until(partial(_all_aside, house, [odd]))
         assert (await house.lane(odd))["set_aside"] == "statement_failed"
-        assert at_work.measures.set_aside == {"statement_failed": 1}
+        assert at_work.metrics.set_aside == {"statement_failed": 1}
     outcomes = {(attempt["endpoint_id"], attempt["outcome"]) for attempt in await house.attempts()}
     assert outcomes == {(id, "delivered") for id in sound}
 
@@ -164,7 +164,7 @@ async def test_an_operator_and_an_owner_see_that_a_lane_is_set_aside(house: Floo
     await house.catch_up()
     async with house.working():
         await until(partial(_all_aside, house, [id]))
-    standing = (await Standings(house.pool, SystemClock()).of("acct_1", False, [id]))[id]
+    standing = (await Statuses(house.pool, SystemClock()).of("acct_1", False, [id]))[id]
     assert (standing["set_aside"], standing["breaker"]) == ("url_unreadable", "open")
     assert standing["set_aside_reason"] == "Its URL cannot be read; give it another one."
     assert standing["failing_since"] is not None

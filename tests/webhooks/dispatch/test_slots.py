@@ -1,66 +1,66 @@
-"""Whose turn it is: places shared out among lanes, kept for what was never tried, and limited for each host."""
+"""Whose turn it is: slots shared out among lanes, kept for what was never tried, and limited for each host."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from webhooks.dispatch.leased_lane import Hand
+from webhooks.dispatch.leased_lane import LeasedLane
 from webhooks.dispatch.shares import share_of
-from webhooks.dispatch.slots import Place, Places
+from webhooks.dispatch.slots import Slot, Slots
 from webhooks.queue.lane import Lane
 from webhooks.queue.turn import Endpoint, Head
 
-TAKEN: dict[Head, Place] = {}
+TAKEN: dict[Head, Slot] = {}
 
 
-def hand(
+def leased(
     name: str,
     *,
     host: str = "",
-    places: int = 4,
+    slots: int = 4,
     rate_limit: int | None = None,
     most: int | None = None,
-    proven: bool = True,
+    responsive: bool = True,
     account: str = "acct_1",
     livemode: bool = False,
-) -> Hand:
+) -> LeasedLane:
     url = f"https://{name}.example"
     share = share_of(account, livemode)
     endpoint = Endpoint(name, 1, "enabled", url, (), (), rate_limit=rate_limit, in_flight_max=most, share=share)
-    state = Lane(concurrency=places, window_attempts=int(proven))
-    return Hand(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
+    state = Lane(concurrency=slots, window_attempts=int(responsive))
+    return LeasedLane(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
 
 
-def head(of: Hand, sequence: int, *, attempts: int = 0, recovered: bool = False, key: str | None = None) -> Head:
+def head(of: LeasedLane, sequence: int, *, attempts: int = 0, recovered: bool = False, key: str | None = None) -> Head:
     return Head(of.endpoint.id, sequence, f"evt_{sequence}", attempts, 1, b"", None, recovered, key)
 
 
-def places(in_flight_max: int = 100, host_max: int = 100) -> Places:
-    return Places(in_flight_max, host_max, lambda each: each.lane.concurrency)
+def slots(in_flight_max: int = 100, host_max: int = 100) -> Slots:
+    return Slots(in_flight_max, host_max, lambda each: each.lane.concurrency)
 
 
-def queue(among: Places, of: Hand, *heads: Head) -> None:
+def queue(among: Slots, of: LeasedLane, *heads: Head) -> None:
     for each in heads:
         of.take(each, 0.0)
     among.queue(of)
 
 
-def taken(among: Places) -> Sequence[tuple[str, int]]:
+def taken(among: Slots) -> Sequence[tuple[str, int]]:
     """Everything that has a turn now: lane and sequence, in order."""
     found = []
-    while (place := among.next()) is not None:
-        found.append((place.hand.endpoint.id, place.head.sequence))
-        TAKEN[place.head] = place
+    while (slot := among.next()) is not None:
+        found.append((slot.leased.endpoint.id, slot.head.sequence))
+        TAKEN[slot.head] = slot
     return found
 
 
-def end(among: Places, of: Hand, head: Head) -> None:
-    """Let an attempt land, and give its place back."""
+def end(among: Slots, of: LeasedLane, head: Head) -> None:
+    """Let an attempt land, and give its slot back."""
     of.landed(head)
     among.free(TAKEN.pop(head))
 
 
 def test_lanes_take_turns() -> None:
-    among, a, b = places(), hand("a"), hand("b")
+    among, a, b = slots(), leased("a"), leased("b")
     queue(among, a, *(head(a, n) for n in (1, 2, 3)))
     queue(among, b, *(head(b, n) for n in (4, 5)))
     assert taken(among) == [("a", 1), ("b", 4), ("a", 2), ("b", 5), ("a", 3)]
@@ -68,7 +68,7 @@ def test_lanes_take_turns() -> None:
 
 
 def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
-    among, a = places(), hand("a", places=2)
+    among, a = slots(), leased("a", slots=2)
     heads = [head(a, n) for n in range(4)]
     queue(among, a, *heads)
     assert [n for _, n in taken(among)] == [0, 1]
@@ -78,7 +78,7 @@ def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
 
 
 def test_a_lane_whose_places_went_while_it_stood_in_line_has_no_turn() -> None:
-    among, a = places(), hand("a", places=2)
+    among, a = slots(), leased("a", slots=2)
     heads = [head(a, n) for n in range(3)]
     queue(among, a, *heads)
     assert among.next() is not None
@@ -87,9 +87,9 @@ def test_a_lane_whose_places_went_while_it_stood_in_line_has_no_turn() -> None:
 
 
 def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_there() -> None:
-    among = places(host_max=3)
-    here = [hand(f"a{n}", host="shop.example") for n in range(3)]
-    other = hand("b")
+    among = slots(host_max=3)
+    here = [leased(f"a{n}", host="shop.example") for n in range(3)]
+    other = leased("b")
     heads = {each.endpoint.id: [head(each, n), head(each, 10 + n)] for n, each in enumerate(here)}
     for each in here:
         queue(among, each, *heads[each.endpoint.id])
@@ -102,8 +102,8 @@ def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_th
 
 
 def test_a_place_that_one_lane_was_called_for_and_cannot_take_goes_to_the_next() -> None:
-    among = places(in_flight_max=4, host_max=1)
-    first, second, third = (hand(name, host="shop.example") for name in "abc")
+    among = slots(in_flight_max=4, host_max=1)
+    first, second, third = (leased(name, host="shop.example") for name in "abc")
     heads = [head(each, n) for n, each in enumerate((first, second, third))]
     for each, one in zip((first, second, third), heads, strict=True):
         queue(among, each, one)
@@ -114,8 +114,8 @@ def test_a_place_that_one_lane_was_called_for_and_cannot_take_goes_to_the_next()
 
 
 def test_a_place_for_a_further_attempt_that_is_not_taken_goes_to_the_next() -> None:
-    among = places(in_flight_max=4)
-    busy, second, third = hand("a"), hand("b"), hand("c")
+    among = slots(in_flight_max=4)
+    busy, second, third = leased("a"), leased("b"), leased("c")
     heads = [head(busy, n, attempts=1) for n in range(3)]
     queue(among, busy, *heads)
     assert len(taken(among)) == 3
@@ -128,13 +128,13 @@ def test_a_place_for_a_further_attempt_that_is_not_taken_goes_to_the_next() -> N
 
 
 def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
-    among = places(in_flight_max=8)
-    failing = [hand(f"f{n}") for n in range(4)]
+    among = slots(in_flight_max=8)
+    failing = [leased(f"f{n}") for n in range(4)]
     heads = {each.endpoint.id: [head(each, n * 10 + m, attempts=1) for m in range(4)] for n, each in enumerate(failing)}
     for each in failing:
         queue(among, each, *heads[each.endpoint.id])
-    assert len(taken(among)) == 6, "three places in four"
-    fresh = hand("fresh", account="acct_2")
+    assert len(taken(among)) == 6, "three slots in four"
+    fresh = leased("fresh", account="acct_2")
     queue(among, fresh, head(fresh, 100), head(fresh, 101))
     assert taken(among) == [("fresh", 100), ("fresh", 101)]
     first = heads["f0"][0]
@@ -143,24 +143,24 @@ def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
 
 
 def test_a_lane_that_may_try_none_again_sends_what_is_new_to_it() -> None:
-    among, a, b = places(in_flight_max=4), hand("a"), hand("b")
+    among, a, b = slots(in_flight_max=4), leased("a"), leased("b")
     queue(among, a, *(head(a, n, attempts=1) for n in range(3)))
     assert len(taken(among)) == 3
     queue(among, b, head(b, 10, attempts=1), head(b, 11))
     assert taken(among) == [("b", 11)]
     queue(among, b, head(b, 12))
-    assert among.next() is None, "all places are taken"
+    assert among.next() is None, "all slots are taken"
 
 
 def test_recovered_deliveries_go_when_nobody_has_a_live_one_and_half_of_the_places_are_free() -> None:
-    among, a, b = places(in_flight_max=4), hand("a"), hand("b")
+    among, a, b = slots(in_flight_max=4), leased("a"), leased("b")
     queue(among, a, *(head(a, n, recovered=True) for n in range(3)))
     queue(among, b, head(b, 10))
     assert taken(among) == [("b", 10), ("a", 0)]
 
 
 def test_what_an_owner_allows_to_be_on_its_way_is_for_live_and_recovered_deliveries_together() -> None:
-    among, a = places(), hand("a", places=2, most=2)
+    among, a = slots(), leased("a", slots=2, most=2)
     heads = [head(a, n) for n in range(2)]
     queue(among, a, *heads, *(head(a, n, recovered=True) for n in (10, 11)))
     assert [n for _, n in taken(among)] == [0, 1]
@@ -173,7 +173,7 @@ def test_what_an_owner_allows_to_be_on_its_way_is_for_live_and_recovered_deliver
 
 
 def test_a_lane_whose_rate_is_limited_waits_after_each() -> None:
-    among, a = places(), hand("a", rate_limit=10)
+    among, a = slots(), leased("a", rate_limit=10)
     queue(among, a, head(a, 1), head(a, 2))
     assert taken(among) == [("a", 1)]
     assert a.paced
@@ -183,7 +183,7 @@ def test_a_lane_whose_rate_is_limited_waits_after_each() -> None:
 
 
 def test_deliveries_of_one_key_go_one_by_one() -> None:
-    among, a = places(), hand("a")
+    among, a = slots(), leased("a")
     heads = [head(a, n, key="x" if n % 2 else "y") for n in range(1, 7)]
     queue(among, a, *heads)
     assert [n for _, n in taken(among)] == [1, 2]
@@ -194,13 +194,13 @@ def test_deliveries_of_one_key_go_one_by_one() -> None:
 
 
 def test_of_one_key_too_live_deliveries_go_before_recovered_ones() -> None:
-    among, a, busy = places(in_flight_max=4), hand("a"), hand("busy")
+    among, a, busy = slots(in_flight_max=4), leased("a"), leased("busy")
     queue(among, busy, head(busy, 1), head(busy, 2))
     assert len(taken(among)) == 2
     old = [head(a, n, recovered=True, key="x") for n in (3, 4)]
     new = [head(a, n, key="x") for n in (10, 11)]
     queue(among, a, old[0], new[0], old[1], new[1])
-    assert taken(among) == [("a", 10)], "there are places for live ones only"
+    assert taken(among) == [("a", 10)], "there are slots for live ones only"
     end(among, a, new[0])
     a.settle(new[0], ended=True)
     among.queue(a)
@@ -209,7 +209,7 @@ def test_of_one_key_too_live_deliveries_go_before_recovered_ones() -> None:
 
 
 def test_what_waits_behind_one_that_is_on_its_way_grows_old_with_the_rest() -> None:
-    among, a = places(), hand("a")
+    among, a = slots(), leased("a")
     queue(among, a, head(a, 1, key="x"), head(a, 2, key="x"))
     assert taken(among) == [("a", 1)]
     assert (a.idle, a.empty) == (True, False)
@@ -222,7 +222,7 @@ def test_what_waits_behind_one_that_is_on_its_way_grows_old_with_the_rest() -> N
 
 
 def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
-    among, a = places(), hand("a")
+    among, a = slots(), leased("a")
     heads = [head(a, n, key="x") for n in (1, 2, 3)]
     queue(among, a, *heads)
     assert taken(among) == [("a", 1)]
@@ -234,7 +234,7 @@ def test_what_follows_one_that_is_tried_again_is_left_to_the_database() -> None:
 
 
 def test_what_follows_one_on_its_way_is_forgotten_with_the_rest_and_taken_anew_only_behind_it() -> None:
-    among, a = places(), hand("a")
+    among, a = slots(), leased("a")
     heads = [head(a, n, key="x") for n in (1, 2, 3)]
     queue(among, a, *heads)
     assert taken(among) == [("a", 1)]
@@ -250,14 +250,14 @@ def test_what_follows_one_on_its_way_is_forgotten_with_the_rest_and_taken_anew_o
 
 
 def test_lanes_that_never_answered_leave_half_of_the_places_to_the_others() -> None:
-    among = places(in_flight_max=8)
-    dead = [hand(f"d{n}", proven=False) for n in range(4)]
+    among = slots(in_flight_max=8)
+    dead = [leased(f"d{n}", responsive=False) for n in range(4)]
     heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(4)] for n, each in enumerate(dead)}
     for each in dead:
         queue(among, each, *heads[each.endpoint.id])
     assert taken(among) == [("d0", 0), ("d1", 10), ("d2", 20), ("d3", 30)]
     assert among.crowded
-    well = hand("well")
+    well = leased("well")
     queue(among, well, head(well, 100), head(well, 101))
     assert taken(among) == [("well", 100), ("well", 101)]
     end(among, dead[0], heads["d0"][0])
@@ -265,112 +265,112 @@ def test_lanes_that_never_answered_leave_half_of_the_places_to_the_others() -> N
 
 
 def test_a_single_place_is_for_anybody() -> None:
-    among, a = places(in_flight_max=1), hand("a", proven=False)
+    among, a = slots(in_flight_max=1), leased("a", responsive=False)
     queue(among, a, head(a, 1, recovered=True))
     assert not among.crowded
     assert taken(among) == [("a", 1)]
 
 
 def test_dead_endpoints_leave_half_of_the_places_at_their_host_to_those_that_answer_there() -> None:
-    among = places(host_max=4)
-    dead = [hand(f"d{n}", host="shop.example", proven=False) for n in range(3)]
+    among = slots(host_max=4)
+    dead = [leased(f"d{n}", host="shop.example", responsive=False) for n in range(3)]
     heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(3)] for n, each in enumerate(dead)}
     for each in dead:
         queue(among, each, *heads[each.endpoint.id])
     assert taken(among) == [("d0", 0), ("d1", 10)]
-    well = hand("well", host="shop.example")
+    well = leased("well", host="shop.example")
     queue(among, well, head(well, 100), head(well, 101), head(well, 102))
     assert taken(among) == [("well", 100), ("well", 101)]
     end(among, dead[0], heads["d0"][0])
-    assert [name for name, _ in taken(among)] == ["well"], "any place is for one that answers,"
+    assert [name for name, _ in taken(among)] == ["well"], "any slot is for one that answers,"
     end(among, dead[1], heads["d1"][0])
     assert [name for name, _ in taken(among)] == ["d2"], "and the next for those that do not"
 
 
-def crowd(account: str, lanes: int, *, host: str = "", each: int = 8) -> list[Hand]:
-    """Lanes of one account, on hosts of their own unless it is said, with enough to send to take all places."""
-    hands = [hand(f"{account}_{n}", host=host, places=each, account=account) for n in range(lanes)]
-    for n, one in enumerate(hands):
+def crowd(account: str, lanes: int, *, host: str = "", each: int = 8) -> list[LeasedLane]:
+    """Lanes of one account, on hosts of their own unless it is said, with enough to send to take all slots."""
+    leased_lanes = [leased(f"{account}_{n}", host=host, slots=each, account=account) for n in range(lanes)]
+    for n, one in enumerate(leased_lanes):
         for m in range(each):
             one.take(head(one, 1000 * n + m), 0.0)
-    return hands
+    return leased_lanes
 
 
 def test_one_account_leaves_some_places_for_the_first_delivery_of_another() -> None:
-    among = places(in_flight_max=64)
+    among = slots(in_flight_max=64)
     for one in crowd("hostile", 16):
         among.queue(one)
     assert len(taken(among)) == 56, "seven in eight"
     assert not among.waited_for, "nobody stands in line who may take one"
-    b = hand("b", account="good")
+    b = leased("b", account="good")
     queue(among, b, head(b, 1), head(b, 2))
     assert taken(among) == [("b", 1), ("b", 2)]
 
 
 def test_accounts_take_turns_whatever_the_number_of_their_lanes() -> None:
-    among = places(in_flight_max=64)
+    among = slots(in_flight_max=64)
     for one in crowd("many", 16):
         among.queue(one)
-    b = hand("b", account="one")
+    b = leased("b", account="one")
     queue(among, b, *(head(b, n) for n in range(3)))
     assert [name for name, _ in taken(among)][:6] == ["many_0", "b", "many_1", "b", "many_2", "b"]
 
 
 def test_test_mode_leaves_live_mode_of_the_same_account_some_places() -> None:
-    among = places(in_flight_max=64)
+    among = slots(in_flight_max=64)
     for one in crowd("acct_1", 16):
         among.queue(one)
     taken(among)
-    live = hand("live", account="acct_1", livemode=True)
+    live = leased("live", account="acct_1", livemode=True)
     queue(among, live, head(live, 1))
     assert taken(among) == [("live", 1)]
 
 
 def test_an_account_leaves_others_some_places_at_a_host_they_share() -> None:
-    among = places(in_flight_max=512, host_max=16)
+    among = slots(in_flight_max=512, host_max=16)
     for one in crowd("hostile", 8, host="hooks.example"):
         among.queue(one)
     assert len(taken(among)) == 14
-    b = hand("b", host="hooks.example", account="good")
+    b = leased("b", host="hooks.example", account="good")
     queue(among, b, head(b, 1))
     assert taken(among) == [("b", 1)]
 
 
 def test_an_account_whose_receivers_are_dead_leaves_others_places_for_what_never_answered() -> None:
-    among = places(in_flight_max=64)
+    among = slots(in_flight_max=64)
     for n in range(16):
-        dead = hand(f"d{n}", proven=False, account="hostile")
+        dead = leased(f"d{n}", responsive=False, account="hostile")
         queue(among, dead, *(head(dead, 10 * n + m) for m in range(4)))
     assert len(taken(among)) == 28, "seven in eight of half of them"
     assert not among.crowded
-    new = hand("new", proven=False, account="good")
+    new = leased("new", responsive=False, account="good")
     queue(among, new, head(new, 1000))
     assert taken(among) == [("new", 1000)]
 
 
 def test_recovered_deliveries_of_one_account_go_beside_the_live_ones_of_another() -> None:
-    among = places(in_flight_max=64)
+    among = slots(in_flight_max=64)
     for one in crowd("hostile", 16):
         among.queue(one)
     taken(among)
-    b = hand("b", account="good", places=16)
+    b = leased("b", account="good", slots=16)
     queue(among, b, *(head(b, n, recovered=True) for n in range(8)))
     assert [name for name, _ in taken(among)] == ["b"] * 4, "as many as are free then"
 
 
 def test_a_place_at_a_host_that_an_account_without_a_turn_was_called_for_goes_to_the_next() -> None:
-    among = places(in_flight_max=16, host_max=1)
-    first = hand("first", host="shop.example", account="c")
+    among = slots(in_flight_max=16, host_max=1)
+    first = leased("first", host="shop.example", account="c")
     one = head(first, 1)
     queue(among, first, one)
     assert taken(among) == [("first", 1)]
-    barred, good = hand("x", host="shop.example", account="hostile"), hand("y", host="shop.example", account="good")
+    barred, good = leased("x", host="shop.example", account="hostile"), leased("y", host="shop.example", account="good")
     queue(among, barred, head(barred, 2))
     queue(among, good, head(good, 3))
     assert taken(among) == []
     for n in range(16):
-        alone = hand(f"z{n}", account="hostile")
+        alone = leased(f"z{n}", account="hostile")
         queue(among, alone, head(alone, 100 + n))
     assert len(taken(among)) == 14
     end(among, first, one)
-    assert taken(among) == [("y", 3)], "the account called first has its share of all places"
+    assert taken(among) == [("y", 3)], "the account called first has its share of all slots"

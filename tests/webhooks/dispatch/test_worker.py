@@ -96,9 +96,9 @@ async def test_a_receiver_that_asks_for_it_is_left_alone_until_then(house: Floor
         await until(lambda: _attempts(house, 1))
         await house.notices(5)
         await house.catch_up()
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns + 1)
+        await until(lambda: worker.metrics.turns > turns + 1)
         assert len(receiver.requests) == 1
         [attempt], state = await house.attempts(), await house.lane(id)
         assert 899 <= (attempt["next_at"] - attempt["at"]).total_seconds() <= 901
@@ -119,9 +119,9 @@ async def test_a_receiver_that_is_gone_hears_no_more_until_its_url_is_another(ho
         await house.notices(2)
         await house.catch_up()
         await house.edit(id, description="edited, yet gone")
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns + 1)
+        await until(lambda: worker.metrics.turns > turns + 1)
         assert len(receiver.requests) == 1
         [attempt] = await house.attempts()
         assert (attempt["sequence"], attempt["outcome"], attempt["status"]) == (first, "gave_up", 410)
@@ -136,7 +136,7 @@ async def test_two_workers_share_the_lanes_and_send_everything_once(house: Floor
     async with house.working() as one, house.working() as other:
         await house.catch_up()
         await until(lambda: _all_done(house))
-    assert one.measures.outcomes["delivered"] + other.measures.outcomes["delivered"] == 500
+    assert one.metrics.outcomes["delivered"] + other.metrics.outcomes["delivered"] == 500
     assert set(Counter(_names(receiver.requests)).values()) == {1}
     assert len(await house.attempts()) == 500
 
@@ -195,9 +195,9 @@ async def test_a_deleted_endpoint_gets_nothing_more(house: Floor, receiver: Rece
         await until(lambda: _attempts(house, 1))
         await house.delete(id)
         await house.hurry()
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns + 1)
+        await until(lambda: worker.metrics.turns > turns + 1)
     assert len(receiver.requests) == 1
 
 
@@ -293,12 +293,12 @@ async def test_slow_receivers_of_one_account_do_not_delay_the_webhooks_of_anothe
     await house.notices(8, account="acct_hostile")
     await house.catch_up()
     async with house.working(in_flight_max=64, host_max=512, drain_s=0.1) as worker:
-        await until(lambda: worker.measures.in_flight == 56)
+        await until(lambda: worker.metrics.in_flight == 56)
         for count in range(1, 4):
             await house.notices(account="acct_good")
             await house.catch_up()
             await receiver.wait_for(count, "/quick", timeout_s=5)
-        assert worker.measures.in_flight == 56, "none of the hostile account's attempts has ended"
+        assert worker.metrics.in_flight == 56, "none of the hostile account's attempts has ended"
 
 
 def _names(requests: Iterable[Received]) -> Iterable[tuple[str, str]]:

@@ -15,7 +15,7 @@ from events.database import Pool
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import Bell, Floor, floor
-from webhooks.endpoints.monitor import Watch
+from webhooks.endpoints.monitor import FailureMonitor
 
 HOUR = timedelta(hours=1)
 
@@ -26,8 +26,8 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def watch(house: Floor, clock: FrozenClock) -> Watch:
-    return Watch(house.pool, house.executor, clock, Bell())
+def watch(house: Floor, clock: FrozenClock) -> FailureMonitor:
+    return FailureMonitor(house.pool, house.executor, clock, Bell())
 
 
 async def failing(house: Floor, id: str, attempts: int = 30) -> None:
@@ -44,7 +44,7 @@ async def told(house: Floor) -> list[Any]:
 
 
 async def test_an_owner_is_told_thrice_and_then_that_it_is_disabled(
-    house: Floor, watch: Watch, clock: FrozenClock
+    house: Floor, watch: FailureMonitor, clock: FrozenClock
 ) -> None:
     id, sound = await house.endpoint(events=["customer.created"]), await house.endpoint()
     await failing(house, id)
@@ -78,7 +78,7 @@ async def test_several_who_watch_do_it_once(house: Floor, clock: FrozenClock) ->
         await failing(house, await house.endpoint())
     clock.advance(2 * HOUR)
     async with floors_beside(house, 3) as others:
-        watches = [Watch(each.pool, each.executor, clock, Bell()) for each in others]
+        watches = [FailureMonitor(each.pool, each.executor, clock, Bell()) for each in others]
         await asyncio.gather(*(watch.look() for watch in watches))
         assert sum(watch.told for watch in watches) == 5
     assert len(await told(house)) == 5
@@ -97,7 +97,7 @@ async def test_one_that_was_changed_since_it_was_looked_at_is_looked_at_again(ho
             await house.edit(id, url="https://example.org/mended")
             return rows
 
-    late = Watch(cast(Pool, Late()), house.executor, clock, Bell())
+    late = FailureMonitor(cast(Pool, Late()), house.executor, clock, Bell())
     await late.look()
     assert (late.told, await told(house)) == (0, [])
     await late.look()
@@ -131,7 +131,7 @@ async def test_an_endpoint_that_policy_refuses_is_tried_ever_less_often_and_fail
     assert await house.owner.fetchval("SELECT max(attempts) FROM webhooks.delivery") == 0
     assert (await house.lane(id))["failing_since"] is not None
     await house.owner.execute("UPDATE webhooks.lane SET failing_since = $1, failures_in_a_row = 20", clock.now())
-    watch = Watch(house.pool, house.executor, clock, Bell())
+    watch = FailureMonitor(house.pool, house.executor, clock, Bell())
     clock.advance(timedelta(hours=1))
     await watch.look()
     clock.advance(timedelta(days=5))
@@ -151,7 +151,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_as_soon_as_that_is_recorded(
     receiver.behave("/gone", Answer(status=410), Answer())
     await house.notices()
     await house.catch_up()
-    watch = Watch(house.pool, house.executor, SystemClock(), bell, poll_s=3600)
+    watch = FailureMonitor(house.pool, house.executor, SystemClock(), bell, poll_s=3600)
     task = asyncio.create_task(watch.run(stop))
     async with house.working(gone=bell.poke):
         await until(lambda: watch.disabled == 1)
@@ -165,7 +165,9 @@ async def test_an_endpoint_that_is_gone_is_disabled_as_soon_as_that_is_recorded(
     await task
 
 
-async def test_what_a_kill_left_undone_the_next_look_finds(house: Floor, receiver: Receiver, watch: Watch) -> None:
+async def test_what_a_kill_left_undone_the_next_look_finds(
+    house: Floor, receiver: Receiver, watch: FailureMonitor
+) -> None:
     id = await house.endpoint(receiver.url("/gone"))
     receiver.behave("/gone", Answer(status=410))
     await house.notices()

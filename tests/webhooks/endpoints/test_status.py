@@ -7,11 +7,11 @@ from events.clock import SystemClock
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
-from webhooks.endpoints.status import Standings
+from webhooks.endpoints.status import Statuses
 
 
 async def standing(house: Floor, id: str) -> dict[str, Any]:
-    return (await Standings(house.pool, SystemClock()).of(ACCOUNT, False, [id]))[id]
+    return (await Statuses(house.pool, SystemClock()).of(ACCOUNT, False, [id]))[id]
 
 
 async def positions(house: Floor, id: str) -> tuple[int, int]:

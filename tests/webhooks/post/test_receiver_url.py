@@ -9,7 +9,7 @@ from aiohttp import ClientRequest, ClientSession, ClientTimeout
 from yarl import URL
 
 from webhooks.post import receiver_url
-from webhooks.post.http1 import Wire
+from webhooks.post.http1 import Http1Client
 from webhooks.post.receiver_url import ReceiverUrl, UrlUnreadable
 from webhooks.post.sender import HEADERS
 from webhooks.post.ssrf import Policy, UrlRefused
@@ -97,7 +97,7 @@ def accepted(url: str) -> ReceiverUrl | None:
 
 async def test_of_100_000_urls_each_that_is_accepted_can_be_worked_with_in_all_places() -> None:
     session = ClientSession()
-    wire = Wire(session, HEADERS, timeout=ClientTimeout())
+    wire = Http1Client(session, HEADERS, timeout=ClientTimeout())
     passed, origins = 0, set()
     for url in generated(GENERATED):
         parsed = accepted(url)

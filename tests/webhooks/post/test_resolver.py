@@ -12,7 +12,7 @@ from aiohttp.abc import ResolveResult
 from tests.waiting import until
 from tests.webhooks.naming import leads_to
 from webhooks.post import resolver
-from webhooks.post.resolver import THREADS, Doubt, Lookup, Names, look_up
+from webhooks.post.resolver import THREADS, Doubt, Lookup, Resolver, look_up
 
 
 class Counted:
@@ -31,8 +31,8 @@ class Counted:
 
 
 @asynccontextmanager
-async def resolving(lookup: Lookup) -> AsyncIterator[Names]:
-    each = Names(lookup)
+async def resolving(lookup: Lookup) -> AsyncIterator[Resolver]:
+    each = Resolver(lookup)
     try:
         yield each
     finally:
@@ -41,7 +41,7 @@ async def resolving(lookup: Lookup) -> AsyncIterator[Names]:
         await each.close()
 
 
-async def addresses(each: Names, host: str) -> list[str]:
+async def addresses(each: Resolver, host: str) -> list[str]:
     return [found["host"] for found in await each.resolve(host, 443)]
 
 

@@ -215,7 +215,7 @@ PUBLIC_ADDRESSES = [
 ]  # fmt: skip
 
 
-# Names as they are found on the internet, with what they may lead to.
+# Resolver as they are found on the internet, with what they may lead to.
 HOSTILE_ANSWERS = {
     "127.0.0.1.nip.io": ["127.0.0.1"],
     "0x7f000001.example": ["127.0.0.1"],  # a name, for it does not end in a number

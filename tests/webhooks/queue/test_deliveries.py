@@ -13,7 +13,7 @@ from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.floor import ACCOUNT, Floor
 from webhooks.endpoints.endpoint import RecoverEndpoint, SendTest
-from webhooks.queue.deliveries import Deliveries, Place, Wanted, id_of, place_of, printable
+from webhooks.queue.deliveries import Deliveries, DeliveryKey, Wanted, id_of, key_of, printable
 
 
 @pytest.fixture
@@ -46,16 +46,16 @@ async def listed(deliveries: Deliveries, account: str = ACCOUNT, **filters: Any)
     return [(_place(each).sequence, each["state"]) for each in shown]
 
 
-def _place(shown: dict[str, Any]) -> Place:
-    place = place_of(shown["id"])
+def _place(shown: dict[str, Any]) -> DeliveryKey:
+    place = key_of(shown["id"])
     assert place is not None
     return place
 
 
 def test_an_id_tells_which_delivery_it_is() -> None:
-    place = Place(4711, "we_1Mr5jULkdIwHu7")
+    place = DeliveryKey(4711, "we_1Mr5jULkdIwHu7")
     assert id_of(place) == "dlv_1Mr5jULkdIwHu7_4711"
-    assert place_of(id_of(place)) == place
+    assert key_of(id_of(place)) == place
     for other in (
         "",
         "dlv_",
@@ -67,7 +67,7 @@ def test_an_id_tells_which_delivery_it_is() -> None:
         "we_x_1",
         "dlv_x_\u0661",
     ):
-        assert place_of(other) is None
+        assert key_of(other) is None
 
 
 async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
@@ -83,7 +83,7 @@ async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
     await attempt(house, failed, id, "gave_up")
     await attempt(house, canceled, id, "canceled")
     await attempt(house, anew, id, "gave_up", ago_s=9)
-    await deliveries.resend(Place(anew, id))
+    await deliveries.resend(DeliveryKey(anew, id))
     await attempt(house, mended, id, "gave_up", ago_s=9)
     await attempt(house, mended, id, "delivered")
     expected = [
@@ -100,7 +100,7 @@ async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
         assert await listed(deliveries, state=state) == [each for each in expected if each[1] == state]
     assert await listed(deliveries, state="undelivered") == [each for each in expected if each[1] != "delivered"]
     for sequence, expected_state in expected:
-        found = await deliveries.one(ACCOUNT, False, id_of(Place(sequence, id)))
+        found = await deliveries.one(ACCOUNT, False, id_of(DeliveryKey(sequence, id)))
         assert found is not None
         assert found[0]["state"] == expected_state
 
@@ -126,10 +126,10 @@ async def test_lists_are_of_one_account_and_mode_and_filtered(house: Floor, deli
     assert [n for n, _ in await listed(deliveries, account="acct_2")] == [foreign]
     shown, _ = await deliveries.page(ACCOUNT, True, PageOf(limit=10))
     assert shown == []
-    assert await deliveries.one("acct_2", False, id_of(Place(second, one))) is None
+    assert await deliveries.one("acct_2", False, id_of(DeliveryKey(second, one))) is None
     await house.delete(one)
     assert await listed(deliveries, endpoint=one) == []
-    assert await deliveries.one(ACCOUNT, False, id_of(Place(second, one))) is None
+    assert await deliveries.one(ACCOUNT, False, id_of(DeliveryKey(second, one))) is None
 
 
 async def test_pages_turn_both_ways_and_miss_nothing(house: Floor, deliveries: Deliveries) -> None:
@@ -138,7 +138,7 @@ async def test_pages_turn_both_ways_and_miss_nothing(house: Floor, deliveries: D
     await house.catch_up()
     for n, sequence in enumerate(sequences):
         await attempt(house, sequence, ids[n % 3], ("delivered", "gave_up")[n % 2])
-    every = [id_of(Place(sequence, id)) for sequence in reversed(sequences) for id in ids]
+    every = [id_of(DeliveryKey(sequence, id)) for sequence in reversed(sequences) for id in ids]
 
     async def page(starting_after: str | None = None, ending_before: str | None = None) -> tuple[list[str], bool]:
         wanted = PageOf(limit=4, starting_after=starting_after, ending_before=ending_before)
@@ -152,7 +152,7 @@ async def test_pages_turn_both_ways_and_miss_nothing(house: Floor, deliveries: D
     assert got == every
     assert await page(ending_before=every[9]) == (every[5:9], True)
     assert await page(ending_before=every[2]) == (every[:2], False)
-    for unknown in ("dlv_x_1", "nonsense", id_of(Place(sequences[-1] + 1, ids[0]))):
+    for unknown in ("dlv_x_1", "nonsense", id_of(DeliveryKey(sequences[-1] + 1, ids[0]))):
         with pytest.raises(UnknownCursor):
             await page(starting_after=unknown)
 
@@ -164,16 +164,16 @@ async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
     receiver.behave("/hook", Answer(status=500, body=b"no \xff"))
     [sequence] = await house.notices()
     await house.catch_up()
-    place = Place(sequence, id)
+    place = DeliveryKey(sequence, id)
     async with house.working() as worker:
-        await until(lambda: worker.measures.outcomes["retry"])
+        await until(lambda: worker.metrics.outcomes["retry"])
         await until(lambda: _idle(house, id))
         await deliveries.cancel(place)
         await deliveries.cancel(place)
         await house.hurry()
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns)
+        await until(lambda: worker.metrics.turns > turns)
     assert len(receiver.requests) == 1
     found = await deliveries.one(ACCOUNT, False, id_of(place))
     assert found is not None
@@ -188,13 +188,13 @@ async def test_what_was_taken_may_be_sent_once_more(house: Floor, deliveries: De
     await house.catch_up()
     async with house.working():
         await until(lambda: _done(house))
-        await deliveries.resend(Place(sequence, id))
+        await deliveries.resend(DeliveryKey(sequence, id))
         house.bell.poke()
         await receiver.wait_for(2)
         await until(lambda: _done(house))
     one, other = receiver.requests
     assert (one.body, one.headers["webhook-id"]) == (other.body, other.headers["webhook-id"])
-    assert len(await deliveries.attempts(Place(sequence, id))) == 2
+    assert len(await deliveries.attempts(DeliveryKey(sequence, id))) == 2
     assert await listed(deliveries) == [(sequence, "delivered")]
 
 

@@ -9,7 +9,7 @@ from events.database import PINNED_PLANS, load_sql
 from tests.plans import explain
 from tests.waiting import until
 from tests.webhooks.floor import Floor
-from webhooks.queue.lag import Backlog, Onlooker
+from webhooks.queue.lag import Backlog, LagMonitor
 
 MANY = 3_000
 COUNTED = 100
@@ -35,7 +35,7 @@ SELECT n, 'note-' || n, 1, 'acct_1', false, 'noted', 1, '', '', now(), 'key_1' F
 
 
 async def look(house: Floor) -> Backlog:
-    return await Onlooker(house.pool).look()
+    return await LagMonitor(house.pool).look()
 
 
 async def test_where_nothing_waits_nothing_lags(house: Floor) -> None:
@@ -123,12 +123,12 @@ async def test_a_look_goes_by_indexes_and_counts_no_further_than_it_says(house: 
 
 
 async def test_who_cannot_see_says_nothing(house: Floor) -> None:
-    onlooker, stop = Onlooker(house.pool, every_s=0.01), asyncio.Event()
-    task = asyncio.create_task(onlooker.run(stop))
-    await until(lambda: onlooker.seen)
+    lag_monitor, stop = LagMonitor(house.pool, every_s=0.01), asyncio.Event()
+    task = asyncio.create_task(lag_monitor.run(stop))
+    await until(lambda: lag_monitor.seen)
     await house.owner.execute("ALTER TABLE webhooks.floor RENAME TO elsewhere")
-    await until(lambda: onlooker.seen is None)
+    await until(lambda: lag_monitor.seen is None)
     await house.owner.execute("ALTER TABLE webhooks.elsewhere RENAME TO floor")
-    await until(lambda: onlooker.seen)
+    await until(lambda: lag_monitor.seen)
     stop.set()
     await task

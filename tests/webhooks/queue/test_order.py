@@ -69,7 +69,7 @@ async def test_everything_arrives_as_it_happened_where_order_is_strict(house: Fl
     async with house.working() as worker:
         await until(lambda: _done(house))
     assert positions(receiver) == made
-    assert worker.measures.turns < len(made), "what follows is sent without asking for each"
+    assert worker.metrics.turns < len(made), "what follows is sent without asking for each"
 
 
 async def test_a_notice_that_fails_holds_back_its_customer_alone(house: Floor, receiver: Receiver) -> None:

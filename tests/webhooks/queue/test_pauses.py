@@ -76,9 +76,9 @@ async def test_with_skip_nothing_of_it_comes(house: Floor, receiver: Receiver) -
     [live] = await house.notices()
     await house.catch_up()
     async with house.working() as worker:
-        turns = worker.measures.turns
+        turns = worker.metrics.turns
         house.bell.poke()
-        await until(lambda: worker.measures.turns > turns)
+        await until(lambda: worker.metrics.turns > turns)
         assert receiver.requests == [], "not before it is settled"
         await house.edit(id, description="edited before it is settled")
         assert await house.recover() == 2

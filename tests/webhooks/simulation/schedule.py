@@ -110,7 +110,7 @@ class Wire:
         room: int = ROOM_MAX,
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
-        proven: bool = False,
+        responsive: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
         house, watched = self._house, self._watched
@@ -125,7 +125,7 @@ class Wire:
         def commit() -> None:
             leases = {id: row.lease for id, row in house.database.lanes.items()}
             turn = house.database.turn(
-                self._lanes.worker, self.lease_s, reports, results, held, claims, proven, room, full, crowded
+                self._lanes.worker, self.lease_s, reports, results, held, claims, responsive, room, full, crowded
             )
             house.witness.committed(watched, leases, reports)
             house.changed()
@@ -233,7 +233,7 @@ class Process:
         watched = self._watched = Watched(lanes.worker, self.in_flight_max, self.host_max)
         house.witness.hire(watched)
         house.witness.disturb(house.now_s() + 5)
-        bell = self.bell = Bell(house.dice, lambda: 0.0 if worker.measures.lanes else house.ready_in_s())
+        bell = self.bell = Bell(house.dice, lambda: 0.0 if worker.metrics.lanes else house.ready_in_s())
         self._stop = asyncio.Event()
         worker = Worker(
             Wire(house, lanes, watched),

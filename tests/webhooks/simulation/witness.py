@@ -40,7 +40,7 @@ class Tenure:
     state: Lane
     waiting: dict[int, Head] = field(default_factory=dict)
     live: set[int] = field(default_factory=set)  # on their way
-    spare: set[int] = field(default_factory=set)  # recovered ones
+    recovered: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)  # for good
     last: "Attempt | None" = None  # to begin
     telling: "Attempt | None" = None  # was the last when the turn that is on its way was asked for
@@ -51,7 +51,7 @@ class Tenure:
     @property
     def under_way(self) -> set[int]:
         """Every delivery of the lane that is on its way."""
-        return self.live | self.spare
+        return self.live | self.recovered
 
 
 @dataclass(slots=True, eq=False)
@@ -273,7 +273,7 @@ class Witness:
         if row.lease == watched.name and row.leased_until > self._database.clock.now():
             self._hold_to_lease(watched, tenure, head, url)
         self._served_at_s[endpoint_id] = _now_s()
-        (tenure.spare if head.recovered else tenure.live).add(sequence)
+        (tenure.recovered if head.recovered else tenure.live).add(sequence)
         watched.count(tenure.endpoint.share, _host(url), 1, further=head.attempts > 0)
         attempt = Attempt(len(self.attempts), watched, tenure, head, url, _now_s())
         if tenure.endpoint.rate_limit is not None:
@@ -293,7 +293,7 @@ class Witness:
         self._under_way[attempt.head.endpoint_id].discard(attempt)
         tenure = attempt.tenure
         tenure.live.discard(attempt.head.sequence)
-        tenure.spare.discard(attempt.head.sequence)
+        tenure.recovered.discard(attempt.head.sequence)
         if outcome is None:
             return
         used_up = not outcome.own_fault and (outcome.gone or attempt.head.attempts + 1 >= ATTEMPTS_MAX)
@@ -337,16 +337,16 @@ class Witness:
             self._object(watched, f"sends {_key(head)} beside another of its key")
 
     def _hold_to_places(self, watched: Watched, tenure: Tenure, head: Head) -> None:
-        """Places are limited: the process's, the lane's, a breaker's, and those of recovered deliveries."""
+        """Slots are limited: the process's, the lane's, a breaker's, and those of recovered deliveries."""
         capacity = _capacity(tenure, watched)
-        live, spare = len(tenure.live), len(tenure.spare)
+        live, recovered = len(tenure.live), len(tenure.recovered)
         if tenure.state.open_until is not None:
-            if capacity == 0 or live + spare > 0:
+            if capacity == 0 or live + recovered > 0:
                 self._object(watched, f"sends {_key(head)} while the breaker is open, beside {tenure.under_way}")
-        elif head.recovered and spare >= (capacity + 1) // 2:
-            self._object(watched, f"sends {_key(head)}, recovered, beside {spare}, with {capacity} places")
+        elif head.recovered and recovered >= (capacity + 1) // 2:
+            self._object(watched, f"sends {_key(head)}, recovered, beside {recovered}, with {capacity} slots")
         elif not head.recovered and live >= capacity:
-            self._object(watched, f"sends {_key(head)} beside {live}, with {capacity} places")
+            self._object(watched, f"sends {_key(head)} beside {live}, with {capacity} slots")
         if watched.under_way >= watched.in_flight_max:
             self._object(watched, f"has {watched.under_way} on their way already")
         if head.recovered:
@@ -376,7 +376,7 @@ class Witness:
         calm = state.open_until is None and state.quiet_until is None and not state.gone
         if not calm or endpoint.status != "enabled" or watched.at_host[_host(endpoint.url)] >= watched.host_max:
             return False
-        if not lane.proven(state):
+        if not lane.responsive(state):
             return False  # half of the places are for others; the bound on waiting is for those
         if len(tenure.live) >= state.concurrency or len(tenure.under_way) >= (endpoint.in_flight_max or inf):
             return False
