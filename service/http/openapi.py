@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from importlib import metadata
+from importlib import metadata, resources
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from service.http import permissions, versions
+from service.http.docs import samples
+from service.http.docs.event_types import EVENT_TYPES
 from service.http.docs.examples import EXAMPLES
 from service.http.door import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.operation import Operation
@@ -28,6 +30,7 @@ from service.http.shapes.shape import Refused, Shape
 
 LINES = frozenset({"feed_line"})  # answers that are so many lines, each of that shape
 SCHEMAS = "#/components/schemas/"
+ANSWERS: Mapping[str, Any] = orjson.loads(resources.files("service.http.docs").joinpath("answers.json").read_bytes())
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 EMPTY: JsonSchemaValue = {"type": "string", "enum": [""]}
@@ -168,6 +171,8 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         "security": [{"bearer": []}, {"basic": []}],
         "tags": [{"name": tag} for tag in sorted({_tag(operation) for operation in operations})],
         "paths": paths,
+        "webhooks": {type: _webhook(type, occurs) for type, occurs in EVENT_TYPES.items()},
+        "x-code-samples": {"base": samples.BASE_URL, "key": samples.KEY, "node": samples.NODE_OPTIONS},
         "components": {
             "schemas": schemas.used(),
             "parameters": HEADERS,
@@ -290,8 +295,30 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
         else {"$ref": f"#/components/responses/{status}"}
         for status in statuses(operation)
     }
+    described["x-codeSamples"] = samples.samples(operation.name, operation.method, operation.path, sample(operation))
     schemas.ref(Refused)
     return described
+
+
+def sample(operation: Operation) -> dict[str, Any]:
+    """The parameters that the code samples send: the example; of a list, a short page."""
+    sent = dict(EXAMPLES.get(operation.name, {}))
+    if operation.method == "GET" and "limit" in operation.parameters.model_fields:
+        sent["limit"] = 3
+    return sent
+
+
+def _webhook(type: str, occurs: str) -> dict[str, Any]:
+    """What is posted to webhook endpoints when events of a type occur."""
+    return {
+        "post": {
+            "tags": ["events"],
+            "summary": type,
+            "description": occurs,
+            "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": f"{SCHEMAS}Event"}}}},
+            "responses": {"2XX": {"description": "The event was received; any other status is retried."}},
+        }
+    }
 
 
 def _permissions(operation: Operation) -> str:
@@ -357,7 +384,9 @@ def _answer(operation: Operation, schemas: _Components) -> dict[str, Any]:
     names = (operation.answers,) if isinstance(operation.answers, str) else operation.answers
     refs = [schemas.ref(SHAPES[name]) for name in names]
     shape: dict[str, Any] = refs[0] if len(refs) == 1 else {"anyOf": refs}
-    content = {JSON: {"schema": shape}}
+    content: dict[str, Any] = {JSON: {"schema": shape}}
+    if operation.name in ANSWERS:
+        content[JSON]["example"] = ANSWERS[operation.name]
     headers = {
         "Request-Id": {"$ref": "#/components/headers/RequestId"},
         "Stripe-Version": {"$ref": "#/components/headers/StripeVersion"},
