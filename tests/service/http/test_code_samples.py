@@ -98,14 +98,14 @@ def printable(text: str, names: dict[str, str]) -> str:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two answers have the same keys and kinds of values; where one is null or empty nothing is compared."""
+    """Whether two answers have the same keys and kinds of values; where one is null, empty or 0 nothing is compared."""
+    if not one or not other:
+        return True
     match one, other:
-        case (None, _) | (_, None):
-            return True
         case dict(), dict():
             return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
         case list(), list():
-            return all(alike(*pair) for pair in zip(one, other, strict=False))
+            return alike(one[0], other[0])
         case _:
             return type(one) is type(other)
 
