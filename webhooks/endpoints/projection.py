@@ -1,6 +1,6 @@
 """Webhook endpoints as read models: what the API shows, and the facts that fan-out and senders need.
 
-The facts are read by `webhooks.keep_endpoints`, in the transaction that writes them.
+The facts are read by `webhooks.sync_endpoints`, in the transaction that writes them.
 There is no notice of a change that its owner makes to an endpoint; of what we find and do ourselves there is. Its
 secret leaves the log sealed, so it is sealed again here, by a master key and for this endpoint alone.
 """

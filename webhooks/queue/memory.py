@@ -106,7 +106,7 @@ class MemoryDatabase:
         self._anew[endpoint.id] = endpoint.version
 
     def change(self, id: str, *, url: str | None = None, status: str | None = None, **rules: Any) -> None:
-        """Change an endpoint, as webhooks.keep_endpoints does: another URL, or being enabled, is a fresh start."""
+        """Change an endpoint, as webhooks.sync_endpoints does: another URL, or being enabled, is a fresh start."""
         was = self.endpoints[id]
         now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status, **rules)
         self.endpoints[id] = now

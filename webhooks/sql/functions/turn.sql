@@ -244,32 +244,6 @@ BEGIN
     ) AS told;
 END $$;
 
--- share: the key by which an account in one mode shares what a worker has; see webhooks/dispatch/shares.py.
-CREATE OR REPLACE FUNCTION webhooks.share(account text, livemode boolean) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT account || CASE WHEN livemode THEN '/live' ELSE '/test' END
-$$;
-
--- claim: lock lanes that are ready, those that have been for the longest first: none of an account whose share is full,
--- and of one that is crowded only those that are proven.
-CREATE OR REPLACE FUNCTION webhooks.claim(
-    moment timestamptz, claims integer, mine text[], proven boolean, full_shares text[], crowded_shares text[]
-) RETURNS text[] LANGUAGE sql AS $$
-    SELECT coalesce(array_agg(endpoint_id), '{}') FROM (
-        SELECT l.endpoint_id FROM webhooks.lane l
-        WHERE l.ready_at <= moment AND l.leased_until <= moment AND l.endpoint_id <> ALL (mine)
-          AND (NOT proven OR l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
-          AND NOT EXISTS (
-            SELECT FROM webhooks.endpoint e
-            WHERE e.id = l.endpoint_id AND (
-                webhooks.share(e.account, e.livemode) = ANY (full_shares)
-                OR webhooks.share(e.account, e.livemode) = ANY (crowded_shares)
-                    AND NOT (l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
-            )
-          )
-        ORDER BY l.ready_at LIMIT claims FOR NO KEY UPDATE OF l SKIP LOCKED
-    ) AS locked
-$$;
-
 -- turn, as the processes of an older version ask for it while they are replaced one by one.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
@@ -280,19 +254,3 @@ CREATE OR REPLACE FUNCTION webhooks.turn(
     SELECT t.moment, t.lost, t.served, t.heads, t.claimed
     FROM webhooks.turn(worker, lease_s, reports, results, held, claims, proven, 1000000, '{}', '{}') AS t
 $$;
-
--- release: let the first delivery of each key named be due, unless it is held. The caller has locked the lanes.
-CREATE OR REPLACE FUNCTION webhooks.release(endpoints text[], recovered boolean[], keys text[]) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE webhooks.delivery d SET due_at = clock_timestamp()
-    FROM (
-        SELECT DISTINCT r.endpoint_id, r.recovered, r.key
-        FROM unnest(endpoints, recovered, keys) AS r(endpoint_id, recovered, key)
-    ) AS r CROSS JOIN LATERAL (
-        SELECT n.sequence FROM webhooks.delivery n
-        WHERE n.endpoint_id = r.endpoint_id AND n.recovered = r.recovered AND n.key = r.key
-        ORDER BY n.sequence LIMIT 1
-    ) AS first
-    WHERE d.sequence = first.sequence AND d.endpoint_id = r.endpoint_id AND d.due_at = 'infinity' AND NOT d.held;
-END $$;

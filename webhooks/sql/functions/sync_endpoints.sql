@@ -1,4 +1,4 @@
--- keep_endpoints: bring endpoints, their interests and their lanes to what rows of projections.resource now say.
+-- sync_endpoints: bring endpoints, their interests and their lanes to what rows of projections.resource now say.
 --
 -- It runs in the transaction that appended the change, which holds the log's head row: so no notice is being numbered
 -- meanwhile, and the change takes effect exactly between two notices. One that is disabled keeps its place, and goes on
@@ -7,7 +7,7 @@
 --
 -- Fails on webhook_endpoint_limit when an account would have more living endpoints in one mode than the 16 of the API
 -- reference, or than rollbook.endpoints_max where the database sets that.
-CREATE OR REPLACE FUNCTION webhooks.keep_endpoints() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION webhooks.sync_endpoints() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
     stopped_at bigint;
@@ -134,6 +134,6 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER resource_inserted AFTER INSERT ON projections.resource
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.keep_endpoints();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_endpoints();
 CREATE OR REPLACE TRIGGER resource_updated AFTER UPDATE ON projections.resource
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.keep_endpoints();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_endpoints();
