@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import asyncpg
 
+from events.batcher import Gather, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection
 from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, StaleStream
-from events.gather import Gather, Overloaded
 from events.record import Append
 
 BATCH_MAX = 128

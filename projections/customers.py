@@ -9,7 +9,7 @@ from events import customer
 from events.customer import Customer, subscription
 from events.decider import Change, Decider
 from events.values import Address, InvoiceSettings, Shipping
-from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, test_clocks
+from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, testclocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
@@ -173,7 +173,7 @@ PROJECTS: Mapping[type, Project] = {
     **subscriptions.PROJECTS,
     **tax.PROJECTS,
     **tax_ids.PROJECTS,
-    **test_clocks.PROJECTS,
+    **testclocks.PROJECTS,
 }
 # Of the objects that facets' projections write.
 KINDS: tuple[str, ...] = (

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from events.batcher import Gather, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection, Pool, load_sql
 from events.errors import LogUnavailable
-from events.gather import Gather, Overloaded
 from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
 
 TOGETHER_MAX = 256

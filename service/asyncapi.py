@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from service.http.shapes import SHAPES, event
-from service.http.shapes.shape import ABSENT, Shape
-from service.http.shapes.webhook_endpoint import WebhookEndpoint
+from service.http.schemas import SHAPES, event
+from service.http.schemas.schema import ABSENT, Shape
+from service.http.schemas.webhook_endpoint import WebhookEndpoint
 from webhooks.broker.replay import REPLAYED
 
 SCHEMAS = "#/components/schemas/"

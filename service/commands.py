@@ -17,7 +17,7 @@ from events.pooler import require_sessions
 from events.roles import setup_statement
 from projections import rebuild
 from projections.progress import Progress as Done
-from service import keys, observe, suitability
+from service import keys, logging, suitability
 from service.cli.output import Output
 from service.dev import postgres
 from service.dev.postgres import EmbeddedPostgres
@@ -48,7 +48,7 @@ async def _dsn(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _core(settings: Settings) -> AsyncIterator[Core]:
-    observe.configure(level="warning", production=settings.production)
+    logging.configure(level="warning", production=settings.production)
     async with _dsn(settings) as dsn:
         core = await build(settings, dsn)
         try:

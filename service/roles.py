@@ -39,7 +39,7 @@ from service.health import Health
 from service.http import docs
 from service.http.app import routes
 from service.http.auth import Authenticator
-from service.http.door import Door
+from service.http.pipeline import Door
 from service.http.protocol import ApiRunner
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build

@@ -17,7 +17,7 @@ from events import database_url
 from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
-from service.http import versions
+from service.http import api_versions
 from webhooks.broker import broker_url
 from webhooks.post import proxy
 
@@ -200,7 +200,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_served(cls, given: str) -> str:
         try:
-            return versions.choose(given, given)
+            return api_versions.choose(given, given)
         except Refusal as refusal:
             raise ValueError(refusal.message) from None
 

@@ -15,12 +15,12 @@ import structlog
 from events.availability import Retries
 from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
-from events.test_clock import Arrive
+from events.testclock import Arrive
 from events.unit_of_work import UnitOfWork
 from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due, DueWork
-from projections.test_clocks import ADVANCE, DELETE, TEST_CLOCK
-from service import expiries, system, test_clocks, verification
+from projections.testclocks import ADVANCE, DELETE, TEST_CLOCK
+from service import expiries, system, testclocks, verification
 from service.wiring import Core
 
 log = structlog.get_logger("service")
@@ -30,7 +30,7 @@ Handler = Callable[[Core, Due], Awaitable[None]]
 # What each kind of work is done by. Work under a test clock is done as if it were `due_at`, by that clock. One whose
 # object is Missing by now is done.
 HANDLERS: Mapping[str, Handler] = {
-    DELETE: test_clocks.end_old,
+    DELETE: testclocks.end_old,
     coupons.CLOSE: expiries.close_codes,
     coupons.EXPIRE: expiries.expire_coupon,
     discounts.END: expiries.end_discount,

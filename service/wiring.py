@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, test_clock, token
+from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, testclock, token
 from events.availability import Availability
 from events.clock import Clock, SystemClock
 from events.codec import Codec
@@ -24,7 +24,7 @@ from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.rows import InlineReadModels, RowsOfKinds
 from projections.search.find import Finder, finder
-from projections.test_clocks import TestClockProjection
+from projections.testclocks import TestClockProjection
 from service import data_directory
 from service.metrics import Metrics
 from service.settings import Misconfigured, Settings
@@ -43,7 +43,7 @@ EVENT_MODULES = (
     payment_method,
     promotion_code,
     subscriber,
-    test_clock,
+    testclock,
     token,
 )
 
@@ -136,7 +136,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "payment_method": PaymentMethodProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
             token.KIND: tokens.rows,
-            test_clock.KIND: TestClockProjection(settings.api_version).rows,
+            testclock.KIND: TestClockProjection(settings.api_version).rows,
             subscriber.KIND: subscribers.rows,
             "webhook_endpoint": EndpointProjection(keys, settings.api_version).rows,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from events.errors import LogUnavailable
-from service import observe, settings
+from service import logging, settings
 from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
@@ -109,7 +109,7 @@ def _play(roles: frozenset[str]) -> None:
     from service import roles as playing
 
     read = settings.read()
-    observe.configure(level=read.log_level, production=read.production)
+    logging.configure(level=read.log_level, production=read.production)
     run(playing.run(read, roles))
 
 

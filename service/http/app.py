@@ -8,8 +8,8 @@ from aiohttp import web
 from events.decider import Reply
 from service.http import cors, docs
 from service.http.docs import landing
-from service.http.door import Call, Door, Route
 from service.http.operation import Operation
+from service.http.pipeline import Call, Door, Route
 from service.http.routes import (
     balance_transactions,
     cash_balances,
@@ -20,14 +20,14 @@ from service.http.routes import (
     events,
     feed,
     funding_instructions,
-    own_webhook_endpoints,
     payment_methods,
     promotion_codes,
+    rollbook_webhook_endpoints,
     search,
     sources,
     subscriptions,
     tax_ids,
-    test_clocks,
+    testclocks,
     tokens,
     webhook_endpoints,
 )
@@ -45,13 +45,13 @@ MODULES = (
     events,
     feed,
     funding_instructions,
-    own_webhook_endpoints,
+    rollbook_webhook_endpoints,
     payment_methods,
     promotion_codes,
     sources,
     subscriptions,
     tax_ids,
-    test_clocks,
+    testclocks,
     tokens,
     webhook_endpoints,
 )

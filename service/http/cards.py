@@ -18,8 +18,8 @@ from events.currencies import CURRENCIES
 from events.errors import Declined, Refusal
 from events.values import Address
 from service.http.card_brands import brand_of
-from service.http.door import Call
 from service.http.params import card as parameters_of
+from service.http.pipeline import Call
 
 NUMBER = re.compile(r"[0-9]{12,19}")
 SEPARATORS = str.maketrans("", "", " -")

@@ -2,9 +2,9 @@
 
 from events.customer import Customer
 from events.errors import Refusal
-from events.test_clock import TestClock, time_of
+from events.testclock import TestClock, time_of
 from events.unit_of_work import UnitOfWork
-from projections.test_clocks import TEST_CLOCK
+from projections.testclocks import TEST_CLOCK
 
 
 async def moment(unit: UnitOfWork, customer: Customer) -> int:

@@ -17,16 +17,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from service.http import permissions, versions
+from service.http import api_versions, permissions
 from service.http.docs import samples
 from service.http.docs.event_types import EVENT_TYPES
 from service.http.docs.examples import EXAMPLES
-from service.http.door import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.operation import Operation
-from service.http.params import Parameters, kinds
+from service.http.params import Parameters, fields
+from service.http.pipeline import FORM, JSON, OUR_OWN, WITH_BODY
 from service.http.routes.feed import NDJSON, POSITION
-from service.http.shapes import SHAPES
-from service.http.shapes.shape import Refused, Shape
+from service.http.schemas import SHAPES
+from service.http.schemas.schema import Refused, Shape
 
 LINES = frozenset({"feed_line"})  # answers that are so many lines, each of that shape
 SCHEMAS = "#/components/schemas/"
@@ -86,7 +86,8 @@ HEADERS: Mapping[str, Any] = {
     "StripeVersion": {
         "name": "Stripe-Version",
         "in": "header",
-        "description": f"Version of the API to answer in, {versions.OLDEST} or later. The newest is described here.",
+        "description": "API version of the response, "
+        f"{api_versions.OLDEST} or later. This document describes the newest version.",
         "schema": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$"},
     },
     "Traceparent": {
@@ -122,9 +123,9 @@ class _Schemas(GenerateJsonSchema):
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         shown = super().function_before_schema(schema)
         function: Any = schema["function"]["function"]
-        if function in kinds.CLEARING:
+        if function in fields.CLEARING:
             return _or_empty(shown)
-        if function in kinds.REFUSING_EMPTY and shown.get("type") == "string" and "enum" not in shown:
+        if function in fields.REFUSING_EMPTY and shown.get("type") == "string" and "enum" not in shown:
             return {"minLength": 1, **shown}
         return shown
 
@@ -232,9 +233,9 @@ class _Components:
         """What a value of that schema is: `array`, `object`, or text."""
         if "$ref" in schema:
             return self.shape_of(self._schemas[schema["$ref"].removeprefix(SCHEMAS)])
-        kinds = [self.shape_of(option) for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
-        kinds.append(schema.get("type", ""))
-        return next((kind for kind in ("object", "array") if kind in kinds), "text")
+        types = [self.shape_of(option) for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
+        types.append(schema.get("type", ""))
+        return next((kind for kind in ("object", "array") if kind in types), "text")
 
     def inline(self, schema: dict[str, Any]) -> dict[str, Any]:
         """A schema to stand outside of the components; what it refers to is used."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.http.door import Route
 from service.http.params import Parameters
 from service.http.permissions import NOTHING, Beside
+from service.http.pipeline import Route
 
 R = TypeVar("R", bound=Route)
 

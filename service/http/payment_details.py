@@ -9,8 +9,8 @@ from stdnum import iban
 from events.errors import Refusal
 from projections.payment_methods import SHOWN
 from service.http import cards
-from service.http.door import Call
 from service.http.params import Parameters
+from service.http.pipeline import Call
 
 # Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are not told.
 BANKS: Mapping[str, tuple[slice, slice | None]] = {

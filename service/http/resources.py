@@ -11,13 +11,13 @@ from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.execute import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections import customers, rendering
+from projections import api_version, customers
 from projections.customers import CUSTOMER
 from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
-from service.http import expand, older, pagination
-from service.http.door import Call
+from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
+from service.http.pipeline import Call
 
 
 def words(kind: str) -> str:
@@ -138,8 +138,8 @@ async def customer_reply(call: Call, unit: UnitOfWork, id: str, tree: Tree) -> R
 async def _answer(call: Call, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
     """An object as it was asked for; in full, for it may be kept under an idempotency key."""
     [body] = await expander(call, unit).expanded([body], kind, tree)
-    if rendering.differs(call.version):
-        body = await older.rendered(body, call.version, call.door.reader, call.caller, unit.rows())
+    if api_version.differs(call.version):
+        body = await api_version_rendering.rendered(body, call.version, call.door.reader, call.caller, unit.rows())
     return Reply(200, body)
 
 

@@ -10,8 +10,8 @@ from events.token import UseToken
 from events.unit_of_work import UnitOfWork
 from projections.tokens import TOKEN
 from service.http import cards
-from service.http.door import Call
 from service.http.masking import masked_id
+from service.http.pipeline import Call
 
 CARD, BANK_ACCOUNT = "tok_", "btok_"
 

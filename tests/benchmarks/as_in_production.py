@@ -7,7 +7,7 @@ import sys
 
 import uvloop
 
-from service import observe, roles, settings
+from service import logging, roles, settings
 from service.cli import ALL_ROLES
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     """Play the role named, or all of them."""
     role = sys.argv[1]
     read = settings.read()
-    observe.configure(level=read.log_level, production=True)
+    logging.configure(level=read.log_level, production=True)
     uvloop.run(roles.run(read, ALL_ROLES if role == "serve" else frozenset({role})))
 
 

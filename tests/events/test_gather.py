@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import pytest
 
-from events.gather import Gather, Overloaded
+from events.batcher import Gather, Overloaded
 
 Asked = tuple[str, int]
 

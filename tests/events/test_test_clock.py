@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
-from events import test_clock as clocks
+from events import testclock as clocks
 from events.decider import Decider
 from events.errors import ClockAdvancing, Missing, Refusal
-from events.test_clock import (
+from events.testclock import (
     CUSTOMERS_MAX,
     KEPT_S,
     Advance,

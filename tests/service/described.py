@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from projections.rendering import differs
+from projections.api_version import differs
 from service.http.app import OPERATIONS
 from service.http.openapi import LINES, statuses
 from service.http.operation import Operation
-from service.http.shapes import shapes
-from service.http.shapes.shape import Refused
+from service.http.schemas import shapes
+from service.http.schemas.schema import Refused
 
 
 class Undescribed(AssertionError):

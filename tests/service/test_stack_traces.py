@@ -11,7 +11,8 @@ import structlog
 from aiohttp.http_exceptions import InvalidHeader
 
 from events.errors import BrokenHistory, LogUnavailable, Refusal
-from service import observe, stack_traces
+from service import logging as service_logging
+from service import stack_traces
 from service.http import form
 
 SECRET = "4242424242424242"
@@ -54,10 +55,12 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_no_log_line_quotes_what_an_exception_quotes(error: BaseException) -> None:
     for given in (error, (type(error), error, error.__traceback__)):
-        line = observe._json(None, "error", {"event": "x", "exc_info": given})
+        line = service_logging._json(None, "error", {"event": "x", "exc_info": given})
         assert SECRET.encode() not in line
         assert type(error).__name__ in orjson.loads(line)["exception"]
-        shown = observe.readable(colors=False)(structlog.get_logger(), "error", {"event": "x", "exc_info": given})
+        shown = service_logging.readable(colors=False)(
+            structlog.get_logger(), "error", {"event": "x", "exc_info": given}
+        )
         assert SECRET not in shown
         assert type(error).__name__ in shown
 
@@ -92,7 +95,7 @@ def test_an_endless_chain_ends() -> None:
 
 
 def test_what_libraries_log_comes_in_our_form_and_quotes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    library, handler = logging.getLogger("asyncio"), observe.Libraries()
+    library, handler = logging.getLogger("asyncio"), service_logging.Libraries()
     library.addHandler(handler)
     try:
         with structlog.testing.capture_logs() as lines:
@@ -109,7 +112,7 @@ def test_what_libraries_log_comes_in_our_form_and_quotes_nothing(capsys: pytest.
 
 
 async def test_an_exception_that_nobody_awaits_is_one_such_line() -> None:
-    loop, library, handler = asyncio.get_running_loop(), logging.getLogger("asyncio"), observe.Libraries()
+    loop, library, handler = asyncio.get_running_loop(), logging.getLogger("asyncio"), service_logging.Libraries()
     library.addHandler(handler)
     try:
         with structlog.testing.capture_logs() as lines:

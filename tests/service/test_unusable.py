@@ -25,7 +25,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Runs a command in this process; gives its exit code and what it said."""
-    monkeypatch.setattr("service.observe.configure", lambda **_: None)
+    monkeypatch.setattr("service.logging.configure", lambda **_: None)
 
     def command(words: str, **seen: str) -> tuple[int, str]:
         for name, value in environment("", tmp_path, **seen).items():

@@ -11,7 +11,7 @@ import orjson
 
 from events.coupon import KIND as COUPON
 from events.database import load_sql
-from projections import rendering
+from projections import api_version
 
 GET_RESOURCES = load_sql("projections", "get_resources")
 
@@ -38,13 +38,13 @@ async def rendered(notices: Sequence[Told], find: Find) -> dict[int, bytes]:
     older: dict[int, Notice] = {}
     whose: dict[Notice, Any] = {}
     for place, told in enumerate(notices):
-        named = rendering.version_of(told.body)
+        named = api_version.version_of(told.body)
         version = told.version or named
-        if rendering.differs(version):
+        if api_version.differs(version):
             older[place] = (told.body, version)
             whose.setdefault(older[place], told.owner)
         elif version != named:
-            bodies[place] = rendering.named_version(told.body, version)
+            bodies[place] = api_version.named_version(told.body, version)
     if older:
         done = await _render(whose, find)
         bodies.update((place, done[notice]) for place, notice in older.items())
@@ -61,11 +61,11 @@ async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Seque
 
 async def _render(whose: Mapping[Notice, Any], find: Find) -> dict[Notice, bytes]:
     shown = {(body, version): orjson.loads(body) for body, version in whose}
-    wanted = {notice: rendering.coupons_of_notice(told, notice[1]) for notice, told in shown.items()}
+    wanted = {notice: api_version.coupons_of_notice(told, notice[1]) for notice, told in shown.items()}
     asked = {(owner, id): None for notice, owner in whose.items() for id in wanted[notice]}
     found = {place: orjson.loads(body) for place, body in (await find(list(asked))).items()} if asked else {}
     done = {}
     for notice, owner in whose.items():
         coupons = {id: found.get((owner, id)) for id in wanted[notice]}
-        done[notice] = rendering.dumps(rendering.notice(shown[notice], notice[1], coupons))
+        done[notice] = api_version.dumps(api_version.notice(shown[notice], notice[1], coupons))
     return done

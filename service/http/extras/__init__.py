@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
-from service.http.door import Call
-from service.http.extras import balance, cash_balance, discount, payment_method, source, tax, tax_ids, test_clock
+from service.http.extras import balance, cash_balance, discount, payment_method, source, tax, tax_ids, testclock
+from service.http.pipeline import Call
 
 
 class Extra(Protocol):
@@ -36,7 +36,7 @@ class Extra(Protocol):
 
 
 EXTRAS: tuple[Extra, ...] = (
-    test_clock,
+    testclock,
     balance,
     cash_balance,
     source,

@@ -7,8 +7,8 @@ from events import ids
 from events.customer.balance import SetBalance
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer, UpdateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS = ("balance",)
 DEFAULT_CURRENCY = "usd"  # of a balance that is set before the customer has a currency

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from events.customer.cash_balance import SetReconciliation
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer, UpdateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS = ("cash_balance",)
 

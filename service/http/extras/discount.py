@@ -12,8 +12,8 @@ from events.unit_of_work import UnitOfWork
 from projections.coupons import COUPON
 from projections.customers import CUSTOMER
 from projections.promotion_codes import PROMOTION_CODE
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer, UpdateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS = ("coupon", "promotion_code")
 

@@ -12,9 +12,9 @@ from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from projections.payment_methods import PAYMENT_METHOD
 from service.http import cards
-from service.http.door import Call
 from service.http.masking import masked_id
 from service.http.params.customer import CreateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS: tuple[str, ...] = ("payment_method",)
 CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # names for tests begin so

@@ -16,10 +16,10 @@ from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http import cards, tokens
-from service.http.door import Call
 from service.http.masking import masked_id
 from service.http.params import card as parameters_of
 from service.http.params.customer import CreateCustomer, UpdateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS: tuple[str, ...] = ("bank_account", "card", "default_source", "source")
 Parameters = CreateCustomer | UpdateCustomer

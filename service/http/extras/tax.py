@@ -13,8 +13,8 @@ from events.unit_of_work import UnitOfWork
 from projections import customers
 from projections.customers import CUSTOMER
 from service.http import resources
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer, UpdateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS = ("tax",)
 Parameters = CreateCustomer | UpdateCustomer

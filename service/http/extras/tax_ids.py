@@ -7,9 +7,9 @@ from events import ids
 from events.customer.tax_id import AddTaxId
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer
 from service.http.params.tax_id import TaxId
+from service.http.pipeline import Call
 
 PARAMETERS = ("tax_id_data",)
 

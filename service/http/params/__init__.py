@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from events.errors import Refusal
 from service.http import masking
-from service.http.params.kinds import shortened
+from service.http.params.fields import shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 HIDDEN = "****"

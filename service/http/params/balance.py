@@ -7,7 +7,7 @@ from pydantic import Field
 from events.customer.balance import AMOUNT_MAX, TransactionPatch
 from events.customer.cash_balance import Mode
 from service.http.params import Parameters
-from service.http.params.kinds import Cleared, Currency, Expand, Integer, Metadata, NotEmpty, Text
+from service.http.params.fields import Cleared, Currency, Expand, Integer, Metadata, NotEmpty, Text
 from service.http.params.listing import DatedListing, Listing
 
 Amount = Annotated[Integer, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]

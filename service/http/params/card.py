@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from service.http.params import Parameters
-from service.http.params.kinds import ClearableText, Cleared, Metadata, NotEmpty, Text, refused
+from service.http.params.fields import ClearableText, Cleared, Metadata, NotEmpty, Text, refused
 
 Hidden = Annotated[Text, NotEmpty]
 HolderType = Annotated[Literal["company", "individual"] | None, Cleared]

@@ -10,7 +10,7 @@ from events import coupon as domain
 from events.coupon import CouponPatch, Terms
 from events.errors import Refusal
 from service.http.params import Parameters
-from service.http.params.kinds import (
+from service.http.params.fields import (
     Array,
     Cleared,
     Currency,

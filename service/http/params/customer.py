@@ -11,7 +11,7 @@ from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
 from events.customer.tax_id import COUNT_MAX
 from service.http.params import Parameters
 from service.http.params.balance import Amount, CashBalance
-from service.http.params.kinds import (
+from service.http.params.fields import (
     Array,
     Boolean,
     ClearableArray,

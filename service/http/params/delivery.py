@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from service.http.params import Parameters
-from service.http.params.kinds import NotEmpty, Text
+from service.http.params.fields import NotEmpty, Text
 from service.http.params.listing import Listing
 from webhooks.queue.deliveries import Wanted
 

@@ -1,7 +1,7 @@
 """Parameters of `/v1/customers/{customer}/discount`."""
 
 from service.http.params import Parameters
-from service.http.params.kinds import Expand
+from service.http.params.fields import Expand
 
 
 class RetrieveDiscount(Parameters):

@@ -7,7 +7,7 @@ from pydantic import Field
 from events.errors import Refusal
 from projections.read import PageOf
 from service.http.params import Parameters
-from service.http.params.kinds import Array, Boolean, Expand, NotEmpty, Text
+from service.http.params.fields import Array, Boolean, Expand, NotEmpty, Text
 from service.http.params.listing import DatedListing
 from service.http.params.webhook_endpoint import EVENT_TYPES
 

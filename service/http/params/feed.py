@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.http.params import Parameters
-from service.http.params.kinds import Integer, NotEmpty, Text, array, refused
+from service.http.params.fields import Integer, NotEmpty, Text, array, refused
 from service.http.params.webhook_endpoint import EVENT_TYPES
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1000

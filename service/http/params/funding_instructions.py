@@ -6,7 +6,7 @@ from events.customer.cash_balance import TRANSFERS
 from events.errors import Refusal
 from projections.funding_instructions import COUNTRIES, REQUESTABLE
 from service.http.params import Parameters
-from service.http.params.kinds import Array, Currency, Expand, NotEmpty, RequiredText
+from service.http.params.fields import Array, Currency, Expand, NotEmpty, RequiredText
 
 Type = Literal["eu_bank_transfer", "gb_bank_transfer", "jp_bank_transfer", "mx_bank_transfer", "us_bank_transfer"]
 AddressType = Literal["iban", "sort_code", "spei", "zengin"]

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from events.errors import Refusal
 from projections.read import EARLIEST, LATEST, PageOf
 from service.http.params import Parameters
-from service.http.params.kinds import Expand, Integer, NotEmpty, Text, integer
+from service.http.params.fields import Expand, Integer, NotEmpty, Text, integer
 
 LIMIT_DEFAULT = 10
 Cursor = Annotated[Text, NotEmpty]

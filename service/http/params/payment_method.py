@@ -11,7 +11,7 @@ from events.payment_method import BillingDetails, PaymentMethodPatch
 from service.http.params import Parameters
 from service.http.params.card import Hidden, Networks, Unshown
 from service.http.params.customer import Address
-from service.http.params.kinds import (
+from service.http.params.fields import (
     ClearableText,
     Cleared,
     Email,

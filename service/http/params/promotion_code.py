@@ -10,7 +10,7 @@ from events.errors import Refusal
 from events.promotion_code import PromotionCodePatch
 from service.http.params import Parameters
 from service.http.params.coupon import by_currency, missing
-from service.http.params.kinds import Boolean, Currency, Expand, Integer, Metadata, NotEmpty, Text, refused
+from service.http.params.fields import Boolean, Currency, Expand, Integer, Metadata, NotEmpty, Text, refused
 from service.http.params.listing import DatedListing
 
 CODE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.http.params import Parameters
-from service.http.params.kinds import Expand, Integer, NotEmpty, RequiredText, Text
+from service.http.params.fields import Expand, Integer, NotEmpty, RequiredText, Text
 from service.http.params.listing import LIMIT_DEFAULT
 
 

@@ -15,7 +15,7 @@ from service.http.params.card import (
     HolderType,
     SourceOrToken,
 )
-from service.http.params.kinds import Array, Boolean, ClearableText, Expand, Integer, Metadata, NotEmpty, refused
+from service.http.params.fields import Array, Boolean, ClearableText, Expand, Integer, Metadata, NotEmpty, refused
 from service.http.params.listing import Listing
 
 NAMES = ("bank_account", "card", "source")

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from events.customer import subscription
 from events.customer.subscription import Attributes
 from service.http.params import Parameters
-from service.http.params.kinds import (
+from service.http.params.fields import (
     Array,
     Boolean,
     ClearableText,

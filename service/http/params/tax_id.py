@@ -9,7 +9,7 @@ from events.errors import Refusal
 from events.tax_id_types import Number
 from service.http import tax_id_formats
 from service.http.params import Parameters
-from service.http.params.kinds import Expand, NotEmpty, RequiredText, Text, refused, shortened
+from service.http.params.fields import Expand, NotEmpty, RequiredText, Text, refused, shortened
 from service.http.params.listing import Listing
 
 TYPES = sorted(tax_id_types.SHAPES)

@@ -5,7 +5,7 @@ from typing import Annotated
 from events.errors import Refusal
 from service.http.params import Parameters
 from service.http.params.card import BankAccountOrToken, CardOrToken, Hidden, Unshown
-from service.http.params.kinds import ClearableText, Expand, NotEmpty
+from service.http.params.fields import ClearableText, Expand, NotEmpty
 
 KINDS = ("account", "bank_account", "card", "cvc_update", "person", "pii")
 

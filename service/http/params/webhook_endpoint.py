@@ -6,9 +6,9 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field
 
 from events.errors import Refusal
-from service.http import versions
+from service.http import api_versions
 from service.http.params import Parameters
-from service.http.params.kinds import (
+from service.http.params.fields import (
     Array,
     Boolean,
     ClearableText,
@@ -46,7 +46,7 @@ def _own(given: bool) -> bool:
 
 def _version(given: str) -> str:
     try:
-        return versions.choose(given, given)
+        return api_versions.choose(given, given)
     except Refusal as refusal:
         raise refused(refusal.message) from None
 

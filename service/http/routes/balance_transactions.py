@@ -9,9 +9,9 @@ from events.decider import Reply
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, pagination, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/{customer}/balance_transactions"

@@ -14,9 +14,9 @@ from projections import cash_balances
 from projections.cash_balances import TRANSACTION
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/{customer}/cash_balance"

@@ -12,9 +12,9 @@ from events.unit_of_work import UnitOfWork
 from projections import coupons
 from projections.coupons import COUPON
 from service.http import expand, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/coupons"

@@ -9,7 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
-from events import customer, ids, test_clock
+from events import customer, ids, testclock
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
 from events.decider import Reply
@@ -17,20 +17,20 @@ from events.errors import ConstraintBroken, Missing, Refusal
 from events.execute import other_mode_hint
 from events.payment_method import DetachFromCustomer
 from events.record import Origin
-from events.test_clock import LetGo
+from events.testclock import LetGo
 from events.unit_of_work import UnitOfWork
-from projections import customers, rendering
+from projections import api_version, customers
 from projections.customers import CUSTOMER
 from projections.payment_methods import PAYMENT_METHOD
 from projections.read import UnknownCursor
 from projections.rows import Rows
-from projections.test_clocks import TEST_CLOCK
+from projections.testclocks import TEST_CLOCK
 from service.http import clocks, expand, extras, pagination, resources
-from service.http.door import Call
 from service.http.expand import Tree
 from service.http.operation import Operations
 from service.http.params import customer as parameters_of
 from service.http.permissions import Beside
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers"
@@ -126,7 +126,7 @@ async def update(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, customer.KIND)
     id = call.match["customer"]
     try:
-        if extras.asked(parameters.model_fields_set) or tree or rendering.differs(call.version):
+        if extras.asked(parameters.model_fields_set) or tree or api_version.differs(call.version):
             return await _update_with_more(call, id, parameters, tree)
         return await call.door.executor.update(
             CUSTOMER,
@@ -227,7 +227,7 @@ async def list_all(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
     caller, reader = call.caller, call.door.reader
     filters = (parameters.email, parameters.test_clock)
-    await resources.must_be_known(call, test_clock.KIND, parameters.test_clock, param="test_clock")
+    await resources.must_be_known(call, testclock.KIND, parameters.test_clock, param="test_clock")
     try:
         found = await reader.customers(caller.account, caller.livemode, page, *filters)
     except UnknownCursor:

@@ -7,12 +7,12 @@ from events.decider import Reply
 from events.errors import AlreadyAnswered, Missing, Refusal
 from events.execute import other_mode_hint
 from events.unit_of_work import UnitOfWork
+from projections.api_version import dumps
 from projections.read import UnknownCursor
-from projections.rendering import dumps
 from service.http import expand, pagination
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
+from service.http.pipeline import Call
 from webhooks.endpoints.endpoint import must_be_enabled
 from webhooks.queue.deliveries import key_of
 

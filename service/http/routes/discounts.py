@@ -12,9 +12,9 @@ from events.unit_of_work import UnitOfWork
 from projections import discounts
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/{customer}/discount"

@@ -5,9 +5,9 @@ from events.errors import Missing
 from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from service.http import expand, pagination
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import event as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/events"

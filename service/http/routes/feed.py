@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 
 from events.decider import Reply
-from service.http.door import Call
 from service.http.limits.shed import RateLimited
 from service.http.operation import Operations
 from service.http.params.feed import ReadFeed
+from service.http.pipeline import Call
 from service.http.refusals import HttpRefusal
 from webhooks.feed.feed import Crowded, Expired, NotReached
 

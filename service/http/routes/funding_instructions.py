@@ -11,9 +11,9 @@ from projections import funding_instructions
 from projections.customers import CUSTOMER, dumps
 from projections.funding_instructions import KIND
 from service.http import clocks, expand, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/{customer}/funding_instructions"

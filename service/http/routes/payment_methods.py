@@ -22,11 +22,11 @@ from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from projections.payment_methods import KIND, PAYMENT_METHOD
 from service.http import cards, clocks, expand, payment_details, resources, tokens
-from service.http.door import Call
 from service.http.extras import payment_method as extra
 from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
 from service.http.params.payment_method import NewCard
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/payment_methods"

@@ -13,9 +13,9 @@ from projections.coupons import COUPON
 from projections.customers import CUSTOMER
 from projections.promotion_codes import PROMOTION_CODE, UNIQUE
 from service.http import expand, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/promotion_codes"

@@ -14,9 +14,9 @@ from events.errors import Refusal
 from projections.search import query as language
 from projections.search.find import BEGINNING, Place
 from service.http import expand, pagination, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import search as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/search"

@@ -27,13 +27,13 @@ from projections import sources
 from projections.customers import CUSTOMER, dumps
 from projections.sources import KIND
 from service.http import cards, clocks, expand, refusals, resources, tokens
-from service.http.door import Call
 from service.http.extras import source as extra
 from service.http.masking import masked_id
 from service.http.operation import Operations
 from service.http.params import Parameters
 from service.http.params import source as parameters_of
 from service.http.permissions import always
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/customers/{customer}"

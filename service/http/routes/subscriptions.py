@@ -12,9 +12,9 @@ from projections import subscriptions
 from projections.customers import CUSTOMER, dumps
 from projections.subscriptions import KIND
 from service.http import clocks, resources
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
+from service.http.pipeline import Call
 
 operation = Operations()
 LIST = "/v1/customers/{customer}/subscriptions"

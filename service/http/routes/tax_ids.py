@@ -20,12 +20,12 @@ from projections import tax_ids
 from projections.customers import CUSTOMER, dumps
 from projections.tax_ids import ACCOUNT_TAX_ID, KIND
 from service.http import clocks, expand, resources
-from service.http.door import Call
 from service.http.expand import Tree
 from service.http.extras import tax_ids as extra
 from service.http.operation import Operations
 from service.http.params import tax_id as parameters_of
 from service.http.permissions import always
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/tax_ids"

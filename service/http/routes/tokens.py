@@ -10,11 +10,11 @@ from events.token import CreateToken
 from events.unit_of_work import UnitOfWork
 from projections.tokens import TOKEN
 from service.http import cards, expand, resources, tokens
-from service.http.door import Call
 from service.http.expand import Tree
 from service.http.operation import Operations
 from service.http.params import token as parameters_of
 from service.http.params.card import BankAccount, Card
+from service.http.pipeline import Call
 
 operation = Operations()
 URL = "/v1/tokens"

@@ -12,9 +12,9 @@ from events.execute import other_mode_hint
 from projections.read import UnknownCursor
 from projections.rows import Rows
 from service.http import expand, pagination
-from service.http.door import Call
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
+from service.http.pipeline import Call
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
 from webhooks.endpoints.projection import ENDPOINT

@@ -1,6 +1,6 @@
 """Events of test clocks."""
 
-from events.test_clock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, CustomerLetGo, CustomerTakenIn
+from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, CustomerLetGo, CustomerTakenIn
 
 SAMPLES = (
     ClockCreated(created=1_700_000_000, frozen_time=1_577_836_800, id="clock_1Mr5jULkdIwHu7", name="Annual renewal"),

@@ -14,7 +14,8 @@ import pytest
 import structlog
 
 from events.record import Loaded
-from service import observe, telling
+from service import logging as service_logging
+from service import telling
 from service.health import Health
 from service.http import cards, masking
 from tests.servers.receiver import Receiver
@@ -242,10 +243,10 @@ def test_a_traceback_does_not_tell_what_variables_hold(production: bool) -> None
         fail(NUMBER)
     line: dict[str, Any] = {"event": "request.failed", "exc_info": raised.value}
     if production:
-        said: Any = observe._json(None, "error", line)
+        said: Any = service_logging._json(None, "error", line)
         assert b"RuntimeError" in said
     else:
-        said = observe.readable(colors=False)(structlog.get_logger(), "error", line)
+        said = service_logging.readable(colors=False)(structlog.get_logger(), "error", line)
         assert "RuntimeError" in said
     assert_silent(said)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.errors import Refusal
 from service.http import form
 from service.http.form import FormValue
-from service.http.params.kinds import array
+from service.http.params.fields import array
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="[]\0"), min_size=1, max_size=8).filter(
     lambda name: not name.isdecimal()

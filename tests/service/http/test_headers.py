@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from events.keys import MasterKeys
-from service.http import credentials, fingerprint, form, versions
+from service.http import api_versions, credentials, fingerprint, form
 from service.http.refusals import BadScheme, NoKey, starred
 
 KEYS = MasterKeys(bytes(32))
@@ -53,10 +53,10 @@ def test_a_key_is_shown_with_all_but_its_ends_starred_out(key: str, shown: str) 
 
 
 def test_a_version_is_one_of_the_reference_and_not_too_old() -> None:
-    assert versions.choose(None, "2026-10-28.endive") == "2026-10-28.endive"
-    assert versions.choose("2020-08-27", "2026-10-28.endive") == "2020-08-27"
-    served = [version for version in versions.KNOWN if version >= versions.OLDEST]
-    assert all(versions.choose(version, "") == version for version in served)
+    assert api_versions.choose(None, "2026-10-28.endive") == "2026-10-28.endive"
+    assert api_versions.choose("2020-08-27", "2026-10-28.endive") == "2020-08-27"
+    served = [version for version in api_versions.KNOWN if version >= api_versions.OLDEST]
+    assert all(api_versions.choose(version, "") == version for version in served)
 
 
 def test_a_fingerprint_is_of_what_was_asked_however_it_was_written() -> None:

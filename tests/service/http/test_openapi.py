@@ -11,7 +11,7 @@ from service.http import json_body, openapi, params
 from service.http.app import OPERATIONS
 from service.http.docs.examples import EXAMPLES
 from service.http.operation import Operation
-from service.http.shapes import SHAPES
+from service.http.schemas import SHAPES
 from tests.service.described import Undescribed, check
 from tests.service.serving import Api
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.http import door, protocol
+from service.http import pipeline, protocol
 from service.http.app import OPERATIONS
 from tests.service.http import raw
 from tests.service.http.raw import FORM, head
@@ -172,7 +172,7 @@ async def test_a_body_that_says_it_is_too_large_is_refused_at_once(api: Api) -> 
 
 
 async def test_nobodys_body_is_read_at_length(api: Api) -> None:
-    body = b"card[number]=" + b"4" * door.ANONYMOUS_BODY_BYTES_MAX
+    body = b"card[number]=" + b"4" * pipeline.ANONYMOUS_BODY_BYTES_MAX
     for path in ("/v1/tokens", "/v1/tokens?expand[]=x"):
         assert (await raw.ask(api, raw.post(api, path, body, key=False))).status == 413
     assert (await raw.ask(api, raw.post(api, "/v1/tokens", body))).status == 400

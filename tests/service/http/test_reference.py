@@ -7,7 +7,7 @@ import pytest
 
 from service.http.params.customer import CreateCustomer, ListCustomers, UpdateCustomer
 from service.http.params.search import SearchCustomers
-from service.http.shapes.customer import Customer
+from service.http.schemas.customer import Customer
 
 ROOT = Path(__file__).parents[3]
 HERE = "tests/service/http/"

@@ -22,7 +22,7 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from service.http import openapi, versions
+from service.http import api_versions, openapi
 from service.http.app import OPERATIONS
 from tests.service.serving import Api
 
@@ -120,7 +120,7 @@ def _ask(api: Api, case: Case[Any]) -> None:
     case.query = {**_spelled(case.query), **{name: value for name, value in FIXED.items() if name in case.query}}
     if case.media_type == "application/x-www-form-urlencoded":
         case.body = dict[str, Any](_spelled(case.body))
-    if case.headers.get("Stripe-Version") in versions.KNOWN:
+    if case.headers.get("Stripe-Version") in api_versions.KNOWN:
         del case.headers["Stripe-Version"]  # the newest is what is described
     response = case.call(base_url=api.url, headers={"Authorization": f"Bearer {api.key}"})
     case.validate_response(response, checks=CHECKS)

@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from service.http.app import OPERATIONS
 from service.http.operation import Operation
-from service.http.shapes import SHAPES, shapes
-from service.http.shapes.customer import Customer
-from service.http.shapes.shape import ListOf
+from service.http.schemas import SHAPES, shapes
+from service.http.schemas.customer import Customer
+from service.http.schemas.schema import ListOf
 
 CLOCK = {
     "id": "clock_1",

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from service.http.shapes.shape import ABSENT, Shape
+from service.http.schemas.schema import ABSENT, Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.coupon import Coupon
-    from service.http.shapes.customer import Customer, DeletedCustomer
+    from service.http.schemas.coupon import Coupon
+    from service.http.schemas.customer import Customer, DeletedCustomer
 
 
 class Promotion(Shape):

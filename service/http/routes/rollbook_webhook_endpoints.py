@@ -11,14 +11,14 @@ import orjson
 from events.decider import Reply
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
+from projections.api_version import dumps
 from projections.notices import with_pending
 from projections.read import UnknownCursor
-from projections.rendering import dumps
 from projections.rows import Rows
 from service.http import expand, pagination, resources
-from service.http.door import Call
 from service.http.operation import Operations
-from service.http.params import own_webhook_endpoint as parameters_of
+from service.http.params import rollbook_webhook_endpoint as parameters_of
+from service.http.pipeline import Call
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import (
     CancelPending,

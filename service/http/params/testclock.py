@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.http.params import Parameters
-from service.http.params.kinds import Cleared, Expand, Integer, NotEmpty, Text
+from service.http.params.fields import Cleared, Expand, Integer, NotEmpty, Text
 from service.http.params.listing import Listing
 
 LATEST_TIME = 253_402_300_799  # the last second of the year 9999

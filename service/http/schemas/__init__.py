@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from service.http.shapes import (
+from service.http.schemas import (
     balance_transaction,
     cash_balance,
     coupon,
@@ -20,18 +20,18 @@ from service.http.shapes import (
     funding_instructions,
     payment_method,
     promotion_code,
-    shape,
+    schema,
     source,
     subscription,
     tax_id,
-    test_clock,
+    testclock,
     token,
     webhook_endpoint,
 )
-from service.http.shapes.shape import ListOf, SearchResultOf, Shape
+from service.http.schemas.schema import ListOf, SearchResultOf, Shape
 
 MODULES = (
-    shape,
+    schema,
     balance_transaction,
     cash_balance,
     funding_instructions,
@@ -45,7 +45,7 @@ MODULES = (
     source,
     subscription,
     tax_id,
-    test_clock,
+    testclock,
     token,
     webhook_endpoint,
 )
@@ -87,7 +87,7 @@ _OBJECTS: Mapping[str, type[BaseModel]] = {
     "rollbook.webhook_endpoint": webhook_endpoint.OwnWebhookEndpoint,
     "subscription": subscription.Subscription,
     "tax_id": tax_id.TaxId,
-    "test_helpers.test_clock": test_clock.TestClock,
+    "test_helpers.test_clock": testclock.TestClock,
     "token": token.Token,
     "webhook_endpoint": webhook_endpoint.WebhookEndpoint,
 }
@@ -99,16 +99,16 @@ _DELETED: Mapping[str, type[BaseModel]] = {
     "discount": discount.DeletedDiscount,
     "subscription": subscription.DeletedSubscription,
     "tax_id": tax_id.DeletedTaxId,
-    "test_helpers.test_clock": test_clock.DeletedTestClock,
+    "test_helpers.test_clock": testclock.DeletedTestClock,
     "webhook_endpoint": webhook_endpoint.DeletedWebhookEndpoint,
 }
 SHAPES: Mapping[str, type[BaseModel]] = {
     **_OBJECTS,
     "feed_line": event.FeedLine,
     "rollbook.delivery.whole": delivery.WholeDelivery,
-    **{f"deleted_{name}": shape for name, shape in _DELETED.items()},
-    **{f"list.{name}": ListOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]
-    **{f"search_result.{name}": SearchResultOf[shape] for name, shape in _OBJECTS.items()},  # type: ignore[valid-type]
+    **{f"deleted_{name}": schema for name, schema in _DELETED.items()},
+    **{f"list.{name}": ListOf[schema] for name, schema in _OBJECTS.items()},  # type: ignore[valid-type]
+    **{f"search_result.{name}": SearchResultOf[schema] for name, schema in _OBJECTS.items()},  # type: ignore[valid-type]
 }
 
 

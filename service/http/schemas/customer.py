@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from service.http.shapes.shape import ABSENT, Address, Deleted, Shape
+from service.http.schemas.schema import ABSENT, Address, Deleted, Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.cash_balance import CashBalance
-    from service.http.shapes.discount import Discount
-    from service.http.shapes.payment_method import PaymentMethod
-    from service.http.shapes.shape import ListOf
-    from service.http.shapes.source import BankAccount, Card, Source
-    from service.http.shapes.subscription import Subscription
-    from service.http.shapes.tax_id import TaxId
-    from service.http.shapes.test_clock import TestClock
+    from service.http.schemas.cash_balance import CashBalance
+    from service.http.schemas.discount import Discount
+    from service.http.schemas.payment_method import PaymentMethod
+    from service.http.schemas.schema import ListOf
+    from service.http.schemas.source import BankAccount, Card, Source
+    from service.http.schemas.subscription import Subscription
+    from service.http.schemas.tax_id import TaxId
+    from service.http.schemas.testclock import TestClock
 
 
 class CustomField(Shape):

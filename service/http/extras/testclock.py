@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from events.customer.test_clock import JoinClock
-from events.test_clock import TakeIn
+from events.testclock import TakeIn
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
-from projections.test_clocks import TEST_CLOCK
+from projections.testclocks import TEST_CLOCK
 from service.http import clocks
-from service.http.door import Call
 from service.http.params.customer import CreateCustomer
+from service.http.pipeline import Call
 
 PARAMETERS: tuple[str, ...] = ("test_clock",)
 

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from service.http.shapes.shape import Shape
+from service.http.schemas.schema import Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.coupon import Coupon
-    from service.http.shapes.customer import Customer, DeletedCustomer
-    from service.http.shapes.promotion_code import PromotionCode
+    from service.http.schemas.coupon import Coupon
+    from service.http.schemas.customer import Customer, DeletedCustomer
+    from service.http.schemas.promotion_code import PromotionCode
 
 
 class DiscountSource(Shape):

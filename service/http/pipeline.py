@@ -26,20 +26,20 @@ from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Origin, Receipt
+from projections.api_version import differs
 from projections.read import KeyHolder, Reader
-from projections.rendering import differs
 from projections.search.find import Finder
 from service.http import (
     answer_headers,
+    api_version_rendering,
+    api_versions,
     cors,
     fingerprint,
     form,
     json_body,
     multipart,
-    older,
     params,
     refusals,
-    versions,
 )
 from service.http.auth import Authenticator
 from service.http.form import FormValue
@@ -242,7 +242,7 @@ class Door:
     ) -> Reply:
         """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
         request_id, traceparent, caller, authorization, ticket = admitted
-        version = versions.choose(request.headers.get("Stripe-Version"), self.default_version)
+        version = api_versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
         account = request.headers.get("Stripe-Account")
         if account is not None:
@@ -289,7 +289,7 @@ class Door:
                     self.running.end(running)
         headers.update(reply.headers)
         if differs(version) and reply.status == HTTPStatus.OK and headers["Content-Type"] == JSON:
-            return reply._replace(body=await older.rendered(reply.body, version, self.reader, caller))
+            return reply._replace(body=await api_version_rendering.rendered(reply.body, version, self.reader, caller))
         return reply
 
     async def _is_first(self, call: Call, running: tuple[str, bool, str]) -> bool:

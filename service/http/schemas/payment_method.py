@@ -6,11 +6,11 @@ from pydantic import Field, create_model
 
 from projections.payment_methods import SHOWN
 from service.http.params.payment_method import TYPES
-from service.http.shapes.shape import ABSENT, Address, Shape
-from service.http.shapes.source import Check
+from service.http.schemas.schema import ABSENT, Address, Shape
+from service.http.schemas.source import Check
 
 if TYPE_CHECKING:
-    from service.http.shapes.customer import Customer, DeletedCustomer
+    from service.http.schemas.customer import Customer, DeletedCustomer
 
 
 class BillingDetails(Shape):

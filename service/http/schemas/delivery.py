@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from service.http.shapes.shape import Shape
+from service.http.schemas.schema import Shape
 from webhooks.outcome import Fault
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from service.http.shapes.shape import ABSENT, Deleted, Shape
+from service.http.schemas.schema import ABSENT, Deleted, Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.customer import Customer, DeletedCustomer
+    from service.http.schemas.customer import Customer, DeletedCustomer
 
 Check = Literal["fail", "pass", "unavailable", "unchecked"]
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from service.http.shapes.shape import ABSENT, Deleted, Shape
+from service.http.schemas.schema import ABSENT, Deleted, Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.customer import Customer, DeletedCustomer
+    from service.http.schemas.customer import Customer, DeletedCustomer
 
 
 class Owner(Shape):

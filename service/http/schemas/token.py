@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from service.http.shapes.shape import ABSENT, Shape
-from service.http.shapes.source import BankAccount, Card
+from service.http.schemas.schema import ABSENT, Shape
+from service.http.schemas.source import BankAccount, Card
 
 
 class Token(Shape):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from service.http.shapes.shape import ABSENT, Deleted, Shape
+from service.http.schemas.schema import ABSENT, Deleted, Shape
 
 
 class AppliesTo(Shape):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import orjson
 
 from events import coupon
-from projections import rendering
+from projections import api_version
 from projections.read import KeyHolder, Reader
 from projections.rows import Rows
 
@@ -18,10 +18,10 @@ async def rendered(body: bytes, version: str, reader: Reader, caller: KeyHolder,
     """
     shown = orjson.loads(body)
     coupons = {row.id: row.body for rows in pending for row in rows.resources if row.kind == coupon.KIND}
-    asked = sorted(rendering.coupons(shown, version) - coupons.keys())
+    asked = sorted(api_version.coupons(shown, version) - coupons.keys())
     found = await asyncio.gather(
         *(reader.resource(caller.account, caller.livemode, coupon.KIND, id, ever=True) for id in asked)
     )
     coupons.update((id, body) for id, body in zip(asked, found, strict=True) if body is not None)
     plain = {id: orjson.loads(body) for id, body in coupons.items()}
-    return rendering.dumps(rendering.render(shown, version, plain))
+    return api_version.dumps(api_version.render(shown, version, plain))

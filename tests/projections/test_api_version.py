@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from projections import rendering
-from service.http import versions
+from projections import api_version
+from service.http import api_versions
 
 NEWEST, DECEMBER, CLOVER, BASIL, OLDEST = (
     "2026-10-28.endive", "2025-12-15.clover", "2025-09-30.clover", "2025-08-27.basil", "2020-08-27",
@@ -55,52 +55,52 @@ def without_account(shown: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if key != "customer_account"}
 
 
-@pytest.mark.parametrize("version", sorted(versions.KNOWN))
+@pytest.mark.parametrize("version", sorted(api_versions.KNOWN))
 def test_every_version_from_the_newest_difference_on_is_as_stored(version: str) -> None:
-    assert rendering.differs(version) == (version < DECEMBER)
+    assert api_version.differs(version) == (version < DECEMBER)
     if version >= CLOVER:
-        assert rendering.coupons(CUSTOMER, version) == set()
+        assert api_version.coupons(CUSTOMER, version) == set()
 
 
 @pytest.mark.parametrize("version", [BASIL, OLDEST])
 @pytest.mark.parametrize(("newest", "older"), [(DISCOUNT, OLD_DISCOUNT), (CODE, OLD_CODE), (CUSTOMER, OLD_CUSTOMER)])
 def test_before_clover_the_coupon_is_shown_whole_and_some_keys_are_not(newest: Any, older: Any, version: str) -> None:
-    shown = rendering.render(newest, version, COUPONS)
+    shown = api_version.render(newest, version, COUPONS)
     assert list(shown.items()) == list(older.items()), "in this order"
-    assert rendering.coupons(newest, version) == {"SALE"}
+    assert api_version.coupons(newest, version) == {"SALE"}
 
 
 def test_before_the_december_of_clover_accounts_are_not_shown_and_all_else_is() -> None:
-    assert rendering.render(DISCOUNT, CLOVER, {}) == without_account(DISCOUNT)
-    shown = rendering.render(CUSTOMER, CLOVER, {})
+    assert api_version.render(DISCOUNT, CLOVER, {}) == without_account(DISCOUNT)
+    shown = api_version.render(CUSTOMER, CLOVER, {})
     assert shown == {**without_account(CUSTOMER), "discount": without_account(DISCOUNT)}
     owner = {"object": "tax_id", "customer_account": None, "owner": {"customer_account": None, "type": "self"}}
-    assert rendering.render(owner, CLOVER, {}) == {"object": "tax_id", "owner": {"type": "self"}}
+    assert api_version.render(owner, CLOVER, {}) == {"object": "tax_id", "owner": {"type": "self"}}
 
 
 def test_lists_searches_and_what_was_expanded_are_rendered_within() -> None:
     expanded = {**DISCOUNT, "promotion_code": CODE, "source": {"coupon": COUPON, "type": "coupon"}}
-    assert rendering.coupons(expanded, BASIL) == {"SALE"}
-    assert rendering.render(expanded, BASIL, COUPONS) == {**OLD_DISCOUNT, "promotion_code": OLD_CODE}
+    assert api_version.coupons(expanded, BASIL) == {"SALE"}
+    assert api_version.render(expanded, BASIL, COUPONS) == {**OLD_DISCOUNT, "promotion_code": OLD_CODE}
     for kind in ("list", "search_result"):
         page = {"object": kind, "data": [CUSTOMER, CUSTOMER], "has_more": False, "url": "/v1/customers"}
-        assert rendering.coupons(page, BASIL) == {"SALE"}
-        assert rendering.render(page, BASIL, COUPONS) == {**page, "data": [OLD_CUSTOMER, OLD_CUSTOMER]}
+        assert api_version.coupons(page, BASIL) == {"SALE"}
+        assert api_version.render(page, BASIL, COUPONS) == {**page, "data": [OLD_CUSTOMER, OLD_CUSTOMER]}
 
 
 @pytest.mark.parametrize("version", [CLOVER, BASIL])
 def test_rendering_again_changes_nothing(version: str) -> None:
     for newest in (DISCOUNT, CODE, CUSTOMER):
-        once = rendering.render(newest, version, COUPONS)
-        assert rendering.coupons(once, version) == set()
-        assert rendering.render(once, version, {}) == once
+        once = api_version.render(newest, version, COUPONS)
+        assert api_version.coupons(once, version) == set()
+        assert api_version.render(once, version, {}) == once
 
 
 def test_who_has_no_discount_has_none_and_a_coupon_nobody_knows_is_null() -> None:
-    assert rendering.render({**CUSTOMER, "discount": None}, BASIL, {})["discount"] is None
-    assert rendering.render(DISCOUNT, BASIL, {})["coupon"] is None
+    assert api_version.render({**CUSTOMER, "discount": None}, BASIL, {})["discount"] is None
+    assert api_version.render(DISCOUNT, BASIL, {})["coupon"] is None
     deleted = {"id": "cus_1", "object": "customer", "deleted": True}
-    assert rendering.render(deleted, BASIL, {}) == deleted
+    assert api_version.render(deleted, BASIL, {}) == deleted
 
 
 def told(shown: Any, **previous: Any) -> dict[str, Any]:
@@ -110,13 +110,13 @@ def told(shown: Any, **previous: Any) -> dict[str, Any]:
 
 def test_an_event_is_frozen_as_it_was_told() -> None:
     page = {"object": "list", "data": [told(CUSTOMER)]}
-    assert rendering.render(page, BASIL, COUPONS) == page
-    assert rendering.coupons(page, BASIL) == set()
+    assert api_version.render(page, BASIL, COUPONS) == page
+    assert api_version.coupons(page, BASIL) == set()
 
 
 def test_a_notice_in_another_version_names_it_and_is_rendered_in_it() -> None:
-    assert rendering.notice(told(CUSTOMER), BASIL, COUPONS) == {**told(OLD_CUSTOMER), "api_version": BASIL}
-    assert rendering.notice(told(CUSTOMER), DECEMBER, {}) == {**told(CUSTOMER), "api_version": DECEMBER}
+    assert api_version.notice(told(CUSTOMER), BASIL, COUPONS) == {**told(OLD_CUSTOMER), "api_version": BASIL}
+    assert api_version.notice(told(CUSTOMER), DECEMBER, {}) == {**told(CUSTOMER), "api_version": DECEMBER}
 
 
 def test_what_a_notice_says_was_before_is_rendered_too() -> None:
@@ -124,19 +124,19 @@ def test_what_a_notice_says_was_before_is_rendered_too() -> None:
     of_discount = told(DISCOUNT, source={"coupon": "OLD"}, start=4)
     of_customer = told(CUSTOMER, discount={"source": {"coupon": "OLD"}, "start": 4}, business_name="Rosé", name=None)
     for notice in (of_discount, of_customer):
-        assert rendering.coupons_of_notice(notice, BASIL) == {"SALE", "OLD"}
-        assert rendering.coupons_of_notice(notice, CLOVER) == set()
-    shown = rendering.notice(of_discount, BASIL, before)["data"]
+        assert api_version.coupons_of_notice(notice, BASIL) == {"SALE", "OLD"}
+        assert api_version.coupons_of_notice(notice, CLOVER) == set()
+    shown = api_version.notice(of_discount, BASIL, before)["data"]
     assert shown == {"object": OLD_DISCOUNT, "previous_attributes": {"coupon": before["OLD"], "start": 4}}
-    shown = rendering.notice(of_customer, BASIL, before)["data"]["previous_attributes"]
+    shown = api_version.notice(of_customer, BASIL, before)["data"]["previous_attributes"]
     assert shown == {"discount": {"coupon": before["OLD"], "start": 4}, "name": None}
     first = told(CUSTOMER, discount=None)
-    assert rendering.notice(first, BASIL, before)["data"]["previous_attributes"] == {"discount": None}
+    assert api_version.notice(first, BASIL, before)["data"]["previous_attributes"] == {"discount": None}
 
 
 def test_the_version_a_stored_notice_names_is_read_and_changed_without_reading_the_rest() -> None:
-    body = rendering.dumps(told({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
-    assert rendering.version_of(body) == NEWEST
-    changed = rendering.named_version(body, DECEMBER)
-    assert rendering.version_of(changed) == DECEMBER
-    assert rendering.named_version(changed, NEWEST) == body
+    body = api_version.dumps(told({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
+    assert api_version.version_of(body) == NEWEST
+    changed = api_version.named_version(body, DECEMBER)
+    assert api_version.version_of(changed) == DECEMBER
+    assert api_version.named_version(changed, NEWEST) == body

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from service.http.shapes.shape import ABSENT, Shape
+from service.http.schemas.schema import ABSENT, Shape
 
 
 class EventData(Shape):

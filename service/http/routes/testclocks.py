@@ -4,25 +4,25 @@ import os
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
-from events import customer, ids, test_clock
+from events import customer, ids, testclock
 from events.decider import Reply
 from events.errors import Missing, Refusal
-from events.test_clock import Advance, CreateClock, DeleteClock
+from events.testclock import Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
-from projections import test_clocks
+from projections import testclocks
 from projections.customers import CUSTOMER, dumps
-from projections.test_clocks import TEST_CLOCK
+from projections.testclocks import TEST_CLOCK
 from service.http import expand, resources
-from service.http.door import Call
-from service.http.extras.test_clock import join
+from service.http.extras.testclock import join
 from service.http.operation import Operations
-from service.http.params import test_clock as parameters_of
+from service.http.params import testclock as parameters_of
 from service.http.permissions import always
+from service.http.pipeline import Call
 from service.http.routes import customers
 
 operation = Operations()
 URL = "/v1/test_helpers/test_clocks"
-KIND = test_clock.KIND
+KIND = testclock.KIND
 
 
 @operation(
@@ -107,7 +107,7 @@ async def delete(call: Call) -> Reply:
         return answer
 
     async def answer() -> Reply:
-        return Reply(status=200, body=dumps(test_clocks.render_deleted(id)))
+        return Reply(status=200, body=dumps(testclocks.render_deleted(id)))
 
     alone = (TEST_CLOCK.stream(id),)
     return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)

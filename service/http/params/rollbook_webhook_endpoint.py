@@ -6,9 +6,9 @@ from pydantic import Field
 
 from events.errors import Refusal
 from service.http.params import Parameters
-from service.http.params.kinds import Cleared, Integer, NotEmpty
+from service.http.params.fields import Cleared, Integer, NotEmpty
 from service.http.params.listing import Listing
-from service.http.params.test_clock import Time
+from service.http.params.testclock import Time
 from webhooks.endpoints.endpoint import Replay
 from webhooks.endpoints.rules import IN_FLIGHT_MAX, RATE_MAX, Missed, OnExhaustion, Order, Payload, RulesPatch
 

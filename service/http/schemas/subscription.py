@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from service.http.shapes.shape import Deleted, ListOf, Shape
+from service.http.schemas.schema import Deleted, ListOf, Shape
 
 if TYPE_CHECKING:
-    from service.http.shapes.customer import Customer, DeletedCustomer
-    from service.http.shapes.payment_method import PaymentMethod
-    from service.http.shapes.source import BankAccount, Card
-    from service.http.shapes.test_clock import TestClock
+    from service.http.schemas.customer import Customer, DeletedCustomer
+    from service.http.schemas.payment_method import PaymentMethod
+    from service.http.schemas.source import BankAccount, Card
+    from service.http.schemas.testclock import TestClock
 
 Interval = Literal["day", "month", "week", "year"]
 

@@ -2,9 +2,9 @@
 
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
-from projections.test_clocks import TEST_CLOCK
+from projections.testclocks import TEST_CLOCK
 from service import system
-from service.http.routes import test_clocks
+from service.http.routes import testclocks
 from service.wiring import Core
 
 
@@ -12,6 +12,6 @@ async def end_old(core: Core, due: Due) -> None:
     """Delete a clock whose days are over, and its customers with it."""
 
     async def act(unit: UnitOfWork) -> None:
-        await test_clocks.end(unit, due.id)
+        await testclocks.end(unit, due.id)
 
     await system.carry_out(core, due, act, alone=(TEST_CLOCK.stream(due.id),))

@@ -5,15 +5,15 @@ from typing import Any
 
 import orjson
 
-from events import test_clock
+from events import testclock
 from events.customer.test_clock import ClockJoined
 from events.decider import Change, Decider
-from events.test_clock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
+from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import FOLLOW, DueRow, NoticeRow, ResourceRow, Rows
 
-TEST_CLOCK: Decider[TestClock] = Decider(test_clock.KIND, test_clock.NO_CLOCK, test_clock.decide, test_clock.evolve)
+TEST_CLOCK: Decider[TestClock] = Decider(testclock.KIND, testclock.NO_CLOCK, testclock.decide, testclock.evolve)
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
 TOLD: Mapping[type, str] = {
@@ -29,7 +29,7 @@ def render(clock: TestClock, livemode: bool) -> dict[str, Any]:
     moving = clock.target is not None
     return {
         "id": clock.id,
-        "object": test_clock.KIND,
+        "object": testclock.KIND,
         "created": clock.created,
         "deletes_after": clock.deletes_after,
         "frozen_time": clock.frozen_time,
@@ -42,7 +42,7 @@ def render(clock: TestClock, livemode: bool) -> dict[str, Any]:
 
 def render_deleted(id: str) -> dict[str, Any]:
     """What is left to show of a deleted clock."""
-    return {"id": id, "object": test_clock.KIND, "deleted": True}
+    return {"id": id, "object": testclock.KIND, "deleted": True}
 
 
 class TestClockProjection:
@@ -60,7 +60,7 @@ class TestClockProjection:
                     account=origin.account,
                     livemode=origin.livemode,
                     id=clock.id,
-                    kind=test_clock.KIND,
+                    kind=testclock.KIND,
                     parent="",
                     created=clock.created,
                     version=change.version,
@@ -108,7 +108,7 @@ def _due(change: Change[TestClock], event: Any) -> tuple[DueRow, ...]:
 def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
     """The clock's own work is due by the machine's time."""
     id = change.after.id
-    return DueRow(change.origin.account, change.origin.livemode, test_clock.KIND, id, task, id, due_at)
+    return DueRow(change.origin.account, change.origin.livemode, testclock.KIND, id, task, id, due_at)
 
 
 def _joined(step: Step) -> Facts:
