@@ -5,6 +5,7 @@
 const METHODS = ["get", "post", "put", "delete"];
 const FORM = "application/x-www-form-urlencoded";
 const VALUES_SHOWN_MAX = 12;
+const GUIDES = { search: "Search query language", events: "Event types" };
 
 const content = document.getElementById("content");
 const sidebar = document.getElementById("sidebar");
@@ -12,7 +13,9 @@ const filter = document.getElementById("filter");
 const menu = document.getElementById("menu");
 const base = new URL(".", location.href).href.replace(/\/$/, ""); // a path prefix may stand before /docs
 const exampleKey = document.querySelector("meta[name=example-key]").content;
+const LANGUAGE = "rollbook.docs.language"; // remembered in the browser
 let api;
+let language = "curl";
 let operations = [];
 
 // An element with attributes and children; children that are text stay text.
@@ -158,46 +161,73 @@ function bodyOf(operation) {
   return media ? resolve(media.schema) : undefined;
 }
 
-// Names and values as a form spells them: `a[b]` a key of a hash, `a[]` an element of an array.
-function spelled(value, name) {
-  if (Array.isArray(value)) {
-    return value.flatMap((one, index) => spelled(one, `${name}[${typeof one === "object" ? index : ""}]`));
-  }
-  if (typeof value === "object") {
-    return Object.entries(value).flatMap(([key, one]) => spelled(one, name ? `${name}[${key}]` : key));
-  }
-  return [[name, String(value)]];
+// A sample of the document, at this page's address and with its key.
+function here(source) {
+  const { base: printed, key, node } = api["x-code-samples"];
+  const { hostname, port, protocol } = new URL(base);
+  const number = port || (protocol === "https:" ? "443" : "80");
+  return source.replaceAll(node, `{ host: "${hostname}", port: ${number}, protocol: "${protocol.slice(0, -1)}" }`)
+    .replaceAll(printed, base).replaceAll(key, exampleKey);
 }
 
-function curl({ method, path, operation }) {
-  const address = base + path.replaceAll(/\{(\w+)\}/g, (_, name) => `$${name.toUpperCase()}`);
-  const quoted = address.includes("$") ? `"${address}"` : address;
-  const lines = [`curl -u ${exampleKey}: ${quoted}`];
-  const form = operation.requestBody?.content[FORM];
-  const sent = form ? spelled(form.example || {}, "") : operation.parameters.filter((one) => one.in === "query")
-    .flatMap((one) => (one.name === "limit" ? [["limit", "3"]] : spelled(one.example ?? [], one.name)));
-  if (method === "DELETE" || method === "PUT" || (method === "POST" && sent.length === 0)) lines[0] += ` -X ${method}`;
-  if (method === "GET" && sent.length > 0) lines[0] += " -G";
-  lines.push(...sent.map(([name, value]) => {
-    const text = `${name}=${value}`;
-    const flag = /[^\w\-.:/@*]/.test(value) ? "--data-urlencode" : "-d";
-    return `     ${flag} ${/[^\w\-.:/@=]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text}`;
-  }));
-  return lines.join(" \\\n");
-}
-
-function example(text) {
-  const button = element("button", { type: "button" }, "Copy");
+// A button that copies a text. Without a clipboard it selects what is shown.
+function copyButton(text, shown, what) {
+  const button = element("button", { type: "button", class: "copy", "aria-label": `Copy ${what}` }, "Copy");
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(text());
       button.textContent = "Copied";
+      announce(`Copied ${what}`);
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
     } catch {
-      getSelection().selectAllChildren(made.querySelector("code"));
+      getSelection().selectAllChildren(shown());
     }
   });
-  const made = element("div", { class: "example" }, button, element("pre", { tabindex: "0" }, text));
-  return made;
+  return button;
+}
+
+function announce(text) {
+  document.getElementById("copied").textContent = text;
+}
+
+// The same request in each language, a tab each; the chosen language stays chosen.
+function request(codeSamples) {
+  const chosen = codeSamples.find(({ label }) => label === language) || codeSamples[0];
+  const code = element("pre", { tabindex: "0", role: "tabpanel", id: "sample", "aria-labelledby": `tab-${chosen.label}` }, here(chosen.source));
+  const tabs = codeSamples.map(({ label, source }) => {
+    const tab = element("button", {
+      type: "button", role: "tab", id: `tab-${label}`, "aria-controls": "sample", "aria-selected": String(label === chosen.label),
+      tabindex: label === chosen.label ? "0" : "-1",
+    }, label);
+    tab.addEventListener("click", () => {
+      language = label;
+      try { localStorage.setItem(LANGUAGE, label); } catch { /* storage may be forbidden */ }
+      for (const other of tabs) {
+        other.setAttribute("aria-selected", String(other === tab));
+        other.tabIndex = other === tab ? 0 : -1;
+      }
+      code.textContent = here(source);
+      code.setAttribute("aria-labelledby", tab.id);
+    });
+    return tab;
+  });
+  const list = element("div", { role: "tablist", "aria-label": "Language" }, tabs);
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+  });
+  return element("div", { class: "example" },
+    element("div", { class: "bar" }, list, copyButton(() => code.textContent, () => code, "the request")), code);
+}
+
+function response(example) {
+  const text = JSON.stringify(example, null, 2);
+  const code = element("pre", { tabindex: "0", role: "region", "aria-label": "Example answer" }, text);
+  return element("div", { class: "example answer" },
+    element("div", { class: "bar" }, element("span", {}, "200 OK"), copyButton(() => text, () => code, "the answer")), code);
 }
 
 function answers(operation) {
@@ -223,12 +253,16 @@ function showOperation(shown) {
       parameters.map((one) => field(one.name, one.schema, one.required, one.description))),
   ]);
   const statuses = Object.entries(operation.responses).filter(([status]) => status !== "200");
-  return [
+  const intro = [
     element("h1", { tabindex: "-1" }, operation.summary),
     element("div", { class: "route" },
       element("span", { class: `method ${method}` }, method), element("span", { class: "path" }, path)),
     paragraphs(operation.description),
-    example(curl(shown)),
+  ].flat(3);
+  const answered = Object.values(operation.responses["200"].content)[0].example;
+  const samples = element("aside", { class: "samples", "aria-label": "Example" },
+    request(operation["x-codeSamples"]), answered === undefined ? "" : response(answered));
+  const details = [
     listed("In the path", inPath),
     listed("Parameters", inQuery),
     body && Object.keys(body.properties || {}).length > 0 ? [element("h2", {}, "Parameters"), properties(body)] : [],
@@ -240,16 +274,35 @@ function showOperation(shown) {
       element("th", { scope: "row" }, status), element("td", {}, words(resolve(response).description)))))),
     element("p", {}, "Each with ", element("a", { href: "#/Refused" }, "an error object"), "."),
   ].flat(3);
+  return [element("div", { class: "operation" },
+    element("div", { class: "intro" }, intro), samples, element("div", { class: "details" }, details))];
 }
 
 function showSchema(name) {
   const schema = api.components.schemas[name];
   const shapes = hashes({ $ref: `#/components/schemas/${name}` });
-  return [
-    element("h1", { tabindex: "-1" }, title(name)),
-    paragraphs(schema.description || ""),
-    shapes.map(({ schema: shape }) => properties(shape, !name.includes("."))),
-  ].flat(2);
+  const shown = exampleOf(name);
+  return [element("div", { class: "operation" },
+    element("div", { class: "intro" }, element("h1", { tabindex: "-1" }, title(name)), paragraphs(schema.description || "")),
+    shown === undefined ? "" : element("aside", { class: "samples", "aria-label": "Example" }, response(shown)),
+    element("div", { class: "details" }, shapes.map(({ schema: shape }) => properties(shape, !name.includes(".")))))];
+}
+
+// An example of an object: the answer of an operation that shows it.
+function exampleOf(name) {
+  const shows = operations.map(({ operation }) => Object.values(operation.responses["200"].content)[0])
+    .find((media) => media.schema.$ref && nameOf(media.schema.$ref) === name && media.example);
+  return shows?.example;
+}
+
+function showGuide(name) {
+  const made = [...document.getElementById(`guide-${name}`).content.cloneNode(true).children];
+  if (name !== "events") return made;
+  const rows = Object.entries(api.webhooks).map(([type, { post }]) => element("tr", { id: `type-${type}` },
+    element("th", { scope: "row" }, element("code", {}, breakable(type))), element("td", {}, post.description)));
+  return [...made, element("table", {},
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Type"), element("th", { scope: "col" }, "Occurs when"))),
+    element("tbody", {}, rows))];
 }
 
 function showStart() {
@@ -258,11 +311,7 @@ function showStart() {
     element("p", {}, api.info.summary),
     paragraphs(api.info.description.replace(/^.*\n\n/, "")),
     element("h2", {}, "A first request"),
-    example(`curl -u ${exampleKey}: ${base}/v1/customers \\\n     -d email=jenny.rosen@example.com`),
-    element("h2", {}, "Objects"),
-    element("p", {}, Object.keys(api.components.schemas)
-      .filter((name) => api.components.schemas[name].properties?.object?.const && !/\.|List$|SearchResult$|^Deleted/.test(name))
-      .flatMap((name) => [element("a", { href: `#/${name}` }, name), " "])),
+    request(operations.find(({ operation }) => operation.operationId === "customers.create").operation["x-codeSamples"]),
   ].flat();
 }
 
@@ -271,8 +320,10 @@ function show(moved) {
   const shown = operations.find(({ operation }) => operation.operationId === wanted);
   const schema = wanted.startsWith("/") ? wanted.slice(1) : undefined;
   if (wanted === "content") return;
+  const guide = wanted.startsWith("guide/") ? wanted.slice("guide/".length) : undefined;
   let made;
-  if (shown) made = showOperation(shown);
+  if (guide in GUIDES) made = showGuide(guide);
+  else if (shown) made = showOperation(shown);
   else if (schema in api.components.schemas) made = showSchema(schema);
   else made = showStart();
   content.replaceChildren(...made);
@@ -282,12 +333,22 @@ function show(moved) {
     const current = link.hash.slice(1) === wanted && wanted !== "";
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-    if (current && !moved) link.scrollIntoView({ block: "center" });
+    if (current) keepInSight(link);
   }
   if (moved) {
     openMenu(false);
     window.scrollTo({ top: 0, behavior: "instant" });
     heading.focus({ preventScroll: true });
+  }
+}
+
+// Scroll the menu alone, so that the link is within it.
+function keepInSight(link) {
+  const { top, bottom } = link.getBoundingClientRect();
+  const within = sidebar.getBoundingClientRect();
+  const covered = sidebar.querySelector(".filter").getBoundingClientRect().height;
+  if (top < within.top + covered || bottom > Math.min(within.bottom, innerHeight)) {
+    sidebar.scrollTop += top - within.top - sidebar.clientHeight / 3;
   }
 }
 
@@ -301,22 +362,50 @@ function breakable(name) {
   return name.split(/(?<=[._])/).flatMap((part, index) => (index === 0 ? [part] : [element("wbr"), part]));
 }
 
+// Customers first, what belongs to them next, Rollbook's own operations last.
+function rank(resource) {
+  const order = ["customers", "customers.", "", "test_", "feed", "rollbook."];
+  if (resource === "customers") return 0;
+  const found = order.findIndex((prefix, index) => index > 0 && prefix !== "" && resource.startsWith(prefix));
+  return found === -1 ? 2 : found;
+}
+
+// The name of the object that a resource's operations show, where they show one.
+function objectOf(those) {
+  const names = those.map(({ operation }) => Object.values(operation.responses["200"].content)[0].schema.$ref || "")
+    .map(nameOf).filter((name) => name && !/List$|SearchResult$|^Deleted/.test(name));
+  return names[0];
+}
+
+function menuItem(href, text, searched, ...content) {
+  const item = element("li", {}, element("a", { href, title: searched }, ...content));
+  item.dataset.text = `${text} ${searched}`.toLowerCase();
+  return item;
+}
+
 function fillSidebar() {
   const groups = new Map();
   for (const one of operations) {
     const resource = resourceOf(one.operation);
     groups.set(resource, [...(groups.get(resource) || []), one]);
   }
-  const sections = [...groups].map(([resource, those]) => element("section", {},
-    element("h2", {}, breakable(resource)),
-    element("ul", {}, those.map(({ method, path, operation }) => {
-      const item = element("li", {}, element("a", { href: `#${operation.operationId}`, title: `${method} ${path}` },
+  const types = Object.keys(api.webhooks).join(" ");
+  const guides = element("section", {}, element("h2", {}, "Guides"), element("ul", {},
+    Object.entries(GUIDES).map(([name, text]) => menuItem(`#guide/${name}`, `${text} ${name === "events" ? types : ""}`, text, text))));
+  const listed = new Set(); // an object is in the menu once
+  const sections = [...groups].map(([resource, those]) => {
+    const object = objectOf(those);
+    const isNew = object !== undefined && !listed.has(object);
+    listed.add(object);
+    const shown = !isNew ? [] : [menuItem(`#/${object}`, `${resource} object`, `The ${object} object`,
+      element("span", { class: "method", "aria-hidden": "true" }, "{ }"), element("span", {}, `The ${object} object`))];
+    return element("section", {}, element("h2", {}, breakable(resource)), element("ul", {}, shown,
+      those.map(({ method, path, operation }) => menuItem(`#${operation.operationId}`,
+        `${operation.operationId} ${operation.summary}`, `${method} ${path}`,
         element("span", { class: `method ${method}` }, method === "DELETE" ? "DEL" : method),
-        element("span", {}, operation.operationId.slice(resource.length + 1))));
-      item.dataset.text = `${operation.operationId} ${method} ${path} ${operation.summary}`.toLowerCase();
-      return item;
-    }))));
-  document.getElementById("operations").replaceChildren(...sections);
+        element("span", {}, operation.operationId.slice(resource.length + 1))))));
+  });
+  document.getElementById("operations").replaceChildren(guides, ...sections);
 }
 
 function applyFilter() {
@@ -331,7 +420,7 @@ function applyFilter() {
     }
     section.hidden = !any;
   }
-  document.getElementById("found").textContent = wanted.length === 0 ? "" : `${count} of ${operations.length}`;
+  document.getElementById("found").textContent = wanted.length === 0 ? "" : `${count} found`;
 }
 
 function openMenu(open) {
@@ -376,7 +465,9 @@ async function start() {
   }
   operations = Object.entries(api.paths).flatMap(([path, methods]) => METHODS.filter((name) => methods[name])
     .map((name) => ({ method: name.toUpperCase(), path, operation: methods[name] })));
-  operations.sort((one, other) => resourceOf(one.operation).localeCompare(resourceOf(other.operation)));
+  operations.sort((one, other) => rank(resourceOf(one.operation)) - rank(resourceOf(other.operation))
+    || resourceOf(one.operation).localeCompare(resourceOf(other.operation)));
+  try { language = localStorage.getItem(LANGUAGE) || language; } catch { /* storage may be forbidden */ }
   fillSidebar();
   show(false);
   filter.addEventListener("input", applyFilter);
