@@ -130,6 +130,17 @@ class Ticket:
             share.pages = asyncio.Semaphore(PAGES_AT_ONCE)
         return share.pages
 
+    @property
+    def account_pages(self) -> asyncio.Semaphore:
+        """The same for all of the account and mode: what is read of a feed, whichever key reads it."""
+        share = self._share
+        assert share is not None, "it is admitted"
+        account = share.account
+        assert account is not None, "a key's share is within its account's"
+        if account.pages is None:
+            account.pages = asyncio.Semaphore(PAGES_AT_ONCE)
+        return account.pages
+
     def room(self) -> None:
         """Raises RateLimited, Overloaded where there is no more room for large answers: before one is read in vain."""
         admission, share = self._admission, self._share

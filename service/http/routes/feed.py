@@ -7,6 +7,7 @@ beyond its last line: what lies between is for others.
 
 import re
 from collections.abc import Mapping
+from typing import Self
 
 from events.decider import Reply
 from service.http.limits.shed import RateLimited
@@ -55,19 +56,43 @@ class TooManyWait(RateLimited):
         )
 
 
-class _Waiting:
-    """A request that waits: it is not in flight meanwhile, and is answered afterwards only if its key still counts."""
+class _Reading:
+    """A request that reads the feed, with few others of its account; while it waits it is not one of them.
+
+    Nor is it in flight then, and it is answered afterwards only if its key still counts.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._turns = call.ticket.account_pages
+        self._reads = False
         self.key_id = call.caller.key_id
 
+    async def __aenter__(self) -> Self:
+        await self._take_turn()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._end_turn()
+
     def begin(self) -> None:
+        self._end_turn()
         self._call.ticket.suspend()
 
     async def end(self) -> None:
         self._call.ticket.resume()
         await self._call.door.authenticator.caller(self._call.authorization)
+        await self._take_turn()
+
+    async def _take_turn(self) -> None:
+        self._call.ticket.room()
+        await self._turns.acquire()
+        self._reads = True
+
+    def _end_turn(self) -> None:
+        if self._reads:
+            self._reads = False
+            self._turns.release()
 
 
 @operation("GET", "/v1/rollbook/feed", "feed.read", permission="events:read", parameters=ReadFeed, answers="feed_line")
@@ -80,23 +105,24 @@ async def read(call: Call) -> Reply:
     """
     parameters, caller = call.parse(ReadFeed), call.caller
     after = parameters.after
-    try:
-        portion = await call.door.feed.read(
-            caller.account,
-            caller.livemode,
-            after,
-            types=parameters.types,
-            limit=parameters.limit,
-            wait_s=parameters.wait,
-            waiting=_Waiting(call),
-        )
-    except Expired as expired:
-        raise NoLongerKept(after or 0, expired.oldest) from None
-    except NotReached as beyond:
-        raise NotThereYet(after or 0, beyond.last) from None
-    except Crowded as crowded:
-        raise TooManyWait(crowded.whose) from None
-    call.hold([notice for _, notice in portion.notices])
+    async with _Reading(call) as reading:
+        try:
+            portion = await call.door.feed.read(
+                caller.account,
+                caller.livemode,
+                after,
+                types=parameters.types,
+                limit=parameters.limit,
+                wait_s=parameters.wait,
+                waiting=reading,
+            )
+        except Expired as expired:
+            raise NoLongerKept(after or 0, expired.oldest) from None
+        except NotReached as beyond:
+            raise NotThereYet(after or 0, beyond.last) from None
+        except Crowded as crowded:
+            raise TooManyWait(crowded.whose) from None
+        call.hold([notice for _, notice in portion.notices])
     return Reply(
         status=200,
         body=b"".join(line(position, notice) for position, notice in portion.notices),

@@ -11,6 +11,7 @@ import pytest
 from service.keys import DEVELOPMENT_KEY
 from tests.service.serving import Answer, Api, Launch, Serve
 from tests.waiting import until
+from webhooks.feed.feed import Feed
 
 FEED = "/v1/rollbook/feed"
 
@@ -202,3 +203,43 @@ async def _forget(database: str, *, upto: int) -> None:
     owner = await asyncpg.connect(database)
     await owner.execute("DELETE FROM projections.notice WHERE sequence <= $1", upto)
     await owner.close()
+
+
+async def test_of_an_account_four_read_at_once_and_others_do_not_wait_for_them(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = await api.issue(account="acct_other")
+    reading, most, go_on = 0, 0, asyncio.Event()
+    read = Feed._read
+
+    async def slowly(self: Feed, account: str, *arguments: Any) -> Any:
+        nonlocal reading, most
+        if account == "acct_other":
+            return await read(self, account, *arguments)
+        reading += 1
+        most = max(most, reading)
+        await go_on.wait()
+        reading -= 1
+        return await read(self, account, *arguments)
+
+    monkeypatch.setattr(Feed, "_read", slowly)
+
+    async def in_flight() -> bool:
+        value = api.core.metrics.registry.get_sample_value("service_requests_in_flight")
+        return value == 10
+
+    asked = [asyncio.create_task(feed(api)) for _ in range(10)]
+    await until(in_flight)
+    assert reached(await feed(api, key=stranger)) == 0
+    assert reading == 4
+    go_on.set()
+    await asyncio.gather(*asked)
+    assert most == 4
+
+
+async def test_those_who_wait_do_not_keep_others_from_reading(api: Api) -> None:
+    patient = [asyncio.create_task(feed(api, "after=0&wait=60")) for _ in range(6)]
+    await waiting(api, 6)
+    assert reached(await feed(api)) == 0
+    await api.customer()
+    assert [types(answer) for answer in await asyncio.gather(*patient)] == [["customer.created"]] * 6
