@@ -30,10 +30,14 @@ def admission(core: Core) -> Admission:
     return Admission(bounds, core.commit.wait_s, memory.trim)
 
 
-def connections(settings: Settings, admission: Admission) -> Connections:
-    """How many connections a process has, and how slow they may be; raises its limit of open files."""
+def connections(settings: Settings, admission: Admission, *, webhooks: bool) -> Connections:
+    """How many connections a process has, beside `webhooks` if it sends them, and how slow they may be.
+
+    Raises its limit of open files.
+    """
+    others = settings.webhook_in_flight_max if webhooks else 0
     return Connections(
-        open_max=open_max(settings.connections_max, raise_file_limit()),
+        open_max=open_max(settings.connections_max, raise_file_limit(), others),
         header_timeout_s=settings.header_timeout_s,
         write_timeout_s=settings.write_timeout_s,
         shed=admission.count,

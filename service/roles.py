@@ -109,11 +109,11 @@ async def play(
     if embedded is not None and settings.database_url is None:
         core.availability.revive = lambda: _revived(embedded)
     try:
-        runner = await serve_http(core, health, api="api" in roles)
+        runner = await serve_http(core, health, api="api" in roles, webhooks="worker" in roles)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until(stop, runner))
             if "api" in roles and settings.operations_port is not None:
-                tasks.create_task(_until(stop, await serve_http(core, health, api=False)))
+                tasks.create_task(_until(stop, await serve_http(core, health, api=False, webhooks="worker" in roles)))
             hopeless = await _prepare(core, health, stop)
             if hopeless is not None:
                 stop.set()
@@ -136,14 +136,17 @@ async def play(
         raise Misconfigured(hopeless.advised)
 
 
-async def serve_http(core: Core, health: Health, *, api: bool) -> web.AppRunner:
-    """Listen for the API, with the operators' routes unless they have a port of their own; or for those alone."""
+async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = False) -> web.AppRunner:
+    """Listen for the API, with the operators' routes unless they have a port of their own; or for those alone.
+
+    `webhooks` says whether this process sends them, too, and so needs open files for them.
+    """
     settings = core.settings
     application = web.Application(client_max_size=settings.body_bytes_max)
     if not api or settings.operations_port is None:
         application.add_routes(health.routes())
     admission = limits.admission(core)
-    connections = limits.connections(settings, admission)
+    connections = limits.connections(settings, admission, webhooks=webhooks)
     if api:
         core.metrics.readings.include(limits.ShedMetrics(admission, connections))
         application.on_startup.append(admission.open)

@@ -94,8 +94,9 @@ class Settings(BaseSettings):
     connections_max: int = Field(
         8192,
         gt=0,
-        description="open connections of one process, fewer where it may not open so many files (ulimit -n, less 64); "
-        "more are answered 503 and closed",
+        description="open connections of one process, fewer where it may not open so many files (ulimit -n, less 64, "
+        "and less ROLLBOOK_WEBHOOK_IN_FLIGHT_MAX, though half at most, where it sends webhooks too); more are answered "
+        "503 and closed",
     )
     in_flight_max: int = Field(1024, gt=0, description="requests in flight in one process; more are answered 503")
     account_in_flight_max: int = Field(

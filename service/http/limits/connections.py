@@ -18,7 +18,7 @@ from service.http.limits.shed import RETRY_AFTER_S
 
 log = structlog.get_logger("service")
 
-RESERVED_FILES = 64  # for connections to Postgres and RabbitMQ, webhooks, logs
+RESERVED_FILES = 64  # for connections to Postgres and RabbitMQ, and logs
 REFUSED_MAX = 64  # connections that are being told that there are too many; beyond, they are closed at once
 REFUSED_S = 1.0
 REPORT_S = 60.0
@@ -195,8 +195,12 @@ def raise_file_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def open_max(wanted: int, files: int) -> int:
-    """How many connections may be open where a process may have so many open files."""
+def open_max(wanted: int, files: int, others: int = 0) -> int:
+    """How many connections may be open where a process may have so many open files, and `others` for its webhooks.
+
+    At least half of the files that are not reserved are for callers, however many webhooks may be in flight.
+    """
     if files == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, files - RESERVED_FILES))
+    left = files - RESERVED_FILES
+    return max(1, min(wanted, max(left - others, left // 2)))

@@ -344,6 +344,12 @@ def test_fewer_connections_than_open_files() -> None:
     assert open_max(8192, 10) == 1
 
 
+def test_files_are_left_for_the_webhooks_of_the_same_process_but_half_are_for_callers() -> None:
+    assert open_max(8192, 2048, others=512) == 2048 - RESERVED_FILES - 512
+    assert open_max(8192, 256, others=512) == (256 - RESERVED_FILES) // 2
+    assert open_max(100, 4096, others=512) == 100
+
+
 async def test_headers_that_do_not_arrive_end_the_connection(serve: Serve) -> None:
     api = await serve(header_timeout_s=0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
