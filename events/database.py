@@ -154,6 +154,7 @@ def _as_service(settings: Mapping[str, str] = NO_ARGUMENTS) -> dict[str, str]:
     return {
         "role": SERVICE_ROLE,
         "timezone": "UTC",
+        "log_parameter_max_length_on_error": "0",  # else the server's log may quote what customers sent
         # Each statement of the append sees what was committed before it got the head row, and so must have a view of
         # its own, whatever the server's default is.
         "default_transaction_isolation": "read committed",
