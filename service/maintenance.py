@@ -57,7 +57,7 @@ async def maintain(pool: Pool, clock: Clock) -> int:
     cannot be used.
     """
     today = clock.now().date()
-    failed: list[Exception] = []
+    failed: dict[str, Exception] = {}
     dropped = 0
     steps: list[tuple[str, tuple[object, ...]]] = [
         ("SELECT events.prepare_log()", ()),
@@ -71,13 +71,19 @@ async def maintain(pool: Pool, clock: Clock) -> int:
         except DatabaseUnavailable as error:
             if error.kind not in (Kind.BUSY, Kind.NOT_MIGRATED):  # a lock that is not to be had in time, say
                 raise
-            failed.append(error)
+            failed[_named(statement, arguments, error)] = error
         except asyncpg.PostgresError as error:
-            failed.append(error)
+            failed[_named(statement, arguments, error)] = error
         else:
             dropped += gave if statement == DROP_DAYS else 0
     if failed:
-        raise MaintenanceFailed(
-            "; ".join(dict.fromkeys(str(error).partition("\n")[0] for error in failed))
-        ) from failed[0]
+        raise MaintenanceFailed("; ".join(failed)) from next(iter(failed.values()))
     return dropped
+
+
+def _named(statement: str, arguments: tuple[object, ...], error: DatabaseUnavailable | asyncpg.PostgresError) -> str:
+    """What failed, and with which SQLSTATE: PostgreSQL's own words may quote a row."""
+    of_days = statement in (MAKE_DAY, DROP_DAYS)
+    what = str(arguments[0]) if of_days else "events.receipt_key" if arguments else "events.log"
+    state = error.state if isinstance(error, DatabaseUnavailable) else error.sqlstate
+    return f"{what}: {type(error).__name__} ({state})"

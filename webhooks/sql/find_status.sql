@@ -2,8 +2,11 @@
 -- $1 account, $2 livemode, $3 endpoints, $4 how many deliveries are counted at most
 -- Gives settled: the position up to which nothing is to be sent any more; failed: that of the first notice since that was
 -- given up and never taken. A recovery counts from where it is.
+-- A time that cannot be shown, for which a worker sets the lane aside, is given as none.
 SELECT e.id, e.status, e.url, e.livemode, e.ordering, e.missed, e.on_exhaustion, e.thin, e.rate_limit, e.in_flight_max,
-    l.concurrency, l.open_until, l.quiet_until, l.failing_since, l.gone, l.set_aside, r.above IS NOT NULL AS recovering,
+    l.concurrency, CASE WHEN l.open_until BETWEEN '1970-01-01' AND '9999-01-01' THEN l.open_until END AS open_until,
+    CASE WHEN l.quiet_until BETWEEN '1970-01-01' AND '9999-01-01' THEN l.quiet_until END AS quiet_until,
+    CASE WHEN l.failing_since BETWEEN '1970-01-01' AND '9999-01-01' THEN l.failing_since END AS failing_since, l.gone, l.set_aside, r.above IS NOT NULL AS recovering,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id LIMIT $4) AS d) AS pending,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id AND d.held LIMIT $4) AS d) AS held,
     least(

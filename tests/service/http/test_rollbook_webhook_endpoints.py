@@ -227,3 +227,17 @@ async def test_lists_of_standings_go_by_pages(api: Api) -> None:
     rest = (await api.get(f"{OWN}?starting_after={ids[1]}")).json
     assert [each["id"] for each in rest["data"]] == [ids[0]]
     assert (await api.refused("GET", f"{OWN}?starting_after=we_x"))[:2] == ("resource_missing", "starting_after")
+
+
+@pytest.mark.parametrize("at", ["20000-01-01", "infinity", "-infinity", "4000-01-01 BC"])
+async def test_a_time_of_a_lane_that_cannot_be_shown_spoils_no_list(api: Api, at: str) -> None:
+    made = await registered(api)
+    for column in ("open_until", "quiet_until", "failing_since"):
+        await api.core.pool.execute(
+            f"UPDATE webhooks.lane SET {column} = '{at}' WHERE endpoint_id = $1",
+            made["id"],
+        )
+    answer = await api.get(OWN)
+    assert answer.status == 200, answer.body
+    [shown] = answer.json["data"]
+    assert (shown["breaker_until"], shown["quiet_until"], shown["failing_since"]) == (None, None, None)
