@@ -8,14 +8,18 @@ hands them over anew when their time has come). In a run too, live ones go befor
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from webhooks.outcome import Outcome
+from webhooks.queue import lane
 from webhooks.queue.lane import Lane
+from webhooks.queue.retry import quiet_until
 from webhooks.queue.turn import Endpoint, Head
 
 
 @dataclass(slots=True, eq=False)
 class LeasedLane:
-    """A lane that is leased."""
+    """A lane that is leased. Its fields change by its methods alone."""
 
     endpoint: Endpoint
     lane: Lane
@@ -31,7 +35,7 @@ class LeasedLane:
     more: bool = False  # the database has further ones that are due
     more_recovered: bool = False
     touched: bool = False  # something is to be written
-    queued: bool = False  # stands in line for a place
+    queued: bool = False  # stands in line for a slot
     queued_recovered: bool = False
     paced: bool = False  # waits until the next attempt may begin,
     timed: bool = False  # and somebody will say when
@@ -133,6 +137,104 @@ class LeasedLane:
             run.clear()
         self.waiting.clear()
         self.recovered.clear()
+
+    def put_back(self) -> None:
+        """Send none of those that wait, and report so."""
+        self.forget()
+        self.touched = True
+
+    def abandon(self) -> None:
+        """Wait no longer for what is in flight, and report so."""
+        self.in_flight.clear()
+        self.recovered_in_flight.clear()
+        self.touched = True
+
+    def let_go(self) -> None:
+        """End the lease: results of what is in flight are not ours to record any more."""
+        self.ours = False
+        self.forget()
+
+    def set_aside(self, error: Exception) -> None:
+        """Send nothing more, since the lane cannot be worked with; what is in flight is waited for."""
+        self.aside = error
+        self.put_back()
+
+    def refresh(self, endpoint: Endpoint, state: Lane) -> None:
+        """Go on with the endpoint and the lane as the database has them now; the pace is the later of both."""
+        self.endpoint, self.lane = endpoint, lane.paced(state, self.lane.paced_until)
+        if endpoint.status != "enabled":
+            self.forget()
+
+    def address(self, host: str) -> None:
+        """Group attempts by this host from now on; the lane can be worked with."""
+        self.host = host
+        self.aside = None
+
+    def sign_with(self, secrets: tuple[tuple[str, int | None], ...]) -> None:
+        """Sign requests with these secrets, each until its end (Unix seconds)."""
+        self.secrets = secrets
+
+    def reported(self) -> None:
+        """Note that a report says all that is to be written."""
+        self.touched = False
+
+    def touch(self) -> None:
+        """Have the lane written by the next report."""
+        self.touched = True
+
+    def answered(self, at: float | None, *, more: bool, more_recovered: bool) -> None:
+        """Note what the database has left for the lane, and when (loop time) a report was written, if one was."""
+        self.more, self.more_recovered = more, more_recovered
+        if at is not None:
+            self.reported_at = at
+
+    def pace(self, rate_limit: int, now: datetime) -> None:
+        """Count an attempt that begins now against a limit of so many a second."""
+        self.lane = lane.pace(self.lane, rate_limit, now)
+        self.touched = True
+
+    def hold_back(self, now: datetime) -> float | None:
+        """Begin no attempt before the pace allows it.
+
+        Gives the seconds until then when a timer for it is to be started: its end is reported to `timer_ended`.
+        """
+        until = self.lane.paced_until
+        wait_s = 0.0 if until is None else (until - now).total_seconds()
+        self.paced = wait_s > 0
+        if not self.paced or self.timed:
+            return None
+        self.timed = True
+        return wait_s
+
+    def timer_ended(self) -> None:
+        """The timer of `hold_back` is over."""
+        self.timed = False
+
+    def record(self, outcome: Outcome, attempt: int, now: datetime, url: str) -> None:
+        """Count an attempt at `url` that ended now; of another URL than the present one the lane learns nothing."""
+        if url == self.endpoint.url:
+            self.lane = lane.record(self.lane, outcome, now, quiet_until(outcome, attempt, now))
+        self.touched = True
+
+    def slot_taken(self) -> None:
+        """Where the rate is limited, begin no further attempt until the pace of this one is known."""
+        self.paced = self.endpoint.rate_limit is not None
+
+    def enter_line(self) -> None:
+        """Stand in line for a slot with a live delivery."""
+        self.queued = True
+
+    def leave_line(self) -> None:
+        """Stand in that line no more."""
+        self.queued = False
+
+    def enter_recovered_line(self) -> None:
+        """Stand in line for a slot with a recovered delivery."""
+        self.queued_recovered = True
+
+    def leave_recovered_line(self) -> None:
+        """Stand in that line no more."""
+        self.queued_recovered = False
 
     def _all_waiting(self) -> Iterator[Head]:
         yield from self.waiting

@@ -146,14 +146,14 @@ class Slots:
         if leased.paced:
             return
         if leased.waiting and not leased.queued and len(leased.in_flight) < self.live(leased):
-            leased.queued = True
+            leased.enter_line()
             _append(self._lines, leased)
         if (
             leased.recovered
             and not leased.queued_recovered
             and len(leased.recovered_in_flight) < self.recovered(leased)
         ):
-            leased.queued_recovered = True
+            leased.enter_recovered_line()
             _append(self._recovered_lines, leased)
 
     def next(self) -> Slot | None:
@@ -163,7 +163,7 @@ class Slots:
         """
         while (share := self._turn()) is not None:
             leased = _first(self._lines, share)
-            leased.queued = False
+            leased.leave_line()
             head = self._next_live(leased)
             slot = None if head is None else self._give(leased, head)
             self._call(leased.host)  # it may have been called for a slot that it did not take: then another is
@@ -171,7 +171,7 @@ class Slots:
                 return slot
         while (share := self._turn_of_recovered()) is not None:
             leased = _first(self._recovered_lines, share)
-            leased.queued_recovered = False
+            leased.leave_recovered_line()
             if not leased.recovered or leased.paced or len(leased.recovered_in_flight) >= self.recovered(leased):
                 continue
             if not self._may(leased):
@@ -243,7 +243,7 @@ class Slots:
         if not slot.responsive:
             self._unresponsive.take(share)
             host.unresponsive.take(share)
-        leased.paced = leased.endpoint.rate_limit is not None
+        leased.slot_taken()
         self.queue(leased)
         return slot
 

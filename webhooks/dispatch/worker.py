@@ -38,7 +38,7 @@ from webhooks.post.sender import IN_FLIGHT_MAX, Sender
 from webhooks.queue import lane
 from webhooks.queue.lane import Lane
 from webhooks.queue.reconciler import Wakeup
-from webhooks.queue.retry import judge, quiet_until
+from webhooks.queue.retry import judge
 from webhooks.queue.turn import ROOM_MAX, Endpoint, Head, Report, Result, Turn, result
 
 log = structlog.get_logger("webhooks")
@@ -200,7 +200,7 @@ class Worker:
     async def _drain(self) -> None:
         """Wait for what is on its way, for a while, and let every lane go."""
         for held in self._held.values():
-            self._put_back(held)
+            held.put_back()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 while self._held:
@@ -210,9 +210,7 @@ class Worker:
         if self._held:
             log.warning("worker.abandons", in_flight=self._slots.in_flight)
             for held in self._held.values():
-                held.in_flight.clear()
-                held.recovered_in_flight.clear()
-                held.touched = True
+                held.abandon()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_S * 4):
                     await self._turn()
@@ -253,8 +251,8 @@ class Worker:
         except (LogUnavailable, asyncpg.PostgresError) as error:
             self._results = results + self._results
             for report in reports:
-                if (reported := self._held.get(report.endpoint_id)) is not None:
-                    reported.touched |= report.touched
+                if report.touched and (reported := self._held.get(report.endpoint_id)) is not None:
+                    reported.touch()
             await self._wait(error)
             return
         except asyncio.CancelledError:
@@ -322,8 +320,7 @@ class Worker:
         """Have nothing more to do with a lane that our code cannot work with, and have the database say so."""
         held = self._held.pop(id, None)
         if held is not None:
-            held.ours = False
-            held.forget()
+            held.let_go()
         if id in self._aside:
             return
         self._aside[id] = reason
@@ -369,7 +366,7 @@ class Worker:
     def _report(self, held: LeasedLane, now: float, rooms: Shares) -> Report | None:
         """What to say of a lane, if anything, with room for so many more deliveries."""
         if not held.empty and now - held.taken_at > FRESH_S:
-            self._put_back(held)
+            held.put_back()
         known = held.known
         slots, recovered_slots = self._slots.live(held), self._slots.recovered(held)
         busy = held.waiting or len(held.in_flight) >= slots
@@ -387,7 +384,7 @@ class Worker:
             recovered = max(
                 0, min(ahead * recovered_slots - len(held.recovered_in_flight) - recovered_waiting, most - want)
             )
-        held.touched = False
+        held.reported()
         return Report(held.endpoint.id, held.endpoint.version, touched, known, want, recovered, held.lane)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
@@ -403,8 +400,7 @@ class Worker:
             except Unworkable as error:
                 held = self._held.get(told.id)
                 if held is not None and (held.in_flight or held.recovered_in_flight or self._untold(told.id)):
-                    held.aside = error  # once that is recorded
-                    self._put_back(held)
+                    held.set_aside(error)  # once that is recorded
                 else:
                     self._set_aside(told.id, error.reason, error)
             except Exception as error:
@@ -420,15 +416,17 @@ class Worker:
             held = self._held.get(report.endpoint_id)
             if held is None:
                 continue
-            held.more_recovered = recovered[report.endpoint_id] >= report.recovered > 0
-            held.more = taken[report.endpoint_id] - recovered[report.endpoint_id] >= report.want
-            if report.touched:
-                held.reported_at = self._moment_at
+            live = taken[report.endpoint_id] - recovered[report.endpoint_id]
+            held.answered(
+                self._moment_at if report.touched else None,
+                more=live >= report.want,
+                more_recovered=recovered[report.endpoint_id] >= report.recovered > 0,
+            )
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
         let_go |= {told.id for told, _ in turn.served}.difference(report.endpoint_id for report in reports)
         for id in let_go.difference(taken, turn.lost, self._aside):
             held = self._held.pop(id)
-            held.ours = False
+            held.let_go()
             if isinstance(held.aside, Unworkable):
                 self._set_aside(id, held.aside.reason, held.aside)
         for id in taken:
@@ -443,13 +441,10 @@ class Worker:
             self.metrics.leased += 1
             held = self._held[told.id] = LeasedLane(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
         else:
-            held.endpoint, held.lane = told, lane.paced(state, held.lane.paced_until)
-            if told.status != "enabled":
-                held.forget()
-        held.aside = None
-        held.host = workable.host(told, state)
+            held.refresh(told, state)
+        held.address(workable.host(told, state))
         self._hold_back(held)
-        held.secrets = self._secrets(told)
+        held.sign_with(self._secrets(told))
         self._slots.queue(held)  # it may have slots again
 
     def _secrets(self, told: Endpoint) -> tuple[tuple[str, int | None], ...]:
@@ -467,16 +462,10 @@ class Worker:
 
     def _lose(self, held: LeasedLane) -> None:
         """Another worker has the lane: what is on its way there tells us nothing any more."""
-        held.ours = False
-        held.forget()
+        held.let_go()
         del self._held[held.endpoint.id]
         self.metrics.lost += 1
         log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
-
-    def _put_back(self, held: LeasedLane) -> None:
-        """Send none of those that wait, and say so."""
-        held.forget()
-        held.touched = True
 
     def _start(self) -> None:
         """Give the free slots to the lanes in line."""
@@ -491,22 +480,18 @@ class Worker:
         slot = self._slots.next()
         if slot is not None and (rate_limit := slot.leased.endpoint.rate_limit) is not None:
             held = slot.leased
-            held.lane = lane.pace(held.lane, rate_limit, self._now())
-            held.touched = True
+            held.pace(rate_limit, self._now())
             self._hold_back(held)
         return slot
 
     def _hold_back(self, held: LeasedLane) -> None:
         """Let no attempt begin before the pace of the lane lets it."""
-        until = held.lane.paced_until
-        wait_s = 0.0 if until is None else (until - self._now()).total_seconds()
-        held.paced = wait_s > 0
-        if held.paced and not held.timed:
-            held.timed = True
+        wait_s = held.hold_back(self._now())
+        if wait_s is not None:
             asyncio.get_running_loop().call_later(wait_s, self._go_on, held)
 
     def _go_on(self, held: LeasedLane) -> None:
-        held.timed = False
+        held.timer_ended()
         if not held.ours:
             return
         self._hold_back(held)
@@ -553,9 +538,7 @@ class Worker:
         """Judge an attempt, and have it told; the lane learns of it unless it went to another URL than it has now."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter(), held.lane.failing_since)
-        if url == held.endpoint.url:
-            held.lane = lane.record(held.lane, outcome, now, quiet_until(outcome, head.attempts + 1, now))
-        held.touched = True
+        held.record(outcome, head.attempts + 1, now, url)
         hold = head.key is not None and held.endpoint.on_exhaustion == "hold"
         told = result(head, outcome, verdict, now, hold=hold)
         held.settle(head, ended=told.outcome in ENDS)
