@@ -18,7 +18,7 @@ from service.cli.output import Output
 from service.http.params.feed import matching
 from service.settings import Misconfigured
 from service.wiring import Core
-from webhooks.broker import connection, replay, subscribers
+from webhooks.broker import amqp, replay, subscribers
 from webhooks.broker.subscriber import AddSubscriber, Command, Mode, RemoveSubscriber, Subscriber
 from webhooks.broker.subscribers import SUBSCRIBER
 
@@ -56,9 +56,9 @@ async def add(core: Core, out: Output, *, name: str, types: tuple[str, ...], acc
     command = AddSubscriber(account=account, at=at, mode=mode, name=name, types=wanted)
     state = await _carry_out(core, name, command)
     try:
-        async with connection.channel(url, "subscribers") as channel:
+        async with amqp.channel(url, "subscribers") as channel:
             await subscribers.declare(channel, core.settings.exchange, state)
-    except connection.BROKER_ERRORS as error:
+    except amqp.BROKER_ERRORS as error:
         error.add_note(
             f"The subscriber {name} is kept: the relay declares {state.queue} as soon as the broker lets it, and every "
             "event from then on goes there."
@@ -102,7 +102,7 @@ async def remove(core: Core, out: Output, name: str) -> None:
         await _carry_out(core, name, RemoveSubscriber(name=name))
     elif not state.name:  # one that is removed may have left its queues, if the broker was away
         raise Missing("subscriber", name)
-    async with connection.channel(url, "subscribers") as channel:
+    async with amqp.channel(url, "subscribers") as channel:
         await subscribers.delete(channel, state)
     out.document({"name": name, "removed": True, "queues": [state.queue, state.dead_letters]})
     out.line(f"{name} is removed, with {state.queue} and {state.dead_letters}.")

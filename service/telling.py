@@ -10,7 +10,7 @@ from service.health import Health
 from service.metrics import Attempts, OfBacklog
 from service.wiring import Core
 from webhooks.broker import subscribers
-from webhooks.broker.connection import Topology
+from webhooks.broker.amqp import Topology
 from webhooks.broker.consumer import Consumer
 from webhooks.broker.relay import Relay
 from webhooks.broker.subscribers import WithSubscribers

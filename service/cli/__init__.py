@@ -89,7 +89,7 @@ def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     from events.errors import Refusal
     from service import commands
     from webhooks.broker import broker_url
-    from webhooks.broker.connection import BROKER_ERRORS
+    from webhooks.broker.amqp import BROKER_ERRORS
 
     given = settings.read()
     try:

@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from tests.faults.house import RETRY_S
-from webhooks.broker.connection import BROKER_ERRORS
+from webhooks.broker.amqp import BROKER_ERRORS
 from webhooks.broker.replay import REPLAYED
 
 CONNECT_TIMEOUT_S = 5.0

@@ -18,7 +18,7 @@ from tests.chaos.queues import Subscriber
 from tests.faults.house import House, role_of
 from tests.service.serving import command
 from tests.waiting import until
-from webhooks.broker.connection import Topology
+from webhooks.broker.amqp import Topology
 
 FANOUT_QUEUE = Topology().fanout_queue
 TYPES = "customer.*"

@@ -26,7 +26,7 @@ from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Receiver
 from tests.service.serving import command, environment, settings_for
 from tests.waiting import until
-from webhooks.broker.connection import BROKER_ERRORS
+from webhooks.broker.amqp import BROKER_ERRORS
 
 ROLES = ("api", "relay", "worker")
 ACCOUNT = "acct_faults"

@@ -12,8 +12,8 @@ from tests.servers.rabbitmq import PrivateRabbit
 from tests.waiting import until
 from tests.webhooks.broker.test_relay import bound, relaying, take
 from tests.webhooks.floor import Floor, floor
-from webhooks.broker import connection, relay
-from webhooks.broker.connection import Topology
+from webhooks.broker import amqp, relay
+from webhooks.broker.amqp import Topology
 from webhooks.broker.relay import IN_FLIGHT_MAX
 
 pytestmark = [pytest.mark.faults, pytest.mark.rabbitmq]
@@ -48,7 +48,7 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
         first = await house.notices(1)
         await take(queue, 1)
         await asyncio.to_thread(private_rabbit.raise_alarm)
-        monkeypatch.setattr(connection, "OPERATION_TIMEOUT_S", PATIENCE_S)
+        monkeypatch.setattr(amqp, "OPERATION_TIMEOUT_S", PATIENCE_S)
         with capture_logs() as said:
             held_back = await house.notices(NOTICES)
             await until(lambda: relaying_one.state.startswith("blocked"))
@@ -72,4 +72,4 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
         await house.notices(NOTICES)
         await until(lambda: relaying_one.state.startswith("blocked"))
         monkeypatch.setattr(relay, "STOPPING_S", PATIENCE_S)
-        monkeypatch.setattr(connection, "OPERATION_TIMEOUT_S", PATIENCE_S)
+        monkeypatch.setattr(amqp, "OPERATION_TIMEOUT_S", PATIENCE_S)

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.waiting import until
-from webhooks.broker import connection
-from webhooks.broker.connection import Topology
+from webhooks.broker import amqp
+from webhooks.broker.amqp import Topology
 from webhooks.broker.subscriber import Subscriber
 from webhooks.broker.subscribers import WithSubscribers
 
@@ -59,11 +59,11 @@ async def test_a_broker_that_lets_us_not_in_is_said_once_with_its_cause_and_trie
     async def work() -> None:
         nonlocal tries
         tries += 1
-        async with connection.channel(given, "test"):
+        async with amqp.channel(given, "test"):
             pass
 
     with capture_logs() as logs:
-        task = asyncio.create_task(connection.supervise(work, stop, name="test", url=given, told=lambda _: None))
+        task = asyncio.create_task(amqp.supervise(work, stop, name="test", url=given, told=lambda _: None))
         await until(lambda: tries >= 3)
         stop.set()
         await task
@@ -75,12 +75,12 @@ async def test_a_broker_that_lets_us_not_in_is_said_once_with_its_cause_and_trie
 
 async def test_what_we_may_not_declare_is_used_when_it_is_there(rabbit: PrivateRabbit) -> None:
     names, given = Topology(exchange="limited.notices", fanout_queue="limited.fanout"), url(rabbit, "limited")
-    async with connection.channel(given, "test") as channel:
-        with pytest.raises(connection.DECLARATION_REFUSED, match=r"access to exchange 'limited\.notices'"):
+    async with amqp.channel(given, "test") as channel:
+        with pytest.raises(amqp.DECLARATION_REFUSED, match=r"access to exchange 'limited\.notices'"):
             await names.declare(channel)
     async with by_hand(rabbit) as operator:
         await names.declare(operator)
-    async with connection.channel(given, "test") as channel:
+    async with amqp.channel(given, "test") as channel:
         with capture_logs() as logs:
             exchange, queue = await names.declare(channel)
             await names.declare(channel)
@@ -101,7 +101,7 @@ async def test_queues_that_are_there_in_another_form_keep_nobody_from_being_publ
     async with by_hand(rabbit) as operator:
         for name in ("odd.fanout", others[0].queue):
             await operator.declare_queue(name, durable=True)
-    async with connection.channel(url(rabbit), "test") as channel:
+    async with amqp.channel(url(rabbit), "test") as channel:
         with capture_logs() as logs:
             exchange, queue = await names.declare(channel)
             await names.declare(channel)

@@ -13,8 +13,8 @@ from aiormq import spec
 
 from events.availability import Retries
 from events.errors import LogUnavailable
-from webhooks.broker import connection
-from webhooks.broker.connection import OPERATION_TIMEOUT_S, Topology
+from webhooks.broker import amqp
+from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 
 log = structlog.get_logger("webhooks")
 
@@ -45,13 +45,11 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop; what was not acknowledged by then comes again."""
-        await connection.supervise(
-            lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, told=self._told
-        )
+        await amqp.supervise(lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, told=self._told)
 
     async def _consume(self, stop: asyncio.Event) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)
-        async with connection.channel(self._amqp_url, "consumer", prefetch=PREFETCH) as channel:
+        async with amqp.channel(self._amqp_url, "consumer", prefetch=PREFETCH) as channel:
             _, queue = await self._topology.declare(channel)
             canceled = await _canceled(channel)
             await queue.consume(arrived.put, timeout=OPERATION_TIMEOUT_S)

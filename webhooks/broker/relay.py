@@ -24,8 +24,8 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from events.availability import Retries
 from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
 from events.follow import Wakeup
-from webhooks.broker import connection
-from webhooks.broker.connection import Flow, Topology
+from webhooks.broker import amqp
+from webhooks.broker.amqp import Flow, Topology
 from webhooks.feed import api_version
 from webhooks.feed.api_version import Told, Wanted
 
@@ -103,7 +103,7 @@ class Relay:
             log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
             lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
             await _beside(
-                connection.supervise(
+                amqp.supervise(
                     lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, told=self._told
                 ),
                 lead.keep(self._lease_s / HEARD_PER_LEASE, lambda: known.generation == generation),
@@ -112,7 +112,7 @@ class Relay:
             connection.terminate()  # the lock goes with it
 
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
-        async with connection.channel(self._amqp_url, "relay") as channel:
+        async with amqp.channel(self._amqp_url, "relay") as channel:
             exchange, _ = await self._topology.declare(channel)
             flow = Flow((await channel.get_underlay_channel()).connection, self._told)
             self.state = "ok"
@@ -180,7 +180,7 @@ class Relay:
         """Have everything exist again before long when somebody deleted it: who publishes is not told of that."""
         while True:
             await asyncio.sleep(DECLARE_EVERY_S)
-            async with connection.channel(self._amqp_url, "topology") as own:  # ours may be blocked
+            async with amqp.channel(self._amqp_url, "topology") as own:  # ours may be blocked
                 await self._topology.declare(own)
 
     def _told(self, state: str) -> None:

@@ -15,8 +15,8 @@ from aio_pika.abc import AbstractChannel
 
 from events.database import Pool, load_sql
 from events.errors import Refusal
-from webhooks.broker import connection
-from webhooks.broker.connection import OPERATION_TIMEOUT_S
+from webhooks.broker import amqp
+from webhooks.broker.amqp import OPERATION_TIMEOUT_S
 from webhooks.broker.relay import message
 from webhooks.broker.subscriber import ANY, Subscriber
 from webhooks.feed import api_version
@@ -43,7 +43,7 @@ class Replay:
         Raises LogUnavailable, one of BROKER_ERRORS; `position` then tells from where to go on.
         """
         query = load_sql("webhooks", "replay_notices")
-        async with connection.channel(amqp_url, "replay") as channel:
+        async with amqp.channel(amqp_url, "replay") as channel:
             while not stop.is_set():
                 asked = (self.position, self.head, self.since, *_scope(self.subscriber), BATCH)
                 notices = await _fetch(pool, query, *asked)

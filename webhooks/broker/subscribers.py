@@ -19,8 +19,8 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 from events.database import Pool
 from events.decider import Change, Decider
 from projections.rows import ResourceRow, Rows
-from webhooks.broker import connection, subscriber
-from webhooks.broker.connection import OPERATION_TIMEOUT_S, Topology
+from webhooks.broker import amqp, subscriber
+from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 from webhooks.broker.subscriber import Subscriber
 
 log = structlog.get_logger("webhooks")
@@ -123,9 +123,7 @@ class WithSubscribers(Topology):
         declared = await Topology.declare(self, channel)
         waiting, gone = list(await self.find()), set[str]()
         while waiting:
-            async with connection.channel(
-                self.amqp_url, "subscribers"
-            ) as own:  # it does not outlive what it is refused
+            async with amqp.channel(self.amqp_url, "subscribers") as own:  # it does not outlive what it is refused
                 while waiting:
                     next = waiting[-1]
                     try:
@@ -138,9 +136,9 @@ class WithSubscribers(Topology):
                         log.warning("subscriber.queue_was_gone", subscriber=next.name, queue=next.queue)
                         gone.add(next.queue)
                         break
-                    except connection.DECLARATION_REFUSED as refusal:
+                    except amqp.DECLARATION_REFUSED as refusal:
                         cause = f"{next.name}: {refusal}"
-                        if connection.refusals.new(cause):
+                        if amqp.refusals.new(cause):
                             log.error(
                                 "subscriber.not_declared", subscriber=next.name, queue=next.queue, cause=str(refusal)
                             )
@@ -152,7 +150,7 @@ class WithSubscribers(Topology):
 
 async def _count(amqp_url: str, queue: str) -> tuple[int, int] | None:
     """Messages ready and consumers of a queue, if it is there."""
-    async with connection.channel(amqp_url, "list") as channel:
+    async with amqp.channel(amqp_url, "list") as channel:
         try:
             found = await channel.declare_queue(queue, passive=True, timeout=OPERATION_TIMEOUT_S)
         except aio_pika.exceptions.ChannelNotFoundEntity:

@@ -19,7 +19,7 @@ from tests.waiting import until
 from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
 from tests.webhooks.floor import ACCOUNT, Floor
 from webhooks.broker import relay
-from webhooks.broker.connection import Topology
+from webhooks.broker.amqp import Topology
 from webhooks.broker.consumer import Consumer
 from webhooks.broker.relay import LOCK, Relay, session
 
