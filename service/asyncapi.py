@@ -5,7 +5,6 @@ holds real messages to it.
 """
 
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from typing import Any, Literal
 
 import orjson
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from events.version import VERSION
 from service.http.schemas import SHAPES, event
 from service.http.schemas.schema import ABSENT, Shape
 from service.http.schemas.webhook_endpoint import WebhookEndpoint
@@ -172,7 +172,7 @@ def document(exchange: str) -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Rollbook",
-            "version": metadata.version("rollbook"),
+            "version": VERSION,
             "description": DESCRIPTION,
             "license": {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import aiohttp
 import orjson
 
-USER_AGENT = "Rollbook/0.1 (+command line)"
+from events.version import VERSION
+
+USER_AGENT = f"Rollbook/{VERSION} (+command line)"
 TIMEOUT_S = 30.0
 WITH_BODY = ("POST", "PUT")
 WORTH_A_RETRY = frozenset({429, 500, 502, 503, 504})

@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from events.version import VERSION
 from service.client import Away, Client, Refused, calling
 from service.http.routes.feed import POSITION
 from webhooks.post import signature
@@ -25,7 +26,7 @@ FEED = "/v1/rollbook/feed"
 WAIT_S = 30
 TIMEOUT_S = 15.0  # to answer the feed beyond the wait; and for the receiver
 PAUSE_S_MIN, PAUSE_S_MAX = 0.2, 5.0
-HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Rollbook/0.1 (+webhooks)"}
+HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"Rollbook/{VERSION} (+webhooks)"}
 
 Say = Callable[[str], None]
 

@@ -69,9 +69,9 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from events.version import VERSION
 
-        print(f"rollbook {version('rollbook')}")
+        print(f"rollbook {VERSION}")
         raise typer.Exit
 
 

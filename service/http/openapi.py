@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from importlib import metadata, resources
+from importlib import resources
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from events.version import VERSION
 from service.http import api_versions, permissions
 from service.http.docs import samples
 from service.http.docs.event_types import EVENT_TYPES
@@ -163,7 +164,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Rollbook",
-            "version": metadata.version("rollbook"),
+            "version": VERSION,
             "summary": "An event-sourced customer service that speaks the Stripe Customers API.",
             "description": DESCRIPTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},

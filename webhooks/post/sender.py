@@ -21,6 +21,7 @@ from typing import Self, cast
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from events.version import VERSION
 from webhooks import explanation
 from webhooks.outcome import Fault, Outcome
 from webhooks.post import proxy as egress
@@ -41,7 +42,7 @@ ADDRESSES_MAX = 4  # of a name, that a proxy is asked for in turn
 PROBE_TIMEOUT_S = 1.0
 HEADERS = {
     "Content-Type": "application/json; charset=utf-8",
-    "User-Agent": "Rollbook/0.1 (+webhooks)",
+    "User-Agent": f"Rollbook/{VERSION} (+webhooks)",
     "Accept-Encoding": "identity",
 }
 NO_HEADERS: Mapping[str, str] = {}

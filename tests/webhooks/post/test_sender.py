@@ -15,6 +15,7 @@ import stripe
 from aiohttp.abc import ResolveResult
 from standardwebhooks.webhooks import Webhook
 
+from events.version import VERSION
 from tests.waiting import until
 from tests.webhooks import receiver
 from tests.webhooks.naming import fails_with
@@ -68,7 +69,7 @@ async def test_the_request_is_the_signed_bytes_and_says_who_sends_them(sender: S
     assert request.line == "POST /hook?token=1 HTTP/1.1"
     assert request.body == BODY
     assert request.headers["content-type"] == "application/json; charset=utf-8"
-    assert request.headers["user-agent"] == "Rollbook/0.1 (+webhooks)"
+    assert request.headers["user-agent"] == f"Rollbook/{VERSION} (+webhooks)"
     assert "cookie" not in request.headers
     event = stripe.Webhook.construct_event(request.body, request.headers["stripe-signature"], SECRET)
     assert event.id == "evt_1"
