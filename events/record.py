@@ -4,7 +4,6 @@ These only travel, and several are made for every write: named tuples, which are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,14 +43,6 @@ class Record(NamedTuple):
     payload: bytes
     hash: bytes
     origin: Origin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """A decoded event and the record it came from."""
-
-    event: Any  # one of the dataclasses the codec knows
-    record: Record
 
 
 class Receipt(NamedTuple):

@@ -16,7 +16,7 @@ from events.decider import Change, Decider
 from events.keys import MasterKeys
 from projections.notices import notice
 from projections.rows import NoticeRow, ResourceRow, Rows
-from webhooks.endpoints import endpoint
+from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
 
 ENDPOINT: Decider[Endpoint] = Decider(endpoint.KIND, endpoint.NOWHERE, endpoint.decide, endpoint.evolve)
@@ -32,7 +32,7 @@ class EndpointProjection:
     def rows(self, change: Change[Endpoint]) -> Rows:
         """The row as the change left it, and what is told of it."""
         state, origin = change.after, change.origin
-        shown = endpoint.render_deleted(state.id) if state.deleted else endpoint.render(state, origin.livemode)
+        shown = rendering.render_deleted(state.id) if state.deleted else rendering.render(state, origin.livemode)
         status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
         facts: dict[str, Any] = {
             "api_version": state.api_version,
@@ -84,11 +84,11 @@ class EndpointProjection:
             livemode = change.origin.livemode
             match event:
                 case EndpointFailed():
-                    type, shown = "rollbook.endpoint.failing", endpoint.render_failing(after, livemode, event)
+                    type, shown = "rollbook.endpoint.failing", rendering.render_failing(after, livemode, event)
                 case EndpointDisabled():
-                    type, shown = "rollbook.endpoint.disabled", endpoint.render_failing(after, livemode, event)
+                    type, shown = "rollbook.endpoint.disabled", rendering.render_failing(after, livemode, event)
                 case EndpointTested():
-                    type, shown = "rollbook.endpoint.test", endpoint.render(after, livemode)
+                    type, shown = "rollbook.endpoint.test", rendering.render(after, livemode)
                 case _:
                     continue
             yield notice(

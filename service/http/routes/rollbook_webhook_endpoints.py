@@ -19,7 +19,7 @@ from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import rollbook_webhook_endpoint as parameters_of
 from service.http.pipeline import Call
-from webhooks.endpoints import endpoint
+from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import (
     CancelPending,
     Endpoint,
@@ -136,7 +136,7 @@ async def roll_secret(call: Call) -> Reply:
     )
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        return Reply(200, dumps(endpoint.render_with_secret(state, call.caller.livemode)))
+        return Reply(200, dumps(rendering.render_with_secret(state, call.caller.livemode)))
 
     return await call.door.executor.update(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
 

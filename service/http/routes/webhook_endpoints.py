@@ -15,7 +15,7 @@ from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
 from service.http.pipeline import Call
-from webhooks.endpoints import endpoint
+from webhooks.endpoints import rendering
 from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
 from webhooks.endpoints.projection import ENDPOINT
 from webhooks.post import signature
@@ -50,7 +50,7 @@ async def create(call: Call) -> Reply:
     )
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        shown = endpoint.render_with_secret(state, caller.livemode)
+        shown = rendering.render_with_secret(state, caller.livemode)
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     try:
@@ -98,7 +98,7 @@ async def delete(call: Call) -> Reply:
     id = call.match["webhook_endpoint"]
 
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        return Reply(status=200, body=orjson.dumps(endpoint.render_deleted(id), option=orjson.OPT_INDENT_2))
+        return Reply(status=200, body=orjson.dumps(rendering.render_deleted(id), option=orjson.OPT_INDENT_2))
 
     return await call.door.executor.update(
         ENDPOINT, id, DeleteEndpoint(id=id), call.begin(), reply=reply, key_use=call.key_use
@@ -149,7 +149,7 @@ async def list_all(call: Call) -> Reply:
 
 def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:
     def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        shown = endpoint.render(state, call.caller.livemode)
+        shown = rendering.render(state, call.caller.livemode)
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     return reply

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from events.codec import Codec
 from events.errors import Missing, Refusal
 from events.personal import SubjectKey
-from webhooks.endpoints import endpoint
+from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import (
     NOWHERE,
     CancelPending,
@@ -187,14 +187,14 @@ def test_an_endpoint_that_fails_for_days_is_disabled_once_and_its_owner_may_enab
 
 def test_what_its_owner_is_told_of_it_is_the_endpoint_and_how_it_fails() -> None:
     state = fold((created(), DISABLED))
-    shown = endpoint.render_failing(state, False, DISABLED)
+    shown = rendering.render_failing(state, False, DISABLED)
     assert shown == {
-        **endpoint.render(state, False),
+        **rendering.render(state, False),
         "failing": {"attempts": 21, "reason": "failing", "since": 5},
         "status": "disabled",
     }
     assert list(shown)[2:] == sorted(list(shown)[2:])
-    assert endpoint.render_failing(state, False, failed(1))["failing"] == {"attempts": 9, "hours": 1, "since": 5}
+    assert rendering.render_failing(state, False, failed(1))["failing"] == {"attempts": 9, "hours": 1, "since": 5}
 
 
 def roll(secret: str, at: int, overlap_s: int) -> RollSecret:
@@ -310,7 +310,7 @@ def test_an_update_sent_twice_adds_nothing(sent: list[EndpointPatch]) -> None:
 
 
 def test_the_api_shows_these_keys_in_this_order() -> None:
-    shown = endpoint.render(fold((created(disabled=True, metadata={"a": "1"}),)), livemode=True)
+    shown = rendering.render(fold((created(disabled=True, metadata={"a": "1"}),)), livemode=True)
     assert list(shown.items()) == [
         ("id", ID),
         ("object", "webhook_endpoint"),
@@ -328,14 +328,14 @@ def test_the_api_shows_these_keys_in_this_order() -> None:
 
 def test_the_secret_is_shown_at_creation_only() -> None:
     state = fold((created(),))
-    assert SECRET not in str(endpoint.render(state, livemode=False))
-    shown = endpoint.render_with_secret(state, livemode=False)
+    assert SECRET not in str(rendering.render(state, livemode=False))
+    shown = rendering.render_with_secret(state, livemode=False)
     assert shown["secret"] == SECRET
     assert list(shown)[2:] == sorted(list(shown)[2:])
 
 
 def test_the_deleted_shape() -> None:
-    assert endpoint.render_deleted(ID) == {"id": ID, "object": "webhook_endpoint", "deleted": True}
+    assert rendering.render_deleted(ID) == {"id": ID, "object": "webhook_endpoint", "deleted": True}
 
 
 def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> None:
