@@ -19,7 +19,7 @@ import hashlib
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import asyncpg
@@ -36,7 +36,7 @@ MIGRATION_LOCK = 0x0_7011_B00C
 LOCK_TIMEOUT_S = 1.0
 TRIES_MAX = 30
 PAUSE_S = 1.0
-GRANTS = "grants"  # the row of events.migration with the digest of who may do what
+GRANTS = "grants"  # the row of events.migration with the digest of who may do what; in lists, that it was granted again
 NOT_MIGRATED = "not migrated"
 SHOWN_MAX = 3  # names in a message
 
@@ -78,6 +78,7 @@ class Difference:
     edited: Sequence[str] = ()  # migrations that were applied with another text
     newer: Sequence[str] = ()  # migrations that this code does not know, and that it cannot work with
     compatible: Sequence[str] = ()  # migrations that it does not know either, which were made for it to go on
+    ungranted: bool = False  # privileges are not as the last migration left them; only `check` looks
 
     @property
     def fault(self) -> str | None:
@@ -119,7 +120,7 @@ class Difference:
     @property
     def pending(self) -> Sequence[str]:
         """What `migrate` would apply."""
-        return [] if self.compatible else [*self.missing, *self.changed]
+        return [] if self.compatible else [*self.missing, *self.changed, *([GRANTS] if self.ungranted else [])]
 
 
 def compare(applied: Mapping[str, Applied]) -> Difference:
@@ -149,7 +150,10 @@ async def check(dsn: str) -> Difference:
     """What `migrate` would find. Raises LogUnavailable."""
     connection = await open_connection(dsn)
     try:
-        return await difference(connection)
+        found = await difference(connection)
+        if found.pending or found.compatible or found.newer:
+            return found
+        return replace(found, ungranted=not await _granted(connection))
     finally:
         await connection.close()
 
@@ -158,7 +162,8 @@ async def migrate(dsn: str) -> list[str]:
     """Bring the database to the schema this code needs; gives the names of what was applied.
 
     A fresh database gets each floor's `schema.sql`; an older one gets the migrations it has not had. What the service's
-    role may do is granted again where it is not as it was left, as after a restore without privileges. An advisory lock
+    role may do is granted again where it is not as it was left, as after a restore without privileges; where nothing
+    else was applied, the one name given is `grants`. An advisory lock
     lets several processes start at once; everything happens in one transaction, so a kill leaves the old schema or the
     new one. Raises DatabaseUnsuitable when an operator has to do something first, LogUnavailable.
     """
@@ -207,7 +212,7 @@ async def _migrate(connection: asyncpg.Connection) -> list[str]:
     await connection.execute(load_sql("events", "migration"))
     applied = await _apply(connection)
     await _grant(connection)
-    return applied
+    return applied or [GRANTS]
 
 
 async def _apply(connection: asyncpg.Connection) -> list[str]:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from events.database_url import parse
 from events.errors import Missing
+from events.migrate import GRANTS
 from events.migrate import check as check_database
 from events.migrate import migrate as migrate_database
 from events.outage import SERVICE_ROLE
@@ -71,7 +72,7 @@ async def migrate(settings: Settings, out: Output) -> None:
         applied = await migrate_database(dsn)
     out.document({"applied": applied})
     for name in applied:
-        out.line(f"applied {name}")
+        out.line(f"applied {_shown(name)}")
     out.line("The database is up to date.")
 
 
@@ -84,12 +85,16 @@ async def check_migrations(settings: Settings, out: Output) -> bool:
     if found.newer or found.edited:
         found.require()
     for name in found.pending:
-        out.line(f"pending {name}")
+        out.line(f"pending {_shown(name)}")
     if found.compatible:
         out.line("The database was migrated by a newer version, and this one works with it.")
     elif not found.pending:
         out.line("The database is up to date.")
     return not found.pending
+
+
+def _shown(name: str) -> str:
+    return f"{GRANTS}: the privileges of the role {SERVICE_ROLE}" if name == GRANTS else name
 
 
 def show_roles(settings: Settings, out: Output, *, sql: bool, owner: str, processes: str) -> None:

@@ -95,6 +95,16 @@ async def test_what_a_migration_would_apply_is_listed_and_told_by_the_exit_code(
     assert (await said_by(empty_database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
 
 
+async def test_privileges_that_are_missing_are_pending_and_granted_again(database: str, tmp_path: Path) -> None:
+    owner = await asyncpg.connect(database)
+    await owner.execute("REVOKE ALL ON SCHEMA events FROM rollbook_service")
+    await owner.close()
+    what = "grants: the privileges of the role rollbook_service"
+    assert await rollbook(database, tmp_path, "migrate", "--check") == (1, f"pending {what}\n")
+    assert await said_by(database, tmp_path, "migrate") == f"applied {what}\nThe database is up to date.\n"
+    assert (await said_by(database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
+
+
 async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_path: Path) -> None:
     suffix = secrets.token_hex(4)
     owner, processes = f'own"er_{suffix}', f"processes_{suffix}"
