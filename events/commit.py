@@ -24,10 +24,10 @@ Stored = int | None  # the first event's position; None when there was no event
 class ReadModels(Protocol):
     """Rows that are written in the append's own transaction."""
 
-    statement: str  # gives `outcome` and `first_position`; $1 and $2 are those of events.append
+    statement: str  # gives `outcome` and `first_position`; $1 to $3 are those of events.append
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """The parameters from $3 on: arrays of rows that name their item by its 1-based place; of `items` each stands
+        """The parameters from $4 on: arrays of rows that name their item by its 1-based place; of `items` each stands
         for itself, what is beside it follows it.
         """
         ...
@@ -36,7 +36,7 @@ class ReadModels(Protocol):
 class NoReadModels:
     """The log alone."""
 
-    statement = "SELECT outcome, first_position FROM events.append($1, $2)"
+    statement = "SELECT outcome, first_position FROM events.append($1, $2, $3)"
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
         """Nothing beside the log."""
@@ -78,6 +78,7 @@ class GroupCommit:
                 self._read_models.statement,
                 [_item(item, leader) for item, leader in zip(single, leaders, strict=True)],
                 [draft for place, item in enumerate(single, 1) for draft in _drafts(place, item)],
+                [_snapshot(place, item) for place, item in enumerate(single, 1) if item.snapshot is not None],
                 *self._read_models.parameters(single),
             )
         except LogUnavailable as error:
@@ -189,3 +190,9 @@ def _drafts(place: int, item: Append) -> Iterable[tuple[Any, ...]]:
             origin.correlation_id,
             origin.causation_id,
         )
+
+
+def _snapshot(place: int, item: Append) -> tuple[Any, ...]:
+    """The events.snapshot_row of an item that has one."""
+    assert item.snapshot is not None
+    return (place, item.stream, *item.snapshot)

@@ -74,6 +74,9 @@ class KeyUse(NamedTuple):
         )
 
 
+SNAPSHOT_EVENTS = 32  # from one snapshot of a stream to the next, at least
+
+
 class Held(NamedTuple, Generic[State]):
     """A stream's state as last seen."""
 
@@ -83,3 +86,4 @@ class Held(NamedTuple, Generic[State]):
     key: SubjectKey | None
     account: str
     livemode: bool
+    snapshot_due: int = SNAPSHOT_EVENTS  # the version from which an append keeps a snapshot

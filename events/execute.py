@@ -18,7 +18,8 @@ from events.errors import AlreadyAnswered, LockTimeout, LogUnavailable, Missing,
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import SubjectKey
-from events.record import Append, Draft, Loaded, Origin, Receipt, Record
+from events.record import Append, Draft, Origin, Receipt
+from events.snapshots import Snapshots, payload_bytes
 from events.stream_cache import StreamCache
 from events.unit_of_work import Act, Part, UnitOfWork
 
@@ -43,6 +44,7 @@ class Executor:
         self._codec = codec
         self._master_keys = master_keys
         self._rows_of = rows_of
+        self._snapshots = Snapshots(log, codec, master_keys)
         self._remembered = StreamCache() if remembered is None else remembered
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
@@ -134,9 +136,7 @@ class Executor:
                 else:
                     for part in unit.parts:
                         if part.drafts:
-                            link, version = part.drafts[-1].hash, part.drafts[-1].version
-                            held = Held(part.state, version, link, part.key, origin.account, origin.livemode)
-                            self._remembered.put(part.stream, held, _bytes(part.drafts))
+                            self._remembered.put(part.stream, part.reached, payload_bytes(part.drafts))
                     return answer
             raise LockTimeout
 
@@ -208,6 +208,10 @@ class Executor:
         answer = reply(state, rows)
         if not drafts and key_use is None:
             return answer
+        reached = Held(state, version, link, held.key, origin.account, origin.livemode, held.snapshot_due)
+        snapshot = None
+        if drafts and version >= held.snapshot_due:
+            snapshot, reached = self._snapshots.make(decider, stream, reached)
         await self._log.append(
             Append(
                 stream=stream,
@@ -217,11 +221,11 @@ class Executor:
                 wrapped_key=wrapped_key,
                 receipt=key_use.receipt(origin.request_id or "", answer) if key_use else None,
                 rows=rows,
+                snapshot=snapshot,
             )
         )
         if drafts:
-            reached = Held(state, version, link, held.key, origin.account, origin.livemode)
-            self._remembered.put(stream, reached, _bytes(drafts))
+            self._remembered.put(stream, reached, payload_bytes(drafts))
         return answer
 
     def _draft(
@@ -241,11 +245,10 @@ class Executor:
         return Draft(event_type.name, event_type.schema_version, version, payload, link)
 
     async def _latest(self, decider: Decider[State], stream: str, origin: Origin) -> Held[State]:
-        loaded: Loaded = await self._log.load(stream)
-        held = fold(decider, self._codec, self._master_keys, stream, loaded)
+        held, size = await self._snapshots.load(decider, stream)
         if held is None:
             return Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
-        self._remembered.put(stream, held, _bytes(loaded.records))
+        self._remembered.put(stream, held, size)
         if held.account != origin.account or held.livemode != origin.livemode:
             return held._replace(state=decider.initial, version=0)
         return held
@@ -299,12 +302,12 @@ class _Keeper:
             held = await executor._latest(decider, stream, origin)
         if held.account != origin.account or held.livemode != origin.livemode:
             held = Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
-        return Part(decider, stream, held, held.state, held.state, fresh)
+        return Part(decider, stream, held, held.state, held.state, held, fresh)
 
     def begin(self, decider: Decider[Any], id: str, origin: Origin) -> Part:
         stream = decider.stream(id)
         held = Held(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
-        return Part(decider, stream, held, held.state, held.state, fresh=True)
+        return Part(decider, stream, held, held.state, held.state, held, fresh=True)
 
     def rows_of(self, change: Change[Any]) -> Any:
         return self._executor._rows_of(change)
@@ -321,28 +324,14 @@ class _Keeper:
             link = draft.hash
             drafts.append(draft)
         part.drafts = tuple(drafts)
-
-
-def _bytes(stored: Iterable[Draft | Record]) -> int:
-    return sum(len(each.payload) for each in stored)
+        due = part.held.snapshot_due
+        part.reached = Held(part.state, version, link, part.key, origin.account, origin.livemode, due)
+        if drafts and version >= due:
+            part.snapshot, part.reached = self._executor._snapshots.make(part.decider, part.stream, part.reached)
 
 
 class _DecideAgain(Exception):
     """The decision was made on a remembered state and is of a kind that must not be."""
-
-
-def fold(
-    decider: Decider[State], codec: Codec, master_keys: MasterKeys, stream: str, loaded: Loaded
-) -> Held[State] | None:
-    """The state all of a stream's records lead to, or None when there are none."""
-    if not loaded.records:
-        return None
-    key = master_keys.unwrap(loaded.wrapped_key, stream) if loaded.wrapped_key else None
-    state = decider.initial
-    for record in loaded.records:
-        state = decider.evolve(state, codec.decode(record, key=key))
-    last = loaded.records[-1]
-    return Held(state, last.version, last.hash, key, last.origin.account, last.origin.livemode)
 
 
 def other_mode_hint(livemode: bool) -> str:

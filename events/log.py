@@ -8,7 +8,7 @@ from events.database import Pool, load_sql
 from events.errors import LogUnavailable
 from events.keys import MasterKeys
 from events.receipts import ReceiptKeys
-from events.record import Append, Loaded, Origin, Receipt, Record
+from events.record import Append, Loaded, Origin, Receipt, Record, Snapshot
 
 
 class Log(Protocol):
@@ -24,6 +24,10 @@ class Log(Protocol):
 
     async def load(self, stream: str, after: int = 0) -> Loaded:
         """A stream's records with a version above `after`, in order."""
+        ...
+
+    async def load_state(self, stream: str, code: bytes) -> Loaded:
+        """A stream's snapshot by that folding code and the records after it; without one, all its records."""
         ...
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
@@ -42,6 +46,7 @@ class PostgresLog:
         self._commit = commit
         self._pool = pool
         self._load = load_sql("events", "load_stream")
+        self._load_state = load_sql("events", "load_state")
         self._read = load_sql("events", "read_log")
         self._receipt = load_sql("events", "find_receipt")
         self.refused: str | None = None  # why nothing is decided or appended: this process must not write here
@@ -57,6 +62,16 @@ class PostgresLog:
         self._admit()
         rows = await self._fetch(self._load, stream, after)
         return Loaded([record_of(row) for row in rows], rows[0]["wrapped"] if rows else None)
+
+    async def load_state(self, stream: str, code: bytes) -> Loaded:
+        """See Log."""
+        self._admit()
+        rows = await self._fetch(self._load_state, stream, code)
+        wrapped = rows[0]["wrapped"] if rows else None
+        if not rows or rows[0]["position"] is not None:
+            return Loaded([record_of(row) for row in rows], wrapped)
+        snapshot = Snapshot(code, rows[0]["version"], rows[0]["payload"])
+        return Loaded([record_of(row) for row in rows[1:]], wrapped, snapshot)
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """See Log."""

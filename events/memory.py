@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from events.clock import Clock, SystemClock
 from events.errors import AlreadyAnswered, StaleStream
-from events.record import Append, Loaded, Receipt, Record
+from events.record import Append, Loaded, Receipt, Record, Snapshot
 
 RECEIPTS_KEPT = timedelta(hours=24)
 
@@ -19,6 +19,7 @@ class MemoryLog:
         self._records: list[Record] = []
         self._streams: dict[str, list[Record]] = defaultdict(list)
         self._keys: dict[str, bytes] = {}
+        self._snapshots: dict[tuple[str, bytes], Snapshot] = {}
         self._receipts: dict[tuple[str, bool, str], tuple[Receipt, float]] = {}
 
     async def append(self, item: Append) -> int | None:
@@ -40,6 +41,8 @@ class MemoryLog:
     def _store(self, item: Append) -> None:
         if item.wrapped_key is not None:
             self._keys[item.stream] = item.wrapped_key
+        if item.snapshot is not None:
+            self._snapshots[item.stream, item.snapshot.code] = item.snapshot
         for draft in item.drafts:
             record = Record(
                 position=len(self._records) + 1,
@@ -58,6 +61,12 @@ class MemoryLog:
         """See Log."""
         records = self._streams[stream][after:]
         return Loaded(records, self._keys.get(stream) if records else None)
+
+    async def load_state(self, stream: str, code: bytes) -> Loaded:
+        """See Log."""
+        snapshot = self._snapshots.get((stream, code))
+        records = self._streams[stream][snapshot.version if snapshot else 0 :]
+        return Loaded(records, self._keys.get(stream) if records or snapshot else None, snapshot)
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """See Log."""

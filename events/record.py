@@ -56,6 +56,14 @@ class Receipt(NamedTuple):
     body: bytes
 
 
+class Snapshot(NamedTuple):
+    """A stream's state at a version, sealed, and the digest of the code that folded it: see events/snapshots.py."""
+
+    code: bytes
+    version: int
+    body: bytes
+
+
 class Append(NamedTuple):
     """What one command wants stored, all of it or none of it.
 
@@ -72,10 +80,14 @@ class Append(NamedTuple):
     receipt: Receipt | None = None
     rows: Any = None
     beside: tuple["Append", ...] = ()
+    snapshot: Snapshot | None = None  # of the stream after these drafts
 
 
 class Loaded(NamedTuple):
-    """A stream's records beyond the version asked for, and its wrapped key (None when there is none)."""
+    """A stream's records beyond the version asked for, or beyond the snapshot; and its wrapped key (None when there is
+    none).
+    """
 
     records: Sequence[Record]
     wrapped_key: bytes | None
+    snapshot: Snapshot | None = None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from events.decider import Change, Decider, Held, Reply, State
 from events.personal import SubjectKey
-from events.record import Append, Draft, Origin, Receipt
+from events.record import Append, Draft, Origin, Receipt, Snapshot
 
 
 @dataclass(slots=True)
@@ -23,12 +23,14 @@ class Part:
     held: Held[Any]
     before: Any
     state: Any
+    reached: Held[Any]  # once its events are encoded
     fresh: bool  # looked up in the log, not merely remembered
     events: list[tuple[Any, Any]] = field(default_factory=list)  # each with the state it left
     rows: Any = None
     drafts: tuple[Draft, ...] = ()
     key: SubjectKey | None = None
     wrapped_key: bytes | None = None
+    snapshot: Snapshot | None = None
 
 
 class Keeper(Protocol):
@@ -116,6 +118,7 @@ class UnitOfWork:
                         drafts=part.drafts,
                         wrapped_key=part.wrapped_key if part.drafts else None,
                         rows=rows,
+                        snapshot=part.snapshot,
                     )
                 )
         appends.sort(key=lambda append: not append.drafts)

@@ -104,7 +104,7 @@ ORDER = (
 class InlineReadModels:
     """Writes the rows that appends bring; see events.commit.ReadModels."""
 
-    statement = "SELECT outcome, first_position FROM projections.commit($1, $2, $3, $4, $5, $6)"
+    statement = "SELECT outcome, first_position FROM projections.commit($1, $2, $4, $5, $6, $7, $3)"
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
         """Arrays of projections.customer_row, resource_row, notice_row and due_row.

@@ -3,6 +3,7 @@
 -- head        one row; whoever appends holds it, so positions are gapless and in commit order
 -- log         the events, partitioned by position; INSERT and SELECT only, by privilege and by trigger
 -- stream      where each stream stands: its version and the hash its next event chains to
+-- snapshot    the state of each longer stream at some version: derived, may be deleted at any time
 -- receipt     answers given under an idempotency key, partitioned by day and dropped after two
 -- keys.subject  the key that unseals a stream's personal data in the log, wrapped
 -- keys.master  a verifier of each master key that seals something here
@@ -47,6 +48,16 @@ CREATE TABLE events.stream (
     hash bytea NOT NULL
 ) WITH (fillfactor = 80);
 
+CREATE TABLE events.snapshot (
+    stream text COLLATE "C" NOT NULL,
+    code bytea NOT NULL,                           -- digest of the folding code: see events/folding_code.py
+    version bigint NOT NULL,
+    kept_at timestamptz NOT NULL,
+    body bytea NOT NULL,                           -- the state, sealed: see events/snapshots.py
+    CONSTRAINT snapshot_pkey PRIMARY KEY (stream, code)
+) WITH (fillfactor = 70);
+ALTER TABLE events.snapshot ALTER COLUMN body SET STORAGE EXTERNAL; -- sealed bytes do not compress
+
 CREATE TABLE events.receipt (
     account text COLLATE "C" NOT NULL,
     livemode boolean NOT NULL,
@@ -86,6 +97,7 @@ CREATE TYPE events.draft AS (
     payload bytea, hash bytea, recorded_at timestamptz, actor text, request_id text, idempotency_key text,
     correlation_id text, causation_id text
 );
+CREATE TYPE events.snapshot_row AS (item integer, stream text, code bytea, version bigint, body bytea);
 
 -- History is immutable even for a role that was granted too much.
 CREATE FUNCTION events.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -102,6 +114,7 @@ GRANT USAGE ON SCHEMA events, keys TO rollbook_service;
 GRANT SELECT, UPDATE ON events.head TO rollbook_service;
 GRANT SELECT, INSERT ON events.log TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON events.snapshot TO rollbook_service;
 GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON keys.subject TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON keys.receipt_day TO rollbook_service;

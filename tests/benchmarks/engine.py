@@ -49,6 +49,10 @@ class Kept:
         """Nothing: only streams that do not exist yet are appended to."""
         raise NotImplementedError
 
+    async def load_state(self, stream: str, code: bytes) -> Loaded:
+        """Nothing, as `load`."""
+        raise NotImplementedError
+
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """Nothing."""
         raise NotImplementedError

@@ -50,6 +50,10 @@ class Watched:
         self.loads += 1
         return await self.log.load(stream, after)
 
+    async def load_state(self, stream: str, code: bytes) -> Loaded:
+        self.loads += 1
+        return await self.log.load_state(stream, code)
+
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         return await self.log.read(after, limit)
 

@@ -1,5 +1,7 @@
 """The log is read by its indexes, however long it is and however many partitions it has."""
 
+from hashlib import sha256
+
 import asyncpg
 
 from events.database import create_pool, load_sql
@@ -18,7 +20,10 @@ FROM generate_series(0, 2) AS days;
 INSERT INTO events.receipt (account, livemode, key, answered_at, route, fingerprint, request_id, status, body)
 SELECT 'acct_1', false, 'key ' || n, now() - n % 40 * interval '1 hour', '', '', '', 200, ''
 FROM generate_series(1, 10000) AS n;
+INSERT INTO events.snapshot (stream, code, version, kept_at, body)
+SELECT 'note-' || n, sha256(''), 3, now(), '' FROM generate_series(0, 4999) AS n;
 ANALYZE events.log;
+ANALYZE events.snapshot;
 ANALYZE events.receipt;
 ANALYZE keys.subject;
 """
@@ -36,6 +41,10 @@ async def reads_by_index(connection: asyncpg.Connection) -> None:
     stream = await explain(connection, load_sql("events", "load_stream"), "note-77", 0)
     assert "Seq Scan" not in stream.kinds, str(stream)
     assert stream.touched <= 2 * 4 + 2, stream
+
+    state = await explain(connection, load_sql("events", "load_state"), "note-77", "\\x" + sha256(b"").hexdigest())
+    assert "Seq Scan" not in state.kinds, str(state)
+    assert state.touched <= 2 * 4 + 2, state
 
     onward = await explain(connection, load_sql("events", "read_log"), 9_990, 20)
     assert not onward.kinds & {"Seq Scan", "Sort"}

@@ -11,11 +11,12 @@ from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCust
 from events.customer.profile import ProfilePatch
 from events.decider import Change, Decider, KeyUse, Reply, RowsOf
 from events.errors import BrokenHistory
-from events.execute import Executor, fold
+from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import KEY_BYTES
 from events.record import Origin
+from events.snapshots import fold
 from events.stream_cache import StreamCache
 from service.wiring import codec
 from tests.events.times import NOON

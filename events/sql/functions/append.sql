@@ -10,13 +10,17 @@
 --   item.key          the idempotency key under which the answer (route .. body) is kept; null for none
 --   item.leader       the 1-based place of the item it stands or falls with; its own when it stands alone
 --
+-- A snapshot names its item too and is kept when that is accepted. One a stream and code is kept, and those of other
+-- code for a day, while processes of two releases may write by turns.
+--
 -- Gives an outcome an item: `accepted`, `answered` (the key has a receipt), `stale` (expected another version), the
 -- worst of those that stand or fall together; and the position of its first event, null unless accepted with events.
 --
 -- The head row is locked before anything is read: so no other append runs meanwhile, every check here sees all that
 -- was committed, and positions come out gapless, in commit order.
 CREATE OR REPLACE FUNCTION events.append(
-    items events.item[], drafts events.draft[], OUT outcome text[], OUT first_position bigint[]
+    items events.item[], drafts events.draft[], snapshots events.snapshot_row[] DEFAULT '{}',
+    OUT outcome text[], OUT first_position bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -72,6 +76,15 @@ BEGIN
         SELECT i.stream, i.subject_key
         FROM unnest(items) WITH ORDINALITY AS i
         WHERE accepted[ordinality] AND i.subject_key IS NOT NULL;
+
+        IF cardinality(snapshots) > 0 THEN
+            INSERT INTO events.snapshot (stream, code, version, kept_at, body)
+            SELECT stream, code, version, answered, body FROM unnest(snapshots) WHERE accepted[item]
+            ON CONFLICT (stream, code) DO UPDATE
+                SET version = excluded.version, kept_at = excluded.kept_at, body = excluded.body;
+            DELETE FROM events.snapshot s USING unnest(snapshots) AS kept
+            WHERE accepted[kept.item] AND s.stream = kept.stream AND s.kept_at < answered - interval '1 day';
+        END IF;
 
         UPDATE events.head SET position = position + appended;
         PERFORM pg_notify('rollbook_log', (head.position + appended)::text);

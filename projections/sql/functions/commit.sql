@@ -1,6 +1,6 @@
 -- commit: append a batch to the log and, in the same transaction, write the rows that the accepted items bring.
 --
--- items, drafts and both results are those of events.append. Rows name their item by its 1-based place; those of items
+-- items, drafts, snapshots and both results are those of events.append. Rows name their item by its 1-based place; those of items
 -- that were not accepted are left out. The event of a resource_row or notice_row is the 0-based place, within its item,
 -- of the event it comes of. A due_row without a time takes that work away; of several for one piece of work the last
 -- counts. One of the task test_clock.follow has all work of its stream follow the test clock.
@@ -9,7 +9,7 @@
 CREATE OR REPLACE FUNCTION projections.commit(
     items events.item[], drafts events.draft[], customers projections.customer_row[],
     resources projections.resource_row[], notices projections.notice_row[], dues projections.due_row[],
-    OUT outcome text[], OUT first_position bigint[]
+    snapshots events.snapshot_row[] DEFAULT '{}', OUT outcome text[], OUT first_position bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -18,7 +18,7 @@ DECLARE
     noticed integer;
     at timestamptz;
 BEGIN
-    SELECT a.outcome, a.first_position INTO outcome, first_position FROM events.append(items, drafts) AS a;
+    SELECT a.outcome, a.first_position INTO outcome, first_position FROM events.append(items, drafts, snapshots) AS a;
 
     IF cardinality(customers) > 0 THEN
         INSERT INTO projections.customer (account, livemode, id, created, position, version, deleted, email,

@@ -12,8 +12,8 @@ import stripe
 
 from events import coupon
 from events.decider import Change, Decider
-from events.execute import fold
 from events.record import Loaded
+from events.snapshots import fold
 from projections import rebuild
 from projections.coupons import COUPON, CouponProjection
 from projections.promotion_codes import PROMOTION_CODE, PromotionCodeProjection

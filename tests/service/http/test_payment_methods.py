@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from events.decider import Change
-from events.execute import fold
+from events.snapshots import fold
 from projections.payment_methods import PAYMENT_METHOD, SHOWN, PaymentMethodProjection
 from service.http.params.payment_method import NEEDED, TYPES
 from tests.service.http.test_coupons import events

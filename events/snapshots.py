@@ -1,0 +1,155 @@
+"""Snapshots: a state is loaded from one and a bounded tail of events, never from a whole long history.
+
+Every so many events the append keeps the state that it leads to, in the same transaction. A snapshot
+is derived: it is sealed with the stream's key (bound to stream, version and folding code), it is used by the very code
+that made it alone, and where it is missing or does not open the whole history is folded. Rebuilds and audits use none.
+The decision and what was rejected: events/decisions/0001-snapshots.md.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import structlog
+
+from events import chain, folding_code
+from events.codec import Codec
+from events.decider import SNAPSHOT_EVENTS, Decider, Held, State
+from events.errors import BrokenHistory
+from events.keys import MasterKeys
+from events.log import Log
+from events.personal import SubjectKey
+from events.record import Draft, Loaded, Record, Snapshot
+from events.state_codec import StateCodec
+
+EVENT_BYTES = 1024  # a snapshot so many times as large is kept so many events apart: its cost per event stays the same
+STATE_BYTES_MAX = 4 * 1024 * 1024  # of one that is larger none is kept: the append writes it while others wait
+
+log = structlog.get_logger("events")
+
+
+def fold(
+    decider: Decider[State],
+    codec: Codec,
+    master_keys: MasterKeys,
+    stream: str,
+    loaded: Loaded,
+    start: Held[State] | None = None,
+) -> Held[State] | None:
+    """The state that a stream's records lead to, from the beginning or from `start`; None when there is nothing.
+
+    Raises BrokenHistory when a record does not decode, or the first does not follow `start`.
+    """
+    if not loaded.records:
+        return start
+    first = loaded.records[0]
+    if start is not None:
+        key, state = start.key, start.state
+        link = chain.link(
+            start.hash,
+            stream=stream,
+            version=start.version + 1,
+            type=first.type,
+            schema_version=first.schema_version,
+            payload=first.payload,
+            origin=first.origin,
+        )
+        if link != first.hash:
+            raise BrokenHistory(f"{stream} version {first.version}: does not follow its snapshot")
+    else:
+        key = master_keys.unwrap(loaded.wrapped_key, stream) if loaded.wrapped_key else None
+        state = decider.initial
+    for record in loaded.records:
+        state = decider.evolve(state, codec.decode(record, key=key))
+    last = loaded.records[-1]
+    due = start.snapshot_due if start is not None else SNAPSHOT_EVENTS
+    return Held(state, last.version, last.hash, key, last.origin.account, last.origin.livemode, due)
+
+
+def payload_bytes(stored: Iterable[Draft | Record]) -> int:
+    """How many bytes the payloads of events are."""
+    return sum(len(each.payload) for each in stored)
+
+
+class Snapshots:
+    """Loads states, and makes the snapshots of those that are about to be stored."""
+
+    def __init__(self, log: Log, codec: Codec, master_keys: MasterKeys) -> None:
+        self._log = log
+        self._codec = codec
+        self._master_keys = master_keys
+        self._codecs: dict[type[Any], StateCodec[Any]] = {}
+
+    async def load(self, decider: Decider[State], stream: str) -> tuple[Held[State] | None, int]:
+        """The state as the log has it, None when there is no such stream; and how many bytes it was read from.
+
+        Raises BrokenHistory, LogUnavailable.
+        """
+        code = folding_code.digest(decider.evolve.__module__)
+        if code is not None:
+            loaded = await self._log.load_state(stream, code)
+            if loaded.snapshot is None:
+                return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
+            try:
+                start = self._open(decider, stream, loaded.snapshot, loaded.wrapped_key)
+                size = len(loaded.snapshot.body) + payload_bytes(loaded.records)
+                return self._fold(decider, stream, loaded, start), size
+            except (BrokenHistory, ValueError) as error:
+                log.warning("snapshot.ignored", stream=stream, version=loaded.snapshot.version, reason=str(error))
+        loaded = await self._log.load(stream)
+        return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
+
+    def make(self, decider: Decider[State], stream: str, held: Held[State]) -> tuple[Snapshot | None, Held[State]]:
+        """The snapshot to store with the events that lead to a state, if it can be made; and the state with the version
+        from which the next one is due.
+        """
+        code = folding_code.digest(decider.evolve.__module__)
+        due = held.version + SNAPSHOT_EVENTS
+        if code is None:
+            return None, held._replace(snapshot_due=due)
+        codec = self._codec_of(decider)
+        try:
+            body = codec.encode(held.state)
+            codec.decode(body)  # so that what is stored can be read
+        except ValueError as error:
+            log.error("snapshot.not_kept", stream=stream, version=held.version, reason=str(error))
+            return None, held._replace(snapshot_due=due)
+        due = held.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
+        if len(body) > STATE_BYTES_MAX:
+            return None, held._replace(snapshot_due=due)
+        head = orjson.dumps([held.hash.hex(), held.account, held.livemode])
+        sealed = self._seal(head + b"\n" + body, stream, held.version, code, held.key)
+        return Snapshot(code, held.version, sealed), held._replace(snapshot_due=due)
+
+    def _open(self, decider: Decider[State], stream: str, snapshot: Snapshot, wrapped: bytes | None) -> Held[State]:
+        key = self._master_keys.unwrap(wrapped, stream) if wrapped else None
+        head, _, body = self._unseal(snapshot, stream, key).partition(b"\n")
+        link, account, livemode = orjson.loads(head)
+        state: State = self._codec_of(decider).decode(body)
+        due = snapshot.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
+        return Held(state, snapshot.version, bytes.fromhex(link), key, account, livemode, due)
+
+    def _fold(
+        self, decider: Decider[State], stream: str, loaded: Loaded, start: Held[State] | None = None
+    ) -> Held[State] | None:
+        return fold(decider, self._codec, self._master_keys, stream, loaded, start)
+
+    def _codec_of(self, decider: Decider[State]) -> StateCodec[State]:
+        cls = type(decider.initial)
+        found = self._codecs.get(cls)
+        if found is None:
+            found = self._codecs[cls] = StateCodec(cls)
+        return found
+
+    def _seal(self, plain: bytes, stream: str, version: int, code: bytes, key: SubjectKey | None) -> bytes:
+        """Sealed with the stream's key, or by the master key where the stream has none."""
+        field = f"snapshot {code.hex()}"
+        if key is None:
+            return self._master_keys.seal(plain, f"{stream}\n{version}\n{field}")
+        return key.seal(plain, stream=stream, version=version, field=field)
+
+    def _unseal(self, snapshot: Snapshot, stream: str, key: SubjectKey | None) -> bytes:
+        field = f"snapshot {snapshot.code.hex()}"
+        if key is None:
+            return self._master_keys.unseal(snapshot.body, f"{stream}\n{snapshot.version}\n{field}")
+        return key.unseal(snapshot.body, stream=stream, version=snapshot.version, field=field)

@@ -1,0 +1,183 @@
+"""Snapshots: a state loaded from one is that of the whole history, and one that does not open is passed over."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import folding_code
+from events.decider import SNAPSHOT_EVENTS, Decider
+from events.log import Log, PostgresLog
+from events.memory import MemoryLog
+from events.snapshots import Snapshots
+from events.state_codec import StateCodec
+from projections.api_keys import API_KEY
+from projections.coupons import COUPON
+from projections.customers import CUSTOMER as CUSTOMERS
+from projections.payment_methods import PAYMENT_METHOD
+from projections.promotion_codes import PROMOTION_CODE
+from projections.tax_ids import ACCOUNT_TAX_ID
+from projections.testclocks import TEST_CLOCK
+from projections.tokens import TOKEN
+from service.wiring import codec
+from tests.events.strategies import EVENTS
+from tests.events.world import CUSTOMER, ID, TEST, House
+from webhooks.broker.subscribers import SUBSCRIBER
+from webhooks.endpoints.projection import ENDPOINT
+
+DECIDERS: Sequence[Decider[Any]] = (
+    API_KEY,
+    ACCOUNT_TAX_ID,
+    COUPON,
+    CUSTOMERS,
+    ENDPOINT,
+    PAYMENT_METHOD,
+    PROMOTION_CODE,
+    SUBSCRIBER,
+    TEST_CLOCK,
+    TOKEN,
+)
+STREAM = CUSTOMER.stream(ID)
+CODE = folding_code.digest(CUSTOMER.evolve.__module__)
+
+
+def kinds(decider: Decider[Any]) -> list[str]:
+    return [name for name, known in codec().types.items() if known.cls.__module__.startswith(decider.evolve.__module__)]
+
+
+@settings(max_examples=30)
+@given(st.data())
+@pytest.mark.parametrize("decider", DECIDERS, ids=lambda decider: decider.kind)
+def test_a_state_and_what_follows_it_is_read_as_it_was(decider: Decider[Any], data: st.DataObject) -> None:
+    """Of every state that events lead to, however they come: what folds on from the state read is what folds on."""
+    states = StateCodec(type(decider.initial))
+    events = data.draw(st.lists(st.sampled_from(kinds(decider)).flatmap(EVENTS.__getitem__), max_size=8))
+    whole = read = decider.initial
+    for event in events:
+        try:
+            whole = decider.evolve(whole, event)
+        except (KeyError, AttributeError, TypeError):
+            continue  # of something that is not there: no decision makes such an event
+        read = decider.evolve(states.decode(states.encode(read)), event)
+        assert read == whole
+        assert states.decode(states.encode(whole)) == whole
+
+
+@pytest.fixture
+def memory() -> MemoryLog:
+    return MemoryLog()
+
+
+@pytest.fixture(params=["memory", "log"])
+def either(request: pytest.FixtureRequest) -> Log:
+    given: Log = request.getfixturevalue(request.param)
+    return given
+
+
+async def written(house: House, updates: int) -> None:
+    await house.create()
+    for number in range(updates):
+        await house.update(email=f"{number}@example.com", metadata={"n": str(number)})
+
+
+async def test_another_process_loads_a_snapshot_and_a_bounded_tail(either: Log) -> None:
+    log = either
+    house = House(log)
+    await written(house, 3 * SNAPSHOT_EVENTS)
+    assert CODE is not None
+    loaded = await log.load_state(STREAM, CODE)
+    assert loaded.snapshot is not None
+    assert len(loaded.records) < SNAPSHOT_EVENTS
+    assert [each.version for each in loaded.records] == list(
+        range(loaded.snapshot.version + 1, 3 * SNAPSHOT_EVENTS + 2)
+    )
+    other = House(log)
+    assert await other.executor.state(CUSTOMER, ID, TEST) == await house.replayed() == house.remembered()
+
+
+async def test_processes_that_write_by_turns_reach_the_state_of_the_whole_history(log: PostgresLog) -> None:
+    houses = [House(log), House(log)]
+    await houses[0].create()
+    for number in range(2 * SNAPSHOT_EVENTS + 5):
+        await houses[number % 2].update(metadata={str(number % 7): str(number)})
+    assert houses[0].remembered() == await houses[0].replayed()
+
+
+async def test_a_short_stream_has_no_snapshot(log: PostgresLog, owner: asyncpg.Connection) -> None:
+    await written(House(log), SNAPSHOT_EVENTS - 2)
+    assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 0
+
+
+BREAKAGES = {
+    "deleted": "DELETE FROM events.snapshot",
+    "corrupt": "UPDATE events.snapshot SET body = set_byte(body, 40, get_byte(body, 40) # 1)",
+    "cut short": "UPDATE events.snapshot SET body = substr(body, 1, 5)",
+    "empty": "UPDATE events.snapshot SET body = ''",
+    "of other code": "UPDATE events.snapshot SET code = sha256(code)",
+    "of another version": "UPDATE events.snapshot SET version = version - 1",
+    "of a version to come": "UPDATE events.snapshot SET version = version + 1000",
+    "of a destroyed key": "DELETE FROM keys.subject",
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+async def test_a_snapshot_that_cannot_be_used_is_passed_over(
+    breakage: str, log: PostgresLog, owner: asyncpg.Connection
+) -> None:
+    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await owner.execute(BREAKAGES[breakage])
+    house = House(log)
+    assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+
+
+async def test_a_snapshot_that_cannot_be_used_is_replaced(log: PostgresLog, owner: asyncpg.Connection) -> None:
+    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await owner.execute(BREAKAGES["corrupt"])
+    await House(log).update(email="new@example.com")
+    assert CODE is not None
+    loaded = await log.load_state(STREAM, CODE)
+    assert loaded.snapshot is not None
+    assert loaded.snapshot.version == 2 * SNAPSHOT_EVENTS + 2
+    assert not loaded.records
+
+
+async def test_a_snapshot_says_nothing_of_the_person(log: PostgresLog, owner: asyncpg.Connection) -> None:
+    await written(House(log), SNAPSHOT_EVENTS)
+    body = await owner.fetchval("SELECT body FROM events.snapshot")
+    assert body
+    assert b"example.com" not in body
+
+
+async def test_a_long_tail_of_a_release_without_snapshots_is_folded(
+    log: PostgresLog, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written(House(log), SNAPSHOT_EVENTS)
+    monkeypatch.setattr(Snapshots, "make", lambda self, decider, stream, held: (None, held))
+    for number in range(2 * SNAPSHOT_EVENTS):
+        await House(log).update(email=f"old{number}@example.com")
+    monkeypatch.undo()
+    house = House(log)
+    assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+
+
+async def test_snapshots_of_other_code_are_kept_for_a_day(log: PostgresLog, owner: asyncpg.Connection) -> None:
+    """While two releases write by turns each finds its own."""
+    await written(House(log), SNAPSHOT_EVENTS)
+    await owner.execute(
+        "INSERT INTO events.snapshot SELECT stream, sha256(code), version, kept_at, body FROM events.snapshot"
+    )
+    await owner.execute(
+        "INSERT INTO events.snapshot SELECT stream, sha256(code), version, kept_at - interval '25 hours', body "
+        "FROM events.snapshot WHERE code = $1",
+        folding_code.digest(COUPON.evolve.__module__),
+    )
+    for number in range(2 * SNAPSHOT_EVENTS):
+        await House(log).update(email=f"{number}@example.org")
+    assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 2
+    await owner.execute("UPDATE events.snapshot SET kept_at = kept_at - interval '25 hours'")
+    for number in range(2 * SNAPSHOT_EVENTS):
+        await House(log).update(email=f"{number}@example.net")
+    assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 1
