@@ -20,88 +20,86 @@ from webhooks.broker.replay import REPLAYED
 
 SCHEMAS = "#/components/schemas/"
 DESCRIPTION = """\
-Every notice is published once to a durable topic exchange, in the order in which things happened, and confirmed by the
-broker. A notice may come more than once: after a crash, and when history is replayed. It is the same notice when the
-header `rollbook-notice-id` is the same, so keep that with what is done for it.
+Every event is published to a durable topic exchange, in log order, with publisher confirms. Delivery is at least once:
+an event is repeated after a crash, and when history is replayed. Deduplicate by the header `rollbook-notice-id`, the id
+of the event.
 
 A service binds a queue of its own: `rollbook subscribers add NAME --types 'customer.*'` declares `rollbook.NAME`, a
-quorum queue, with `rollbook.NAME.dead` for what the service rejects. In the routing key `*` stands for one word and `#`
-for any rest. `rollbook subscribers replay` puts notices that were told before on one queue.
+quorum queue, with `rollbook.NAME.dead` for what the service rejects. In a binding key `*` matches one word and `#`
+any number of words. `rollbook subscribers replay` publishes past events to one queue.
 
-Objects are rendered in the version of the API that the notice names; described here is the newest.
+Objects are rendered in the API version that the event names; this document describes the newest.
 """
 
 
 class Failing(Shape):
-    """How a webhook endpoint fails."""
+    """Failure of a webhook endpoint."""
 
     attempts: int
-    """How many attempts have failed since it last took one."""
+    """Number of failed attempts since the last delivery."""
     hours: int = ABSENT
-    """For how many hours it has been failing; there while it is told of."""
+    """Number of hours for which it has been failing; present in `rollbook.endpoint.failing`."""
     reason: str = ABSENT
-    """Why it was disabled; there when it was."""
+    """Reason why it was disabled; present in `rollbook.endpoint.disabled`."""
     since: int
-    """Since when, in Unix seconds."""
+    """Time of the first failure, in Unix seconds."""
 
 
 class FailingEndpoint(WebhookEndpoint):
-    """A webhook endpoint that fails."""
+    """A failing webhook endpoint."""
 
     failing: Failing
-    """How it fails."""
+    """Details of the failure."""
 
 
 class PaymentRetryRequest(Shape):
-    """What a billing service is asked: to try once more to have an invoice paid."""
+    """Request to a billing service to retry the payment of an invoice."""
 
     id: str
-    """What the request is called by."""
+    """Unique identifier of the request."""
     object: Literal["payment_retry_request"]
-    """Says that this is such a request."""
+    """Type of the object: a payment retry request."""
     automatic: Literal[False]
-    """It is not one of the billing service's own schedule."""
+    """Always false: the retry is not part of the schedule of the billing service."""
     created: int
-    """When it was made, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     customer: str
     """Id of the customer."""
     invoice: str
     """Id of the invoice."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     subscription: str
     """Id of the subscription."""
 
 
 class Headers(Shape):
-    """What is known of a message before it is read."""
+    """Headers of a message."""
 
     notice_id: str = Field(alias="rollbook-notice-id")
-    """What the notice is called by; the same each time it comes."""
+    """Unique identifier of the event; the same in every message about it."""
     sequence: int = Field(alias="rollbook-sequence")
-    """Its position in the feed, to replay from; rises in the order in which things happened."""
+    """Position in the feed, for replays; increases in log order."""
     position: int = Field(alias="rollbook-position")
-    """Position of its event in the log."""
+    """Position in the log."""
     version: int = Field(alias="rollbook-version")
-    """How many events the object's stream had with it."""
+    """Version of the stream of the object after the event."""
     replayed: Literal[True] = Field(default=ABSENT, alias=REPLAYED)
-    """There when it was told before and is replayed."""
+    """Present in replayed messages."""
     specversion: Literal["1.0"] = Field(alias="cloudEvents:specversion")
-    """Version of CloudEvents that the headers beside it follow."""
+    """Version of CloudEvents."""
     id: str = Field(alias="cloudEvents:id")
-    """The notice's id again."""
+    """Id of the event, as in `rollbook-notice-id`."""
     source: str = Field(alias="cloudEvents:source")
     """The account: `/rollbook/` and its id."""
     subject: str = Field(alias="cloudEvents:subject")
-    """Id of the object that the notice is about."""
+    """Id of the object of the event."""
     type: str = Field(alias="cloudEvents:type")
-    """The notice's type."""
+    """Type of the event."""
     time: str = Field(alias="cloudEvents:time")
-    """When it happened, to the second (RFC 3339)."""
+    """Time of the event, to the second (RFC 3339)."""
     traceparent: str = Field(default=ABSENT, pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]$")
-    """The trace it is part of, and the span of the request that caused it (W3C Trace Context). Notices of before there
-    were traces have none.
-    """
+    """Trace context of the request that caused the event (W3C Trace Context); older events have none."""
 
 
 # What is told, and the shape of the object it is about.
@@ -161,12 +159,12 @@ class _Schemas(GenerateJsonSchema):
 
 
 def dumps(exchange: str) -> bytes:
-    """The document for the notices of `exchange`, as the bytes that are served."""
+    """The AsyncAPI document of the events of `exchange`, as the bytes that are served."""
     return orjson.dumps(document(exchange), option=orjson.OPT_INDENT_2)
 
 
 def document(exchange: str) -> dict[str, Any]:
-    """The document for the notices of `exchange`."""
+    """The AsyncAPI document of the events of `exchange`."""
     refs, schemas = _schemas([event.Event, Headers, *TELLS.values()])
     return {
         "asyncapi": "3.0.0",
@@ -177,10 +175,10 @@ def document(exchange: str) -> dict[str, Any]:
             "license": {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {"notices": _exchange(exchange), "subscriber": _queue()},
+        "channels": {"events": _exchange(exchange), "subscriber": _queue()},
         "operations": {
-            "publish": _operation("notices", "Tell what happened, to whoever is bound."),
-            "replay": _operation("subscriber", "Tell one subscriber what happened before."),
+            "publish": _operation("events", "Publish events to the bound queues."),
+            "replay": _operation("subscriber", "Publish past events to one subscriber."),
         },
         "components": {
             "messages": {type: _message(type, refs[shape], refs) for type, shape in TELLS.items()},
@@ -206,7 +204,7 @@ def _message(type: str, shape: dict[str, str], refs: Mapping[Any, dict[str, str]
         "contentType": "application/json",
         "headers": refs[Headers],
         "payload": {"allOf": [refs[event.Event], {"type": "object", "properties": told}]},
-        "correlationId": {"location": "$message.header#/rollbook-notice-id", "description": "The notice's id."},
+        "correlationId": {"location": "$message.header#/rollbook-notice-id", "description": "Id of the event."},
         "bindings": {"amqp": {"messageType": type, "bindingVersion": "0.3.0"}},
     }
 
@@ -214,12 +212,12 @@ def _message(type: str, shape: dict[str, str], refs: Mapping[Any, dict[str, str]
 def _exchange(exchange: str) -> dict[str, Any]:
     return {
         "address": "{account}.{mode}.{type}",
-        "title": "The notices of all accounts",
+        "title": "Events of all accounts",
         "description": "The address is the routing key.",
         "parameters": {
             "account": {"description": "Id of the account."},
-            "mode": {"description": "Whether it is of live mode or of test mode.", "enum": ["live", "test"]},
-            "type": {"description": "What happened; of several words.", "enum": list(TELLS)},
+            "mode": {"description": "Mode of the event.", "enum": ["live", "test"]},
+            "type": {"description": "Type of the event; several words.", "enum": list(TELLS)},
         },
         "messages": _messages(),
         "bindings": {
@@ -236,7 +234,7 @@ def _queue() -> dict[str, Any]:
     return {
         "address": "rollbook.{name}",
         "title": "The queue of one subscriber",
-        "description": "Notices come through the bindings of the exchange, and replayed ones directly.",
+        "description": "Events arrive through the bindings of the exchange, replayed ones directly.",
         "parameters": {"name": {"description": "Name of the subscriber."}},
         "messages": _messages(),
         "bindings": {

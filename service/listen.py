@@ -99,7 +99,7 @@ class Following:
             reached, lines = await self._portion(wait_s=WAIT_S)
             for line in lines:
                 told = orjson.loads(line)
-                yield told["position"], orjson.dumps(told["notice"], option=orjson.OPT_INDENT_2)
+                yield told["position"], orjson.dumps(told["event"], option=orjson.OPT_INDENT_2)
             self.position = reached
 
     async def _portion(self, *, wait_s: int) -> tuple[int, list[bytes]]:

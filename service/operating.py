@@ -89,7 +89,7 @@ async def test(url: str, key: str, out: Output, id: str) -> None:
     """Send an endpoint a test event, and print its delivery once an attempt was made. Raises Refused, Away."""
     async with calling(url, key) as client:
         event = await _ask(client, "POST", endpoint(id, "test"))
-        wanted = {"notice": event["id"], "endpoint": id}
+        wanted = {"event": event["id"], "endpoint": id}
         for _ in range(TEST_TRIES):
             page = await _ask(client, "GET", DELIVERIES, wanted)
             delivery = page["data"][0] if page["data"] else None
@@ -108,7 +108,7 @@ async def list_deliveries(url: str, key: str, out: Output, page: Page, **wanted:
     rows = [
         (
             each["id"],
-            each["notice"],
+            each["event"],
             each["type"],
             each["customer"] or "",
             each["endpoint"],

@@ -30,13 +30,17 @@ class Misconfigured(Exception):
 
 
 class Settings(BaseSettings):
-    """The knobs. Names in the environment are in capitals, with ROLLBOOK_ in front unless another is given."""
+    """The settings of a process. Names in the environment are in capitals, with ROLLBOOK_ in
+    front unless the field has an alias.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="ROLLBOOK_", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
-    env: Literal["development", "production"] = Field("development", description="production refuses what is unsafe")
+    env: Literal["development", "production"] = Field(
+        "development", description="production refuses unsafe settings at startup"
+    )
     database_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
@@ -45,135 +49,165 @@ class Settings(BaseSettings):
     amqp_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("AMQP_URL", "amqp_url"),
-        description="RabbitMQ 3.10 or later; unset: webhooks are fed straight from the log",
+        description="RabbitMQ 3.10 or later; unset: no broker, webhooks are fanned out directly from the log",
     )
     master_key: SecretStr | None = Field(
         None,
         description="32 bytes in base64, several separated by commas, the newest first; "
-        "unset: made on the first run and kept in the data directory (development only)",
+        "unset: generated on the first run and stored in the data directory (development only)",
     )
-    data_dir: Path = Field(Path(".rollbook"), description="what development keeps: database, master key")
+    data_dir: Path = Field(
+        Path(".rollbook"), description="directory of the embedded database and the generated master key (development)"
+    )
 
     host: str = Field("127.0.0.1", description="address the API listens on")
-    port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
+    port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 chooses a free port")
     operations_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="port for /healthz, /readyz and /metrics, in every role, which are not on the API's port then; "
-        "unset: beside the API, and nowhere in a process without it",
+        description="separate port for /healthz, /readyz and /metrics, in every role; "
+        "unset: they are served on the port of the API, and not at all by a process without the API",
     )
-    api_version: str = Field(
-        "2026-10-28.endive", description="version of answers and notices when nothing else is asked"
-    )
+    api_version: str = Field("2026-10-28.endive", description="default API version of responses and events")
     tax_countries: str | None = Field(
         None,
-        description="countries that tax is collected in, two letters each, separated by commas; unset: none, so "
-        "customers' tax is shown as not_collecting wherever they are",
+        description="countries in which tax is collected, two-letter codes separated by commas; unset: none, "
+        "so automatic_tax of every customer is not_collecting",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level of log lines")
 
-    body_bytes_max: int = Field(3 * 512 * 1024, gt=0, description="largest request body; the longest texts need 1.2 MB")
+    body_bytes_max: int = Field(
+        3 * 512 * 1024, gt=0, description="maximum size of a request body; the longest permitted values need 1.2 MB"
+    )
     page_bytes_max: int = Field(
         4 * 1024 * 1024,
         gt=0,
-        description="largest page in bytes: lists, searches and feeds end earlier, with has_more, though not before "
-        "their first object; and no more than that is expanded in one request",
+        description="maximum size of a page (list, search, feed); a larger page ends early with has_more, but has at "
+        "least one object; also the limit of expanded objects in one request",
     )
     request_timeout_s: float = Field(
         30.0,
         gt=0,
-        description="longest a request may take to arrive and be answered; then it is given up with 503, or with 408 "
-        "where its body did not arrive. What waits for the feed is not counted",
+        description="timeout of a request, from its headers to its response: 503, or 408 if the body did not arrive; "
+        "long polling of the feed is not counted",
     )
-    header_timeout_s: float = Field(15.0, gt=0, description="longest a request's headers may take to arrive")
+    header_timeout_s: float = Field(15.0, gt=0, description="timeout for the headers of a request")
     write_timeout_s: float = Field(
-        30.0, gt=0, description="longest a client may take to read one answer before its connection is closed"
+        30.0, gt=0, description="timeout for a client to read one response, after which the connection is closed"
     )
-    keepalive_s: float = Field(75.0, gt=0, description="how long a connection without a request is kept")
+    keepalive_s: float = Field(75.0, gt=0, description="time after which an idle connection is closed")
     connections_max: int = Field(
         8192,
         gt=0,
-        description="open connections of one process, fewer where it may not open so many files (ulimit -n, less 64, "
-        "and less ROLLBOOK_WEBHOOK_IN_FLIGHT_MAX, though half at most, where it sends webhooks too); more are answered "
-        "503 and closed",
+        description="maximum number of connections of one process, further limited by its file descriptors "
+        "(ulimit -n, less 64, and less ROLLBOOK_WEBHOOK_IN_FLIGHT_MAX, though half at most, where it sends webhooks "
+        "too); others are answered 503 and closed",
     )
-    in_flight_max: int = Field(1024, gt=0, description="requests in flight in one process; more are answered 503")
+    in_flight_max: int = Field(
+        1024, gt=0, description="maximum number of requests in flight in one process; others are answered 503"
+    )
     account_in_flight_max: int = Field(
-        512, gt=0, description="and of those, of one account and mode; more are answered 429"
+        512, gt=0, description="requests in flight of one account and mode in one process; others are answered 429"
     )
-    key_in_flight_max: int = Field(256, gt=0, description="and of those, with one API key; more are answered 429")
+    key_in_flight_max: int = Field(
+        256, gt=0, description="requests in flight of one API key in one process; others are answered 429"
+    )
     live_rate_max: int = Field(
-        10_000, ge=0, description="requests a second of one live API key in one process; more are 429; 0: no limit"
+        10_000, ge=0, description="requests a second of one live mode API key in one process; 0: no limit"
     )
-    test_rate_max: int = Field(10_000, ge=0, description="the same of one test API key")
+    test_rate_max: int = Field(
+        10_000, ge=0, description="requests a second of one test mode API key in one process; 0: no limit"
+    )
     search_rate_max: int = Field(
-        1_000, ge=0, description="searches a second of one API key in one process; more are answered 429; 0: no limit"
+        1_000, ge=0, description="searches a second of one API key in one process; 0: no limit"
     )
     bytes_in_flight_max: int = Field(
         64 * 1024 * 1024,
         gt=0,
-        description="bytes of large bodies and answers that one process has in memory for its clients; beyond, 503",
+        description="memory for large request and response bodies in one process; beyond it 503",
     )
     key_bytes_in_flight_max: int = Field(
-        32 * 1024 * 1024, gt=0, description="and of those, for one API key; beyond, 429"
+        32 * 1024 * 1024, gt=0, description="memory for large request and response bodies of one API key; beyond it 429"
     )
     append_wait_max_s: float = Field(
         5.0,
         gt=0,
-        description="longest a write is expected to wait for Postgres; while more do, writes are answered 503",
+        description="maximum expected wait of a write for Postgres; while it is longer, writes are answered 503",
     )
-    feed_waiting_max: int = Field(1000, gt=0, description="requests that wait for the feed in one process")
-    feed_account_waiting_max: int = Field(250, gt=0, description="and of those, of one account and mode")
-    feed_key_waiting_max: int = Field(100, gt=0, description="and of those, with one API key")
-    key_cache_s: float = Field(5.0, ge=0, description="how long a process may go on trusting a key revoked elsewhere")
-    pool_size_max: int = Field(8, gt=0, description="connections to Postgres for pages, loads and followers")
-    append_batch_max: int = Field(128, gt=0, description="most appends that are stored together")
+    feed_waiting_max: int = Field(
+        1000, gt=0, description="maximum number of requests that wait for the feed in one process"
+    )
+    feed_account_waiting_max: int = Field(
+        250, gt=0, description="requests of one account and mode that wait for the feed"
+    )
+    feed_key_waiting_max: int = Field(100, gt=0, description="requests of one API key that wait for the feed")
+    key_cache_s: float = Field(
+        5.0,
+        ge=0,
+        description="time for which an API key is cached; a key revoked by another process is accepted this long",
+    )
+    pool_size_max: int = Field(8, gt=0, description="size of the Postgres connection pool (pages, loads, followers)")
+    append_batch_max: int = Field(128, gt=0, description="maximum number of appends in one transaction (group commit)")
 
-    exchange: str = Field("rollbook.notices", description="topic exchange that notices are published to")
-    fanout_queue: str = Field("webhooks.fanout", description="queue that feeds webhooks")
-    relay_lease_s: float = Field(10.0, ge=2, description="how long a stopped relay keeps others from publishing")
-    reconcile_after_s: float = Field(5.0, ge=0, description="how long the broker has before webhooks go around it")
-    webhook_connect_timeout_s: float = Field(5.0, gt=0, description="longest wait for a receiver to accept")
-    webhook_timeout_s: float = Field(15.0, gt=0, description="longest a whole attempt may take")
-    webhook_lease_s: float = Field(60.0, gt=0, description="how long a killed worker keeps its endpoints from others")
+    exchange: str = Field("rollbook.notices", description="topic exchange on RabbitMQ to which events are published")
+    fanout_queue: str = Field("webhooks.fanout", description="queue on RabbitMQ from which webhooks are fanned out")
+    relay_lease_s: float = Field(
+        10.0, ge=2, description="lease of the active relay; another takes over after this time"
+    )
+    reconcile_after_s: float = Field(
+        5.0,
+        ge=0,
+        description="time after which the reconciler fans out an event that did not arrive through the broker",
+    )
+    webhook_connect_timeout_s: float = Field(5.0, gt=0, description="timeout for the connection to a receiver")
+    webhook_timeout_s: float = Field(15.0, gt=0, description="timeout of a whole attempt")
+    webhook_lease_s: float = Field(
+        60.0, gt=0, description="lease of a worker on an endpoint; another worker takes over after this time"
+    )
     webhook_allow_networks: str | None = Field(
         None,
-        description="networks that webhooks may go to though they are not public, like 10.1.0.0/16, separated by "
-        "commas; whoever may register an endpoint can then send POST requests there and read the first 4 KiB of each "
-        "answer by the API, so open none that trusts its callers; metadata of cloud machines stays closed",
+        description="private networks to which webhooks may be sent, such as 10.1.0.0/16, separated by commas; anyone "
+        "who can register an endpoint can then send POST requests there and read the first 4 KiB of each response, "
+        "so do not allow networks that trust their callers; cloud metadata addresses stay blocked",
     )
     webhook_deny_networks: str | None = Field(
-        None, description="networks that webhooks may not go to, likewise; they win over the allowed ones"
+        None, description="networks to which webhooks are never sent, separated by commas; takes precedence"
     )
     webhook_allowed_ports: str | None = Field(
         None,
-        description="the only ports that webhooks may go to, separated by commas; unset: all but those of services "
-        "that are no web servers, such as 22, 5432 and 6379",
+        description="ports to which webhooks may be sent, separated by commas; unset: all except well-known ports of "
+        "other services, such as 22, 5432 and 6379",
     )
     webhook_proxy_url: SecretStr | None = Field(
         None,
-        description="egress proxy that webhooks go through, http://user:password@host:port or https://…; names are "
-        "resolved and vetted here, and it is asked for addresses",
+        description="egress proxy for webhooks, http://user:password@host:port or https://…; host names are resolved "
+        "and checked by Rollbook, and the proxy receives addresses",
     )
     webhook_proxy_resolves: bool = Field(
-        False, description="the proxy is asked for names, and itself refuses what is not public, as Smokescreen does"
+        False, description="the proxy receives host names and blocks private addresses itself, as Smokescreen does"
     )
     webhook_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that receivers' certificates must be by, instead of the system's"
+        None, description="PEM file of the certificate authorities for receivers; unset: those of the system"
     )
     webhook_client_cert_file: Path | None = Field(
-        None, description="PEM file of the certificate shown to receivers that ask for one"
+        None, description="PEM file of the client certificate for receivers that request one (mutual TLS)"
     )
     webhook_client_key_file: Path | None = Field(
-        None, description="PEM file of its key; unset: it is in the certificate's file"
+        None, description="PEM file of the private key; unset: it is in the file of the client certificate"
     )
-    webhook_in_flight_max: int = Field(512, gt=0, description="attempts under way at once in one worker")
-    webhook_host_in_flight_max: int = Field(128, gt=0, description="and of those, to one host")
-    due_lease_s: float = Field(60.0, ge=1, description="how long a killed worker keeps work that is due from others")
-    look_every_s: float = Field(15.0, gt=0, description="how often a worker looks at what waits, for /metrics to tell")
+    webhook_in_flight_max: int = Field(512, gt=0, description="maximum number of attempts in flight in one worker")
+    webhook_host_in_flight_max: int = Field(128, gt=0, description="attempts in flight to one host in one worker")
+    due_lease_s: float = Field(
+        60.0, ge=1, description="lease of a worker on scheduled work; another worker takes over after this time"
+    )
+    look_every_s: float = Field(
+        15.0, gt=0, description="interval at which a worker measures backlog and lag for /metrics"
+    )
     drain_s: float = Field(
-        8.0, ge=0, description="how long a stopping process finishes what it began; Docker kills it after 10"
+        8.0,
+        ge=0,
+        description="time for which a stopping process finishes requests and attempts; Docker kills it after 10 s",
     )
 
     @field_validator("database_url")

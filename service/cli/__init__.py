@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # its import takes a while
     from service.wiring import Core
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 refused, or a server cannot be reached; 2 wrong usage or settings, which no retry mends; "
+    "Exit codes: 0 done; 1 refused, or a server cannot be reached; 2 invalid usage or settings, a retry does not help; "
     "130 interrupted."
 )
 SETTINGS = "Settings are environment variables: `rollbook config` prints each with its value and meaning."
@@ -144,11 +144,11 @@ def listen(
     ],
     events: Annotated[
         list[str] | None,
-        typer.Option(help="only events of this type, like 'customer.*'; may be repeated", metavar="TYPE"),
+        typer.Option(help="filter by event type, such as 'customer.*'; repeatable", metavar="TYPE"),
     ] = None,
     since: Annotated[
         int | None,
-        typer.Option(help="position to go on from; unset: from now on", min=0, metavar="POSITION"),
+        typer.Option(help="position to continue from; unset: only new events", min=0, metavar="POSITION"),
     ] = None,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
@@ -173,12 +173,12 @@ def trigger(
     type: Annotated[
         str, typer.Argument(help="type of event, like customer.created", metavar="TYPE", show_default=False)
     ] = "",
-    list_all: Annotated[bool, typer.Option("--list", help="list the types there are recipes for", metavar="")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="list the supported event types", metavar="")] = False,
     json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Make an event of this type happen in test mode, with realistic objects."""
+    """Create an event of this type in test mode, with realistic objects."""
     from service import trigger as triggering
 
     if list_all:
@@ -202,7 +202,7 @@ def asyncapi() -> None:
 
 @app.command()
 def config(json: Json = False) -> None:
-    """Print every setting as it is in force, secrets hidden."""
+    """Print the effective settings, with secrets masked."""
     out = output(json)
     rows = settings.effective()
     out.document([{"variable": name, "value": value, "meaning": meaning} for name, value, meaning in rows])
@@ -212,14 +212,14 @@ def config(json: Json = False) -> None:
 @app.command()
 def migrate(
     check: Annotated[
-        bool, typer.Option("--check", help="change nothing: list what would be applied, exit 1 if anything", metavar="")
+        bool, typer.Option("--check", help="dry run: list pending migrations, exit 1 if there are any", metavar="")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring the database to the schema of this version; safe to run from several places at once.
+    """Apply the database migrations of this version; safe to run concurrently.
 
-    Run it as the role that owns the database, before the processes of a new version start; those of the version before
-    go on meanwhile and afterwards.
+    Run it as the role that owns the database, before the processes of a new version start; processes
+    of the previous version keep working.
     """
     from service import commands
 
@@ -242,7 +242,7 @@ def roles(
         str, typer.Option(help="role that api, relay and worker log in as", metavar="ROLE")
     ] = "rollbook_processes",
 ) -> None:
-    """Show the roles of PostgreSQL that a deployment has, none of them a superuser."""
+    """Show the PostgreSQL roles of a deployment, none of them a superuser."""
     from service import commands
 
     commands.show_roles(settings.read(), output(False), sql=sql, owner=owner, processes=processes)
@@ -254,16 +254,20 @@ def keys_create(
         str,
         typer.Option(help="account of the key; unset: a new one (sk_test_rollbook's is acct_rollbook)", metavar="ID"),
     ] = "",
-    live: Annotated[bool, typer.Option("--live", help="a live mode key, not a test mode one", metavar="")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="create a live mode key; the default is test mode", metavar="")
+    ] = False,
     restricted: Annotated[
         list[str] | None,
-        typer.Option(help=f"make an rk_ key that has this; may be repeated: {PERMISSIONS}", metavar="PERMISSION"),
+        typer.Option(help=f"permission of a restricted (rk_) key; repeatable: {PERMISSIONS}", metavar="PERMISSION"),
     ] = None,
-    publishable: Annotated[bool, typer.Option("--publishable", help="make a pk_ key", metavar="")] = False,
-    name: Annotated[str, typer.Option(help="what the key is for", metavar="TEXT")] = "",
+    publishable: Annotated[
+        bool, typer.Option("--publishable", help="create a publishable (pk_) key", metavar="")
+    ] = False,
+    name: Annotated[str, typer.Option(help="description of the key", metavar="TEXT")] = "",
     json: Json = False,
 ) -> None:
-    """Issue an API key and print it, this once."""
+    """Create an API key and print it; it cannot be shown again."""
     from service import commands
 
     asyncio.run(
@@ -291,19 +295,17 @@ def keys_list(json: Json = False) -> None:
 def keys_revoke(
     id: Annotated[str, typer.Argument(help="the key's id, key_…", metavar="KEY")], yes: Yes = False, json: Json = False
 ) -> None:
-    """Revoke an API key for good."""
+    """Revoke an API key permanently."""
     from service import commands
 
-    confirm(f"Revoke {id} for good?", yes=yes)
+    confirm(f"Revoke {id} permanently?", yes=yes)
     asyncio.run(commands.revoke_key(settings.read(), output(json), id))
 
 
 @subscribers_app.command("add")
 def subscribers_add(
     name: Annotated[str, typer.Argument(help="name of the subscriber; its queue is rollbook.NAME", metavar="NAME")],
-    types: Annotated[
-        list[str], typer.Option(help="types of events, like 'customer.*'; may be repeated", metavar="TYPE")
-    ],
+    types: Annotated[list[str], typer.Option(help="event types, such as 'customer.*'; repeatable", metavar="TYPE")],
     account: Annotated[str, typer.Option(help="only events of this account", metavar="ID")] = "*",
     mode: Annotated[Literal["live", "test", "*"], typer.Option(help="only events of this mode")] = "*",
     json: Json = False,

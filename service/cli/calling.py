@@ -17,9 +17,9 @@ ApiUrl = Annotated[
     typer.Option(help="URL of the API; unset: that of ROLLBOOK_HOST and _PORT", envvar="ROLLBOOK_URL", metavar="URL"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON", metavar="")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="do it without asking", metavar="")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="skip the confirmation", metavar="")]
 Limit = Annotated[int, typer.Option(help="number of rows", min=1, metavar="N")]
-All = Annotated[bool, typer.Option("--all", help="every row, however many there are", metavar="")]
+All = Annotated[bool, typer.Option("--all", help="all rows", metavar="")]
 StartingAfter = Annotated[
     str | None, typer.Option(help="id of the last row of the page before", metavar="ID", show_default=False)
 ]

@@ -1,4 +1,4 @@
-"""`rollbook endpoints` and `rollbook deliveries`: the state of webhooks, and what can be done about it."""
+"""The commands `rollbook endpoints` and `rollbook deliveries`: operating webhooks from the command line."""
 
 from typing import Annotated, Literal
 
@@ -45,7 +45,7 @@ def endpoints_list(
 
 @endpoints_app.command("show")
 def endpoints_show(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
-    """Show an endpoint: rules, breaker, and the position up to which it has everything."""
+    """Show an endpoint: rules, circuit breaker, and the position up to which every event was delivered."""
     from service import operating
 
     call(operating.show(url_of(url), api_key, output(json), "GET", operating.endpoint(id)))
@@ -56,21 +56,27 @@ def endpoints_rules(
     id: Endpoint,
     order: Annotated[Literal["none", "customer", "strict"] | None, typer.Option(help="order of delivery")] = None,
     on_exhaustion: Annotated[
-        Literal["skip", "hold"] | None, typer.Option(help="in an order, once the tries of an event are used up")
+        Literal["skip", "hold"] | None,
+        typer.Option(help="with ordered delivery: what to do once the attempts for an event are exhausted"),
     ] = None,
     missed: Annotated[
-        Literal["send", "skip"] | None, typer.Option(help="events of a time when it was disabled, once it is enabled")
+        Literal["send", "skip"] | None,
+        typer.Option(help="what to do with the events of a time when the endpoint was disabled, once it is enabled"),
     ] = None,
-    payload: Annotated[Literal["full", "thin"] | None, typer.Option(help="what is sent")] = None,
-    rate_limit: Annotated[str | None, typer.Option(help="attempts a second, or none", metavar="N|none")] = None,
+    payload: Annotated[
+        Literal["full", "thin"] | None, typer.Option(help="content of a delivery: the whole event, or only its ids")
+    ] = None,
+    rate_limit: Annotated[
+        str | None, typer.Option(help="maximum number of attempts a second, or none", metavar="N|none")
+    ] = None,
     in_flight_max: Annotated[
-        str | None, typer.Option(help="attempts in flight at once, or none", metavar="N|none")
+        str | None, typer.Option(help="maximum number of attempts in flight, or none", metavar="N|none")
     ] = None,
     json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Set rules of an endpoint; what is not named stays as it is."""
+    """Set the delivery rules of an endpoint; options that are not given keep their values."""
     from service import operating
 
     rules = {
@@ -97,7 +103,7 @@ def endpoints_resume(
     id: Endpoint,
     replay: Annotated[
         Literal["all", "latest", "skip"] | None,
-        typer.Option(help="what is sent of the events since it was stopped: all, the latest of each object, or none"),
+        typer.Option(help="events since the pause to send: all, the latest of each object, or none"),
     ] = None,
     json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
@@ -120,7 +126,7 @@ def endpoints_recover(
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Send again what an endpoint has not taken, behind live events."""
+    """Send events again that an endpoint has not accepted, behind live events."""
     from service import operating
 
     call(operating.recover(url_of(url), api_key, output(json), id, start))
@@ -141,13 +147,13 @@ def endpoints_cancel_pending(
 def endpoints_roll_secret(
     id: Endpoint,
     overlap: Annotated[
-        int, typer.Option(help="hours for which the old secret signs too", min=0, max=168, metavar="HOURS")
+        int, typer.Option(help="hours during which the old secret signs too", min=0, max=168, metavar="HOURS")
     ] = 24,
     json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Give an endpoint a new secret and print it, this once."""
+    """Roll the signing secret of an endpoint and print it; it cannot be shown again."""
     from service import operating
 
     path = operating.endpoint(id, "roll_secret")
@@ -164,12 +170,10 @@ def endpoints_test(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPME
 
 @deliveries_app.command("list")
 def deliveries_list(
-    endpoint: Annotated[str | None, typer.Option(help="only to this endpoint", metavar="ENDPOINT")] = None,
-    state: Annotated[State | None, typer.Option(help="only in this state")] = None,
-    notice: Annotated[
-        str | None, typer.Option("--event", "--notice", help="only of this event", metavar="EVENT")
-    ] = None,
-    customer: Annotated[str | None, typer.Option(help="only of events of this customer", metavar="CUSTOMER")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="filter by the id of the endpoint", metavar="ENDPOINT")] = None,
+    state: Annotated[State | None, typer.Option(help="filter by state")] = None,
+    event: Annotated[str | None, typer.Option(help="filter by the id of the event", metavar="EVENT")] = None,
+    customer: Annotated[str | None, typer.Option(help="filter by the id of the customer", metavar="CUSTOMER")] = None,
     limit: Limit = 20,
     starting_after: StartingAfter = None,
     every: All = False,
@@ -181,7 +185,7 @@ def deliveries_list(
     from service import operating
 
     page = operating.Page(limit=None if every else limit, starting_after=starting_after)
-    wanted = {"endpoint": endpoint, "state": state, "notice": notice, "customer": customer}
+    wanted = {"endpoint": endpoint, "state": state, "event": event, "customer": customer}
     call(operating.list_deliveries(url_of(url), api_key, output(json), page, **wanted))
 
 

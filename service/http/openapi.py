@@ -37,36 +37,36 @@ BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exc
 EMPTY: JsonSchemaValue = {"type": "string", "enum": [""]}
 
 DESCRIPTION = """\
-Rollbook keeps customers, and speaks the Stripe Customers API.
+Rollbook stores customers and implements the Stripe Customers API.
 
 **Requests** carry their parameters in the query (GET, DELETE) or in a form (POST), where `a[b]` is a key of a hash and
-`a[0]` an element of an array; the routes under `/v1/rollbook/` take JSON too. An empty value unsets what it may unset.
-A parameter that is not known is refused.
+`a[0]` an element of an array; the routes under `/v1/rollbook/` take JSON too. An empty value unsets an
+optional attribute. Unknown parameters are refused.
 
-**Keys** go in the Authorization header, as a bearer token or as the user of Basic authentication. A key is of one
-account, and of live mode or test mode.
+**Keys** go in the Authorization header, as a bearer token or as the user of Basic authentication. A key belongs to
+one account, and to live mode or test mode.
 
-**Retries** are safe under an `Idempotency-Key`: for a day the first answer is given again.
+**Retries** are safe under an `Idempotency-Key`: for a day the first response is returned again.
 
-**Lists** show the newest first. `starting_after` and `ending_before` take the id of an object, `has_more` says whether
-there is more.
+**Lists** are sorted newest first. `starting_after` and `ending_before` take the id of an object; `has_more` says
+whether there are more.
 
-**Expansion** shows in full what is shown by its id, or adds what is left out: `expand[]=default_source`, and in lists
+**Expansion** replaces an id by the object, or includes an optional attribute: `expand[]=default_source`, and in lists
 `expand[]=data.default_source`.
 """
 
 STATUSES: Mapping[int, str] = {
-    400: "The request cannot be carried out as it was sent: `param` says which parameter is at fault.",
-    401: "No key was sent, or none that is valid.",
-    402: "The card was declined, or what was sent of it cannot be right.",
-    403: "The key may not do this.",
-    404: "What the path names is not there.",
+    400: "The request is invalid; `param` names the parameter at fault.",
+    401: "The API key is missing or invalid.",
+    402: "The card was declined, or its details are invalid.",
+    403: "The API key lacks a permission.",
+    404: "The object does not exist.",
     408: "The body took too long to arrive.",
-    409: "Another request with the same idempotency key is running.",
+    409: "Another request with the same idempotency key is in progress.",
     413: "The body is too large.",
     429: "The key or account has too many requests in flight or sends them too fast, others kept changing the same "
     "object, or its test clock is moving (`Stripe-Rate-Limited-Reason` says which): try again after `Retry-After`.",
-    500: "Something went wrong on our side.",
+    500: "Internal error.",
     503: "The service is overloaded, the request took too long, or the database cannot be reached: try again.",
 }
 ALWAYS = (400, 401, 403, 429, 500, 503)
@@ -75,13 +75,13 @@ HEADERS: Mapping[str, Any] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Any text of the caller's own: the same request under the same key is carried out once.",
+        "description": "Unique value chosen by the client; a request repeated with the same key is executed once.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
     "StripeAccount": {
         "name": "Stripe-Account",
         "in": "header",
-        "description": "Id of the account that the request is for: the key's own.",
+        "description": "Id of the account of the API key.",
         "schema": {"type": "string"},
     },
     "StripeVersion": {
@@ -94,7 +94,7 @@ HEADERS: Mapping[str, Any] = {
     "Traceparent": {
         "name": "traceparent",
         "in": "header",
-        "description": "The caller's trace (W3C Trace Context): what the request causes is told in it.",
+        "description": "Trace context of the caller (W3C Trace Context); it is passed on to the events of the request.",
         "schema": {"type": "string"},
     },
 }
@@ -180,9 +180,9 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "parameters": HEADERS,
             "responses": {str(status): _refused(description) for status, description in STATUSES.items()},
             "headers": {
-                "Position": {"description": "Position to go on from.", "schema": {"type": "integer"}},
-                "RequestId": {"description": "What the request is called by.", "schema": {"type": "string"}},
-                "StripeVersion": {"description": "Version the answer is in.", "schema": {"type": "string"}},
+                "Position": {"description": "Position to continue from.", "schema": {"type": "integer"}},
+                "RequestId": {"description": "Unique identifier of the request.", "schema": {"type": "string"}},
+                "StripeVersion": {"description": "API version of the response.", "schema": {"type": "string"}},
             },
             "securitySchemes": SECURITY,
         },

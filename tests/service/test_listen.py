@@ -151,7 +151,7 @@ async def test_nothing_is_lost_while_either_side_is_away(
     [
         (("--api-key", "sk_test_wrong"), "Invalid API Key provided"),
         (("--events", "customer.cretaed"), "'customer.cretaed' is no event type"),
-        (("--since", "99"), "There is no position 99 yet"),
+        (("--since", "99"), "Position 99 does not exist yet"),
         (("--forward-to", "ftp://localhost/"), "ftp://localhost/ is no http URL"),
     ],
 )

@@ -82,12 +82,12 @@ async def begin(pool: Pool, of: Subscriber, start: int | datetime) -> Replay:
     (bounds,) = await _fetch(pool, load_sql("webhooks", "replay_bounds"), after, at, *_scope(of))
     if bounds["after"] < bounds["oldest"]:
         raise Refusal(
-            f"Notices after position {after} are no longer kept. The oldest position to begin after is "
+            f"Events after position {after} are no longer stored. The oldest position to begin after is "
             f"{bounds['oldest']}.",
             param="from",
         )
     if bounds["after"] > bounds["head"]:
-        raise Refusal(f"There is no position {after} yet: the last one is {bounds['head']}.", param="from")
+        raise Refusal(f"Position {after} does not exist yet: the last one is {bounds['head']}.", param="from")
     return Replay(
         subscriber=of,
         position=bounds["after"],

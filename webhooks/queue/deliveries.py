@@ -169,9 +169,9 @@ def render(row: Mapping[str, Any], livemode: bool) -> dict[str, Any]:
         "created": row["created"],
         "customer": customer if kind == "customer" else None,
         "endpoint": row["endpoint_id"],
+        "event": row["notice_id"],
         "livemode": livemode,
         "next_attempt": None if row["due_at"] is None else int(row["due_at"].timestamp()),
-        "notice": row["notice_id"],
         "state": STATES[row["outcome"]],
         "type": row["type"],
     }

@@ -19,9 +19,9 @@ class _Attributes(Parameters):
     description: Annotated[str | None, Field(max_length=350), Cleared] = None
     """What the transaction is about."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> TransactionPatch:
         """What was sent, as the events have it."""
@@ -46,7 +46,7 @@ class RetrieveBalanceTransaction(Parameters):
     """Parameters of `GET /v1/customers/{customer}/balance_transactions/{transaction}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListBalanceTransactions(DatedListing):
@@ -57,7 +57,7 @@ class ListBalanceTransactions(DatedListing):
 
 
 class CashBalanceSettings(Parameters):
-    """How cash is matched to what is owed."""
+    """Settings of the reconciliation of cash."""
 
     reconciliation_mode: Annotated[Literal["automatic", "manual", "merchant_default"], NotEmpty] | None = None
     """By itself, by hand, or as the account does."""
@@ -71,28 +71,28 @@ class CashBalance(Parameters):
     """The cash balance of a new or changed customer."""
 
     settings: CashBalanceSettings | None = None
-    """How cash is matched to what is owed."""
+    """Settings of the reconciliation of cash."""
 
 
 class UpdateCashBalance(CashBalance):
     """Parameters of `POST /v1/customers/{customer}/cash_balance`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class RetrieveCashBalance(Parameters):
     """Parameters of `GET /v1/customers/{customer}/cash_balance`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class RetrieveCashBalanceTransaction(Parameters):
     """Parameters of `GET /v1/customers/{customer}/cash_balance_transactions/{transaction}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListCashBalanceTransactions(Listing):
@@ -107,6 +107,6 @@ class FundCashBalance(Parameters):
     currency: Currency
     """Currency of the amount, one that bank transfers are made in."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     reference: Annotated[Text, NotEmpty] | None = None
     """What the sender wrote on the transfer."""

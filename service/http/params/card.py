@@ -69,7 +69,7 @@ class Card(CardAddress):
     number: Hidden
     """The number on the card; not kept."""
     exp_month: Hidden
-    """The month it expires in."""
+    """Expiration month."""
     exp_year: Hidden
     """The year it expires in, of two or four digits."""
     currency: ClearableText = None
@@ -77,11 +77,11 @@ class Card(CardAddress):
     cvc: ClearableText = None
     """The security code; not kept."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     networks: Annotated[Networks, NotEmpty] | None = None
     """Which network a card of several is to be charged by."""
     object: Literal["card"] = "card"
-    """Says that this is a card."""
+    """Type of the object: a card."""
 
 
 class BankAccount(Unshown):
@@ -100,11 +100,11 @@ class BankAccount(Unshown):
     currency: Annotated[str | None, Field(max_length=3), Cleared] = None
     """Currency of the account; that of its country unless given."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     object: Literal["bank_account"] = "bank_account"
-    """Says that this is a bank account."""
+    """Type of the object: a bank account."""
     routing_number: ClearableText = None
-    """What the bank is called by, where accounts are found by that."""
+    """Code of the bank, where account numbers need one."""
 
 
 def _typed(given: Any) -> Any:

@@ -54,7 +54,7 @@ class AmountOff(Parameters):
     """What is taken off in another currency."""
 
     amount_off: Annotated[Integer, Field(ge=1)]
-    """Amount to take off, in the currency's smallest unit."""
+    """Amount of the discount, in minor units."""
 
 
 class AppliesTo(Parameters):
@@ -75,11 +75,11 @@ class _Attributes(Parameters):
     currency_options: CurrencyOptions | None = None
     """Amounts to take off in other currencies, by currency; merged by currency."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     name: Name = None
-    """What the coupon is called on invoices and receipts."""
+    """Name of the coupon on invoices and receipts."""
 
     def patch(self) -> CouponPatch:
         """What was sent, as the events have it."""
@@ -97,7 +97,7 @@ class CreateCoupon(_Attributes):
     """Parameters of `POST /v1/coupons`."""
 
     amount_off: Annotated[Integer, Field(ge=1)] | None = None
-    """Amount to take off, in the currency's smallest unit."""
+    """Amount of the discount, in minor units."""
     applies_to: Annotated[AppliesTo, NotEmpty] | None = None
     """What the coupon is for; everything unless given."""
     currency: Currency | None = None
@@ -107,13 +107,13 @@ class CreateCoupon(_Attributes):
     duration_in_months: Annotated[Integer, Field(ge=1, le=MONTHS_MAX)] | None = None
     """How many months it lasts when it repeats."""
     id: Annotated[str, Field(max_length=255), BeforeValidator(_id), NotEmpty] | None = None
-    """What the coupon is called by callers; made up unless given."""
+    """Unique identifier of the coupon; generated unless it is set."""
     max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
-    """How often it may be redeemed, by all customers together."""
+    """Maximum number of redemptions by all customers."""
     percent_off: Annotated[str, BeforeValidator(_percent, json_schema_input_type=Percent)] | None = None
     """Percentage to take off, above 0 and up to 100, fractions too."""
     redeem_by: Integer | None = None
-    """Last moment to redeem it, in Unix seconds."""
+    """Time after which it cannot be redeemed, in Unix seconds."""
 
     def offer(self, id: str, created: int) -> domain.CreateCoupon:
         """The coupon that was asked for, called `id` unless it was given one."""
@@ -162,14 +162,14 @@ class RetrieveCoupon(Parameters):
     """Parameters of `GET /v1/coupons/{coupon}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteCoupon(Parameters):
     """Parameters of `DELETE /v1/coupons/{coupon}`; there is nothing to expand in what is left."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListCoupons(DatedListing):

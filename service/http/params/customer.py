@@ -61,12 +61,12 @@ class Address(Parameters):
 
 
 class Shipping(Parameters):
-    """Where, and to whom, things are sent."""
+    """Shipping address and recipient."""
 
     address: Annotated[Address, NotEmpty]
-    """Where things are sent."""
+    """Shipping address."""
     name: RequiredText
-    """Who receives them."""
+    """Name of the recipient."""
     phone: ClearableText = None
     """Telephone number of who receives them, extension included."""
 
@@ -76,19 +76,19 @@ class Shipping(Parameters):
 
 
 class CustomField(Parameters):
-    """One line for every invoice."""
+    """A custom field of invoices."""
 
     name: Annotated[str, Field(max_length=40), NotEmpty]
-    """What the line is about."""
+    """Name of the custom field."""
     value: Annotated[str, Field(max_length=140), NotEmpty]
-    """What it says."""
+    """Value of the custom field."""
 
 
 class RenderingOptions(Parameters):
     """How invoices are rendered."""
 
     amount_tax_display: Annotated[Literal["exclude_tax", "include_inclusive_tax"] | None, Cleared] = None
-    """How line items show their prices and amounts with respect to tax."""
+    """Whether the amounts of line items include tax."""
     template: ClearableText = None
     """Id of the template that invoices are rendered with."""
 
@@ -197,19 +197,19 @@ class _Profile(Parameters):
     cash_balance: Annotated[CashBalance | None, NotEmpty] = None
     """How the customer's cash is matched to what it owes."""
     description: ClearableText = None
-    """Any text, shown beside the customer to those who look after customers."""
+    """Description for internal use."""
     email: Email = None
     """Where the customer is written to; need not be unique."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     individual_name: Annotated[str | None, Field(max_length=150), Cleared] = None
-    """Name of the customer in person."""
+    """Name of the individual."""
     invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty, _PREFIX] = None
     """What the customer's invoice numbers begin with: 1 to 12 uppercase letters or digits, unique in the account."""
     invoice_settings: Annotated[InvoiceSettings | None, NotEmpty] = None
     """Defaults for invoices; merged by sub-key."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     name: Annotated[str | None, Field(max_length=256), Cleared] = None
     """Full name, or name of the business."""
     next_invoice_sequence: Annotated[Integer | None, Field(ge=1)] = None
@@ -221,7 +221,7 @@ class _Profile(Parameters):
     shipping: Annotated[Shipping | None, Cleared] = None
     """Where, and to whom, things are sent; replaced as a whole."""
     tax_exempt: Annotated[Literal["none", "exempt", "reverse"], _EMPTIED] = "none"
-    """Whether the customer is exempt from tax, or accounts for it instead of the seller."""
+    """Tax exemption status; `reverse` means that the customer accounts for the tax."""
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
     """Whether a payment source is to be validated; accepted, and without effect."""
 
@@ -280,14 +280,14 @@ class RetrieveCustomer(Parameters):
     """Parameters of `GET /v1/customers/{customer}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteCustomer(Parameters):
     """Parameters of `DELETE /v1/customers/{customer}`; there is nothing to expand in what is left."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListCustomers(DatedListing):

@@ -14,11 +14,11 @@ class ListDeliveries(Listing):
     """Parameters of `GET /v1/rollbook/deliveries`."""
 
     customer: Id | None = None
-    """Only of what happened to the customer of this id."""
+    """Filter by the id of the customer."""
     endpoint: Id | None = None
-    """Only to the webhook endpoint of this id."""
-    notice: Id | None = None
-    """Only of the event of this id."""
+    """Filter by the id of the webhook endpoint."""
+    event: Id | None = None
+    """Filter by the id of the event."""
     state: Annotated[Wanted, NotEmpty] | None = None
     """Only those that are `pending`, `held`, `delivered`, `failed` or `canceled`; `undelivered` is all but the
     delivered."""

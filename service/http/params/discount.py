@@ -8,11 +8,11 @@ class RetrieveDiscount(Parameters):
     """Parameters of `GET /v1/customers/{customer}/discount`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteDiscount(Parameters):
     """Parameters of `DELETE /v1/customers/{customer}/discount`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""

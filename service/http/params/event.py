@@ -18,7 +18,7 @@ class RetrieveEvent(Parameters):
     """Parameters of `GET /v1/events/{event}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListEvents(DatedListing):
@@ -27,7 +27,7 @@ class ListEvents(DatedListing):
     delivery_success: Boolean | None = None
     """Only events that every webhook endpoint took, or only those that some did not."""
     type: Annotated[Text, NotEmpty] | None = None
-    """Only events of this type; `*` at its end stands for any rest."""
+    """Filter by the event type, which may end in the wildcard `*`."""
     types: Annotated[tuple[Text, ...], Field(max_length=TYPES_MAX), Array, NotEmpty] | None = None
     """Only events of one of these types."""
 

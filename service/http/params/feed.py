@@ -36,9 +36,9 @@ class ReadFeed(Parameters):
     """Parameters of `GET /v1/rollbook/feed`."""
 
     after: Annotated[Integer, Field(ge=0)] | None = None
-    """Position to go on from; without one the feed begins at the present."""
+    """Position to continue from; the default is the present."""
     limit: Annotated[Integer, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
-    """How many notices an answer has at most."""
+    """Maximum number of events in the response."""
     types: (
         Annotated[
             tuple[Text, ...],
@@ -49,6 +49,6 @@ class ReadFeed(Parameters):
         ]
         | None
     ) = None
-    """Only notices of these types, a list or separated by commas; `*` at the end of one stands for any rest."""
+    """Filter by event types, a list or separated by commas; a type may end in the wildcard `*`."""
     wait: Annotated[Integer, Field(ge=0, le=WAIT_S_MAX)] = 0
-    """How many seconds to wait for a first notice when there is none yet."""
+    """Seconds to wait for the first event (long polling)."""

@@ -38,7 +38,7 @@ class CreateFundingInstructions(Parameters):
     currency: Currency
     """Currency of the transfer: eur, gbp, jpy, mxn or usd."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     funding_type: Annotated[Literal["bank_transfer"], NotEmpty]
     """How the customer pays."""
 

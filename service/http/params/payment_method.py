@@ -67,7 +67,7 @@ class Billing(Parameters):
     address: Annotated[Address | None, Cleared] = None
     """Postal address; replaced as a whole."""
     email: Email = None
-    """Where bills are sent to."""
+    """Billing email address."""
     name: ClearableText = None
     """Full name."""
     phone: ClearableText = None
@@ -93,7 +93,7 @@ class NewCard(Unshown):
     cvc: ClearableText = None
     """The security code; not kept."""
     exp_month: Hidden | None = None
-    """The month it expires in."""
+    """Expiration month."""
     exp_year: Hidden | None = None
     """The year it expires in, of two or four digits."""
     networks: Annotated[Networks, NotEmpty] | None = None
@@ -266,7 +266,7 @@ class UsBankAccount(Unshown):
     account_type: Annotated[Literal["checking", "savings"] | None, Cleared] = None
     """What kind of account it is; a checking account unless given."""
     routing_number: Hidden | None = None
-    """What the bank is called by."""
+    """Routing number of the bank."""
 
 
 HASHES: Mapping[str, type[Parameters]] = {
@@ -307,11 +307,11 @@ class _Create(Parameters):
     allow_redisplay: Redisplay = "unspecified"
     """Whether it may be shown to the customer again."""
     billing_details: Annotated[Billing, NotEmpty] | None = None
-    """Whom and where bills go to."""
+    """Billing contact details."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     radar_options: Annotated[RadarOptions, NotEmpty] | None = None
     """What tells frauds apart; without effect here."""
 
@@ -359,9 +359,9 @@ class CardEdit(Unshown):
     """What of a card may change."""
 
     exp_month: Hidden | None = None
-    """The month it expires in."""
+    """Expiration month."""
     exp_year: Hidden | None = None
-    """The year it expires in."""
+    """Expiration year."""
     networks: Annotated[Networks, NotEmpty] | None = None
     """Which network a card of several is to be charged by."""
 
@@ -385,9 +385,9 @@ class UpdatePaymentMethod(Parameters):
     card: Annotated[CardEdit, NotEmpty] | None = None
     """What of a card may change."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     us_bank_account: Annotated[UsBankAccountEdit, NotEmpty] | None = None
     """What of a bank account in the United States may change."""
 
@@ -396,7 +396,7 @@ class RetrievePaymentMethod(Parameters):
     """Parameters of `GET /v1/payment_methods/{payment_method}` and of the same below a customer."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class AttachPaymentMethod(Parameters):
@@ -405,14 +405,14 @@ class AttachPaymentMethod(Parameters):
     customer: Annotated[Text, NotEmpty]
     """Id of the customer who is to pay with it."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DetachPaymentMethod(Parameters):
     """Parameters of `POST /v1/payment_methods/{payment_method}/detach`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListOfCustomer(Listing):
@@ -433,4 +433,4 @@ class ListPaymentMethods(ListOfCustomer):
     """Parameters of `GET /v1/payment_methods`."""
 
     customer: Annotated[Text, NotEmpty] | None = None
-    """Only those of the customer of this id."""
+    """Filter by the id of the customer."""

@@ -95,13 +95,13 @@ class CreatePromotionCode(Parameters):
     customer: Annotated[Text, NotEmpty] | None = None
     """Id of the only customer who may redeem it; everybody may unless given."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     expires_at: Integer | None = None
-    """Last moment to redeem it, in Unix seconds."""
+    """Time after which it cannot be redeemed, in Unix seconds."""
     max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
-    """How often it may be redeemed, by all customers together."""
+    """Maximum number of redemptions by all customers."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     promotion: Annotated[Promotion, NotEmpty] | None = None
     """What the code stands for."""
     restrictions: Annotated[Restrictions, NotEmpty] | None = None
@@ -136,9 +136,9 @@ class UpdatePromotionCode(Parameters):
     active: Boolean | None = None
     """Whether it may be redeemed; one that no longer can be is not made active again."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     restrictions: Annotated[ChangedRestrictions, NotEmpty] | None = None
     """What of its restrictions is to change."""
 
@@ -158,7 +158,7 @@ class RetrievePromotionCode(Parameters):
     """Parameters of `GET /v1/promotion_codes/{promotion_code}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListPromotionCodes(DatedListing):

@@ -56,9 +56,9 @@ class CreateSource(GivenByAnyName):
     """Parameters of `POST /v1/customers/{customer}/sources`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
     """Whether it is to be validated; accepted, and without effect."""
 
@@ -82,23 +82,23 @@ class UpdateSource(CardAddress):
     exp_year: Hidden | None = None
     """The year a card expires in, of two or four digits."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
 
 class RetrieveSource(Parameters):
     """Parameters of `GET /v1/customers/{customer}/sources/{id}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteSource(Parameters):
     """Parameters of `DELETE /v1/customers/{customer}/sources/{id}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class VerifySource(Parameters):
@@ -107,7 +107,7 @@ class VerifySource(Parameters):
     amounts: Annotated[tuple[Integer, ...], Field(min_length=1), Array, NotEmpty]
     """The amounts of the two deposits, in minor units."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListCards(Listing):

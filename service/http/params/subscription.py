@@ -143,7 +143,7 @@ class ReportSubscription(Parameters):
     latest_invoice: Annotated[Invoice | None, Cleared] = None
     """The latest invoice, where there is one."""
     metadata: Metadata = None
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     start_date: Time = None
     """When it first began, in Unix seconds; with its creation unless given."""
     trial_end: Time = None
@@ -168,7 +168,7 @@ class RetrieveSubscription(Parameters):
     """Parameters of `GET /v1/customers/{customer}/subscriptions/{subscription}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListSubscriptions(Listing):

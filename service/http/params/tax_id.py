@@ -48,21 +48,21 @@ class CreateTaxId(TaxId):
     """Parameters of `POST /v1/customers/{customer}/tax_ids`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class RetrieveTaxId(Parameters):
     """Parameters of `GET /v1/customers/{customer}/tax_ids/{tax_id}` and `GET /v1/tax_ids/{tax_id}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteTaxId(Parameters):
     """Parameters of `DELETE /v1/customers/{customer}/tax_ids/{tax_id}` and `DELETE /v1/tax_ids/{tax_id}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListTaxIds(Listing):

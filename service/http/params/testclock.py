@@ -20,7 +20,7 @@ class CreateTestClock(Parameters):
     customer: Annotated[Text, NotEmpty] | None = None
     """Id of an existing customer who lives on the clock's time from now on."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     name: Annotated[str | None, Field(max_length=300), Cleared] = None
     """What the clock is called."""
 
@@ -31,21 +31,21 @@ class AdvanceTestClock(Parameters):
     frozen_time: Time
     """The time to move to, in Unix seconds: later than the clock's own, by two years at most."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class RetrieveTestClock(Parameters):
     """Parameters of `GET /v1/test_helpers/test_clocks/{test_clock}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteTestClock(Parameters):
     """Parameters of `DELETE /v1/test_helpers/test_clocks/{test_clock}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListTestClocks(Listing):

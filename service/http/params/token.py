@@ -38,7 +38,7 @@ class CreateToken(Parameters):
     cvc_update: Annotated[CvcUpdate, NotEmpty] | None = None
     """A security code, sent anew; nothing of it is kept."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     person: dict[str, object] | None = None
     """Details of a person of a connected account, which there are none of here: refused."""
     pii: Annotated[Pii, NotEmpty] | None = None
@@ -76,4 +76,4 @@ class RetrieveToken(Parameters):
     """Parameters of `GET /v1/tokens/{token}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""

@@ -62,9 +62,9 @@ class _Attributes(Parameters):
     description: ClearableText = None
     """What the endpoint is for."""
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
     metadata: Metadata = None
-    """Keys and values of the caller's own; merged by key, and an empty value deletes its key."""
+    """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> EndpointPatch:
         """What was sent, as the events have it."""
@@ -101,14 +101,14 @@ class RetrieveWebhookEndpoint(Parameters):
     """Parameters of `GET /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class DeleteWebhookEndpoint(Parameters):
     """Parameters of `DELETE /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     expand: Expand = ()
-    """Paths of what the answer shows in full."""
+    """Paths of the objects to expand in the response."""
 
 
 class ListWebhookEndpoints(Listing):

@@ -26,7 +26,10 @@ URL = "/v1/customers/{customer}/balance_transactions"
     answers=KIND,
 )
 async def create(call: Call) -> Reply:
-    """Add an amount to the customer's balance."""
+    """Create a balance transaction.
+
+    The amount is added to the customer's balance; a negative amount is a credit.
+    """
     parameters = call.parse(parameters_of.CreateBalanceTransaction)
     tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], ids.new("cbtxn", os.urandom(ids.ID_BYTES))
@@ -55,7 +58,10 @@ async def create(call: Call) -> Reply:
     answers=KIND,
 )
 async def update(call: Call) -> Reply:
-    """Change what a transaction is said to be about, or its metadata; the rest of it stays as it is."""
+    """Update a balance transaction.
+
+    Only its description and its metadata can be changed.
+    """
     parameters = call.parse(parameters_of.UpdateBalanceTransaction)
     tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], call.match["transaction"]
@@ -78,7 +84,7 @@ async def update(call: Call) -> Reply:
     answers=KIND,
 )
 async def retrieve(call: Call) -> Reply:
-    """A transaction of the customer's balance."""
+    """Retrieve a balance transaction."""
     asked = call.parse(parameters_of.RetrieveBalanceTransaction).expand
     parent = await resources.of_customer(call)
     return await resources.retrieve(call, KIND, call.match["transaction"], asked, parent=parent)
@@ -93,7 +99,10 @@ async def retrieve(call: Call) -> Reply:
     answers=f"list.{KIND}",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of the transactions of the customer's balance, newest first."""
+    """List balance transactions.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListBalanceTransactions)
     parent = await resources.of_customer(call)
     url = URL.format(customer=parent)

@@ -33,7 +33,10 @@ FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
     answers=KIND,
 )
 async def retrieve(call: Call) -> Reply:
-    """The customer's cash; of who never used it, the settings it would have."""
+    """Retrieve a cash balance.
+
+    A customer that never received cash has an empty one with the default settings.
+    """
     expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
     id, caller = await resources.of_customer(call), call.caller
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
@@ -49,7 +52,7 @@ async def retrieve(call: Call) -> Reply:
     answers=KIND,
 )
 async def update(call: Call) -> Reply:
-    """Settle how the customer's cash is matched to what it owes."""
+    """Update the settings of a cash balance."""
     parameters = call.parse(parameters_of.UpdateCashBalance)
     expand.paths(call, parameters.expand, KIND)
     id = call.match["customer"]
@@ -75,7 +78,7 @@ async def update(call: Call) -> Reply:
     answers=TRANSACTION,
 )
 async def retrieve_transaction(call: Call) -> Reply:
-    """A transfer that changed the customer's cash."""
+    """Retrieve a cash balance transaction."""
     asked = call.parse(parameters_of.RetrieveCashBalanceTransaction).expand
     parent = await resources.of_customer(call)
     return await resources.retrieve(call, TRANSACTION, call.match["transaction"], asked, parent=parent)
@@ -90,7 +93,10 @@ async def retrieve_transaction(call: Call) -> Reply:
     answers=f"list.{TRANSACTION}",
 )
 async def list_transactions(call: Call) -> Reply:
-    """A page of the transfers that changed the customer's cash, newest first."""
+    """List cash balance transactions.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListCashBalanceTransactions)
     parent = await resources.of_customer(call)
     return await resources.page(call, TRANSACTION, parameters, TRANSACTIONS.format(customer=parent), parent=parent)
@@ -105,7 +111,10 @@ async def list_transactions(call: Call) -> Reply:
     answers=TRANSACTION,
 )
 async def fund(call: Call) -> Reply:
-    """Have a bank transfer arrive, in test mode."""
+    """Fund a test mode cash balance.
+
+    Simulates an incoming bank transfer.
+    """
     parameters = call.parse(parameters_of.FundCashBalance)
     tree = expand.paths(call, parameters.expand, TRANSACTION)
     if call.caller.livemode:

@@ -27,7 +27,10 @@ Answer = Callable[[], Awaitable[Reply]]
     "POST", URL, "coupons.create", permission="coupons:write", parameters=parameters_of.CreateCoupon, answers="coupon"
 )
 async def create(call: Call) -> Reply:
-    """Create a coupon, under the id the caller gave or one that is made up."""
+    """Create a coupon.
+
+    An id is generated unless the request sets one.
+    """
     parameters = call.parse(parameters_of.CreateCoupon)
     parameters.check()
     tree = expand.paths(call, parameters.expand, coupon.KIND)
@@ -50,7 +53,10 @@ async def create(call: Call) -> Reply:
     answers="coupon",
 )
 async def update(call: Call) -> Reply:
-    """Change what may be changed of a coupon: its name, its metadata, its amounts in other currencies."""
+    """Update a coupon.
+
+    Its name, its metadata and its amounts in other currencies can be changed.
+    """
     parameters = call.parse(parameters_of.UpdateCoupon)
     tree = expand.paths(call, parameters.expand, coupon.KIND)
     id = call.match["coupon"]
@@ -72,7 +78,10 @@ async def update(call: Call) -> Reply:
     answers="deleted_coupon",
 )
 async def delete(call: Call) -> Reply:
-    """Delete a coupon: nobody redeems it any more, and who has a discount of it keeps that."""
+    """Delete a coupon.
+
+    It can no longer be redeemed; discounts that customers already have are kept.
+    """
     expand.paths(call, call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
     id = call.match["coupon"]
 
@@ -96,7 +105,7 @@ async def delete(call: Call) -> Reply:
     answers="coupon",
 )
 async def retrieve(call: Call) -> Reply:
-    """A coupon."""
+    """Retrieve a coupon."""
     asked = call.parse(parameters_of.RetrieveCoupon).expand
     return await resources.retrieve(call, coupon.KIND, call.match["coupon"], asked)
 
@@ -105,7 +114,10 @@ async def retrieve(call: Call) -> Reply:
     "GET", URL, "coupons.list", permission="coupons:read", parameters=parameters_of.ListCoupons, answers="list.coupon"
 )
 async def list_all(call: Call) -> Reply:
-    """A page of coupons, newest first."""
+    """List coupons.
+
+    Newest first.
+    """
     return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
 
 

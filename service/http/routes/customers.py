@@ -120,7 +120,10 @@ async def _create_with_more(
     beside=UPDATE_WRITES_BESIDE,
 )
 async def update(call: Call) -> Reply:
-    """Change a customer."""
+    """Update a customer.
+
+    Parameters that are not sent keep their values.
+    """
     parameters = call.parse(parameters_of.UpdateCustomer)
     patch = parameters.patch()
     tree = expand.paths(call, parameters.expand, customer.KIND)
@@ -167,7 +170,11 @@ async def _update_with_more(call: Call, id: str, parameters: parameters_of.Updat
     answers="deleted_customer",
 )
 async def delete(call: Call) -> Reply:
-    """Delete a customer for good, and what it has with it."""
+    """Delete a customer.
+
+    This cannot be undone: the customer's sources, tax ids and discount are deleted too, and its payment methods are
+    detached.
+    """
     expand.paths(call, call.parse(parameters_of.DeleteCustomer).expand, customer.KIND)
     id = call.match["customer"]
 
@@ -199,7 +206,10 @@ async def end(unit: UnitOfWork, id: str, at: int, *, with_clock: bool = False) -
     answers=("customer", "deleted_customer"),
 )
 async def retrieve(call: Call) -> Reply:
-    """A customer, living or deleted."""
+    """Retrieve a customer.
+
+    Of a deleted customer only its id and `deleted` are returned.
+    """
     asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
     tree = expand.paths(call, asked, customer.KIND)
     caller, id = call.caller, call.match["customer"]
@@ -221,7 +231,10 @@ async def retrieve(call: Call) -> Reply:
     answers="list.customer",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of customers, newest first."""
+    """List customers.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListCustomers)
     page = parameters.page()
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)

@@ -30,7 +30,10 @@ KIND = "rollbook.delivery"
     answers="list.rollbook.delivery",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of deliveries, those of the newest events first."""
+    """List webhook deliveries.
+
+    Those of the newest events first.
+    """
     parameters = call.parse(parameters_of.ListDeliveries)
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, KIND, in_list=True)
@@ -43,7 +46,7 @@ async def list_all(call: Call) -> Reply:
             page,
             state=parameters.state,
             endpoint=parameters.endpoint,
-            notice=parameters.notice,
+            notice=parameters.event,
             customer=parameters.customer,
         )
     except UnknownCursor:
@@ -60,7 +63,10 @@ async def list_all(call: Call) -> Reply:
     answers="rollbook.delivery.whole",
 )
 async def retrieve(call: Call) -> Reply:
-    """A delivery, with every attempt."""
+    """Retrieve a webhook delivery.
+
+    Includes every attempt.
+    """
     call.parse(parameters_of.RetrieveDelivery)
     return Reply(200, await _whole(call, await _find(call)))
 
@@ -74,7 +80,10 @@ async def retrieve(call: Call) -> Reply:
     answers="rollbook.delivery.whole",
 )
 async def resend(call: Call) -> Reply:
-    """Send an event to an endpoint once more, whatever became of it; at once where it is pending or held."""
+    """Resend a webhook delivery.
+
+    Works in every state; a delivery that is pending or held is attempted at once.
+    """
     call.parse(parameters_of.ResendDelivery)
 
     async def act() -> Reply:
@@ -97,7 +106,10 @@ async def resend(call: Call) -> Reply:
     answers="rollbook.delivery.whole",
 )
 async def cancel(call: Call) -> Reply:
-    """Give up a delivery that is pending or held; what is on its way to the receiver at this moment may arrive."""
+    """Cancel a webhook delivery.
+
+    The delivery must be pending or held; an attempt in flight may still arrive.
+    """
     call.parse(parameters_of.CancelDelivery)
 
     async def act() -> Reply:

@@ -38,7 +38,7 @@ class NoDiscount(Missing):
     answers="discount",
 )
 async def retrieve(call: Call) -> Reply:
-    """The customer's discount."""
+    """Retrieve a customer's discount."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
     id = await resources.of_customer(call)
     body = await call.door.reader.customer(call.caller.account, call.caller.livemode, id)
@@ -58,7 +58,10 @@ async def retrieve(call: Call) -> Reply:
     answers="deleted_discount",
 )
 async def delete(call: Call) -> Reply:
-    """Take the customer's discount away; what was redeemed for it stays redeemed."""
+    """Delete a customer's discount.
+
+    The redemption of the coupon still counts.
+    """
     tree = expand.paths(call, call.parse(parameters_of.DeleteDiscount).expand, KIND)
     id = call.match["customer"]
     removed: dict[str, Any] | None = None

@@ -22,7 +22,10 @@ URL = "/v1/events"
     answers="event",
 )
 async def retrieve(call: Call) -> Reply:
-    """A notice, frozen as it was told; only its count of pending webhooks is of now."""
+    """Retrieve an event.
+
+    An event never changes, except its count of pending webhooks.
+    """
     expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = call.caller, call.match["event"]
     body = await call.door.notices.one(caller.account, caller.livemode, id)
@@ -36,7 +39,10 @@ async def retrieve(call: Call) -> Reply:
     "GET", URL, "events.list", permission="events:read", parameters=parameters_of.ListEvents, answers="list.event"
 )
 async def list_all(call: Call) -> Reply:
-    """A page of notices, newest first."""
+    """List events.
+
+    Newest first. Events are kept for 30 days.
+    """
     parameters = call.parse(parameters_of.ListEvents)
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, "event", in_list=True)

@@ -1,6 +1,6 @@
-"""`/v1/rollbook/feed`: the notices in order, to be followed from a position, a line each.
+"""`/v1/rollbook/feed`, the event feed: events in log order from a position, a line of JSON each (NDJSON), long polling.
 
-A line is `{"position": 812, "notice": {...}}`: the notice as the API shows an event, and the position to go on from
+A line is `{"position": 812, "event": {...}}`: the event as the API shows an event, and the position to go on from
 once it is dealt with. The header `Rollbook-Position` tells the position that the whole answer reaches, which may be
 beyond its last line: what lies between is for others.
 """
@@ -31,8 +31,8 @@ class NoLongerKept(HttpRefusal):
 
     def __init__(self, after: int, oldest: int) -> None:
         super().__init__(
-            f"Notices after position {after} are no longer kept. The oldest position to go on from is {oldest}; what "
-            "came before it can be read in the objects themselves.",
+            f"Events after position {after} are no longer stored. The oldest position to continue from is {oldest}; "
+            "retrieve the objects themselves for earlier changes.",
             param="after",
         )
         self.headers = {OLDEST: str(oldest)}
@@ -42,7 +42,7 @@ class NotThereYet(HttpRefusal):
     """The feed is shorter: the position is of another database, or made up."""
 
     def __init__(self, after: int, last: int) -> None:
-        super().__init__(f"There is no position {after} yet: the last one is {last}.", param="after")
+        super().__init__(f"Position {after} does not exist yet: the last one is {last}.", param="after")
 
 
 class TooManyWait(RateLimited):
@@ -97,11 +97,11 @@ class _Reading:
 
 @operation("GET", "/v1/rollbook/feed", "feed.read", permission="events:read", parameters=ReadFeed, answers="feed_line")
 async def read(call: Call) -> Reply:
-    """The next notices of the caller's account and mode.
+    """Read the event feed.
 
-    Each line is a notice and the position to go on from; the header `Rollbook-Position` tells the position that the
-    whole answer reaches. Notices are kept for 30 days: a position before them is refused, and the header
-    `Rollbook-Oldest-Position` tells the oldest to go on from.
+    Each line is an event and the position to continue from; the header `Rollbook-Position` is the position that the
+    whole response reaches. Events are kept for 30 days: an older position is refused, and the header
+    `Rollbook-Oldest-Position` is the oldest position to continue from.
     """
     parameters, caller = call.parse(ReadFeed), call.caller
     after = parameters.after
@@ -132,4 +132,4 @@ async def read(call: Call) -> Reply:
 
 def line(position: int, notice: bytes) -> bytes:
     """A notice as a line of the feed."""
-    return b'{"position": %d, "notice": %b}\n' % (position, LAYOUT.sub(b"", notice))
+    return b'{"position": %d, "event": %b}\n' % (position, LAYOUT.sub(b"", notice))

@@ -28,7 +28,9 @@ URL = "/v1/customers/{customer}/funding_instructions"
     answers=KIND,
 )
 async def create(call: Call) -> Reply:
-    """Show where a customer's bank transfers go: to an account of its own, the same each time, in test mode.
+    """Create funding instructions.
+
+    The bank account that a customer's transfers go to, in test mode; the same each time.
 
     There is one account for each currency, and of euros one for each country. No bank is behind it, so there is none in
     live mode.

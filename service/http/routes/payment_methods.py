@@ -45,7 +45,10 @@ Answer = Callable[[], Awaitable[Reply]]
     declines=True,
 )
 async def create(call: Call) -> Reply:
-    """Make a payment method, which is nobody's yet."""
+    """Create a payment method.
+
+    It is not attached to a customer.
+    """
     parameters = call.parse(parameters_of.CreatePaymentMethod)
     parameters.check()
     tree = expand.paths(call, parameters.expand, KIND)
@@ -81,7 +84,10 @@ async def create(call: Call) -> Reply:
     answers=KIND,
 )
 async def retrieve(call: Call) -> Reply:
-    """A payment method; a well-known name for tests is a fresh one each time."""
+    """Retrieve a payment method.
+
+    A well-known test id creates a new payment method each time.
+    """
     asked = call.parse(parameters_of.RetrievePaymentMethod).expand
     given = call.match["payment_method"]
     if not given.startswith((extra.CARD, extra.BANK_ACCOUNT)):
@@ -106,7 +112,10 @@ async def retrieve(call: Call) -> Reply:
     declines=True,
 )
 async def update(call: Call) -> Reply:
-    """Change what is known of one that is attached."""
+    """Update a payment method.
+
+    It must be attached to a customer.
+    """
     parameters = call.parse(parameters_of.UpdatePaymentMethod)
     tree = expand.paths(call, parameters.expand, KIND)
     id = call.match["payment_method"]
@@ -130,7 +139,7 @@ async def update(call: Call) -> Reply:
     declines=True,
 )
 async def attach(call: Call) -> Reply:
-    """Let a customer pay with it."""
+    """Attach a payment method to a customer."""
     parameters = call.parse(parameters_of.AttachPaymentMethod)
     tree = expand.paths(call, parameters.expand, KIND)
     given, owner = call.match["payment_method"], parameters.customer
@@ -155,7 +164,10 @@ async def attach(call: Call) -> Reply:
     answers=KIND,
 )
 async def detach(call: Call) -> Reply:
-    """Let nobody pay with it any more."""
+    """Detach a payment method from its customer.
+
+    It cannot be attached again.
+    """
     tree = expand.paths(call, call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
     id = call.match["payment_method"]
 
@@ -180,7 +192,10 @@ async def detach(call: Call) -> Reply:
     answers=f"list.{KIND}",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of payment methods, newest first: of a customer's, or of all."""
+    """List payment methods.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListPaymentMethods)
     owner = parameters.customer
     if owner is not None:
@@ -199,7 +214,10 @@ async def list_all(call: Call) -> Reply:
     answers=f"list.{KIND}",
 )
 async def list_of_customer(call: Call) -> Reply:
-    """A page of the payment methods attached to the customer, newest first."""
+    """List a customer's payment methods.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListOfCustomer)
     owner = await resources.of_customer(call)
     url = OF_CUSTOMER.format(customer=owner)
@@ -215,7 +233,7 @@ async def list_of_customer(call: Call) -> Reply:
     answers=KIND,
 )
 async def retrieve_of_customer(call: Call) -> Reply:
-    """A payment method attached to the customer."""
+    """Retrieve a customer's payment method."""
     asked = call.parse(parameters_of.RetrievePaymentMethod).expand
     owner = await resources.of_customer(call)
     return await resources.retrieve(call, KIND, call.match["payment_method"], asked, parent=owner)

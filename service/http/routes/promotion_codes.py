@@ -33,7 +33,10 @@ CODE_TRIES = 5
     answers="promotion_code",
 )
 async def create(call: Call) -> Reply:
-    """Create a promotion code, of the caller's own spelling or one that is made up."""
+    """Create a promotion code.
+
+    A code is generated unless the request sets one.
+    """
     parameters = call.parse(parameters_of.CreatePromotionCode)
     named = parameters.named()
     tree = expand.paths(call, parameters.expand, promotion_code.KIND)
@@ -82,7 +85,7 @@ async def create(call: Call) -> Reply:
     answers="promotion_code",
 )
 async def update(call: Call) -> Reply:
-    """Change what may be changed of a promotion code."""
+    """Update a promotion code."""
     parameters = call.parse(parameters_of.UpdatePromotionCode)
     tree = expand.paths(call, parameters.expand, promotion_code.KIND)
     id = call.match["promotion_code"]
@@ -112,7 +115,7 @@ async def update(call: Call) -> Reply:
     answers="promotion_code",
 )
 async def retrieve(call: Call) -> Reply:
-    """A promotion code."""
+    """Retrieve a promotion code."""
     asked = call.parse(parameters_of.RetrievePromotionCode).expand
     return await resources.retrieve(call, promotion_code.KIND, call.match["promotion_code"], asked)
 
@@ -126,7 +129,10 @@ async def retrieve(call: Call) -> Reply:
     answers="list.promotion_code",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of promotion codes, newest first."""
+    """List promotion codes.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListPromotionCodes)
     await resources.must_be_known(call, coupon.KIND, parameters.coupon, param="coupon", ever=True)
     spelled = parameters.code.upper() if parameters.code is not None else None

@@ -49,7 +49,10 @@ HOUR_S = 3600
     answers="rollbook.webhook_endpoint",
 )
 async def retrieve(call: Call) -> Reply:
-    """How an endpoint stands: its rules, its lane, and up to where it has everything."""
+    """Retrieve the state of a webhook endpoint.
+
+    Its delivery rules, its circuit breaker, its backlog, and the position up to which every event was delivered.
+    """
     call.parse(parameters_of.RetrieveWebhookEndpoint)
     id = call.match["webhook_endpoint"]
     await resources.find(call, endpoint.KIND, id)
@@ -65,7 +68,10 @@ async def retrieve(call: Call) -> Reply:
     answers="list.rollbook.webhook_endpoint",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of endpoints with how they stand, newest first."""
+    """List webhook endpoints with their state.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
     expand.paths(call, parameters.expand, KIND, in_list=True)
     caller, reader, page = call.caller, call.door.reader, parameters.page()
@@ -91,7 +97,10 @@ async def list_all(call: Call) -> Reply:
     answers="rollbook.webhook_endpoint",
 )
 async def set_rules(call: Call) -> Reply:
-    """Set some of the rules of what is sent to an endpoint."""
+    """Set the delivery rules of a webhook endpoint.
+
+    Rules that are not sent keep their values.
+    """
     patch = call.parse(parameters_of.SetRules).patch()
     id = call.match["webhook_endpoint"]
 
@@ -125,7 +134,10 @@ async def _status_of(call: Call, id: str) -> dict[str, Any]:
     answers="webhook_endpoint",
 )
 async def roll_secret(call: Call) -> Reply:
-    """Give an endpoint a new secret; the only answer that shows it."""
+    """Roll the signing secret of a webhook endpoint.
+
+    Only this response contains the new secret.
+    """
     parameters = call.parse(parameters_of.RollSecret)
     id, origin = call.match["webhook_endpoint"], call.begin()
     command = RollSecret(
@@ -150,7 +162,10 @@ async def roll_secret(call: Call) -> Reply:
     answers="rollbook.webhook_endpoint",
 )
 async def pause(call: Call) -> Reply:
-    """Stop sending to an endpoint; its position is kept."""
+    """Pause a webhook endpoint.
+
+    Its position is kept.
+    """
     call.parse(parameters_of.PauseWebhookEndpoint)
     command = UpdateEndpoint(id=call.match["webhook_endpoint"], patch={"disabled": True})
     return await _change(call, command, await _pending(call))
@@ -165,7 +180,10 @@ async def pause(call: Call) -> Reply:
     answers="rollbook.webhook_endpoint",
 )
 async def resume(call: Call) -> Reply:
-    """Go on sending to an endpoint, from where it was stopped unless told otherwise."""
+    """Resume a webhook endpoint.
+
+    Continues where the endpoint was stopped unless `replay` says otherwise.
+    """
     replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
     if replay is None and (await _status_of(call, call.match["webhook_endpoint"]))["missed"] == "skip":
         affected = await _pending(call)
@@ -183,7 +201,10 @@ async def resume(call: Call) -> Reply:
     answers="rollbook.webhook_endpoint",
 )
 async def recover(call: Call) -> Reply:
-    """Send an endpoint once more what it has not taken, however much that is; live events do not wait for it."""
+    """Recover the missed events of a webhook endpoint.
+
+    Events that were not delivered are sent again, behind live events.
+    """
     parameters = call.parse(parameters_of.RecoverWebhookEndpoint)
     parameters.check()
     command = RecoverEndpoint(id=call.match["webhook_endpoint"], position=parameters.position, since=parameters.since)
@@ -200,7 +221,10 @@ async def recover(call: Call) -> Reply:
     answers="rollbook.webhook_endpoint",
 )
 async def cancel_pending(call: Call) -> Reply:
-    """Give up whatever is pending for an endpoint; what is on its way to it at this moment may arrive."""
+    """Cancel the pending deliveries of a webhook endpoint.
+
+    Attempts in flight may still arrive.
+    """
     call.parse(parameters_of.CancelPending)
     return await _change(call, CancelPending(id=call.match["webhook_endpoint"]), await _pending(call))
 
@@ -214,7 +238,10 @@ async def cancel_pending(call: Call) -> Reply:
     answers="event",
 )
 async def test(call: Call) -> Reply:
-    """Send an endpoint an event that tests it, and no other; gives that event."""
+    """Send a test event to a webhook endpoint.
+
+    No other endpoint receives it. The event is returned.
+    """
     call.parse(parameters_of.TestWebhookEndpoint)
     id = call.match["webhook_endpoint"]
 

@@ -33,7 +33,10 @@ SEAL_BYTES = 16
     answers="search_result.customer",
 )
 async def search(call: Call) -> Reply:
-    """A page of the customers that a query finds, newest first."""
+    """Search customers.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.SearchCustomers)
     query = language.parse(parameters.query)
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)

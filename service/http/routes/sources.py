@@ -86,7 +86,7 @@ def _operation(
 
 @_operation("POST", "", "create", parameters=parameters_of.CreateSource, answers=TYPES)
 async def attach(call: Call, collection: str) -> Reply:
-    """Have the customer pay with a card or bank account."""
+    """Create a card or bank account."""
     parameters = call.parse(parameters_of.CreateSource)
     param, given = parameters.required()
     tree = expand.paths(call, parameters.expand, KIND)
@@ -111,7 +111,10 @@ async def attach(call: Call, collection: str) -> Reply:
     "GET", "", "list", parameters=parameters_of.ListCards, answers="list.{type}", collections=("cards", "bank_accounts")
 )
 async def list_all(call: Call, collection: str) -> Reply:
-    """A page of what the customer pays with, newest first."""
+    """List cards and bank accounts.
+
+    Newest first.
+    """
     object = COLLECTIONS[collection]
     parameters: parameters_of.ListSources | parameters_of.ListCards
     if object is None:
@@ -127,7 +130,7 @@ async def list_all(call: Call, collection: str) -> Reply:
 
 @_operation("GET", "/{id}", "retrieve", parameters=parameters_of.RetrieveSource, answers="{type}")
 async def retrieve(call: Call, collection: str) -> Reply:
-    """One card or bank account of the customer's."""
+    """Retrieve a card or bank account."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
     customer = await resources.of_customer(call)
     caller, id = call.caller, call.match["id"]
@@ -142,7 +145,7 @@ async def retrieve(call: Call, collection: str) -> Reply:
 
 @_operation("POST", "/{id}", "update", parameters=parameters_of.UpdateSource, answers="{type}")
 async def update(call: Call, collection: str) -> Reply:
-    """Change what is known of one."""
+    """Update a card or bank account."""
     parameters = call.parse(parameters_of.UpdateSource)
 
     def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
@@ -155,7 +158,7 @@ async def update(call: Call, collection: str) -> Reply:
 
 @_operation("DELETE", "/{id}", "delete", parameters=parameters_of.DeleteSource, answers="deleted_{type}")
 async def delete(call: Call, collection: str) -> Reply:
-    """Take one away from the customer."""
+    """Delete a card or bank account."""
     expand.paths(call, call.parse(parameters_of.DeleteSource).expand, KIND)
     customer, removed = call.match["customer"], b""
 
@@ -180,7 +183,11 @@ async def delete(call: Call, collection: str) -> Reply:
     collections=("sources", "bank_accounts"),
 )
 async def verify(call: Call, collection: str) -> Reply:
-    """Show by the amounts of two deposits that a bank account is the customer's; after three wrong pairs nobody can."""
+    """Verify a bank account.
+
+    The amounts of two small deposits prove that the account is the customer's. After three wrong pairs it can no longer
+    be verified.
+    """
     parameters = call.parse(parameters_of.VerifySource)
     tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], call.match["id"]

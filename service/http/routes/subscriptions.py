@@ -32,7 +32,10 @@ CLAIMED = "resource_parent"  # the constraint that an object stays with one pare
     answers="list.subscription",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of a customer's subscriptions, newest first; canceled ones only when they are asked for."""
+    """List a customer's subscriptions.
+
+    Newest first. Canceled ones are included only on request.
+    """
     parameters = call.parse(parameters_of.ListSubscriptions)
     id = await resources.of_customer(call)
     url = LIST.format(customer=id)
@@ -48,7 +51,7 @@ async def list_all(call: Call) -> Reply:
     answers="subscription",
 )
 async def retrieve(call: Call) -> Reply:
-    """One subscription of a customer, a canceled one too."""
+    """Retrieve a subscription."""
     asked = call.parse(parameters_of.RetrieveSubscription).expand
     customer = await resources.of_customer(call)
     return await resources.retrieve(call, KIND, call.match["subscription"], asked, parent=customer)
@@ -63,7 +66,10 @@ async def retrieve(call: Call) -> Reply:
     answers="subscription",
 )
 async def report(call: Call) -> Reply:
-    """Take down how a subscription stands; whatever is not said of it is as it is by default."""
+    """Report the state of a subscription.
+
+    The report replaces the previous one: parameters that are not sent take their defaults.
+    """
     attributes = call.parse(parameters_of.ReportSubscription).attributes()
     customer, id = call.match["customer"], call.match["subscription"]
 
@@ -90,7 +96,7 @@ async def report(call: Call) -> Reply:
     answers="deleted_subscription",
 )
 async def remove(call: Call) -> Reply:
-    """Forget a subscription that is no more, or never should have been reported."""
+    """Remove a reported subscription."""
     call.parse(parameters_of.RemoveSubscription)
     customer, id = call.match["customer"], call.match["subscription"]
 

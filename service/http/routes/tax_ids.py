@@ -42,7 +42,7 @@ OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
     beside=always("tax_ids:write"),
 )
 async def create_of_customer(call: Call) -> Reply:
-    """Note down a number of the customer's."""
+    """Create a customer's tax id."""
     parameters = call.parse(parameters_of.CreateTaxId)
     return await _create(call, call.match["customer"], parameters, expand.paths(call, parameters.expand, KIND))
 
@@ -57,7 +57,7 @@ async def create_of_customer(call: Call) -> Reply:
     beside=always("tax_ids:read"),
 )
 async def retrieve_of_customer(call: Call) -> Reply:
-    """A number of the customer's."""
+    """Retrieve a customer's tax id."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
     parent = await resources.of_customer(call)
     return await resources.retrieve(call, KIND, call.match["tax_id"], asked, parent=parent)
@@ -73,7 +73,10 @@ async def retrieve_of_customer(call: Call) -> Reply:
     beside=always("tax_ids:read"),
 )
 async def list_of_customer(call: Call) -> Reply:
-    """A page of the customer's numbers, newest first."""
+    """List a customer's tax ids.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListTaxIds)
     parent = await resources.of_customer(call)
     return await resources.page(call, KIND, parameters, OF_CUSTOMER.format(customer=parent), parent=parent)
@@ -89,7 +92,7 @@ async def list_of_customer(call: Call) -> Reply:
     beside=always("tax_ids:write"),
 )
 async def delete_of_customer(call: Call) -> Reply:
-    """Strike a number of the customer's out."""
+    """Delete a customer's tax id."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     return await _delete(call, call.match["customer"], call.match["tax_id"])
 
@@ -98,7 +101,10 @@ async def delete_of_customer(call: Call) -> Reply:
     "POST", URL, "tax_ids.create", permission="tax_ids:write", parameters=parameters_of.CreateOwnedTaxId, answers=KIND
 )
 async def create(call: Call) -> Reply:
-    """Note down a number of the account's own, or of a customer's."""
+    """Create a tax id.
+
+    Its owner is the account, or a customer.
+    """
     parameters = call.parse(parameters_of.CreateOwnedTaxId)
     owner = parameters.customer_id()
     tree = expand.paths(call, parameters.expand, KIND)
@@ -134,7 +140,7 @@ async def create(call: Call) -> Reply:
     answers=KIND,
 )
 async def retrieve(call: Call) -> Reply:
-    """A number, the account's own or a customer's."""
+    """Retrieve a tax id."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
     return await resources.retrieve(call, KIND, call.match["tax_id"], asked)
 
@@ -148,7 +154,10 @@ async def retrieve(call: Call) -> Reply:
     answers=f"list.{KIND}",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of the account's own numbers, or of a customer's, newest first."""
+    """List tax ids.
+
+    Those of the account, or of a customer, newest first.
+    """
     parameters = call.parse(parameters_of.ListOwnedTaxIds)
     owner = parameters.customer_id()
     if owner is not None:
@@ -167,7 +176,7 @@ async def list_all(call: Call) -> Reply:
     answers=f"deleted_{KIND}",
 )
 async def delete(call: Call) -> Reply:
-    """Strike a number out, the account's own or a customer's."""
+    """Delete a tax id."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     id = call.match["tax_id"]
     owner: str | None = orjson.loads(await resources.find(call, KIND, id))["customer"]

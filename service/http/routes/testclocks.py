@@ -35,7 +35,10 @@ KIND = testclock.KIND
     beside=MappingProxyType({"customer": ("customers:write",)}),
 )
 async def create(call: Call) -> Reply:
-    """Stop a clock at some time, for a customer that is there already or for new ones."""
+    """Create a test clock.
+
+    The clock is frozen at a time, for an existing customer or for new ones.
+    """
     _in_test_mode(call)
     parameters = call.parse(parameters_of.CreateTestClock)
     tree = expand.paths(call, parameters.expand, KIND)
@@ -71,7 +74,10 @@ async def create(call: Call) -> Reply:
     answers=KIND,
 )
 async def advance(call: Call) -> Reply:
-    """Begin to move a clock on; it is ready when all that is due until then is done."""
+    """Advance a test clock.
+
+    The clock is `ready` again once everything that is due by then is done.
+    """
     _in_test_mode(call)
     parameters = call.parse(parameters_of.AdvanceTestClock)
     tree = expand.paths(call, parameters.expand, KIND)
@@ -97,7 +103,10 @@ async def advance(call: Call) -> Reply:
     beside=always("customers:write"),
 )
 async def delete(call: Call) -> Reply:
-    """Delete a clock, and all customers that live on its time."""
+    """Delete a test clock.
+
+    Its customers are deleted with it.
+    """
     _in_test_mode(call)
     expand.paths(call, call.parse(parameters_of.DeleteTestClock).expand, KIND)
     id = call.match["test_clock"]
@@ -132,7 +141,7 @@ async def end(unit: UnitOfWork, id: str) -> None:
     answers=KIND,
 )
 async def retrieve(call: Call) -> Reply:
-    """A clock, and whether it moves."""
+    """Retrieve a test clock."""
     _in_test_mode(call)
     asked = call.parse(parameters_of.RetrieveTestClock).expand
     return await resources.retrieve(call, KIND, call.match["test_clock"], asked)
@@ -147,7 +156,10 @@ async def retrieve(call: Call) -> Reply:
     answers=f"list.{KIND}",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of clocks, newest first."""
+    """List test clocks.
+
+    Newest first.
+    """
     _in_test_mode(call)
     return await resources.page(call, KIND, call.parse(parameters_of.ListTestClocks), URL)
 

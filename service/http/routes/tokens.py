@@ -32,7 +32,10 @@ Answer = Callable[[], Awaitable[Reply]]
     declines=True,
 )
 async def create(call: Call) -> Reply:
-    """Let a token stand for a card or a bank account; of anything else nothing is kept."""
+    """Create a token.
+
+    Only the details of cards and bank accounts are stored.
+    """
     parameters = call.parse(parameters_of.CreateToken)
     kind = parameters.kind()
     tree = expand.paths(call, parameters.expand, token.KIND)
@@ -70,7 +73,10 @@ async def create(call: Call) -> Reply:
     answers="token",
 )
 async def retrieve(call: Call) -> Reply:
-    """A token; a well-known name for tests is a fresh one each time."""
+    """Retrieve a token.
+
+    A well-known test id creates a new token each time.
+    """
     asked = call.parse(parameters_of.RetrieveToken).expand
     kept = tokens.named(call, call.match["token"])
     if kept is None:

@@ -34,7 +34,10 @@ KIND = "webhook_endpoint"
     answers="webhook_endpoint",
 )
 async def create(call: Call) -> Reply:
-    """Register a URL; the only answer that shows the secret."""
+    """Create a webhook endpoint.
+
+    Only this response contains the signing secret.
+    """
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
     expand.paths(call, parameters.expand, KIND)
     caller = call.caller
@@ -68,7 +71,10 @@ async def create(call: Call) -> Reply:
     answers="webhook_endpoint",
 )
 async def update(call: Call) -> Reply:
-    """Change an endpoint; what is pending for it follows at the next attempt."""
+    """Update a webhook endpoint.
+
+    Pending deliveries use the new values from their next attempt.
+    """
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
     expand.paths(call, parameters.expand, KIND)
     if parameters.url is not None:
@@ -93,7 +99,10 @@ async def update(call: Call) -> Reply:
     answers="deleted_webhook_endpoint",
 )
 async def delete(call: Call) -> Reply:
-    """Remove an endpoint; what is pending for it is dropped."""
+    """Delete a webhook endpoint.
+
+    Its pending deliveries are dropped.
+    """
     expand.paths(call, call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
     id = call.match["webhook_endpoint"]
 
@@ -114,7 +123,10 @@ async def delete(call: Call) -> Reply:
     answers="webhook_endpoint",
 )
 async def retrieve(call: Call) -> Reply:
-    """An endpoint, without its secret."""
+    """Retrieve a webhook endpoint.
+
+    The signing secret is not included.
+    """
     expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
     caller, id = call.caller, call.match["webhook_endpoint"]
     body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
@@ -133,7 +145,10 @@ async def retrieve(call: Call) -> Reply:
     answers="list.webhook_endpoint",
 )
 async def list_all(call: Call) -> Reply:
-    """A page of endpoints, newest first."""
+    """List webhook endpoints.
+
+    Newest first.
+    """
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, KIND, in_list=True)

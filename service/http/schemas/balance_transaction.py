@@ -12,32 +12,32 @@ class BalanceTransaction(Shape):
     """An amount that was added to a customer's balance."""
 
     id: str
-    """What the transaction is called by."""
+    """Unique identifier of the transaction."""
     object: Literal["customer_balance_transaction"]
-    """Says that this is a transaction of a customer's balance."""
+    """Type of the object: a transaction of a customer's balance."""
     amount: int
-    """What was added, in minor units: negative for credit."""
+    """Amount of the transaction in minor units; a negative amount is a credit."""
     checkout_session: None
     """No checkout leads to one here."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     credit_note: None
     """There are no credit notes here."""
     currency: str
     """Currency of the amount."""
     customer: "str | Customer | DeletedCustomer"
-    """Whose balance it is of; may be expanded."""
+    """Customer that owns it. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     description: str | None
     """What the transaction is about."""
     ending_balance: int
-    """Where the balance stood after it, in minor units."""
+    """Balance after the transaction, in minor units."""
     invoice: None
     """There are no invoices here."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     type: Literal["adjustment", "initial"]
-    """What brought it about."""
+    """Type of the transaction."""

@@ -9,29 +9,29 @@ if TYPE_CHECKING:
 
 
 class CashBalanceSettings(Shape):
-    """How cash is matched to what is owed."""
+    """Settings of the reconciliation of cash."""
 
     reconciliation_mode: Literal["automatic", "manual"]
-    """By itself, or by hand."""
+    """Automatic or manual reconciliation."""
     using_merchant_default: bool
     """Whether that is as the account does, or settled for the customer."""
 
 
 class CashBalance(Shape):
-    """Money that a customer sent ahead."""
+    """Cash that a customer paid in advance."""
 
     object: Literal["cash_balance"]
-    """Says that this is a cash balance."""
+    """Type of the object: a cash balance."""
     available: dict[str, int] | None
-    """What is there, by currency, in minor units; null when there is none."""
+    """Available cash by currency, in minor units; null if there is none."""
     customer: str
-    """Whose it is."""
+    """Customer that owns it."""
     customer_account: None
     """No account represents a customer here."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     settings: CashBalanceSettings
-    """How cash is matched to what is owed."""
+    """Settings of the reconciliation of cash."""
 
 
 class EuBankTransfer(Shape):
@@ -104,24 +104,24 @@ class CashBalanceTransaction(Shape):
     """A change of a customer's cash."""
 
     id: str
-    """What the transaction is called by."""
+    """Unique identifier of the transaction."""
     object: Literal["customer_cash_balance_transaction"]
-    """Says that this is a transaction of a cash balance."""
+    """Type of the object: a transaction of a cash balance."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str
     """Currency of the amount."""
     customer: "str | Customer | DeletedCustomer"
-    """Whose cash it is; may be expanded."""
+    """Customer that owns it. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     ending_balance: int
-    """What was there after it, in minor units."""
+    """Cash balance after the transaction, in minor units."""
     funded: Funded
     """How it arrived."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     net_amount: int
-    """What was added, in minor units."""
+    """Amount of the transaction, in minor units."""
     type: Literal["funded"]
     """What happened."""

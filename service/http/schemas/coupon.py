@@ -16,50 +16,50 @@ class AmountOff(Shape):
     """What a coupon takes off in another currency."""
 
     amount_off: int
-    """Amount to take off, in the currency's smallest unit."""
+    """Amount of the discount, in minor units."""
 
 
 class Coupon(Shape):
     """A percentage or an amount off, to be redeemed by customers."""
 
     id: str
-    """What the coupon is called by."""
+    """Unique identifier of the coupon."""
     object: Literal["coupon"]
-    """Says that this is a coupon."""
+    """Type of the object: a coupon."""
     amount_off: int | None
-    """Amount to take off, in the currency's smallest unit."""
+    """Amount of the discount, in minor units."""
     applies_to: AppliesTo = ABSENT
-    """What the coupon is for; there when it was expanded and the coupon is not for everything."""
+    """What the coupon is for; present when it was expanded and the coupon is not for everything."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str | None
-    """Currency of the amount to take off."""
+    """Currency of `amount_off`."""
     currency_options: dict[str, AmountOff] = ABSENT
-    """Amounts to take off in other currencies, by currency; there when they were expanded."""
+    """Amounts to take off in other currencies, by currency; present when they were expanded."""
     duration: Literal["forever", "once", "repeating"]
     """How long a discount of this coupon lasts."""
     duration_in_months: int | None
     """How many months it lasts when it repeats."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     max_redemptions: int | None
-    """How often it may be redeemed, by all customers together."""
+    """Maximum number of redemptions by all customers."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     name: str | None
-    """What the coupon is called on invoices and receipts."""
+    """Name of the coupon on invoices and receipts."""
     percent_off: float | None
-    """Percentage to take off."""
+    """Percentage of the discount."""
     redeem_by: int | None
-    """Last moment to redeem it, in Unix seconds."""
+    """Time after which it cannot be redeemed, in Unix seconds."""
     times_redeemed: int
-    """How often it was redeemed."""
+    """Number of redemptions."""
     valid: bool
-    """Whether it may still be redeemed."""
+    """Whether it can still be redeemed."""
 
 
 class DeletedCoupon(Deleted):
-    """What is left to show of a deleted coupon."""
+    """A deleted coupon."""
 
     object: Literal["coupon"]
-    """Says that this was a coupon."""
+    """Type of the object: a coupon."""

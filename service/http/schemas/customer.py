@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class CustomField(Shape):
-    """One line for every invoice."""
+    """A custom field of invoices."""
 
     name: str
-    """What the line is about."""
+    """Name of the custom field."""
     value: str
-    """What it says."""
+    """Value of the custom field."""
 
 
 class RenderingOptions(Shape):
     """How invoices are rendered."""
 
     amount_tax_display: Literal["exclude_tax", "include_inclusive_tax"] | None
-    """How line items show their prices and amounts with respect to tax."""
+    """Whether the amounts of line items include tax."""
     template: str | None
     """Id of the template that invoices are rendered with."""
 
@@ -37,9 +37,9 @@ class InvoiceSettings(Shape):
     """Defaults for invoices."""
 
     custom_fields: list[CustomField] | None
-    """Lines for every invoice."""
+    """Custom fields of invoices."""
     default_payment_method: "str | PaymentMethod | None"
-    """The payment method that invoices are charged to unless told otherwise; may be expanded."""
+    """Default payment method for invoices. Expandable."""
     footer: str | None
     """Text at the foot of every invoice."""
     rendering_options: RenderingOptions | None
@@ -47,107 +47,107 @@ class InvoiceSettings(Shape):
 
 
 class Shipping(Shape):
-    """Where, and to whom, things are sent."""
+    """Shipping address and recipient."""
 
     address: Address
-    """Where things are sent."""
+    """Shipping address."""
     name: str
-    """Who receives them."""
+    """Name of the recipient."""
     phone: str | None
-    """Telephone number of who receives them."""
+    """Phone number of the recipient."""
 
 
 class TaxLocation(Shape):
-    """Where the customer is for tax."""
+    """Tax location of the customer."""
 
     country: str
     """Country, in two letters of ISO 3166-1."""
     source: Literal["billing_address", "ip_address", "payment_method", "shipping_destination"]
-    """What tells where that is."""
+    """Source of the location."""
     state: str | None
     """State, county, province or region."""
 
 
 class CustomerTax(Shape):
-    """What is known of the customer for tax."""
+    """Tax status of the customer."""
 
     automatic_tax: Literal["failed", "not_collecting", "supported", "unrecognized_location"]
-    """Whether tax can be reckoned where the customer is."""
+    """Status of automatic tax for the location of the customer."""
     ip_address: str | None
-    """The IP address the customer comes from."""
+    """IP address of the customer."""
     location: TaxLocation | None
-    """Where the customer is for tax; null where that is not known."""
+    """Tax location of the customer; null if unknown."""
     provider: Literal["anrok", "avalara", "sphere", "stripe"]
-    """Who reckons tax."""
+    """Tax calculation provider."""
 
 
 class Customer(Shape):
-    """Whoever buys: an attribute that was never set is null."""
+    """A customer of the account; an attribute that was never set is null."""
 
     id: str
-    """What the customer is called by."""
+    """Unique identifier of the customer."""
     object: Literal["customer"]
-    """Says that this is a customer."""
+    """Type of the object: a customer."""
     address: Address | None
     """Postal address."""
     balance: int
-    """What the customer owes, in minor units of its currency: negative for credit."""
+    """Balance of the customer in minor units of its currency; a negative balance is a credit."""
     business_name: str = ABSENT
-    """Name of the customer's business; there when it was set."""
+    """Name of the customer's business; present when it was set."""
     cash_balance: "CashBalance | None" = ABSENT
-    """The customer's cash; there when it was expanded."""
+    """The customer's cash; present when it was expanded."""
     created: int
-    """When the customer was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str | None
-    """Currency that the customer is charged in; settled by the first balance transaction or subscription."""
+    """Currency of the customer; set by the first balance transaction or subscription."""
     default_source: "str | Card | BankAccount | None"
-    """The source that is charged unless told otherwise; may be expanded."""
+    """Default card or bank account for charges. Expandable."""
     delinquent: bool
     """Whether an automatic payment of the customer's latest invoice failed."""
     description: str | None
-    """Any text, shown beside the customer to those who look after customers."""
+    """Description for internal use."""
     discount: "Discount | None"
-    """The discount that the customer has."""
+    """Active discount of the customer."""
     email: str | None
-    """Where the customer is written to."""
+    """Email address of the customer."""
     individual_name: str = ABSENT
-    """Name of the customer in person; there when it was set."""
+    """Name of the individual; present when it was set."""
     invoice_credit_balance: dict[str, int] = ABSENT
-    """What the customer has to its credit, by currency; there when it was expanded."""
+    """Credit balance for invoices, by currency; present when it was expanded."""
     invoice_prefix: str | None
-    """What the customer's invoice numbers begin with."""
+    """Prefix of the invoice numbers of the customer."""
     invoice_settings: InvoiceSettings
     """Defaults for invoices."""
     livemode: bool
-    """Whether the customer is of live mode, or of test mode."""
+    """Whether the customer exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     name: str | None
     """Full name, or name of the business."""
     next_invoice_sequence: int
     """Number of the customer's next invoice."""
     phone: str | None
-    """Telephone number."""
+    """Phone number."""
     preferred_locales: list[str]
-    """Languages the customer reads, the dearest first."""
+    """Preferred languages of the customer, in order of preference."""
     shipping: Shipping | None
-    """Where, and to whom, things are sent."""
+    """Shipping address and recipient."""
     sources: "ListOf[Source]" = ABSENT
-    """The customer's cards and bank accounts; there when they were expanded."""
+    """The customer's cards and bank accounts; present when they were expanded."""
     subscriptions: "ListOf[Subscription]" = ABSENT
-    """The customer's subscriptions that are not canceled; there when they were expanded."""
+    """The customer's subscriptions that are not canceled; present when they were expanded."""
     tax: CustomerTax = ABSENT
-    """What is known of the customer for tax; there when it was expanded."""
+    """Tax status of the customer; present when it was expanded."""
     tax_exempt: Literal["exempt", "none", "reverse"]
-    """Whether the customer is exempt from tax, or accounts for it instead of the seller."""
+    """Tax exemption status; `reverse` means that the customer accounts for the tax."""
     tax_ids: "ListOf[TaxId]" = ABSENT
-    """The customer's tax ids; there when they were expanded."""
+    """The customer's tax ids; present when they were expanded."""
     test_clock: "str | TestClock | None"
-    """The test clock on whose time the customer lives; may be expanded."""
+    """Test clock of the customer. Expandable."""
 
 
 class DeletedCustomer(Deleted):
-    """What is left to show of a deleted customer."""
+    """A deleted customer."""
 
     object: Literal["customer"]
-    """Says that this was a customer."""
+    """Type of the object: a customer."""

@@ -10,57 +10,57 @@ class DeliveryAttempt(Shape):
     """One try to deliver an event."""
 
     object: Literal["rollbook.delivery_attempt"]
-    """Says that this is an attempt."""
+    """Type of the object: an attempt."""
     answer: str
     """How the answer's body began, 4 KiB of it at most; control characters are escaped, like `\\x1b`."""
     at: int
-    """When it ended, in Unix seconds."""
+    """Time of the end of the attempt, in Unix seconds."""
     counts: bool
     """Whether it took one of the tries; false where it failed on our side."""
     delivered: bool
-    """Whether the receiver took it."""
+    """Whether the receiver accepted it."""
     duration_ms: int
-    """How long it took, in milliseconds."""
+    """Duration in milliseconds."""
     error: Fault | None
     """What went wrong where there was no answer. Of these `address_refused`, `proxy`, `resolver`, `exhausted` and
     `internal` are on our side: they take none of the tries."""
     error_code: str | None
     """The same, more exactly where more is known: `tls.expired`, `connect.refused`."""
     next_attempt: int | None
-    """When the next was to be made, in Unix seconds; null when none was."""
+    """Time of the next attempt, in Unix seconds; null if there was none."""
     number: int
-    """Which try it was, from 1."""
+    """Number of the attempt, from 1."""
     reason: str | None
-    """Why it failed, in a sentence; null where the receiver took it."""
+    """Reason of the failure, as a sentence; null if the receiver accepted it."""
     status: int | None
-    """Status of the answer, where there was one."""
+    """HTTP status of the response, if there was one."""
 
 
 class Delivery(Shape):
     """An event for one webhook endpoint."""
 
     id: str
-    """What the delivery is called by."""
+    """Unique identifier of the delivery."""
     object: Literal["rollbook.delivery"]
-    """Says that this is a delivery."""
+    """Type of the object: a delivery."""
     attempt_count: int
-    """How many tries are used up."""
+    """Number of attempts that count."""
     created: int
-    """When the event happened, in Unix seconds."""
+    """Time of the event, in Unix seconds."""
     customer: str | None
-    """Id of the customer whom it happened to; null where it happened to something else."""
+    """Id of the customer of the event; null if the event has none."""
     endpoint: str
     """Id of the webhook endpoint."""
-    livemode: bool
-    """Whether it is of live mode, or of test mode."""
-    next_attempt: int | None
-    """When it is tried next, in Unix seconds; null once it has ended, and while it waits for another to end."""
-    notice: str
+    event: str
     """Id of the event."""
+    livemode: bool
+    """Whether the object exists in live mode (true) or in test mode (false)."""
+    next_attempt: int | None
+    """Time of the next attempt, in Unix seconds; null once the delivery has ended, and while it waits for another."""
     state: Literal["canceled", "delivered", "failed", "held", "pending"]
     """How it stands; one that is `held` has used its tries up, and those after it wait until it is sent or canceled."""
     type: str
-    """What happened: `customer.created` and so on."""
+    """Type of the event, such as `customer.created`."""
 
 
 class WholeDelivery(Delivery):

@@ -14,7 +14,7 @@ class DiscountSource(Shape):
     """What a discount is of."""
 
     coupon: "str | Coupon | None"
-    """The coupon that was redeemed; may be expanded."""
+    """The coupon that was redeemed. Expandable."""
     type: Literal["coupon"]
     """What it is."""
 
@@ -23,13 +23,13 @@ class _Discount(Shape):
     """What a discount shows, there or gone."""
 
     id: str
-    """What the discount is called by."""
+    """Unique identifier of the discount."""
     object: Literal["discount"]
-    """Says that this is a discount."""
+    """Type of the object: a discount."""
     checkout_session: None
     """No checkout leads to one here."""
     customer: "str | Customer | DeletedCustomer"
-    """Who has it; may be expanded."""
+    """Who has it. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     invoice: None
@@ -37,7 +37,7 @@ class _Discount(Shape):
     invoice_item: None
     """It is the customer's, not an invoice item's."""
     promotion_code: "str | PromotionCode | None"
-    """The promotion code it was redeemed by, where it was by one; may be expanded."""
+    """The promotion code it was redeemed by, where it was by one. Expandable."""
     source: DiscountSource
     """What it is of."""
     start: int

@@ -27,29 +27,29 @@ class Event(Shape):
     """Something that happened."""
 
     id: str
-    """What the event is called by; the same each time it is told."""
+    """Unique identifier of the event; the same in every delivery of it."""
     object: Literal["event"]
-    """Says that this is an event."""
+    """Type of the object: an event."""
     api_version: str
     """Version of the API that its object is rendered in."""
     created: int
-    """When it happened, in Unix seconds."""
+    """Time of the event, in Unix seconds."""
     data: EventData
-    """What it is about."""
+    """Object of the event."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     pending_webhooks: int
-    """How many webhook endpoints have yet to take it."""
+    """Number of webhook endpoints that have not received the event."""
     request: EventRequest | None
-    """The request that brought it about; null for what the service did by itself."""
+    """Request that caused the event; null if the service itself did."""
     type: str
-    """What happened: `customer.created` and so on."""
+    """Type of the event, such as `customer.created`."""
 
 
 class FeedLine(Shape):
     """A line of the feed."""
 
     position: int
-    """Position to go on from once the notice is dealt with."""
-    notice: Event
+    """Position to continue from once the event is processed."""
+    event: Event
     """What happened."""

@@ -24,9 +24,9 @@ class FinancialAddressOwner(Shape):
 
 class _Account(Shape):
     account_holder_address: FinancialAddressOwner
-    """Address of who holds the account."""
+    """Address of the account holder."""
     account_holder_name: str
-    """Who holds the account."""
+    """Name of the account holder."""
     bank_address: FinancialAddressOwner
     """Address of the bank."""
 
@@ -151,4 +151,4 @@ class FundingInstructions(Shape):
     funding_type: Literal["bank_transfer"]
     """How the customer pays."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class BillingDetails(Shape):
-    """Whom and where bills go to."""
+    """Billing contact details."""
 
     address: Address
     """Postal address."""
     email: str | None
-    """Where bills are sent to."""
+    """Billing email address."""
     name: str | None
     """Full name."""
     phone: str | None
-    """Telephone number."""
+    """Phone number."""
     tax_id: str | None
     """Tax id of the person who pays."""
 
 
 class CardChecks(Shape):
-    """What became of checking with the issuer."""
+    """Results of the checks by the card issuer."""
 
     address_line1_check: Check | None
     """Of street and number."""
@@ -61,19 +61,19 @@ class PaymentMethodCard(Shape):
     brand: str
     """Brand of the card."""
     checks: CardChecks
-    """What became of checking with the issuer."""
+    """Results of the checks by the card issuer."""
     country: str | None
     """Country of the issuer, in two letters of ISO 3166-1."""
     display_brand: str
     """Brand to show it by."""
     exp_month: int
-    """The month it expires in."""
+    """Expiration month."""
     exp_year: int
-    """The year it expires in."""
+    """Expiration year."""
     fingerprint: str | None
     """The same for every card of the same number in the account."""
     funding: Literal["credit", "debit", "prepaid", "unknown"]
-    """What is behind it."""
+    """Funding type of the card."""
     generated_from: None
     """It was made of nothing else."""
     last4: str
@@ -115,22 +115,22 @@ class PaymentMethod(_Typed):
     """What a customer pays with."""
 
     id: str
-    """What the payment method is called by."""
+    """Unique identifier of the payment method."""
     object: Literal["payment_method"]
-    """Says that this is a payment method."""
+    """Type of the object: a payment method."""
     allow_redisplay: Literal["always", "limited", "unspecified"]
     """Whether it may be shown to the customer again."""
     billing_details: BillingDetails
-    """Whom and where bills go to."""
+    """Billing contact details."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
-    """Whose it is; null while it is nobody's. May be expanded."""
+    """Customer that it is attached to; null if none. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     type: str = Field(json_schema_extra={"enum": [*TYPES]})
     """What the customer pays with; there is a hash of the same name for what belongs to it."""

@@ -13,7 +13,7 @@ class Promotion(Shape):
     """What a code stands for."""
 
     coupon: "str | Coupon | None"
-    """The coupon; may be expanded."""
+    """The coupon. Expandable."""
     type: Literal["coupon"]
     """What it is."""
 
@@ -29,7 +29,7 @@ class Restrictions(Shape):
     """For which purchases a code may be used."""
 
     currency_options: dict[str, MinimumAmount] = ABSENT
-    """Least amounts in other currencies, by currency; there when they were expanded."""
+    """Least amounts in other currencies, by currency; present when they were expanded."""
     first_time_transaction: bool
     """Whether it is only for customers who never paid before."""
     minimum_amount: int | None
@@ -42,30 +42,30 @@ class PromotionCode(Shape):
     """What customers type to redeem a coupon."""
 
     id: str
-    """What the promotion code is called by among programs."""
+    """Unique identifier of the promotion code."""
     object: Literal["promotion_code"]
-    """Says that this is a promotion code."""
+    """Type of the object: a promotion code."""
     active: bool
     """Whether it may be redeemed."""
     code: str
     """What customers type."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
     """The only customer who may redeem it; null for everybody. May be expanded."""
     customer_account: None
     """No account represents a customer here."""
     expires_at: int | None
-    """Last moment to redeem it, in Unix seconds."""
+    """Time after which it cannot be redeemed, in Unix seconds."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     max_redemptions: int | None
-    """How often it may be redeemed, by all customers together."""
+    """Maximum number of redemptions by all customers."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     promotion: Promotion
     """What it stands for."""
     restrictions: Restrictions
     """For which purchases it may be used."""
     times_redeemed: int
-    """How often it was redeemed."""
+    """Number of redemptions."""

@@ -28,15 +28,15 @@ class ListOf(Shape, Generic[Item]):
     """A page of a list."""
 
     object: Literal["list"]
-    """Says that this is a list."""
+    """Type of the object: a list."""
     data: list[Item]
-    """What is on the page."""
+    """Objects of the page."""
     has_more: bool
-    """Whether more follows in the direction that was asked for."""
+    """Whether there are more objects after this page, in the direction of paging."""
     total_count: int = ABSENT
-    """How many objects all pages have together; there when `total_count` was expanded."""
+    """Number of objects on all pages; present when `total_count` was expanded."""
     url: str
-    """Where the list is read."""
+    """Path of the list."""
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -48,17 +48,17 @@ class SearchResultOf(Shape, Generic[Item]):
     """A page of what a search found."""
 
     object: Literal["search_result"]
-    """Says that this is what a search found."""
+    """Type of the object: a page of search results."""
     data: list[Item]
-    """What is on the page."""
+    """Objects of the page."""
     has_more: bool
-    """Whether more follows."""
+    """Whether there are more results after this page."""
     next_page: str | None
-    """What to send as `page` for the next page; null on the last."""
+    """Value of `page` for the next page; null on the last page."""
     total_count: int = ABSENT
-    """How many objects were found on all pages together; there when `total_count` was expanded."""
+    """Number of results on all pages; present when `total_count` was expanded."""
     url: str
-    """Where the search is made."""
+    """Path of the search."""
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -81,7 +81,7 @@ class Address(Shape):
     city: str | None
     """City, district, suburb, town or village."""
     country: str | None
-    """Country, as it was given; tax needs the two letters of ISO 3166-1."""
+    """Country as it was given; tax needs the two-letter code (ISO 3166-1)."""
     line1: str | None
     """Street and number, or post office box."""
     line2: str | None

@@ -23,9 +23,9 @@ class Card(Shape):
     """A card; of its number only the end is kept."""
 
     id: str
-    """What the card is called by."""
+    """Unique identifier of the card."""
     object: Literal["card"]
-    """Says that this is a card."""
+    """Type of the object: a card."""
     address_city: str | None
     """City, district, suburb, town or village of the billing address."""
     address_country: str | None
@@ -33,7 +33,7 @@ class Card(Shape):
     address_line1: str | None
     """Street and number, or post office box, of the billing address."""
     address_line1_check: Check | None
-    """What became of checking that with the issuer."""
+    """Result of the check by the card issuer."""
     address_line2: str | None
     """Flat, suite, unit or building of the billing address."""
     address_state: str | None
@@ -41,33 +41,33 @@ class Card(Shape):
     address_zip: str | None
     """ZIP or postal code of the billing address."""
     address_zip_check: Check | None
-    """What became of checking that with the issuer."""
+    """Result of the check by the card issuer."""
     brand: str
-    """Brand of the card, as people call it."""
+    """Brand of the card."""
     country: str | None
     """Country of the issuer, in two letters of ISO 3166-1."""
     customer: "str | Customer | DeletedCustomer | None" = ABSENT
-    """Whose it is; may be expanded. A card of a token is nobody's yet."""
+    """Customer that owns the card; null in a token. Expandable."""
     cvc_check: Check | None
-    """What became of checking the security code with the issuer."""
+    """Result of the CVC check by the card issuer."""
     dynamic_last4: None
     """There are no cards of wallets here."""
     exp_month: int
-    """The month it expires in."""
+    """Expiration month."""
     exp_year: int
-    """The year it expires in."""
+    """Expiration year."""
     fingerprint: str | None
     """The same for every card of the same number in the account."""
     funding: Literal["credit", "debit", "prepaid", "unknown"]
-    """What is behind it."""
+    """Funding type of the card."""
     last4: str
     """The last four digits of its number."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     name: str | None
     """Full name of the holder."""
     networks: CardNetworks = ABSENT
-    """Which network it is charged by; there in a token."""
+    """Card network of the charge; present in a token."""
     regulated_status: None
     """Not known here."""
     tokenization_method: None
@@ -78,9 +78,9 @@ class BankAccount(Shape):
     """A bank account; of its number only the end is kept."""
 
     id: str
-    """What the bank account is called by."""
+    """Unique identifier of the bank account."""
     object: Literal["bank_account"]
-    """Says that this is a bank account."""
+    """Type of the object: a bank account."""
     account_holder_name: str | None
     """Full name of the holder."""
     account_holder_type: Literal["company", "individual"] | None
@@ -94,15 +94,15 @@ class BankAccount(Shape):
     currency: str
     """Currency of the account."""
     customer: "str | Customer | DeletedCustomer | None" = ABSENT
-    """Whose it is; may be expanded. A bank account of a token is nobody's yet."""
+    """Customer that owns the bank account; null in a token. Expandable."""
     fingerprint: str | None
     """The same for every account of the same number in the account."""
     last4: str
     """The last four digits of its number."""
     metadata: dict[str, str] = ABSENT
-    """Keys and values of the caller's own; not there in a token."""
+    """Key-value pairs for your own use; absent in a token."""
     routing_number: str | None
-    """What the bank is called by."""
+    """Routing number of the bank."""
     status: Literal["errored", "new", "validated", "verification_failed", "verified"]
     """How far it is checked."""
 
@@ -115,11 +115,11 @@ class DeletedCard(Deleted):
     """What is left to show of a card that was removed."""
 
     object: Literal["card"]
-    """Says that this was a card."""
+    """Type of the object: a card."""
 
 
 class DeletedBankAccount(Deleted):
     """What is left to show of a bank account that was removed."""
 
     object: Literal["bank_account"]
-    """Says that this was a bank account."""
+    """Type of the object: a bank account."""

@@ -98,9 +98,9 @@ class Price(Shape):
     """What one unit of an item costs."""
 
     id: str
-    """What the price is called by."""
+    """Unique identifier of the price."""
     object: Literal["price"]
-    """Says that this is a price."""
+    """Type of the object: a price."""
     active: bool
     """Whether it can be subscribed to."""
     billing_scheme: Literal["per_unit"]
@@ -112,7 +112,7 @@ class Price(Shape):
     custom_unit_amount: None
     """Nobody chooses what to pay."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     lookup_key: None
     """It is found by its id."""
     metadata: dict[str, str]
@@ -141,9 +141,9 @@ class Plan(Shape):
     """The same as a price, as it was called before there were prices."""
 
     id: str
-    """What the price is called by."""
+    """Unique identifier of the price."""
     object: Literal["plan"]
-    """Says that this is a plan."""
+    """Type of the object: a plan."""
     active: bool
     """Whether it can be subscribed to."""
     amount: int | None
@@ -161,7 +161,7 @@ class Plan(Shape):
     interval_count: int
     """How many of them."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
     """Keys and values; none are reported."""
     meter: None
@@ -184,9 +184,9 @@ class SubscriptionItem(Shape):
     """One thing subscribed to."""
 
     id: str
-    """What the item is called by."""
+    """Unique identifier of the item."""
     object: Literal["subscription_item"]
-    """Says that this is an item of a subscription."""
+    """Type of the object: an item of a subscription."""
     billing_thresholds: None
     """No amount brings an invoice about."""
     created: int
@@ -217,9 +217,9 @@ class Subscription(Shape):
     """What a customer pays for again and again, as a billing service reports it."""
 
     id: str
-    """What the subscription is called by."""
+    """Unique identifier of the subscription."""
     object: Literal["subscription"]
-    """Says that this is a subscription."""
+    """Type of the object: a subscription."""
     application: None
     """It was made by the account itself."""
     application_fee_percent: None
@@ -251,15 +251,15 @@ class Subscription(Shape):
     currency: str
     """What it is paid in."""
     customer: "str | Customer | DeletedCustomer"
-    """Whose it is; may be expanded."""
+    """Customer that owns it. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     days_until_due: int | None
     """How many days the customer has to pay an invoice that was sent."""
     default_payment_method: "str | PaymentMethod | None"
-    """The payment method it is charged to, when that is not the customer's own; may be expanded."""
+    """The payment method it is charged to, when that is not the customer's own. Expandable."""
     default_source: "str | Card | BankAccount | None"
-    """The source it is charged to, when that is not the customer's own; may be expanded."""
+    """The source it is charged to, when that is not the customer's own. Expandable."""
     default_tax_rates: list[Any]
     """Tax rates of its items; none are reported."""
     description: str | None
@@ -267,7 +267,7 @@ class Subscription(Shape):
     discounts: list[Any]
     """Discounts of its own; none are reported."""
     ended_at: int | None
-    """When it ended, in Unix seconds."""
+    """Time of the end of the attempt, in Unix seconds."""
     invoice_settings: SubscriptionInvoiceSettings
     """What its invoices are like."""
     items: ListOf[SubscriptionItem]
@@ -275,11 +275,11 @@ class Subscription(Shape):
     latest_invoice: str | None
     """Id of its latest invoice."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     managed_payments: None
     """Nobody else sells in the account's place."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     next_pending_invoice_item_invoice: None
     """Not reported."""
     on_behalf_of: None
@@ -303,7 +303,7 @@ class Subscription(Shape):
     ]
     """Where it stands."""
     test_clock: "str | TestClock | None"
-    """The test clock on whose time its customer lives; may be expanded."""
+    """The test clock on whose time its customer lives. Expandable."""
     transfer_data: None
     """There are no connected accounts here."""
     trial_end: int | None
@@ -318,4 +318,4 @@ class DeletedSubscription(Deleted):
     """What is left to show of a subscription that was removed."""
 
     object: Literal["subscription"]
-    """Says that this was a subscription."""
+    """Type of the object: a subscription."""

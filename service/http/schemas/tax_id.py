@@ -12,7 +12,7 @@ class Owner(Shape):
     """Whose a tax id is."""
 
     customer: "str | Customer | DeletedCustomer" = ABSENT
-    """The customer whose it is, where it is a customer's; may be expanded."""
+    """The customer whose it is, where it is a customer's. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     type: Literal["customer", "self"]
@@ -34,21 +34,21 @@ class TaxId(Shape):
     """A number by which tax authorities know a customer or the account."""
 
     id: str
-    """What the tax id is called by."""
+    """Unique identifier of the tax id."""
     object: Literal["tax_id"]
-    """Says that this is a tax id."""
+    """Type of the object: a tax id."""
     country: str | None
     """Country the number is of, in two letters of ISO 3166-1."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
-    """Whose it is; null for the account's own. May be expanded."""
+    """Customer that owns it; null if the account does. Expandable."""
     customer_account: None
     """No account represents a customer here."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     owner: Owner
-    """Whose it is."""
+    """Customer that owns it."""
     type: str
     """What kind of number it is: `eu_vat`, `us_ein` and so on."""
     value: str
@@ -61,4 +61,4 @@ class DeletedTaxId(Deleted):
     """What is left to show of a deleted tax id."""
 
     object: Literal["tax_id"]
-    """Says that this was a tax id."""
+    """Type of the object: a tax id."""

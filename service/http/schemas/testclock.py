@@ -23,11 +23,11 @@ class TestClock(Shape):
     """A clock of test mode that stands until it is moved."""
 
     id: str
-    """What the clock is called by."""
+    """Unique identifier of the test clock."""
     object: Literal["test_helpers.test_clock"]
-    """Says that this is a test clock."""
+    """Type of the object: a test clock."""
     created: int
-    """When it was created, in Unix seconds of everybody's time."""
+    """Time of creation in Unix seconds, by the real clock."""
     deletes_after: int
     """When it is deleted by itself, in Unix seconds of everybody's time."""
     frozen_time: int
@@ -46,4 +46,4 @@ class DeletedTestClock(Deleted):
     """What is left to show of a deleted test clock."""
 
     object: Literal["test_helpers.test_clock"]
-    """Says that this was a test clock."""
+    """Type of the object: a test clock."""

@@ -10,9 +10,9 @@ class Token(Shape):
     """What stands for a card or bank account until it is attached to a customer, once."""
 
     id: str
-    """What the token is called by."""
+    """Unique identifier of the token."""
     object: Literal["token"]
-    """Says that this is a token."""
+    """Type of the object: a token."""
     bank_account: BankAccount = ABSENT
     """The bank account it stands for, where it does for one."""
     card: Card = ABSENT
@@ -20,9 +20,9 @@ class Token(Shape):
     client_ip: None
     """Addresses of callers are not kept here."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     type: Literal["bank_account", "card", "cvc_update", "pii"]
     """What it stands for."""
     used: bool

@@ -9,23 +9,23 @@ class WebhookEndpoint(Shape):
     """A URL that events are sent to."""
 
     id: str
-    """What the endpoint is called by."""
+    """Unique identifier of the endpoint."""
     object: Literal["webhook_endpoint"]
-    """Says that this is a webhook endpoint."""
+    """Type of the object: a webhook endpoint."""
     api_version: str | None
     """Version of the API that events are rendered in; null for the account's."""
     application: None
     """It was made by the account itself."""
     created: int
-    """When it was created, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     description: str | None
     """What it is for."""
     enabled_events: list[str]
     """Types of the events that are sent; `*` for all of them."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
-    """Keys and values of the caller's own."""
+    """Key-value pairs for your own use."""
     secret: str = ABSENT
     """What its webhooks are signed with; there in the answer that makes it alone."""
     status: Literal["disabled", "enabled"]
@@ -38,9 +38,9 @@ class OwnWebhookEndpoint(Shape):
     """How a webhook endpoint stands: the rules of what is sent to it, and what became of that."""
 
     id: str
-    """What the endpoint is called by."""
+    """Unique identifier of the endpoint."""
     object: Literal["rollbook.webhook_endpoint"]
-    """Says that this is how a webhook endpoint stands."""
+    """Type of the object: the state of a webhook endpoint."""
     affected: int = ABSENT
     """Number of pending deliveries or missed events that the request is about; none is counted beyond 10,000. Only in
     the answers to pause, resume, recover and cancel_pending."""
@@ -59,7 +59,7 @@ class OwnWebhookEndpoint(Shape):
     in_flight_max: int | None
     """How many attempts may be on their way at once; null for as many as the receiver proves to bear."""
     livemode: bool
-    """Whether it is of live mode, or of test mode."""
+    """Whether the object exists in live mode (true) or in test mode (false)."""
     missed: Literal["send", "skip"]
     """What becomes of events that happen while it is disabled, once it is enabled."""
     on_exhaustion: Literal["hold", "skip"]
@@ -93,4 +93,4 @@ class DeletedWebhookEndpoint(Deleted):
     """What is left to show of a deleted webhook endpoint."""
 
     object: Literal["webhook_endpoint"]
-    """Says that this was a webhook endpoint."""
+    """Type of the object: a webhook endpoint."""

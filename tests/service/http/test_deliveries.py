@@ -51,12 +51,12 @@ async def test_a_delivery_that_fails_is_looked_at_and_canceled(api: Api, receive
 
         shown = await until(tried)
     assert list(shown) == [
-        "id", "object", "attempt_count", "created", "customer", "endpoint", "livemode", "next_attempt", "notice",
+        "id", "object", "attempt_count", "created", "customer", "endpoint", "event", "livemode", "next_attempt",
         "state", "type",
     ]  # fmt: skip
     assert shown["next_attempt"] > shown["created"]
     assert (shown["customer"], shown["endpoint"], shown["type"]) == (customer, id, "customer.created")
-    assert await listed(api, f"notice={shown['notice']}") == [shown]
+    assert await listed(api, f"event={shown['event']}") == [shown]
     own = f"{PATH}/{shown['id']}"
     whole = (await api.get(own)).json
     [attempt] = whole["attempts"]
@@ -116,7 +116,7 @@ async def test_an_endpoint_is_tried_out_alone(api: Api, receiver: Receiver) -> N
     assert (event["object"], event["type"]) == ("event", "rollbook.endpoint.test")
     assert event["data"]["object"] == (await api.get(f"/v1/webhook_endpoints/{id}")).json
     assert (got.path, got.headers["webhook-id"]) == ("/a", event["id"])
-    assert (shown["notice"], shown["customer"], shown["endpoint"]) == (event["id"], None, id)
+    assert (shown["event"], shown["customer"], shown["endpoint"]) == (event["id"], None, id)
     assert (await api.get(f"/v1/events/{event['id']}")).json == {**event, "pending_webhooks": 0}
     await api.post(f"{ENDPOINTS}/{other}/pause")
     assert "is disabled" in (await api.refused("POST", f"{ENDPOINTS}/{other}/test"))[2]

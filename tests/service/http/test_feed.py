@@ -28,7 +28,7 @@ def lines(answer: Answer) -> list[Any]:
 
 
 def types(answer: Answer) -> list[str]:
-    return [line["notice"]["type"] for line in lines(answer)]
+    return [line["event"]["type"] for line in lines(answer)]
 
 
 def reached(answer: Answer) -> int:
@@ -51,7 +51,7 @@ async def test_each_line_is_a_notice_as_the_api_shows_it_with_its_position(api: 
     assert [line["position"] for line in lines(answer)] == [1, 2, 3]
     assert reached(answer) == 3
     for line in lines(answer):
-        assert line["notice"] == (await api.get(f"/v1/events/{line['notice']['id']}")).json
+        assert line["event"] == (await api.get(f"/v1/events/{line['event']['id']}")).json
 
 
 async def test_what_is_read_in_portions_is_all_there_once(api: Api) -> None:
@@ -113,7 +113,7 @@ async def test_a_request_waits_for_the_first_notice_from_whichever_process(serve
     await waiting(api, 1)
     customer = await other.customer()
     answer = await patient
-    assert [line["notice"]["data"]["object"]["id"] for line in lines(answer)] == [customer["id"]]
+    assert [line["event"]["data"]["object"]["id"] for line in lines(answer)] == [customer["id"]]
     await waiting(api, 0)
 
 
@@ -132,7 +132,7 @@ async def test_many_wait_each_for_their_own(api: Api) -> None:
     await api.post("/v1/coupons", "percent_off=10")
     assert types(await asked["coupons"]) == ["coupon.created"]
     await api.customer(key=live)
-    assert [line["notice"]["livemode"] for line in lines(await asked["live"])] == [True]
+    assert [line["event"]["livemode"] for line in lines(await asked["live"])] == [True]
     await waiting(api, 1)
     await api.customer(key=stranger)
     answer = await asked["stranger"]
@@ -163,7 +163,7 @@ async def test_a_position_whose_notices_are_gone_is_refused_and_the_oldest_told(
     await _forget(database, upto=3)
     answer = await api.get(f"{FEED}?after=2")
     assert (answer.status, answer.error["param"]) == (400, "after")
-    assert "after position 2 are no longer kept" in answer.error["message"]
+    assert "after position 2 are no longer stored" in answer.error["message"]
     oldest = answer.headers["Rollbook-Oldest-Position"]
     assert oldest == "3"
     assert [line["position"] for line in lines(await feed(api, f"after={oldest}"))] == [4, 5]
@@ -175,7 +175,7 @@ async def test_a_position_whose_notices_are_gone_is_refused_and_the_oldest_told(
 async def test_a_position_that_is_not_there_yet_is_refused(api: Api) -> None:
     await api.customer()
     _, param, message = await api.refused("GET", f"{FEED}?after=2&wait=60")
-    assert (param, message) == ("after", "There is no position 2 yet: the last one is 1.")
+    assert (param, message) == ("after", "Position 2 does not exist yet: the last one is 1.")
 
 
 async def test_a_key_needs_the_right_to_read_events(api: Api) -> None:
