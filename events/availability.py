@@ -7,10 +7,7 @@ older one is made again before its next use: none stays with a server that was d
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any
 from weakref import WeakValueDictionary
 
 import asyncpg
@@ -18,10 +15,10 @@ import structlog
 
 from events.database_url import DatabaseUrl, parse
 from events.outage import DatabaseUnavailable, Kind, failing
+from events.supervision import PAUSE_S, Pauses, stopped_within
 
 log = structlog.get_logger("events")
 
-PAUSE_S, PAUSE_S_MAX = 0.5, 15.0
 WANTED_S = 1.0  # how often it is looked at, at most, while callers wait for it
 LOOK_EVERY_S = 15.0
 LOOK_TIMEOUT_S = 2.0
@@ -54,24 +51,6 @@ FROM events.head, bytes
 """
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-
-
-class Pauses:
-    """Exponential backoff with jitter: from half a second to a quarter of a minute."""
-
-    def __init__(self, first_s: float = PAUSE_S, most_s: float = PAUSE_S_MAX) -> None:
-        self._first_s, self._most_s = first_s, most_s
-        self._next_s = first_s
-
-    def next(self) -> float:
-        """How long to pause now."""
-        pause_s = self._next_s * random.uniform(0.8, 1.0)
-        self._next_s = min(self._next_s * 2, self._most_s)
-        return pause_s
-
-    def reset(self) -> None:
-        """Begin with short pauses again."""
-        self._next_s = self._first_s
 
 
 class Availability:
@@ -192,9 +171,7 @@ class Availability:
 
     async def pause(self, stop: asyncio.Event) -> None:
         """Pause before a further try at what `lost` was called for."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pauses.next()):
-                await stop.wait()
+        await stopped_within(self._pauses.next(), stop)
 
     async def verdict(self, stop: asyncio.Event) -> bool:
         """Whether what was just reported is an outage; then it is over by now, or `stop` is set."""
@@ -281,50 +258,6 @@ class Availability:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-
-
-class Retries:
-    """How one loop of a role gets over errors of the database: said once, then waited for with growing pauses.
-
-    An outage is said by the watcher, and waited for as long as it lasts; what only this loop meets is said as
-    `name`.waits when it begins or changes, and `name`.resumed when it is over.
-    """
-
-    def __init__(self, log: Any, name: str, **fields: Any) -> None:
-        self._log = log
-        self._name = name
-        self._fields = fields
-        self._pauses = Pauses()
-        self._said: str | None = None
-
-    async def failed(self, error: Exception, stop: asyncio.Event) -> None:
-        """Wait until a further try makes sense, or `stop` is set."""
-        watcher = error.reported_to if isinstance(error, DatabaseUnavailable) else None
-        if watcher is not None and await watcher.verdict(stop):
-            self._pauses.reset()
-            return
-        text = _line(error)
-        pause_s = self._pauses.next()
-        if text != self._said:
-            self._said = text
-            self._log.warning(f"{self._name}.waits", error=text, retry_in_s=round(pause_s, 1), **self._fields)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await stop.wait()
-
-    def worked(self) -> None:
-        """It does what it should."""
-        if self._said is not None:
-            self._said = None
-            self._log.info(f"{self._name}.resumed", **self._fields)
-        self._pauses.reset()
-
-
-def _line(error: Exception) -> str:
-    if isinstance(error, DatabaseUnavailable):
-        return error.advised
-    text = str(error.args[0]) if error.args else ""
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text.strip() else type(error).__name__
 
 
 _known: "WeakValueDictionary[tuple[object, str], Availability]" = WeakValueDictionary()

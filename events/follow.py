@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from events.availability import Retries
 from events.database import as_outage, availability_of, connect
 from events.log import Log
 from events.record import Record
+from events.supervision import Retries
 
 log = structlog.get_logger("events")
 

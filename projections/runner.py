@@ -12,9 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 import structlog
 
-from events.availability import Retries
 from events.database import Pool, load_sql
-from events.errors import LogUnavailable
+from events.supervision import DATABASE_ERRORS, Retries, Waker
 
 log = structlog.get_logger("projections")
 
@@ -41,14 +40,6 @@ class Projection(Protocol):
         ...
 
 
-class Waits(Protocol):
-    """Tells that there may be something to do; a hint, never a promise."""
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when woken since the last wait, or after `timeout_s`."""
-        ...
-
-
 class Runner:
     """Has one projection follow the log."""
 
@@ -58,13 +49,13 @@ class Runner:
         self._batch = batch
         self._next = load_sql("projections", "next_events")
 
-    async def run(self, wakeup: Waits, stop: asyncio.Event) -> None:
+    async def run(self, wakeup: Waker, stop: asyncio.Event) -> None:
         """Follow until told to stop."""
         retries = Retries(log, "projection", projection=self._projection.name)
         while not stop.is_set():
             try:
                 advanced = await self.advance()
-            except (LogUnavailable, TimeoutError, asyncpg.PostgresError) as error:
+            except (*DATABASE_ERRORS, TimeoutError) as error:
                 await retries.failed(error, stop)
                 continue
             except Exception:  # ours: it stays where it is, seen by its lag, and nothing else of the process ends

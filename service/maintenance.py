@@ -9,11 +9,10 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
-from events.availability import Retries
 from events.clock import Clock
 from events.database import Pool, load_sql
-from events.errors import LogUnavailable
 from events.outage import DatabaseUnavailable, Kind
+from events.supervision import DATABASE_ERRORS, Retries, stopped_within
 
 log = structlog.get_logger("service")
 
@@ -36,18 +35,14 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
             dropped = await maintain(pool, clock)
             if dropped:
                 log.info("partitions.dropped", count=dropped)
-        except (LogUnavailable, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             await retries.failed(error, stop)
             continue
         except MaintenanceFailed as error:
             log.warning("maintenance.failed", error=str(error))
         else:
             retries.worked()
-        try:
-            async with asyncio.timeout(EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await stopped_within(EVERY_S, stop)
 
 
 async def maintain(pool: Pool, clock: Clock) -> int:

@@ -9,14 +9,13 @@ import gc
 import signal
 from contextlib import suppress
 
-import asyncpg
 import structlog
 from aiohttp import web
 
 from events.database_url import parse
-from events.errors import LogUnavailable
 from events.follow import Wakeup
 from events.outage import DatabaseUnavailable, failing
+from events.supervision import DATABASE_ERRORS
 from service import (
     data_directory,
     egress,
@@ -235,7 +234,7 @@ async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseU
                 await keys.ensure_development_key(core)
             with suppress(maintenance.MaintenanceFailed):  # of a part of it, and tried again every minute
                 await maintenance.maintain(core.pool, core.clock)
-        except (LogUnavailable, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             outage = failing(error, parse(core.dsn))
             if outage.hopeless:
                 return outage

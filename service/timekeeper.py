@@ -7,14 +7,12 @@ after a growing pause, and holds nobody else up.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
-import asyncpg
 import structlog
 
-from events.availability import Retries
 from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
+from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped
 from events.testclock import Arrive
 from events.unit_of_work import UnitOfWork
 from projections import coupons, discounts, promotion_codes, sources, tax_ids
@@ -47,18 +45,6 @@ PACE_S = 0.02  # between two looks, however often one is woken
 COUNTED_MAX = 10_000
 
 
-class Waits(Protocol):
-    """Tells that there may be something to do; a hint, never a promise."""
-
-    def poke(self) -> None:
-        """Wake whoever waits, now or next."""
-        ...
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when woken since the last wait, or after `timeout_s`."""
-        ...
-
-
 class NoHandler(Exception):
     """Work of a kind that this process does not know; a newer one may."""
 
@@ -74,7 +60,7 @@ class Timekeeper:
     def __init__(
         self,
         core: Core,
-        wakeup: Waits,
+        wakeup: Waker,
         *,
         handlers: Mapping[str, Handler] = HANDLERS,
         lease_s: float = 60.0,
@@ -98,11 +84,11 @@ class Timekeeper:
         self._stop = stop
         retries = Retries(log, "timekeeper")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._stop_waiting(stop))
+            tasks.create_task(poke_when_stopped(stop, self._wakeup))
             while not stop.is_set():
                 try:
                     pause = await self._turn(tasks)
-                except (LogUnavailable, asyncpg.PostgresError) as error:
+                except DATABASE_ERRORS as error:
                     await retries.failed(error, stop)
                     continue
                 retries.worked()
@@ -219,10 +205,6 @@ class Timekeeper:
         self._in_flight.discard(task)
         if len(self._in_flight) <= IN_FLIGHT_MAX // 2:
             self._wakeup.poke()  # there is room for more
-
-    async def _stop_waiting(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._wakeup.poke()
 
 
 async def keep(core: Core, stop: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from aiormq.abc import AbstractChannel as Probe
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed
 
+from events.supervision import stopped_within
 from webhooks.broker import broker_url
 
 log = structlog.get_logger("webhooks")
@@ -231,8 +232,5 @@ async def supervise(
             told(f"lost: {cause}")
             if lost.new(cause):
                 log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(wait_s, 1))
-            try:
-                async with asyncio.timeout(wait_s * random.uniform(0.8, 1.2)):
-                    await stop.wait()
-            except TimeoutError:
+            if not await stopped_within(wait_s * random.uniform(0.8, 1.2), stop):
                 wait_s = min(wait_s * 2, WAIT_S_MAX)

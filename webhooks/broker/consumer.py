@@ -6,13 +6,11 @@ The queue only makes fan-out prompt: what it loses, or never gets, the reconcile
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-import asyncpg
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq import spec
 
-from events.availability import Retries
-from events.errors import LogUnavailable
+from events.supervision import DATABASE_ERRORS, Retries
 from webhooks.broker import amqp
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 
@@ -96,7 +94,7 @@ class Consumer:
         while not stop.is_set():
             try:
                 await self._fan_out(sequences)
-            except (LogUnavailable, asyncpg.PostgresError) as error:
+            except DATABASE_ERRORS as error:
                 await self._retries.failed(error, stop)
             else:
                 self._retries.worked()

@@ -21,9 +21,9 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange
 
-from events.availability import Retries
 from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
 from events.follow import Wakeup
+from events.supervision import Retries, stopped_within
 from webhooks.broker import amqp
 from webhooks.broker.amqp import Flow, Topology
 from webhooks.feed import api_version
@@ -77,7 +77,7 @@ class Relay:
             except Superseded:
                 self.active = False
                 log.warning("relay.stepped_down")
-                await _sleep(STANDBY_S, stop)
+                await stopped_within(STANDBY_S, stop)
             except Exception as error:  # whatever ends its lead, it stands by again
                 self.active = False
                 await retries.failed(as_outage(error, self._dsn), stop)
@@ -92,7 +92,7 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self.state = "standing by"
                 retries.worked()
-                await _sleep(STANDBY_S, stop)
+                await stopped_within(STANDBY_S, stop)
                 if stop.is_set() or known.generation != generation:
                     return
             row = await connection.fetchrow(
@@ -320,11 +320,3 @@ async def _give_up_after(stop: asyncio.Event) -> None:
     await stop.wait()
     await asyncio.sleep(STOPPING_S)
     raise TimeoutError("what was on its way was not confirmed")
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

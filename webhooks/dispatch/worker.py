@@ -18,10 +18,10 @@ import asyncpg
 import structlog
 
 from events import trace
-from events.availability import Retries
 from events.clock import Clock, SystemClock
-from events.errors import BrokenHistory, LogUnavailable
+from events.errors import BrokenHistory
 from events.keys import MasterKeys
+from events.supervision import DATABASE_ERRORS, Retries, Waker
 from projections.notices import with_pending
 from webhooks import explanation
 from webhooks.dispatch import workable
@@ -37,7 +37,6 @@ from webhooks.outcome import Outcome
 from webhooks.post.sender import IN_FLIGHT_MAX, Sender
 from webhooks.queue import lane
 from webhooks.queue.lane import Lane
-from webhooks.queue.reconciler import Wakeup
 from webhooks.queue.retry import judge
 from webhooks.queue.turn import ROOM_MAX, Endpoint, Head, Report, Result, Turn, result
 
@@ -136,7 +135,7 @@ class Worker:
         lanes: Turns,
         sender: Sender,
         master_keys: MasterKeys,
-        wakeup: Wakeup,
+        wakeup: Waker,
         *,
         clock: Clock | None = None,
         in_flight_max: int = IN_FLIGHT_MAX,
@@ -220,7 +219,7 @@ class Worker:
         self._due.clear()
         try:
             await self._tell_of_those_set_aside()
-        except (LogUnavailable, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             await self._wait(error)
             return
         now = asyncio.get_running_loop().time()
@@ -248,7 +247,7 @@ class Worker:
             return
         try:
             claimed = await self._exchange(reports, results, Leasing(claims, room, list(full), list(crowded)))
-        except (LogUnavailable, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             self._results = results + self._results
             for report in reports:
                 if report.touched and (reported := self._held.get(report.endpoint_id)) is not None:

@@ -9,19 +9,18 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
-import asyncpg
 import structlog
 
 from events import trace
-from events.availability import Retries
 from events.clock import Clock
 from events.database import Pool, load_sql
 from events.decider import Reply
-from events.errors import LogUnavailable, Missing
+from events.errors import Missing
 from events.execute import Executor
 from events.record import Origin
+from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped
 from events.unit_of_work import UnitOfWork
 from webhooks.endpoints import failing
 from webhooks.endpoints.endpoint import DisableFailing, TellOfFailing
@@ -33,22 +32,10 @@ log = structlog.get_logger("webhooks")
 POLL_S = 30.0
 
 
-class Waits(Protocol):
-    """Tells that there may be something to do; a hint, never a promise."""
-
-    def poke(self) -> None:
-        """Wake whoever waits, now or next."""
-        ...
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when woken since the last wait, or after `timeout_s`."""
-        ...
-
-
 class FailureMonitor:
     """Looks now and then, and when `wakeup` says that an endpoint is gone."""
 
-    def __init__(self, pool: Pool, executor: Executor, clock: Clock, wakeup: Waits, *, poll_s: float = POLL_S) -> None:
+    def __init__(self, pool: Pool, executor: Executor, clock: Clock, wakeup: Waker, *, poll_s: float = POLL_S) -> None:
         self._pool = pool
         self._executor = executor
         self._clock = clock
@@ -62,11 +49,11 @@ class FailureMonitor:
         """FailureMonitor until told to stop."""
         retries = Retries(log, "failure_monitor")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._stop_waiting(stop))
+            tasks.create_task(poke_when_stopped(stop, self._wakeup))
             while not stop.is_set():
                 try:
                     await self.look()
-                except (LogUnavailable, asyncpg.PostgresError) as error:
+                except DATABASE_ERRORS as error:
                     await retries.failed(error, stop)
                     continue
                 retries.worked()
@@ -79,7 +66,7 @@ class FailureMonitor:
         for row in rows:
             try:
                 await self._see_to(row, now)
-            except (LogUnavailable, asyncpg.PostgresError):
+            except DATABASE_ERRORS:
                 raise
             except Exception:  # one endpoint's trouble is that endpoint's
                 log.exception("endpoint.not_watched", endpoint=row["id"])
@@ -135,10 +122,6 @@ class FailureMonitor:
         else:
             self.disabled += 1
             log.warning("endpoint.disabled", endpoint=id, reason=what.reason, attempts=found.attempts)
-
-    async def _stop_waiting(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._wakeup.poke()
 
 
 async def _nobody() -> Reply:

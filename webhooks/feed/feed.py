@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
-from events.availability import Retries
 from events.database import Pool, load_sql
 from events.follow import Wakeup
+from events.supervision import Retries
 from webhooks.feed import api_version
 from webhooks.feed.api_version import Told
 

@@ -8,12 +8,10 @@ import asyncio
 from datetime import timedelta
 from typing import NamedTuple
 
-import asyncpg
 import structlog
 
-from events.availability import Retries
 from events.database import Pool, load_sql
-from events.errors import LogUnavailable
+from events.supervision import DATABASE_ERRORS, Retries, stopped_within
 
 log = structlog.get_logger("webhooks")
 
@@ -66,16 +64,12 @@ class LagMonitor:
         while not stop.is_set():
             try:
                 await self.look()
-            except (LogUnavailable, asyncpg.PostgresError) as error:
+            except DATABASE_ERRORS as error:
                 self.seen = None
                 await retries.failed(error, stop)
                 continue
             retries.worked()
-            try:
-                async with asyncio.timeout(self._every_s):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await stopped_within(self._every_s, stop)
 
     async def look(self) -> Backlog:
         """Look once. Raises LogUnavailable."""

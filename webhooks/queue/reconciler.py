@@ -9,15 +9,11 @@ what came through the queue lets the floor move.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol
 
-import asyncpg
 import structlog
 
-from events.availability import Retries
-from events.errors import LogUnavailable
+from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped, stopped_within
 from webhooks.queue.fanout import FanOut
 
 log = structlog.get_logger("webhooks")
@@ -33,18 +29,6 @@ RECOVERED_MAX = 1_000  # notices gone through at a time, for each endpoint
 OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
 
 
-class Wakeup(Protocol):
-    """Tells that there may be something to do; a hint, never a promise."""
-
-    def poke(self) -> None:
-        """Wake whoever waits, now or next."""
-        ...
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when woken since the last wait, or after `timeout_s`."""
-        ...
-
-
 class Reconciler:
     """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
 
@@ -55,13 +39,13 @@ class Reconciler:
     def __init__(
         self,
         fan_out: FanOut,
-        wakeup: Wakeup,
+        wakeup: Waker,
         *,
         delay_s: float = 5.0,
         poll_s: float = POLL_S,
         batch_max: int = BATCH_MAX,
         made: Callable[[], None] | None = None,
-        marked: Wakeup | None = None,
+        marked: Waker | None = None,
     ) -> None:
         self._fan_out = fan_out
         self._wakeup = wakeup
@@ -77,11 +61,11 @@ class Reconciler:
         """Follow until told to stop. What is missing at the start is waited for."""
         retries = Retries(log, "reconciler")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._stop_waiting(stop))
+            tasks.create_task(poke_when_stopped(stop, self._wakeup, *filter(None, (self._marked,))))
             while not stop.is_set():
                 try:
                     await self._follow(stop, retries)
-                except (LogUnavailable, asyncpg.PostgresError) as error:
+                except DATABASE_ERRORS as error:
                     await retries.failed(error, stop)
             await self._fan_out.close()
 
@@ -105,8 +89,7 @@ class Reconciler:
         if self._in_order and self._marked is not None:
             await self._marked.wait(rest_s)
         elif self._delay:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), rest_s)
+            await stopped_within(rest_s, stop)
         else:
             await self._wakeup.wait(rest_s)
 
@@ -146,9 +129,3 @@ class Reconciler:
                 self._made()
             if step.passed < self._batch_max:
                 return made
-
-    async def _stop_waiting(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._wakeup.poke()
-        if self._marked is not None:
-            self._marked.poke()
