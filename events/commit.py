@@ -28,7 +28,7 @@ class ReadModels(Protocol):
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
         """The parameters from $4 on: arrays of rows that name their item by its 1-based place; of `items` each stands
-        for itself, what is beside it follows it.
+        for itself, the appends with it follow it.
         """
         ...
 
@@ -106,14 +106,14 @@ class GroupCommit:
 
 
 def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
-    """The items with what is beside each just after it; and for each of all these the 1-based place of its leader."""
+    """The items, each followed by the appends with it; and for each of all these the 1-based place of its leader."""
     single: list[Append] = []
     leaders: list[int] = []
     for item in items:
         leader = len(single) + 1
         single.append(item)
-        single.extend(item.beside)
-        leaders.extend([leader] * (1 + len(item.beside)))
+        single.extend(item.with_)
+        leaders.extend([leader] * (1 + len(item.with_)))
     return single, leaders
 
 
@@ -125,7 +125,7 @@ def _share(item: Append) -> Hashable:
 def _marks(item: Append) -> Iterable[Hashable]:
     """What two items of one batch may not share."""
     yield item.stream
-    for neighbour in item.beside:
+    for neighbour in item.with_:
         yield neighbour.stream
     if item.receipt is not None:
         yield (item.origin.account, item.origin.livemode, item.receipt.key)

@@ -1,11 +1,11 @@
-"""A kind of stream as code sees it: its pure half, what a command made of it, and how a command is answered."""
+"""A kind of stream as code sees it: its pure half, and what a command made of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from events.personal import SubjectKey
-from events.record import Origin, Receipt
+from events.record import Origin
 
 State = TypeVar("State")
 
@@ -37,48 +37,18 @@ class Change(NamedTuple, Generic[State]):
 
 
 class RowsOf(Protocol):
-    """Makes the read models' rows of a change; the log hands them on without looking inside."""
+    """Makes the read models' rows of a change; the log passes them through without looking inside."""
 
     def __call__(self, change: Change[Any]) -> Any:
         """The rows to write in the transaction that appends the change."""
         ...
 
 
-class Reply(NamedTuple):
-    """The status and body a command is answered with, and kept under its idempotency key.
-
-    `headers`, which are not kept, go with it beside or instead of those of every answer.
-    """
-
-    status: int
-    body: bytes
-    headers: Sequence[tuple[str, str]] = ()
-
-
-class KeyUse(NamedTuple):
-    """An idempotency key as a request used it."""
-
-    key: str
-    route: str
-    fingerprint: bytes
-
-    def receipt(self, request_id: str, reply: Reply) -> Receipt:
-        """What to keep of a request that was answered so."""
-        return Receipt(
-            key=self.key,
-            route=self.route,
-            fingerprint=self.fingerprint,
-            request_id=request_id,
-            status=reply.status,
-            body=reply.body,
-        )
-
-
 SNAPSHOT_EVENTS = 32  # from one snapshot of a stream to the next, at least
 
 
-class Held(NamedTuple, Generic[State]):
-    """A stream's state as last seen."""
+class CachedStream(NamedTuple, Generic[State]):
+    """A stream's state at a version, as last seen; version 0 is a stream without events."""
 
     state: State
     version: int

@@ -24,7 +24,7 @@ class MemoryLog:
 
     async def append(self, item: Append) -> int | None:
         """See Log."""
-        origin, together = item.origin, (item, *item.beside)
+        origin, together = item.origin, (item, *item.with_)
         if item.receipt and await self.receipt(origin.account, origin.livemode, item.receipt.key):
             raise AlreadyAnswered(item.receipt.key)
         for part in together:

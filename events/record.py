@@ -69,7 +69,7 @@ class Append(NamedTuple):
 
     `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts leaves its
     receipt, and holds the stream to a version above 0. `rows` are for whoever writes read models in the same
-    transaction. What is `beside` it, each on a stream of its own, stands or falls with it.
+    transaction. The appends `with_` it, each on a stream of its own, are stored with it or not at all.
     """
 
     stream: str
@@ -79,7 +79,7 @@ class Append(NamedTuple):
     wrapped_key: bytes | None = None  # with the first event of a stream
     receipt: Receipt | None = None
     rows: Any = None
-    beside: tuple["Append", ...] = ()
+    with_: tuple["Append", ...] = ()
     snapshot: Snapshot | None = None  # of the stream after these drafts
 
 

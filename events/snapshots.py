@@ -14,7 +14,7 @@ import structlog
 
 from events import chain, folding_code
 from events.codec import Codec
-from events.decider import SNAPSHOT_EVENTS, Decider, Held, State
+from events.decider import SNAPSHOT_EVENTS, CachedStream, Decider, State
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import Log
@@ -34,8 +34,8 @@ def fold(
     master_keys: MasterKeys,
     stream: str,
     loaded: Loaded,
-    start: Held[State] | None = None,
-) -> Held[State] | None:
+    start: CachedStream[State] | None = None,
+) -> CachedStream[State] | None:
     """The state that a stream's records lead to, from the beginning or from `start`; None when there is nothing.
 
     Raises BrokenHistory when a record does not decode, or the first does not follow `start`.
@@ -63,7 +63,7 @@ def fold(
         state = decider.evolve(state, codec.decode(record, key=key))
     last = loaded.records[-1]
     due = start.snapshot_due if start is not None else SNAPSHOT_EVENTS
-    return Held(state, last.version, last.hash, key, last.origin.account, last.origin.livemode, due)
+    return CachedStream(state, last.version, last.hash, key, last.origin.account, last.origin.livemode, due)
 
 
 def payload_bytes(stored: Iterable[Draft | Record]) -> int:
@@ -80,7 +80,7 @@ class Snapshots:
         self._master_keys = master_keys
         self._codecs: dict[type[Any], StateCodec[Any]] = {}
 
-    async def load(self, decider: Decider[State], stream: str) -> tuple[Held[State] | None, int]:
+    async def load(self, decider: Decider[State], stream: str) -> tuple[CachedStream[State] | None, int]:
         """The state as the log has it, None when there is no such stream; and how many bytes it was read from.
 
         Raises BrokenHistory, LogUnavailable.
@@ -99,7 +99,9 @@ class Snapshots:
         loaded = await self._log.load(stream)
         return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
 
-    def make(self, decider: Decider[State], stream: str, held: Held[State]) -> tuple[Snapshot | None, Held[State]]:
+    def make(
+        self, decider: Decider[State], stream: str, held: CachedStream[State]
+    ) -> tuple[Snapshot | None, CachedStream[State]]:
         """The snapshot to store with the events that lead to a state, if it can be made; and the state with the version
         from which the next one is due.
         """
@@ -121,17 +123,19 @@ class Snapshots:
         sealed = self._seal(head + b"\n" + body, stream, held.version, code, held.key)
         return Snapshot(code, held.version, sealed), held._replace(snapshot_due=due)
 
-    def _open(self, decider: Decider[State], stream: str, snapshot: Snapshot, wrapped: bytes | None) -> Held[State]:
+    def _open(
+        self, decider: Decider[State], stream: str, snapshot: Snapshot, wrapped: bytes | None
+    ) -> CachedStream[State]:
         key = self._master_keys.unwrap(wrapped, stream) if wrapped else None
         head, _, body = self._unseal(snapshot, stream, key).partition(b"\n")
         link, account, livemode = orjson.loads(head)
         state: State = self._codec_of(decider).decode(body)
         due = snapshot.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
-        return Held(state, snapshot.version, bytes.fromhex(link), key, account, livemode, due)
+        return CachedStream(state, snapshot.version, bytes.fromhex(link), key, account, livemode, due)
 
     def _fold(
-        self, decider: Decider[State], stream: str, loaded: Loaded, start: Held[State] | None = None
-    ) -> Held[State] | None:
+        self, decider: Decider[State], stream: str, loaded: Loaded, start: CachedStream[State] | None = None
+    ) -> CachedStream[State] | None:
         return fold(decider, self._codec, self._master_keys, stream, loaded, start)
 
     def _codec_of(self, decider: Decider[State]) -> StateCodec[State]:

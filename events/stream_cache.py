@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from events.decider import Held
+from events.decider import CachedStream
 
 STREAMS_MAX = 4096
 BYTES_MAX = 16 * 1024 * 1024
@@ -25,15 +25,17 @@ class StreamCache:
     def __init__(self, *, streams_max: int = STREAMS_MAX, bytes_max: int = BYTES_MAX) -> None:
         self._streams_max = streams_max
         self._bytes_max = bytes_max
-        self._streams: OrderedDict[str, tuple[Held[Any], int, int]] = OrderedDict()  # estimate, when to measure next
+        self._streams: OrderedDict[str, tuple[CachedStream[Any], int, int]] = (
+            OrderedDict()
+        )  # estimate, when to measure next
         self.bytes = 0
 
-    def get(self, stream: str) -> Held[Any] | None:
-        """What is held of a stream, if anything."""
+    def get(self, stream: str) -> CachedStream[Any] | None:
+        """What is cached of a stream, if anything."""
         entry = self._streams.get(stream)
         return None if entry is None else entry[0]
 
-    def put(self, stream: str, held: Held[Any], grown: int) -> None:
+    def put(self, stream: str, cached: CachedStream[Any], grown: int) -> None:
         """Keep the state of a stream, to which events of `grown` bytes led from the one that was kept, if any was."""
         entry = self._streams.get(stream)
         if entry is None:
@@ -42,9 +44,9 @@ class StreamCache:
             _, before, measure_at = entry
             size = before + grown
         if size > measure_at:
-            size = ENTRY_BYTES + measured(held.state)
+            size = ENTRY_BYTES + measured(cached.state)
             measure_at = max(MEASURED_FROM, 2 * size)
-        self._streams[stream] = (held, size, measure_at)
+        self._streams[stream] = (cached, size, measure_at)
         self._streams.move_to_end(stream)
         self.bytes += size - before
         while len(self._streams) > 1 and (self.bytes > self._bytes_max or len(self._streams) > self._streams_max):

@@ -1,149 +1,203 @@
-"""A unit of work: what one request does to several streams, stored in one commit or not at all.
+"""A unit of work: what one request does to its streams, stored in one commit or not at all.
 
-Each stream is looked at once and its commands are decided on the state the unit has reached. Whatever was looked at is
-held to be unchanged when the unit is stored, whether the unit changed it or not: a unit that read what another writer
-changes meanwhile is done again from the start.
+Each stream is loaded once and its commands are decided on the state the unit has reached. Whatever was loaded must be
+unchanged when the unit is stored, whether the unit changed it or not (optimistic concurrency, by the version that each
+stream is expected to have): a unit that read what another writer changes meanwhile is done again from the start.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from events.decider import Change, Decider, Held, Reply, State
+from events import chain
+from events.codec import Codec
+from events.decider import CachedStream, Change, Decider, RowsOf, State
+from events.keys import MasterKeys
 from events.personal import SubjectKey
 from events.record import Append, Draft, Origin, Receipt, Snapshot
+from events.snapshots import Snapshots
+from events.stream_loader import StreamLoader, absent, belongs
 
 
 @dataclass(slots=True)
-class Part:
+class Participant:
     """One stream of a unit: as it was found, and as the unit's commands leave it."""
 
     decider: Decider[Any]
     stream: str
-    held: Held[Any]
-    before: Any
+    found: CachedStream[Any]
     state: Any
-    reached: Held[Any]  # once its events are encoded
-    fresh: bool  # looked up in the log, not merely remembered
+    fresh: bool  # loaded from the log or begun, not found in the cache
+    begun: bool = False  # its id is fresh: no other writer can know it
+    other_mode: bool = False  # the account has it in the other mode
     events: list[tuple[Any, Any]] = field(default_factory=list)  # each with the state it left
-    rows: Any = None
-    drafts: tuple[Draft, ...] = ()
-    key: SubjectKey | None = None
-    wrapped_key: bytes | None = None
-    snapshot: Snapshot | None = None
+    rows: Any = None  # of the events, once they were asked for
+    reached: CachedStream[Any] | None = None  # once its events are drafted
+    grown: int = 0  # bytes of the drafted events
 
 
-class Keeper(Protocol):
-    """Who finds streams for a unit, and makes its events into what is stored."""
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """What turns events into what is appended."""
 
-    async def find(self, decider: Decider[Any], id: str, origin: Origin) -> Part:
-        """The part of a stream as it stands, or as it will begin."""
-        ...
-
-    def begin(self, decider: Decider[Any], id: str, origin: Origin) -> Part:
-        """The part of a stream that does not exist yet."""
-        ...
-
-    def rows_of(self, change: Change[Any]) -> Any:
-        """The read models' rows of a change."""
-        ...
-
-    def draft(self, part: Part, origin: Origin) -> None:
-        """Encode the events of a part."""
-        ...
+    codec: Codec
+    master_keys: MasterKeys
+    rows_of: RowsOf
+    snapshots: Snapshots
 
 
 class UnitOfWork:
     """The streams one request works on."""
 
-    def __init__(self, keeper: Keeper, origin: Origin) -> None:
+    __slots__ = ("_drafting", "_loader", "_participants", "origin")
+
+    def __init__(self, loader: StreamLoader, drafting: Drafting, origin: Origin) -> None:
         self.origin = origin
-        self._keeper = keeper
-        self._parts: dict[str, Part] = {}
+        self._loader = loader
+        self._drafting = drafting
+        self._participants: dict[str, Participant] = {}
 
     @property
-    def parts(self) -> Sequence[Part]:
-        """Every stream that was looked at, in the order in which that happened."""
-        return list(self._parts.values())
+    def participants(self) -> Iterable[Participant]:
+        """Every stream that was loaded or begun, in the order in which that happened."""
+        return self._participants.values()
 
     async def load(self, decider: Decider[State], id: str) -> State:
         """The state of an object; the initial one when this account and mode have no such object."""
         stream = decider.stream(id)
-        part = self._parts.get(stream)
-        if part is None:
-            part = self._parts[stream] = await self._keeper.find(decider, id, self.origin)
-        state: State = part.state
+        participant = self._participants.get(stream)
+        if participant is None:
+            participant = await self._find(decider, stream)
+        state: State = participant.state
         return state
 
     def begin(self, decider: Decider[State], id: str) -> State:
         """Begin an object whose id is fresh; gives the initial state."""
-        self._parts[decider.stream(id)] = self._keeper.begin(decider, id, self.origin)
-        return decider.initial
+        stream, initial = decider.stream(id), decider.initial
+        found = absent(decider, self.origin)
+        self._participants[stream] = Participant(decider, stream, found, initial, fresh=True, begun=True)
+        return initial
 
     def state(self, decider: Decider[State], id: str) -> State:
         """The state of an object that was loaded or begun, as the unit's commands have left it."""
-        state: State = self._parts[decider.stream(id)].state
+        state: State = self._participants[decider.stream(id)].state
         return state
+
+    def version(self, decider: Decider[Any], id: str) -> int:
+        """The version at which the stream of an object was found; 0 for one that was begun."""
+        return self._participants[decider.stream(id)].found.version
 
     def do(self, decider: Decider[State], id: str, command: object) -> State:
         """Carry out a command on an object that was loaded or begun; gives the state after. Raises Refusal."""
-        part = self._parts[decider.stream(id)]
-        for event in decider.decide(part.state, command):
-            part.state = decider.evolve(part.state, event)
-            part.events.append((event, part.state))
-            part.rows = None
-        state: State = part.state
+        participant = self._participants[decider.stream(id)]
+        state: State = participant.state
+        decided = decider.decide(state, command)
+        if decided:
+            for event in decided:
+                state = decider.evolve(state, event)
+                participant.events.append((event, state))
+            participant.state = state
+            participant.rows = None
         return state
+
+    def changed(self) -> bool:
+        """Whether any command made anything happen."""
+        return any(participant.events for participant in self._participants.values())
 
     def rows_of(self, decider: Decider[Any], id: str) -> Any:
         """The rows that the changes to one object bring; None when there are none."""
-        return self._rows(self._parts[decider.stream(id)])
+        return self._rows(self._participants[decider.stream(id)])
 
     def rows(self) -> Sequence[Any]:
         """The rows that all changes bring, object by object."""
-        return [self._rows(part) for part in self._parts.values() if part.events]
+        return [self._rows(participant) for participant in self._participants.values() if participant.events]
 
     def append(self, receipt: Receipt | None) -> Append | None:
         """Everything as one append; None when there is nothing to store and nothing to make sure of."""
-        appends: list[Append] = []
-        for part in self._parts.values():
-            rows = self._rows(part)
-            self._keeper.draft(part, self.origin)
-            if part.drafts or part.held.version:
-                appends.append(
-                    Append(
-                        stream=part.stream,
-                        expected=part.held.version,
-                        origin=self.origin,
-                        drafts=part.drafts,
-                        wrapped_key=part.wrapped_key if part.drafts else None,
-                        rows=rows,
-                        snapshot=part.snapshot,
-                    )
-                )
-        appends.sort(key=lambda append: not append.drafts)
-        changed = any(part.drafts for part in self._parts.values())
-        if not changed and all(part.fresh for part in self._parts.values()):
+        if len(self._participants) == 1:
+            [single] = self._participants.values()
+            if single.events:
+                return self._append(single, receipt)
+        changing: list[Append] = []
+        unchanged: list[Append] = []  # must only be as they were found
+        all_fresh = True
+        for participant in self._participants.values():
+            if participant.events:
+                changing.append(self._append(participant))
+            elif participant.found.version:
+                unchanged.append(Append(participant.stream, participant.found.version, self.origin))
+            if not participant.fresh:
+                all_fresh = False
+        if not changing and all_fresh:
             if receipt is None:
                 return None
-            return Append(stream=f"answer-{receipt.request_id}", expected=0, origin=self.origin, receipt=receipt)
-        leader, *beside = appends  # those that only must be as they were come last
-        return leader._replace(receipt=receipt, beside=tuple(beside))
+            return Append(f"answer-{receipt.request_id}", 0, self.origin, receipt=receipt)
+        leader, *others = changing + unchanged
+        return leader._replace(receipt=receipt, with_=tuple(others)) if receipt is not None or others else leader
 
-    def _rows(self, part: Part) -> Any:
-        if part.events and part.rows is None:
-            part.rows = self._keeper.rows_of(
+    async def _find(self, decider: Decider[Any], stream: str) -> Participant:
+        origin = self.origin
+        found = self._loader.cached(stream)
+        fresh = found is None
+        if found is None:
+            found = await self._loader.load(decider, stream, origin)
+        other_mode = False
+        if not belongs(found, origin):
+            other_mode = found.account == origin.account
+            found = absent(decider, origin)
+        participant = Participant(decider, stream, found, found.state, fresh, other_mode=other_mode)
+        return self._participants.setdefault(stream, participant)  # several tasks of one unit may load it at once
+
+    def _append(self, participant: Participant, receipt: Receipt | None = None) -> Append:
+        """The events of one stream: encoded, sealed, linked into its chain, with their rows."""
+        origin, found, stream = self.origin, participant.found, participant.stream
+        version, link, key, wrapped = found.version, found.hash, found.key, None
+        if version == 0:
+            key, wrapped = self._drafting.master_keys.mint(stream)
+        drafts: list[Draft] = []
+        for event, _ in participant.events:
+            version += 1
+            draft = self._draft(event, stream, version, link, key)
+            link = draft.hash
+            participant.grown += len(draft.payload)
+            drafts.append(draft)
+        reached = CachedStream(
+            participant.state, version, link, key, origin.account, origin.livemode, found.snapshot_due
+        )
+        snapshot: Snapshot | None = None
+        if version >= found.snapshot_due:
+            snapshot, reached = self._drafting.snapshots.make(participant.decider, stream, reached)
+        participant.reached = reached
+        return Append(
+            stream, found.version, origin, tuple(drafts), wrapped, receipt, self._rows(participant), snapshot=snapshot
+        )
+
+    def _draft(self, event: Any, stream: str, version: int, previous: bytes, key: SubjectKey | None) -> Draft:
+        codec = self._drafting.codec
+        event_type = codec.type_of(event)
+        payload = codec.encode(event, key=key, stream=stream, version=version)
+        link = chain.link(
+            previous,
+            stream=stream,
+            version=version,
+            type=event_type.name,
+            schema_version=event_type.schema_version,
+            payload=payload,
+            origin=self.origin,
+        )
+        return Draft(event_type.name, event_type.schema_version, version, payload, link)
+
+    def _rows(self, participant: Participant) -> Any:
+        if participant.rows is None and participant.events:
+            participant.rows = self._drafting.rows_of(
                 Change(
-                    kind=part.decider.kind,
-                    stream=part.stream,
-                    before=part.before,
-                    after=part.state,
-                    version=part.held.version + len(part.events),
-                    steps=part.events,
+                    kind=participant.decider.kind,
+                    stream=participant.stream,
+                    before=participant.found.state,
+                    after=participant.state,
+                    version=participant.found.version + len(participant.events),
+                    steps=participant.events,
                     origin=self.origin,
                 )
             )
-        return part.rows
-
-
-Act = Callable[[UnitOfWork], Awaitable[Callable[[], Awaitable[Reply]]]]
+        return participant.rows

@@ -115,12 +115,12 @@ class InlineReadModels:
         resources: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
         due: list[tuple[Any, ...]] = []
-        told: list[tuple[Any, ...]] = []  # of one leader and what is beside it
+        told: list[tuple[Any, ...]] = []  # of one leader and the appends with it
         neighbours = 0
         for place, item in enumerate(items, 1):
             if neighbours == 0:
                 notices.extend(_in_order(told))
-                told, neighbours = [], len(item.beside)
+                told, neighbours = [], len(item.with_)
             else:
                 neighbours -= 1
             rows: Rows = item.rows or NO_ROWS

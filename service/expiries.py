@@ -68,7 +68,7 @@ async def _close(core: Core, due: Due, code: str) -> None:
             closed = UpdatePromotionCode(id=code, at=due.due_at, coupon=coupon, patch={"active": False})
             unit.do(PROMOTION_CODE, code, closed)
 
-    await system.carry_out(core, due, act, alone=(PROMOTION_CODE.stream(code),))
+    await system.carry_out(core, due, act, serialized_on=(PROMOTION_CODE.stream(code),))
 
 
 async def _tell(core: Core, due: Due, decider: Decider[Any], command: object) -> None:
@@ -76,4 +76,4 @@ async def _tell(core: Core, due: Due, decider: Decider[Any], command: object) ->
         await unit.load(decider, due.id)
         unit.do(decider, due.id, command)
 
-    await system.carry_out(core, due, act, alone=(decider.stream(due.id),))
+    await system.carry_out(core, due, act, serialized_on=(decider.stream(due.id),))

@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from events import ids
 from events.api_key import IssueKey, Power, RevokeKey
-from events.decider import Reply
 from events.errors import ConstraintBroken, Refusal
 from events.record import Origin
+from events.unit_of_work import UnitOfWork
 from projections.api_keys import API_KEY
 from service.wiring import Core
 from webhooks.broker.subscriber import ACCOUNT
@@ -34,7 +34,6 @@ RIGHTS = tuple(
     )
     for may in ("read", "write")
 )
-DONE = Reply(status=200, body=b"")
 
 
 def new_account() -> str:
@@ -72,7 +71,12 @@ async def issue(
         shown=f"{prefix}_…{key[-4:]}",
     )
     origin = Origin(account=account, livemode=livemode, at=at, actor="system")
-    await core.executor.create(API_KEY, id, command, origin, reply=lambda state, rows: DONE)
+
+    async def act(unit: UnitOfWork) -> None:
+        unit.begin(API_KEY, id)
+        unit.do(API_KEY, id, command)
+
+    await core.executor.transact(act, origin)
     return id, key
 
 
@@ -82,7 +86,12 @@ async def revoke(core: Core, id: str) -> None:
     account = records[0].origin.account if records else ""
     livemode = records[0].origin.livemode if records else False
     origin = Origin(account=account, livemode=livemode, at=core.clock.now(), actor="system")
-    await core.executor.update(API_KEY, id, RevokeKey(id=id), origin, reply=lambda state, rows: DONE)
+
+    async def act(unit: UnitOfWork) -> None:
+        await unit.load(API_KEY, id)
+        unit.do(API_KEY, id, RevokeKey(id=id))
+
+    await core.executor.transact(act, origin, serialized_on=(API_KEY.stream(id),))
 
 
 async def ensure_development_key(core: Core) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -10,7 +9,6 @@ import typer
 from pydantic_core import PydanticCustomError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
@@ -22,7 +20,6 @@ from webhooks.broker import amqp, replay, subscribers
 from webhooks.broker.subscriber import AddSubscriber, Command, Mode, RemoveSubscriber, Subscriber
 from webhooks.broker.subscribers import SUBSCRIBER
 
-DONE = Reply(status=200, body=b"")
 SNIPPET = """\
 import asyncio, json, os
 import aio_pika
@@ -134,18 +131,12 @@ async def replay_to(core: Core, out: Output, name: str, start: str) -> None:
 
 async def _carry_out(core: Core, name: str, command: Command) -> Subscriber:
     """The subscriber after a command."""
-    after: list[Subscriber] = []
 
-    async def answer() -> Reply:
-        return DONE
-
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Subscriber:
         await unit.load(SUBSCRIBER, name)
-        after[:] = [unit.do(SUBSCRIBER, name, command)]
-        return answer
+        return unit.do(SUBSCRIBER, name, command)
 
-    await core.executor.transact(act, _origin(core), alone=(SUBSCRIBER.stream(name),))
-    return after[0]
+    return await core.executor.transact(act, _origin(core), serialized_on=(SUBSCRIBER.stream(name),))
 
 
 async def _state(core: Core, name: str) -> Subscriber:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 
 from events import trace
-from events.decider import Reply
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
@@ -12,18 +11,13 @@ from service.wiring import Core
 
 
 async def carry_out(
-    core: Core, due: Due, act: Callable[[UnitOfWork], Awaitable[None]], *, alone: Iterable[str] = ()
+    core: Core, due: Due, act: Callable[[UnitOfWork], Awaitable[None]], *, serialized_on: Iterable[str] = ()
 ) -> None:
     """Do in one commit whatever `act` does to the unit of work it is handed; again when another writer was first.
 
-    `alone` names the streams, as in Executor.transact. Raises Missing, Refusal; LogUnavailable.
+    `serialized_on` names streams, as in Executor.transact. Raises Missing, Refusal; LogUnavailable.
     """
-
-    async def work(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
-        await act(unit)
-        return _nobody
-
-    await core.executor.transact(work, origin(core, due), alone=alone)
+    await core.executor.transact(act, origin(core, due), serialized_on=serialized_on)
 
 
 def origin(core: Core, due: Due) -> Origin:
@@ -35,8 +29,3 @@ def origin(core: Core, due: Due) -> Origin:
         actor="system",
         traceparent=trace.begin(os.urandom(trace.RANDOM_BYTES)),
     )
-
-
-async def _nobody() -> Reply:
-    """The answer, for nobody to read."""
-    return Reply(status=200, body=b"")

@@ -14,4 +14,4 @@ async def end_old(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await testclocks.end(unit, due.id)
 
-    await system.carry_out(core, due, act, alone=(TEST_CLOCK.stream(due.id),))
+    await system.carry_out(core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))

@@ -169,7 +169,7 @@ class Timekeeper:
             await unit.load(TEST_CLOCK, due.id)
             unit.do(TEST_CLOCK, due.id, Arrive(id=due.id, frozen_time=target))
 
-        await system.carry_out(self._core, due, act, alone=(TEST_CLOCK.stream(due.id),))
+        await system.carry_out(self._core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
         self.executed += 1
         log.info("due.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
 

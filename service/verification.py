@@ -53,4 +53,4 @@ async def verify(core: Core, due: Due) -> None:
         found = outcome(tax_id.value, livemode=due.livemode)
         unit.do(CUSTOMER, due.id, VerifyTaxId(id=tax_id.id, **found._asdict()))
 
-    await system.carry_out(core, due, act, alone=(CUSTOMER.stream(due.id),))
+    await system.carry_out(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))

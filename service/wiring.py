@@ -13,9 +13,9 @@ from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
 from events.database import Pool, create_pool
-from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
+from events.transact import Executor
 from projections import api_keys, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection

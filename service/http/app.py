@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
-from events.decider import Reply
 from service.http import cors, docs
 from service.http.docs import landing
 from service.http.operation import Operation
 from service.http.pipeline import Call, Door, Route
+from service.http.reply import Reply
 from service.http.routes import (
     balance_transactions,
     cash_balances,

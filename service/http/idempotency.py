@@ -5,11 +5,34 @@ process is found there too: the second to commit is told so and replays the firs
 """
 
 import asyncio
+from typing import NamedTuple
 
 from events.errors import Refusal
+from events.record import Receipt
 from service.http.masking import holds_card_number
+from service.http.reply import Reply
 
 KEY_CHARACTERS_MAX = 255
+
+
+class KeyUse(NamedTuple):
+    """An idempotency key as a request used it."""
+
+    key: str
+    route: str  # method and path
+    fingerprint: bytes
+    request_id: str
+
+    def receipt(self, reply: Reply) -> Receipt:
+        """What to keep of the request that was answered so."""
+        return Receipt(
+            key=self.key,
+            route=self.route,
+            fingerprint=self.fingerprint,
+            request_id=self.request_id,
+            status=reply.status,
+            body=reply.body,
+        )
 
 
 class Running:

@@ -8,7 +8,7 @@ act. Every answer carries a Request-Id.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -20,12 +20,12 @@ from pydantic import BaseModel
 
 from events import ids, trace
 from events.clock import Clock
-from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
-from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Origin, Receipt
+from events.transact import Executor
+from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
 from projections.read import KeyHolder, Reader
 from projections.search.find import Finder
@@ -43,11 +43,12 @@ from service.http import (
 )
 from service.http.auth import Authenticator
 from service.http.form import FormValue
-from service.http.idempotency import Running, check_key
+from service.http.idempotency import KeyUse, Running, check_key
 from service.http.limits.admission import Admission, Ticket
 from service.http.limits.shed import Shed, TimedOut
 from service.http.masking import masked
 from service.http.permissions import ALWAYS, NOTHING, Beside
+from service.http.reply import Reply
 from service.metrics import Metrics
 from webhooks.endpoints.status import Statuses
 from webhooks.feed.feed import Feed
@@ -126,6 +127,22 @@ class Call:
             idempotency_key=self.idempotency_key,
             correlation_id=self.request_id,
             traceparent=self.traceparent,
+        )
+
+    async def transact(
+        self,
+        act: Callable[[UnitOfWork], Awaitable[Reply]],
+        origin: Origin | None = None,
+        *,
+        serialized_on: Iterable[str] = (),
+    ) -> Reply:
+        """Act in one commit, with what the idempotency key keeps; see Executor.transact."""
+        use = self.key_use
+        return await self.door.executor.transact(
+            act,
+            origin if origin is not None else self.begin(),
+            serialized_on=serialized_on,
+            record=use.receipt if use is not None else None,
         )
 
 
@@ -279,6 +296,7 @@ class Door:
                 key=key,
                 route=masked(f"{call.method} {call.path}"),
                 fingerprint=fingerprint.of(self.master_keys, call.method, call.path, call.raw, version, account),
+                request_id=request_id,
             )
             running = (caller.account, caller.livemode, key)
             first = await self._is_first(call, running)
@@ -326,7 +344,7 @@ class Door:
                 if not isinstance(error, Refusal):
                     self._report(error, use.route, call.request_id)
                 reply = refusals.reply(error, call.request_id, call.caller.livemode)
-                await self.executor.keep_refusal(call.begin(), use.receipt(call.request_id, reply))
+                await self.executor.keep_refusal(call.begin(), use.receipt(reply))
                 headers.update(refusals.headers(error))
                 return reply
         except AlreadyAnswered:

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from events.decider import Reply
 from events.errors import Declined, LockTimeout, LogUnavailable, Missing, Refusal
 from service.http.masking import quoted
+from service.http.reply import Reply
 
 MESSAGE_CHARACTERS_MAX = 4000
 PARAM_CHARACTERS_MAX = 200

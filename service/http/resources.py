@@ -7,9 +7,10 @@ import orjson
 
 from events import customer, payment_method
 from events.customer import Customer
-from events.decider import Reply
+from events.decider import Decider, State
 from events.errors import Missing, Refusal
-from events.execute import other_mode_hint
+from events.record import Origin
+from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import api_version, customers
 from projections.customers import CUSTOMER
@@ -18,6 +19,7 @@ from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 
 def words(kind: str) -> str:
@@ -108,16 +110,33 @@ async def change_customer(
     act: Callable[[UnitOfWork, Customer], Awaitable[None]],
     answer: Callable[[UnitOfWork], Awaitable[Reply]],
     *,
-    alone: Sequence[str] = (),
+    serialized_on: Sequence[str] = (),
 ) -> Reply:
     """Do something to a living customer and whatever else `act` loads, in one commit."""
 
-    async def work(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def work(unit: UnitOfWork) -> Reply:
         await act(unit, await load_customer(unit, id))
-        return lambda: answer(unit)
+        return await answer(unit)
 
-    streams = (CUSTOMER.stream(id), *alone)
-    return await call.door.executor.transact(work, call.begin(), alone=streams, key_use=call.key_use)
+    streams = (CUSTOMER.stream(id), *serialized_on)
+    return await call.transact(work, serialized_on=streams)
+
+
+async def change(
+    call: Call,
+    decider: Decider[State],
+    id: str,
+    command: object,
+    answer: Callable[[UnitOfWork, State], Reply],
+    origin: Origin | None = None,
+) -> Reply:
+    """Carry out one command on one object; `answer` is given the state that it left. Raises Refusal."""
+
+    async def act(unit: UnitOfWork) -> Reply:
+        await unit.load(decider, id)
+        return answer(unit, unit.do(decider, id, command))
+
+    return await call.transact(act, origin, serialized_on=(decider.stream(id),))
 
 
 async def object_reply(call: Call, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
@@ -137,7 +156,8 @@ async def customer_reply(call: Call, unit: UnitOfWork, id: str, tree: Tree) -> R
 
 async def _answer(call: Call, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
     """An object as it was asked for; in full, for it may be kept under an idempotency key."""
-    [body] = await expander(call, unit).expanded([body], kind, tree)
+    if tree:
+        [body] = await expander(call, unit).expanded([body], kind, tree)
     if api_version.differs(call.version):
         body = await api_version_rendering.rendered(body, call.version, call.door.reader, call.caller, unit.rows())
     return Reply(200, body)

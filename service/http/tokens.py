@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from events import token
 from events.card import BankAccount, Card
 from events.errors import Refusal
-from events.execute import other_mode_hint
 from events.token import UseToken
+from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections.tokens import TOKEN
 from service.http import cards

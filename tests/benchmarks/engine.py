@@ -18,14 +18,16 @@ import uvloop
 
 from events import chain, ids
 from events.commit import GroupCommit
-from events.customer import CreateCustomer, Customer
-from events.decider import KeyUse, Reply
-from events.execute import Executor
+from events.customer import CreateCustomer
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Append, Loaded, Origin, Receipt, Record
+from events.transact import Executor
+from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER, CustomerProjection
 from projections.rows import InlineReadModels, Rows, RowsOfKinds
+from service.http.idempotency import KeyUse
+from service.http.reply import Reply
 from service.settings import Settings
 from service.wiring import codec
 
@@ -143,12 +145,18 @@ async def _create_in_turn(executor: Executor, turns: Iterator[int]) -> None:
             idempotency_key=request_id,
             correlation_id=request_id,
         )
-        use = KeyUse(key=request_id, route="POST /v1/customers", fingerprint=FINGERPRINT)
-        await executor.create(CUSTOMER, id, command, origin, reply=_reply, key_use=use)
+        use = KeyUse(key=request_id, route="POST /v1/customers", fingerprint=FINGERPRINT, request_id=request_id)
+        await executor.transact(_creating(command), origin, record=use.receipt)
 
 
-def _reply(state: Customer, rows: Rows) -> Reply:
-    return Reply(status=200, body=rows.customers[0].body)
+def _creating(command: CreateCustomer) -> Callable[[UnitOfWork], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
+        unit.begin(CUSTOMER, command.id)
+        unit.do(CUSTOMER, command.id, command)
+        rows: Rows = unit.rows_of(CUSTOMER, command.id)
+        return Reply(status=200, body=rows.customers[0].body)
+
+    return act
 
 
 def _linked(item: Append) -> Append:

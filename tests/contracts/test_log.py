@@ -265,7 +265,7 @@ async def test_text_of_every_script_comes_back_as_it_went(log: Log) -> None:
 
 
 def together(leader: Append, *beside: Append) -> Append:
-    return leader._replace(beside=beside)
+    return leader._replace(with_=beside)
 
 
 async def test_what_stands_together_is_stored_together_in_order(log: Log) -> None:

@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 from events import chain
 from events.customer import NOBODY
-from events.decider import Held
+from events.decider import CachedStream
 from events.stream_cache import ENTRY_BYTES, MEASURED_FROM, StreamCache, measured
 
 KIB = 1024
 
 
-def held(state: object) -> Held[object]:
+def held(state: object) -> CachedStream[object]:
     """A state as it is kept."""
-    return Held(state, 1, chain.START, None, "acct_1", False)
+    return CachedStream(state, 1, chain.START, None, "acct_1", False)
 
 
 def text(bytes: int) -> str:

@@ -6,34 +6,31 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from events.customer import CreateCustomer, DeleteCustomer, UpdateCustomer
-from events.decider import KeyUse, Reply
 from events.errors import AlreadyAnswered, LockTimeout, Missing, Refusal, StaleStream
 from events.memory import MemoryLog
-from events.unit_of_work import Act, UnitOfWork
-from tests.events.test_execute import Watched
+from events.unit_of_work import UnitOfWork
+from service.http.idempotency import KeyUse
+from service.http.reply import Reply
+from tests.events.test_transact import Watched
 from tests.events.world import CUSTOMER, STRANGER, TEST, House
 
-KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32)
+KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")
 OK = Reply(200, b"{}")
 
-Answer = Callable[[], Awaitable[Reply]]
-
-
-async def ok() -> Reply:
-    return OK
+Act = Callable[[UnitOfWork], Awaitable[Reply]]
 
 
 def rename(unit: UnitOfWork, id: str, name: str) -> None:
     unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"name": name}))
 
 
-async def both(unit: UnitOfWork) -> Answer:
+async def both(unit: UnitOfWork) -> Reply:
     """Give the second customer the first one's name, and the first another."""
     first = await unit.load(CUSTOMER, "cus_1")
     await unit.load(CUSTOMER, "cus_2")
     rename(unit, "cus_2", first.profile.name or "nobody")
     rename(unit, "cus_1", "moved on")
-    return ok
+    return OK
 
 
 @pytest.fixture
@@ -64,12 +61,12 @@ async def test_what_a_unit_does_to_several_streams_is_one_append(house: House, l
 
 
 async def test_commands_on_one_stream_follow_each_other(house: House) -> None:
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         unit.begin(CUSTOMER, "cus_3")
         unit.do(CUSTOMER, "cus_3", CreateCustomer(id="cus_3", created=1, invoice_prefix="P3", patch={"name": "three"}))
         rename(unit, "cus_3", "trois")
         assert unit.state(CUSTOMER, "cus_3").profile.name == "trois"
-        return ok
+        return OK
 
     await house.executor.transact(act, TEST)
     assert (await house.replayed("cus_3")).profile.name == "trois"
@@ -77,7 +74,7 @@ async def test_commands_on_one_stream_follow_each_other(house: House) -> None:
 
 
 async def test_a_refusal_leaves_nothing_of_the_unit(house: House, log: Watched) -> None:
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         rename(unit, "cus_1", "never")
         raise Refusal("no")
@@ -92,12 +89,12 @@ async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_h
     other = House(house.log)
     await other.update("cus_1", name="allowed")
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         state = await unit.load(CUSTOMER, "cus_1")
         if state.profile.name != "allowed":
             raise Refusal("not yet")
         rename(unit, "cus_1", "done")
-        return ok
+        return OK
 
     await house.executor.transact(act, TEST)
     assert (await house.replayed("cus_1")).profile.name == "done"
@@ -106,7 +103,7 @@ async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_h
 async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanwhile(house: House) -> None:
     other, tries = House(house.log), 0
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         nonlocal tries
         tries += 1
         read = await unit.load(CUSTOMER, "cus_1")
@@ -114,7 +111,7 @@ async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanw
         rename(unit, "cus_2", read.profile.name or "")
         if tries == 1:
             await other.update("cus_1", name="changed")
-        return ok
+        return OK
 
     await house.executor.transact(act, TEST)
     assert await names(house) == ["changed", "changed"]
@@ -129,19 +126,19 @@ async def test_what_others_keep_changing_is_a_lock_timeout(house: House, log: Wa
 
 async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(house: House) -> None:
     def act(*order: str) -> Act:
-        async def rename_both(unit: UnitOfWork) -> Answer:
+        async def rename_both(unit: UnitOfWork) -> Reply:
             for id in order:
                 state = await unit.load(CUSTOMER, id)
                 rename(unit, id, f"{state.profile.name}.")
-            return ok
+            return OK
 
         return rename_both
 
     streams = ["customer-cus_1", "customer-cus_2"]
     units = [
-        house.executor.transact(act(*order), TEST, alone=alone)
+        house.executor.transact(act(*order), TEST, serialized_on=serialized_on)
         for _ in range(20)
-        for order, alone in ((("cus_1", "cus_2"), streams), (("cus_2", "cus_1"), streams[::-1]))
+        for order, serialized_on in ((("cus_1", "cus_2"), streams), (("cus_2", "cus_1"), streams[::-1]))
     ]
     async with asyncio.timeout(10):
         await asyncio.gather(*units)
@@ -149,31 +146,31 @@ async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(hous
 
 
 async def test_a_key_is_used_once_for_all_streams_together(house: House) -> None:
-    await house.executor.transact(both, TEST, key_use=KEY)
+    await house.executor.transact(both, TEST, record=KEY.receipt)
     with pytest.raises(AlreadyAnswered):
-        await house.executor.transact(both, TEST, key_use=KEY)
+        await house.executor.transact(both, TEST, record=KEY.receipt)
     assert await names(house) == ["moved on", "one"]
 
 
 async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(house: House, log: Watched) -> None:
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
-        return ok
+        return OK
 
     house.executor.forget("customer-cus_1")
     await house.executor.transact(act, TEST)
     assert log.appends == 0
-    await house.executor.transact(act, TEST, key_use=KEY)
+    await house.executor.transact(act, TEST, record=KEY.receipt)
     kept = await house.log.receipt("acct_1", False, "again")
     assert kept is not None
     assert kept.body == OK.body
 
 
 async def test_another_accounts_object_is_no_object(house: House) -> None:
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         unit.do(CUSTOMER, "cus_1", DeleteCustomer(id="cus_1"))
-        return ok
+        return OK
 
     with pytest.raises(Missing):
         await house.executor.transact(act, STRANGER)

@@ -9,16 +9,19 @@ from events import customer
 from events.codec import Codec
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
-from events.decider import Change, Decider, KeyUse, Reply, RowsOf
+from events.decider import Change, Decider, RowsOf
 from events.errors import BrokenHistory
-from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import Log
 from events.personal import KEY_BYTES
 from events.record import Origin
 from events.snapshots import fold
 from events.stream_cache import StreamCache
+from events.transact import Executor
+from service.http.idempotency import KeyUse
+from service.http.reply import Reply
 from service.wiring import codec
+from tests import acting
 from tests.events.times import NOON
 
 CUSTOMER: Decider[Customer] = Decider(customer.KIND, customer.NOBODY, customer.decide, customer.evolve)
@@ -50,27 +53,34 @@ class House:
 
     def __post_init__(self) -> None:
         self.executor = Executor(
-            self.log, self.codec, KEYS, self.rows_of, remembered=StreamCache(streams_max=self.remembered_max)
+            self.log, self.codec, KEYS, self.rows_of, cache=StreamCache(streams_max=self.remembered_max)
         )
 
     async def create(self, id: str = ID, origin: Origin = TEST, key_use: KeyUse | None = None, **patch: Any) -> Reply:
         """Create a customer."""
         command = CreateCustomer(id=id, created=1_700_000_000, invoice_prefix=id.upper()[-8:], patch=_patch(patch))
-        return await self.executor.create(CUSTOMER, id, command, origin, reply=reply, key_use=key_use)
+        done: Reply = await acting.create(
+            self.executor, CUSTOMER, id, command, origin, answer=reply, record=key_use and key_use.receipt
+        )
+        return done
 
     async def update(self, id: str = ID, origin: Origin = TEST, key_use: KeyUse | None = None, **patch: Any) -> Reply:
         """Change a customer."""
         command = UpdateCustomer(id=id, patch=_patch(patch))
-        return await self.executor.update(CUSTOMER, id, command, origin, reply=reply, key_use=key_use)
+        done: Reply = await acting.update(
+            self.executor, CUSTOMER, id, command, origin, answer=reply, record=key_use and key_use.receipt
+        )
+        return done
 
     async def delete(self, id: str = ID, origin: Origin = TEST) -> Reply:
         """End a customer."""
-        return await self.executor.update(CUSTOMER, id, DeleteCustomer(id=id), origin, reply=reply)
+        done: Reply = await acting.update(self.executor, CUSTOMER, id, DeleteCustomer(id=id), origin, answer=reply)
+        return done
 
     def remembered(self, id: str = ID) -> Customer | None:
         """What this process remembers of a customer."""
-        held = self.executor._remembered.get(CUSTOMER.stream(id))
-        return held.state if held else None
+        cached = self.executor._loader.cached(CUSTOMER.stream(id))
+        return cached.state if cached else None
 
     async def replayed(self, id: str = ID) -> Customer:
         """What the log alone says of a customer."""

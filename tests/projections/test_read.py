@@ -10,22 +10,21 @@ import pytest
 
 from events.api_key import IssueKey, RevokeKey
 from events.customer import CreateCustomer
-from events.decider import Reply
 from events.errors import ConstraintBroken
 from events.record import Origin
 from projections.api_keys import API_KEY
 from projections.read import Page, PageOf, UnknownCursor
+from tests import acting
 from tests.events.world import CUSTOMER, LIVE, STRANGER, TEST, House
 from tests.projections.conftest import Home
 
-DONE = Reply(200, b"")
 NOON = 1_700_000_000
 Walk = Callable[[PageOf], Awaitable[Page]]
 
 
 async def create(home: Home, id: str, created: int = NOON, origin: Origin = TEST, **patch: Any) -> None:
     command = CreateCustomer(id=id, created=created, invoice_prefix=id.upper()[-12:], patch=patch)  # type: ignore[arg-type]  # shorthand
-    await home.executor.create(CUSTOMER, id, command, origin, reply=lambda state, rows: DONE)
+    await acting.create(home.executor, CUSTOMER, id, command, origin)
 
 
 def ids(page: Page) -> list[str]:
@@ -250,7 +249,7 @@ async def issue(home: Home, id: str, digest: str = "", origin: Origin = TEST, cr
     command = IssueKey(
         id=id, created=created, digest=digest or id, name="", power="restricted", rights=("customers:read",), shown="…"
     )
-    await home.executor.create(API_KEY, id, command, origin, reply=lambda state, rows: DONE)
+    await acting.create(home.executor, API_KEY, id, command, origin)
 
 
 async def test_a_key_is_found_by_its_digest_until_it_is_revoked(home: Home) -> None:
@@ -259,7 +258,7 @@ async def test_a_key_is_found_by_its_digest_until_it_is_revoked(home: Home) -> N
         "key_1", "acct_1", True, "restricted", frozenset({"customers:read"}),
     )  # fmt: skip
     assert await home.reader.key_holder("other") is None
-    await home.executor.update(API_KEY, "key_1", RevokeKey(id="key_1"), LIVE, reply=lambda state, rows: DONE)
+    await acting.update(home.executor, API_KEY, "key_1", RevokeKey(id="key_1"), LIVE)
     assert await home.reader.key_holder("digest") is None
     assert [orjson.loads(body)["revoked"] for body in await home.reader.api_keys()] == [True]
 

@@ -357,7 +357,7 @@ async def test_what_a_handler_decides_again_is_decided_once(house: House) -> Non
             await unit.load(CUSTOMER, due.id)
             unit.do(CUSTOMER, due.id, UpdateCustomer(id=due.id, patch={"description": "marked"}))
 
-        await system.carry_out(core, due, act, alone=(CUSTOMER.stream(due.id),))
+        await system.carry_out(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
 
     due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
     await asyncio.gather(mark(house.api.core, due), mark(house.api.core, due))

@@ -15,13 +15,13 @@ from events import ids, trace
 from events.codec import Codec
 from events.commit import GroupCommit
 from events.database import create_pool
-from events.decider import Reply
-from events.execute import Executor
 from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.record import Append, Draft, Origin
+from events.transact import Executor
 from projections.notices import notice
 from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
+from tests import acting
 from webhooks.dispatch.worker import Worker
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import (
@@ -93,21 +93,21 @@ class Floor:
             api_version=api_version,
             patch=EndpointPatch(url=url, enabled_events=tuple(events)),
         )
-        await self.executor.create(ENDPOINT, id, command, origin(account, livemode), reply=_nothing)
+        await acting.create(self.executor, ENDPOINT, id, command, origin(account, livemode))
         return id
 
     async def edit(self, id: str, *, account: str = ACCOUNT, **patch: Any) -> None:
         """Change an endpoint."""
         command = UpdateEndpoint(id=id, patch=cast(EndpointPatch, patch))
-        await self.executor.update(ENDPOINT, id, command, origin(account), reply=_nothing)
+        await acting.update(self.executor, ENDPOINT, id, command, origin(account))
 
     async def resume(self, id: str, replay: Replay | None = "all") -> None:
         """Go on with an endpoint that was disabled."""
-        await self.executor.update(ENDPOINT, id, ResumeEndpoint(id=id, replay=replay), origin(), reply=_nothing)
+        await acting.update(self.executor, ENDPOINT, id, ResumeEndpoint(id=id, replay=replay), origin())
 
     async def ask(self, id: str, command: Command) -> None:
         """Have a command carried out on an endpoint."""
-        await self.executor.update(ENDPOINT, id, command, origin(), reply=_nothing)
+        await acting.update(self.executor, ENDPOINT, id, command, origin())
 
     async def rule(self, id: str, **rules: Any) -> None:
         """Set rules of an endpoint."""
@@ -135,7 +135,7 @@ class Floor:
 
     async def delete(self, id: str) -> None:
         """Delete an endpoint."""
-        await self.executor.update(ENDPOINT, id, DeleteEndpoint(id=id), origin(), reply=_nothing)
+        await acting.update(self.executor, ENDPOINT, id, DeleteEndpoint(id=id), origin())
 
     async def secret(self, id: str) -> str:
         """The secret an endpoint was created with."""
@@ -274,7 +274,3 @@ def _notice(type: str, by: Origin, object_id: str | None) -> NoticeRow:
     id = ids.new("cus", secrets.token_bytes(14))
     shown = {"id": object_id or id, "object": "customer"}
     return notice(type, shown, stream=f"customer-{id}", version=1, event=0, origin=by, api_version="v")
-
-
-def _nothing(state: object, rows: Rows | None) -> Reply:
-    return Reply(status=200, body=b"{}")

@@ -7,7 +7,6 @@ who look do it once.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -16,11 +15,10 @@ import structlog
 from events import trace
 from events.clock import Clock
 from events.database import Pool, load_sql
-from events.decider import Reply
 from events.errors import Missing
-from events.execute import Executor
 from events.record import Origin
 from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped
+from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from webhooks.endpoints import failing
 from webhooks.endpoints.endpoint import DisableFailing, TellOfFailing
@@ -92,16 +90,12 @@ class FailureMonitor:
                 command = DisableFailing(id=id, attempts=found.attempts, reason=what.reason, since=since)
             case _:
                 assert_never(what)
-        done = False
 
-        async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
-            nonlocal done
+        async def act(unit: UnitOfWork) -> bool:
             await unit.load(ENDPOINT, id)
-            [part] = unit.parts
-            if part.held.version == row["version"]:  # else it was changed since: the next look will say
+            if unit.version(ENDPOINT, id) == row["version"]:  # else it was changed since: the next look will say
                 unit.do(ENDPOINT, id, command)
-            done = bool(part.events)
-            return _nobody
+            return unit.changed()
 
         origin = Origin(
             account=row["account"],
@@ -111,7 +105,7 @@ class FailureMonitor:
             traceparent=trace.begin(os.urandom(trace.RANDOM_BYTES)),
         )
         try:
-            await self._executor.transact(act, origin, alone=(ENDPOINT.stream(id),))
+            done = await self._executor.transact(act, origin, serialized_on=(ENDPOINT.stream(id),))
         except Missing:
             return
         if not done:
@@ -122,8 +116,3 @@ class FailureMonitor:
         else:
             self.disabled += 1
             log.warning("endpoint.disabled", endpoint=id, reason=what.reason, attempts=found.attempts)
-
-
-async def _nobody() -> Reply:
-    """The answer, for nobody to read."""
-    return Reply(status=200, body=b"")

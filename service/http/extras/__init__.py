@@ -10,7 +10,6 @@ process should take one at a time.
 """
 
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
@@ -48,13 +47,10 @@ EXTRAS: tuple[Extra, ...] = (
 _ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
 
 
-def asked(sent: AbstractSet[str]) -> bool:
-    """Whether any of the parameters sent asks for more than attributes."""
-    return not _ALL.isdisjoint(sent)
-
-
 async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int) -> None:
     """Apply whatever was sent to the customer, which the unit has loaded or begun. Raises Refusal."""
+    if _ALL.isdisjoint(parameters.model_fields_set):
+        return
     for extra in EXTRAS:
         if not parameters.model_fields_set.isdisjoint(extra.PARAMETERS):
             await extra.apply(unit, call, id, parameters, at)
@@ -63,6 +59,8 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int)
 def streams(call: Call, parameters: Any) -> list[str]:
     """The streams to take one at a time, beside the customer's."""
     sent = parameters.model_fields_set
+    if _ALL.isdisjoint(sent):
+        return []
     return [
         name for extra in EXTRAS if not sent.isdisjoint(extra.PARAMETERS) for name in extra.streams(call, parameters)
     ]

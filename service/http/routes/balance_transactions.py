@@ -5,13 +5,13 @@ import os
 from events import ids
 from events.customer import Customer
 from events.customer.balance import KIND, AdjustBalance, EditTransaction
-from events.decider import Reply
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http import clocks, expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}/balance_transactions"

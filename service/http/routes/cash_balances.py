@@ -7,7 +7,6 @@ import orjson
 from events import ids
 from events.customer import Customer
 from events.customer.cash_balance import KIND, FundCashBalance, SetReconciliation
-from events.decider import Reply
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import cash_balances
@@ -17,6 +16,7 @@ from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}/cash_balance"

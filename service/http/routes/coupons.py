@@ -7,7 +7,6 @@ import orjson
 
 from events import coupon, ids
 from events.coupon import DeleteCoupon, UpdateCoupon
-from events.decider import Reply
 from events.unit_of_work import UnitOfWork
 from projections import coupons
 from projections.coupons import COUPON
@@ -15,12 +14,11 @@ from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/coupons"
 ID_CHARACTERS = 8
-
-Answer = Callable[[], Awaitable[Reply]]
 
 
 @operation(
@@ -36,10 +34,10 @@ async def create(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, coupon.KIND)
     id = parameters.id or os.urandom(ID_CHARACTERS).translate(ids.LETTERS).decode()
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(COUPON, _key(call, id))
         unit.do(COUPON, _key(call, id), parameters.offer(id, int(unit.origin.at.timestamp())))
-        return lambda: resources.object_reply(call, unit, coupon.KIND, id, tree)
+        return await resources.object_reply(call, unit, coupon.KIND, id, tree)
 
     return await _transact(call, id, act)
 
@@ -61,10 +59,10 @@ async def update(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, coupon.KIND)
     id = call.match["coupon"]
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(COUPON, _key(call, id))
         unit.do(COUPON, _key(call, id), UpdateCoupon(id=id, patch=parameters.patch()))
-        return lambda: resources.object_reply(call, unit, coupon.KIND, id, tree)
+        return await resources.object_reply(call, unit, coupon.KIND, id, tree)
 
     return await _transact(call, id, act)
 
@@ -85,13 +83,10 @@ async def delete(call: Call) -> Reply:
     expand.paths(call, call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
     id = call.match["coupon"]
 
-    async def reply() -> Reply:
-        return Reply(200, orjson.dumps(coupons.render_deleted(id), option=orjson.OPT_INDENT_2))
-
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(COUPON, _key(call, id))
         unit.do(COUPON, _key(call, id), DeleteCoupon(id=id))
-        return reply
+        return Reply(200, orjson.dumps(coupons.render_deleted(id), option=orjson.OPT_INDENT_2))
 
     return await _transact(call, id, act)
 
@@ -125,6 +120,6 @@ def _key(call: Call, id: str) -> str:
     return coupon.key(call.caller.account, call.caller.livemode, id)
 
 
-async def _transact(call: Call, id: str, act: Callable[[UnitOfWork], Awaitable[Answer]]) -> Reply:
-    alone = (COUPON.stream(_key(call, id)),)
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+async def _transact(call: Call, id: str, act: Callable[[UnitOfWork], Awaitable[Reply]]) -> Reply:
+    serialized_on = (COUPON.stream(_key(call, id)),)
+    return await call.transact(act, serialized_on=serialized_on)

@@ -6,31 +6,26 @@ of `service/http/extras` are applied in turn, and all of it is stored or none.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
 from events import customer, ids, testclock
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
-from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
-from events.execute import other_mode_hint
 from events.payment_method import DetachFromCustomer
-from events.record import Origin
 from events.testclock import LetGo
+from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections import api_version, customers
 from projections.customers import CUSTOMER
 from projections.payment_methods import PAYMENT_METHOD
 from projections.read import UnknownCursor
-from projections.rows import Rows
 from projections.testclocks import TEST_CLOCK
 from service.http import clocks, expand, extras, pagination, resources
-from service.http.expand import Tree
 from service.http.operation import Operations
 from service.http.params import customer as parameters_of
 from service.http.permissions import Beside
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers"
@@ -72,41 +67,29 @@ async def create(call: Call) -> Reply:
     parameters = call.parse(parameters_of.CreateCustomer)
     patch = parameters.patch()
     tree = expand.paths(call, parameters.expand, customer.KIND)
-    more = extras.asked(parameters.model_fields_set)
+    default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
     origin = call.begin()
     for _ in range(PREFIX_TRIES):
         id = ids.new("cus", os.urandom(ids.ID_BYTES))
         prefix = os.urandom(4).hex().upper()
+
+        async def act(unit: UnitOfWork, id: str = id, prefix: str = prefix) -> Reply:
+            at = await clocks.at_creation(unit, parameters.test_clock)
+            unit.begin(CUSTOMER, id)
+            unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
+            await extras.apply(unit, call, id, parameters, at)
+            if default is not None:
+                attached = default
+                if default == parameters.payment_method:  # it may be a name for tests, which made a fresh one
+                    [attached] = unit.state(CUSTOMER, id).payment_methods.attached
+                unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": attached}))
+            return await resources.customer_reply(call, unit, id, tree)
+
         try:
-            if more or tree or "default_payment_method" in patch:
-                return await _create_with_more(call, origin, id, prefix, parameters, tree)
-            command = CreateCustomer(id=id, created=int(origin.at.timestamp()), invoice_prefix=prefix, patch=patch)
-            return await call.door.executor.create(
-                CUSTOMER, id, command, origin, reply=_shows(call), key_use=call.key_use
-            )
+            return await call.transact(act, origin, serialized_on=extras.streams(call, parameters))
         except ConstraintBroken as broken:
             _refuse_given_prefix(broken, patch)
     raise RuntimeError("no free invoice prefix was found")
-
-
-async def _create_with_more(
-    call: Call, origin: Origin, id: str, prefix: str, parameters: parameters_of.CreateCustomer, tree: Tree
-) -> Reply:
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
-        at = await clocks.at_creation(unit, parameters.test_clock)
-        patch = parameters.patch()
-        default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
-        unit.begin(CUSTOMER, id)
-        unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
-        await extras.apply(unit, call, id, parameters, at)
-        if default is not None:
-            if default == parameters.payment_method:  # which may be a name for tests, that a fresh one was made by
-                [default] = unit.state(CUSTOMER, id).payment_methods.attached
-            unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": default}))
-        return lambda: resources.customer_reply(call, unit, id, tree)
-
-    alone = extras.streams(call, parameters)
-    return await call.door.executor.transact(act, origin, alone=alone, key_use=call.key_use)
 
 
 @operation(
@@ -128,37 +111,19 @@ async def update(call: Call) -> Reply:
     patch = parameters.patch()
     tree = expand.paths(call, parameters.expand, customer.KIND)
     id = call.match["customer"]
+
+    async def act(unit: UnitOfWork, state: Customer) -> None:
+        await extras.apply(unit, call, id, parameters, await clocks.moment(unit, state))
+        unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch=patch))
+
+    async def answer(unit: UnitOfWork) -> Reply:
+        return await resources.customer_reply(call, unit, id, tree)
+
     try:
-        if extras.asked(parameters.model_fields_set) or tree or api_version.differs(call.version):
-            return await _update_with_more(call, id, parameters, tree)
-        return await call.door.executor.update(
-            CUSTOMER,
-            id,
-            UpdateCustomer(id=id, patch=patch),
-            call.begin(),
-            reply=_shows(call, by_everybodys_time=True),
-            key_use=call.key_use,
-        )
-    except UnderTestClock:
-        return await _update_with_more(call, id, parameters, tree)
+        return await resources.change_customer(call, id, act, answer, serialized_on=extras.streams(call, parameters))
     except ConstraintBroken as broken:
         _refuse_given_prefix(broken, patch)
         raise
-
-
-async def _update_with_more(call: Call, id: str, parameters: parameters_of.UpdateCustomer, tree: Tree) -> Reply:
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        at = await clocks.moment(unit, state)
-        await extras.apply(unit, call, id, parameters, at)
-        unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch=parameters.patch()))
-
-    return await resources.change_customer(
-        call,
-        id,
-        act,
-        lambda unit: resources.customer_reply(call, unit, id, tree),
-        alone=extras.streams(call, parameters),
-    )
 
 
 @operation(
@@ -252,22 +217,6 @@ async def list_all(call: Call) -> Reply:
     if tree:
         found = await resources.expanded_page(call, found, page, customer.KIND, tree)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
-
-
-class UnderTestClock(Exception):
-    """The customer lives on a test clock's time, which a change must ask for."""
-
-
-def _shows(call: Call, *, by_everybodys_time: bool = False) -> Callable[[Customer, Rows | None], Reply]:
-    livemode = call.caller.livemode
-
-    def reply(state: Customer, rows: Rows | None) -> Reply:
-        if by_everybodys_time and state.test_clock is not None:
-            raise UnderTestClock
-        body = rows.customers[0].body if rows is not None else customers.body(state, livemode)
-        return Reply(status=200, body=body)
-
-    return reply
 
 
 def _refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:

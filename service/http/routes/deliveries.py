@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from events.decider import Reply
 from events.errors import AlreadyAnswered, Missing, Refusal
-from events.execute import other_mode_hint
+from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections.api_version import dumps
 from projections.read import UnknownCursor
@@ -13,6 +12,7 @@ from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 from webhooks.endpoints.endpoint import must_be_enabled
 from webhooks.queue.deliveries import key_of
 
@@ -157,12 +157,7 @@ async def _once(call: Call, act: Callable[[], Awaitable[Reply]]) -> Reply:
     if use is not None and await log.receipt(caller.account, caller.livemode, use.key) is not None:
         raise AlreadyAnswered(use.key)
 
-    async def work(_: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
-        reply = await act()
+    async def work(_: UnitOfWork) -> Reply:
+        return await act()
 
-        async def answer() -> Reply:
-            return reply
-
-        return answer
-
-    return await call.door.executor.transact(work, origin, key_use=use)
+    return await call.transact(work, origin)

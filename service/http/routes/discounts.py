@@ -6,7 +6,6 @@ import orjson
 
 from events.customer import Customer
 from events.customer.discount import RemoveDiscount
-from events.decider import Reply
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections import discounts
@@ -15,6 +14,7 @@ from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}/discount"

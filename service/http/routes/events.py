@@ -1,13 +1,13 @@
 """`/v1/events`: retrieve and list the notices of the last 30 days."""
 
-from events.decider import Reply
 from events.errors import Missing
-from events.execute import other_mode_hint
+from events.transact import other_mode_hint
 from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import event as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/events"

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Self
 
-from events.decider import Reply
 from service.http.limits.shed import RateLimited
 from service.http.operation import Operations
 from service.http.params.feed import ReadFeed
 from service.http.pipeline import Call
 from service.http.refusals import HttpRefusal
+from service.http.reply import Reply
 from webhooks.feed.feed import Crowded, Expired, NotReached
 
 operation = Operations()

@@ -4,7 +4,6 @@ import secrets
 
 from events.customer import Customer
 from events.customer.cash_balance import NUMBER_DIGITS, OpenVirtualAccount
-from events.decider import Reply
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import funding_instructions
@@ -14,6 +13,7 @@ from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}/funding_instructions"

@@ -9,7 +9,6 @@ from events import customer, ids
 from events.card import Card
 from events.customer import Customer
 from events.customer.payment_methods import DetachPaymentMethod
-from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.payment_method import (
     CreatePaymentMethod,
@@ -27,12 +26,12 @@ from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
 from service.http.params.payment_method import NewCard
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/payment_methods"
 OF_CUSTOMER = "/v1/customers/{customer}/payment_methods"
 ONE = f"{URL}/{{payment_method}}"
-Answer = Callable[[], Awaitable[Reply]]
 
 
 @operation(
@@ -56,7 +55,7 @@ async def create(call: Call) -> Reply:
     token = given.token if isinstance(given, NewCard) else None
     id = ids.new("pm", os.urandom(ids.ID_BYTES))
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         card = await _card(unit, call, given, id) if isinstance(given, NewCard) else None
         command = CreatePaymentMethod(
             id=id,
@@ -69,10 +68,10 @@ async def create(call: Call) -> Reply:
         )
         unit.begin(PAYMENT_METHOD, id)
         unit.do(PAYMENT_METHOD, id, command)
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    alone = tuple(tokens.streams(call, token))
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+    serialized_on = tuple(tokens.streams(call, token))
+    return await call.transact(act, serialized_on=serialized_on)
 
 
 @operation(
@@ -95,11 +94,11 @@ async def retrieve(call: Call) -> Reply:
     tree = expand.paths(call, asked, KIND)
     call.permit("payment_methods:write")  # for it is made
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         id = await extra.found(unit, call, given)
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    return await call.door.executor.transact(act, call.begin())
+    return await call.transact(act)
 
 
 @operation(
@@ -120,11 +119,11 @@ async def update(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, KIND)
     id = call.match["payment_method"]
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         state = await unit.load(PAYMENT_METHOD, id)
         await _not_while_its_clock_moves(unit, state)
         unit.do(PAYMENT_METHOD, id, EditPaymentMethod(id=id, patch=_patch(call, parameters, state)))
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
     return await _transact(call, act, PAYMENT_METHOD.stream(id))
 
@@ -144,13 +143,13 @@ async def attach(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, KIND)
     given, owner = call.match["payment_method"], parameters.customer
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         id = await extra.found(unit, call, given)
         state = await unit.load(CUSTOMER, owner)
         if not state.exists:
             raise _no_such_customer(owner)
         await extra.attach(unit, id, owner, await clocks.moment(unit, state))
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
     return await _transact(call, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
 
@@ -171,14 +170,14 @@ async def detach(call: Call) -> Reply:
     tree = expand.paths(call, call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
     id = call.match["payment_method"]
 
-    async def act(unit: UnitOfWork) -> Answer:
+    async def act(unit: UnitOfWork) -> Reply:
         owner = (await unit.load(PAYMENT_METHOD, id)).customer
         unit.do(PAYMENT_METHOD, id, DetachFromCustomer(id=id))
         assert owner is not None, "one that is not attached was refused"
         state = await resources.load_customer(unit, owner)
         at = await clocks.moment(unit, state)
         unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
     return await _transact(call, act, PAYMENT_METHOD.stream(id))
 
@@ -287,8 +286,8 @@ async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> 
         await clocks.moment(unit, owner)
 
 
-async def _transact(call: Call, act: Callable[[UnitOfWork], Awaitable[Answer]], *alone: str) -> Reply:
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+async def _transact(call: Call, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str) -> Reply:
+    return await call.transact(act, serialized_on=serialized_on)
 
 
 def _no_such_customer(id: str) -> Refusal:

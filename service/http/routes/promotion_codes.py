@@ -1,11 +1,9 @@
 """`/v1/promotion_codes`: create, update, retrieve, list."""
 
 import os
-from collections.abc import Awaitable, Callable
 
 from events import coupon, ids, promotion_code
 from events.coupon import Coupon
-from events.decider import Reply
 from events.errors import ConstraintBroken, Refusal
 from events.promotion_code import CreatePromotionCode, Restrictions, UpdatePromotionCode
 from events.unit_of_work import UnitOfWork
@@ -16,6 +14,7 @@ from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/promotion_codes"
@@ -45,7 +44,7 @@ async def create(call: Call) -> Reply:
         id = ids.new("promo", os.urandom(ids.ID_BYTES))
         code = parameters.code or os.urandom(CODE_CHARACTERS).translate(CAPITALS).decode()
 
-        async def act(unit: UnitOfWork, id: str = id, code: str = code) -> Callable[[], Awaitable[Reply]]:
+        async def act(unit: UnitOfWork, id: str = id, code: str = code) -> Reply:
             offered = await _coupon(unit, call, named)
             if parameters.customer is not None and not (await unit.load(CUSTOMER, parameters.customer)).exists:
                 raise Refusal(f"No such customer: '{parameters.customer}'", code="resource_missing", param="customer")
@@ -67,10 +66,10 @@ async def create(call: Call) -> Reply:
             except Refusal as refusal:
                 param = named.param if refusal.param == coupon.KIND else refusal.param
                 raise Refusal(refusal.message, code=refusal.code, param=param) from None
-            return lambda: resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+            return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
 
         try:
-            return await call.door.executor.transact(act, origin, key_use=call.key_use)
+            return await call.transact(act, origin)
         except ConstraintBroken as broken:
             _refuse_code(broken, parameters.code)
     raise RuntimeError("no free promotion code was found")
@@ -90,17 +89,17 @@ async def update(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, promotion_code.KIND)
     id = call.match["promotion_code"]
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         state = await unit.load(PROMOTION_CODE, id)
         promotion_code.must_exist(state, id)
         offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, state.coupon))
         at = int(unit.origin.at.timestamp())
         unit.do(PROMOTION_CODE, id, UpdatePromotionCode(id=id, at=at, coupon=offered, patch=parameters.patch()))
-        return lambda: resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+        return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
 
-    alone = (PROMOTION_CODE.stream(id),)
+    serialized_on = (PROMOTION_CODE.stream(id),)
     try:
-        return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+        return await call.transact(act, serialized_on=serialized_on)
     except ConstraintBroken as broken:
         _refuse_code(broken, "its code")
         raise

@@ -1,14 +1,12 @@
 """`/v1/rollbook/webhook_endpoints`: what an endpoint's owner can do that the API reference does not know of."""
 
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from events.decider import Reply
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections.api_version import dumps
@@ -19,6 +17,7 @@ from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import rollbook_webhook_endpoint as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import (
     CancelPending,
@@ -104,17 +103,13 @@ async def set_rules(call: Call) -> Reply:
     patch = call.parse(parameters_of.SetRules).patch()
     id = call.match["webhook_endpoint"]
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(ENDPOINT, id)
         state = unit.do(ENDPOINT, id, SetRules(id=id, rules=patch))
-
-        async def answer() -> Reply:
-            return Reply(200, dumps({**await _status_of(call, id), **asdict(state.rules)}))
-
-        return answer
+        return Reply(200, dumps({**await _status_of(call, id), **asdict(state.rules)}))
 
     streams = (ENDPOINT.stream(id),)
-    return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
+    return await call.transact(act, serialized_on=streams)
 
 
 async def _status_of(call: Call, id: str) -> dict[str, Any]:
@@ -147,10 +142,10 @@ async def roll_secret(call: Call) -> Reply:
         secret=signature.new_secret(os.urandom(signature.SECRET_BYTES)),
     )
 
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
         return Reply(200, dumps(rendering.render_with_secret(state, call.caller.livemode)))
 
-    return await call.door.executor.update(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
+    return await resources.change(call, ENDPOINT, id, command, answer, origin)
 
 
 @operation(
@@ -245,13 +240,11 @@ async def test(call: Call) -> Reply:
     call.parse(parameters_of.TestWebhookEndpoint)
     id = call.match["webhook_endpoint"]
 
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        assert rows is not None, "a test is always told of"
+    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
+        rows: Rows = unit.rows_of(ENDPOINT, id)
         return Reply(200, with_pending(rows.notices[0].body, 1))
 
-    return await call.door.executor.update(
-        ENDPOINT, id, SendTest(id=id), call.begin(), reply=reply, key_use=call.key_use
-    )
+    return await resources.change(call, ENDPOINT, id, SendTest(id=id), answer)
 
 
 async def _pending(call: Call) -> int:
@@ -271,17 +264,13 @@ async def _change(
 ) -> Reply:
     """Change an endpoint; the answer is how it stands then, with how many deliveries or events that is about."""
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(ENDPOINT, command.id)
         state = unit.do(ENDPOINT, command.id, command)
-
-        async def answer() -> Reply:
-            shown_status = await _status_of(call, command.id)
-            first = {"id": command.id, "object": shown_status["object"], "affected": affected}
-            status = "disabled" if state.disabled else "enabled"
-            return Reply(200, dumps({**first, **shown_status, "status": status}))
-
-        return answer
+        shown_status = await _status_of(call, command.id)
+        first = {"id": command.id, "object": shown_status["object"], "affected": affected}
+        status = "disabled" if state.disabled else "enabled"
+        return Reply(200, dumps({**first, **shown_status, "status": status}))
 
     streams = (ENDPOINT.stream(command.id),)
-    return await call.door.executor.transact(act, call.begin(), alone=streams, key_use=call.key_use)
+    return await call.transact(act, serialized_on=streams)

@@ -9,7 +9,6 @@ import hmac
 import struct
 
 from events import customer
-from events.decider import Reply
 from events.errors import Refusal
 from projections.search import query as language
 from projections.search.find import BEGINNING, Place
@@ -17,6 +16,7 @@ from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import search as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/search"

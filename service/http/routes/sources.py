@@ -21,7 +21,6 @@ from events.customer.source import (
     VerifyBankAccount,
     not_verified,
 )
-from events.decider import Reply
 from events.unit_of_work import UnitOfWork
 from projections import sources
 from projections.customers import CUSTOMER, dumps
@@ -34,6 +33,7 @@ from service.http.params import Parameters
 from service.http.params import source as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}"
@@ -102,7 +102,7 @@ async def attach(call: Call, collection: str) -> Reply:
         customer,
         act,
         lambda unit: resources.object_reply(call, unit, KIND, id, tree),
-        alone=tuple(tokens.streams(call, given)),
+        serialized_on=tuple(tokens.streams(call, given)),
     )
 
 

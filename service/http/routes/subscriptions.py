@@ -5,7 +5,6 @@ Rollbook does not bill. The reports come to routes of our own, beside those of t
 
 from events.customer import Customer
 from events.customer.subscription import RemoveSubscription, ReportSubscription
-from events.decider import Reply
 from events.errors import ConstraintBroken, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import subscriptions
@@ -15,6 +14,7 @@ from service.http import clocks, resources
 from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 LIST = "/v1/customers/{customer}/subscriptions"

@@ -4,7 +4,6 @@ The second has the account's own tax ids beside those of customers, whose `owner
 """
 
 import os
-from collections.abc import Awaitable, Callable
 
 import orjson
 
@@ -13,7 +12,6 @@ from events.account_tax_id import CreateTaxId
 from events.account_tax_id import DeleteTaxId as DeleteOwn
 from events.customer import Customer
 from events.customer.tax_id import RemoveTaxId
-from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import tax_ids
@@ -26,6 +24,7 @@ from service.http.operation import Operations
 from service.http.params import tax_id as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/tax_ids"
@@ -116,7 +115,7 @@ async def create(call: Call) -> Reply:
             raise _no_such_owner(missing.message) from None
     id, number = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         command = CreateTaxId(
             id=id,
             country=number.country,
@@ -126,9 +125,9 @@ async def create(call: Call) -> Reply:
         )
         unit.begin(ACCOUNT_TAX_ID, id)
         unit.do(ACCOUNT_TAX_ID, id, command)
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    return await call.door.executor.transact(act, call.begin(), key_use=call.key_use)
+    return await call.transact(act)
 
 
 @operation(
@@ -183,9 +182,7 @@ async def delete(call: Call) -> Reply:
     if owner is not None:
         call.permit("customers:write")
         return await _delete(call, owner, id)
-    return await call.door.executor.update(
-        ACCOUNT_TAX_ID, id, DeleteOwn(id=id), call.begin(), reply=lambda *_: _deleted(id)
-    )
+    return await resources.change(call, ACCOUNT_TAX_ID, id, DeleteOwn(id=id), lambda *_: _deleted(id))
 
 
 async def _create(call: Call, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:

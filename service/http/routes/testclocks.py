@@ -1,11 +1,9 @@
 """`/v1/test_helpers/test_clocks`: create, retrieve, list, advance, delete. In test mode only."""
 
 import os
-from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
 from events import customer, ids, testclock
-from events.decider import Reply
 from events.errors import Missing, Refusal
 from events.testclock import Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
@@ -18,6 +16,7 @@ from service.http.operation import Operations
 from service.http.params import testclock as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import Call
+from service.http.reply import Reply
 from service.http.routes import customers
 
 operation = Operations()
@@ -45,7 +44,7 @@ async def create(call: Call) -> Reply:
     id = ids.new("clock", os.urandom(ids.ID_BYTES))
     guest = parameters.customer
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         unit.begin(TEST_CLOCK, id)
         command = CreateClock(
             id=id,
@@ -59,10 +58,10 @@ async def create(call: Call) -> Reply:
             if not state.exists:
                 raise Refusal(f"No such {customer.KIND}: '{guest}'", code="resource_missing", param="customer")
             await join(unit, guest, id, param="customer")
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    alone = () if guest is None else (CUSTOMER.stream(guest),)
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+    serialized_on = () if guest is None else (CUSTOMER.stream(guest),)
+    return await call.transact(act, serialized_on=serialized_on)
 
 
 @operation(
@@ -83,14 +82,14 @@ async def advance(call: Call) -> Reply:
     tree = expand.paths(call, parameters.expand, KIND)
     id = call.match["test_clock"]
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         await unit.load(TEST_CLOCK, id)
         at = int(unit.origin.at.timestamp())
         unit.do(TEST_CLOCK, id, Advance(id=id, at=at, frozen_time=parameters.frozen_time))
-        return lambda: resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    alone = (TEST_CLOCK.stream(id),)
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+    serialized_on = (TEST_CLOCK.stream(id),)
+    return await call.transact(act, serialized_on=serialized_on)
 
 
 @operation(
@@ -111,15 +110,12 @@ async def delete(call: Call) -> Reply:
     expand.paths(call, call.parse(parameters_of.DeleteTestClock).expand, KIND)
     id = call.match["test_clock"]
 
-    async def act(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def act(unit: UnitOfWork) -> Reply:
         await end(unit, id)
-        return answer
-
-    async def answer() -> Reply:
         return Reply(status=200, body=dumps(testclocks.render_deleted(id)))
 
-    alone = (TEST_CLOCK.stream(id),)
-    return await call.door.executor.transact(act, call.begin(), alone=alone, key_use=call.key_use)
+    serialized_on = (TEST_CLOCK.stream(id),)
+    return await call.transact(act, serialized_on=serialized_on)
 
 
 async def end(unit: UnitOfWork, id: str) -> None:

@@ -1,11 +1,9 @@
 """`/v1/tokens`: create, with a publishable key too, and retrieve."""
 
 import os
-from collections.abc import Awaitable, Callable
 
 from events import card as kept_of
 from events import ids, token
-from events.decider import Reply
 from events.token import CreateToken
 from events.unit_of_work import UnitOfWork
 from projections.tokens import TOKEN
@@ -15,10 +13,10 @@ from service.http.operation import Operations
 from service.http.params import token as parameters_of
 from service.http.params.card import BankAccount, Card
 from service.http.pipeline import Call
+from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/tokens"
-Answer = Callable[[], Awaitable[Reply]]
 
 
 @operation(
@@ -58,10 +56,10 @@ async def create(call: Call) -> Reply:
         type=kind,
     )
 
-    async def act(unit: UnitOfWork) -> Answer:
-        return _made(call, unit, command, tree)
+    async def act(unit: UnitOfWork) -> Reply:
+        return await _made(call, unit, command, tree)
 
-    return await call.door.executor.transact(act, origin, key_use=call.key_use)
+    return await call.transact(act, origin)
 
 
 @operation(
@@ -94,16 +92,16 @@ async def retrieve(call: Call) -> Reply:
         type=kind,
     )
 
-    async def act(unit: UnitOfWork) -> Answer:
-        return _made(call, unit, command, tree)
+    async def act(unit: UnitOfWork) -> Reply:
+        return await _made(call, unit, command, tree)
 
-    return await call.door.executor.transact(act, origin)
+    return await call.transact(act, origin)
 
 
-def _made(call: Call, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Answer:
+async def _made(call: Call, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Reply:
     unit.begin(TOKEN, command.id)
     unit.do(TOKEN, command.id, command)
-    return lambda: resources.object_reply(call, unit, token.KIND, command.id, tree)
+    return await resources.object_reply(call, unit, token.KIND, command.id, tree)
 
 
 def _new_id(kind: str) -> str:

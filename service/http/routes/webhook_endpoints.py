@@ -1,20 +1,19 @@
 """`/v1/webhook_endpoints`: create, update, delete, retrieve, list."""
 
 import os
-from collections.abc import Callable
 
 import orjson
 
 from events import ids
-from events.decider import Reply
 from events.errors import ConstraintBroken, Missing, Refusal
-from events.execute import other_mode_hint
+from events.transact import other_mode_hint
+from events.unit_of_work import UnitOfWork
 from projections.read import UnknownCursor
-from projections.rows import Rows
-from service.http import expand, pagination
+from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
 from service.http.pipeline import Call
+from service.http.reply import Reply
 from webhooks.endpoints import rendering
 from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
 from webhooks.endpoints.projection import ENDPOINT
@@ -52,12 +51,13 @@ async def create(call: Call) -> Reply:
         patch=parameters.patch(),
     )
 
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        shown = rendering.render_with_secret(state, caller.livemode)
+    async def act(unit: UnitOfWork) -> Reply:
+        unit.begin(ENDPOINT, id)
+        shown = rendering.render_with_secret(unit.do(ENDPOINT, id, command), caller.livemode)
         return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
     try:
-        return await call.door.executor.create(ENDPOINT, id, command, origin, reply=reply, key_use=call.key_use)
+        return await call.transact(act, origin)
     except ConstraintBroken:
         raise Refusal("You have reached the maximum of 16 webhook endpoints in this mode.") from None
 
@@ -80,14 +80,12 @@ async def update(call: Call) -> Reply:
     if parameters.url is not None:
         call.door.policy.vet_url(parameters.url, livemode=call.caller.livemode)
     id = call.match["webhook_endpoint"]
-    return await call.door.executor.update(
-        ENDPOINT,
-        id,
-        UpdateEndpoint(id=id, patch=parameters.patch()),
-        call.begin(),
-        reply=_shows(call),
-        key_use=call.key_use,
-    )
+
+    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
+        shown = rendering.render(state, call.caller.livemode)
+        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+
+    return await resources.change(call, ENDPOINT, id, UpdateEndpoint(id=id, patch=parameters.patch()), answer)
 
 
 @operation(
@@ -106,12 +104,10 @@ async def delete(call: Call) -> Reply:
     expand.paths(call, call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
     id = call.match["webhook_endpoint"]
 
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
+    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
         return Reply(status=200, body=orjson.dumps(rendering.render_deleted(id), option=orjson.OPT_INDENT_2))
 
-    return await call.door.executor.update(
-        ENDPOINT, id, DeleteEndpoint(id=id), call.begin(), reply=reply, key_use=call.key_use
-    )
+    return await resources.change(call, ENDPOINT, id, DeleteEndpoint(id=id), answer)
 
 
 @operation(
@@ -160,11 +156,3 @@ async def list_all(call: Call) -> Reply:
     if expand.counted(parameters.expand):
         total = await call.door.reader.count_resources(caller.account, caller.livemode, KIND, page)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
-
-
-def _shows(call: Call) -> Callable[[Endpoint, Rows | None], Reply]:
-    def reply(state: Endpoint, rows: Rows | None) -> Reply:
-        shown = rendering.render(state, call.caller.livemode)
-        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
-
-    return reply

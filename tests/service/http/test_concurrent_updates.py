@@ -6,7 +6,7 @@ import asyncpg
 import orjson
 import pytest
 
-from events import execute
+from events import stream_locks
 from tests.service.http.test_idempotency import appends_held, until_held
 from tests.service.serving import Api, Serve
 
@@ -54,7 +54,7 @@ async def test_a_customer_that_is_busy_for_too_long_is_worth_another_try(
 ) -> None:
     made = await api.customer()
     path = f"/v1/customers/{made['id']}"
-    monkeypatch.setattr(execute, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(stream_locks, "LOCK_TIMEOUT_S", 0.02)
     async with appends_held(database) as held:
         first = asyncio.create_task(api.post(path, "name=x"))
         await until_held(held)

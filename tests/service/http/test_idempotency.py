@@ -144,7 +144,7 @@ async def test_a_fault_of_ours_is_an_answer_to_keep_once_the_request_has_begun_t
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(type(api.core.executor), "create", broken)
+    monkeypatch.setattr(type(api.core.executor), "transact", broken)
     first = await api.post("/v1/customers", "name=x", Idempotency_Key="k")
     monkeypatch.undo()
     again = await api.post("/v1/customers", "name=x", Idempotency_Key="k")

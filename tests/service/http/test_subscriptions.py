@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 import stripe
 
 from events.customer.subscription import RequestRetries
-from events.decider import Reply
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
 from projections import rebuild
@@ -390,13 +388,9 @@ async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(ap
     await past_due(api, customer, "sub_4", latest_invoice={**INVOICE, "id": "in_4"}, collection_method="send_invoice")
     before = len(await events_of(api, "customer.updated"))
 
-    async def request(unit: UnitOfWork) -> Callable[[], Awaitable[Reply]]:
+    async def request(unit: UnitOfWork) -> None:
         await unit.load(CUSTOMER, customer)
         unit.do(CUSTOMER, customer, RequestRetries(at=1_700_000_000))
-        return answer
-
-    async def answer() -> Reply:
-        return Reply(200, b"")
 
     origin = Origin(account=ACCOUNT, livemode=False, at=api.core.clock.now(), actor="key_1", request_id="req_1")
     await api.core.executor.transact(request, origin)

@@ -7,7 +7,7 @@ import pytest
 import stripe
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from events.decider import Reply
+from tests import acting
 from tests.servers.receiver import Received, Receiver
 from tests.webhooks.floor import MASTER_KEYS, Floor, origin
 from webhooks.endpoints import endpoint
@@ -23,7 +23,7 @@ async def roll(house: Floor, id: str, ago: timedelta = timedelta(), overlap_s: i
     """Roll the secret of an endpoint, so long ago; gives the new one."""
     secret = signature.new_secret(secrets.token_bytes(32))
     command = RollSecret(id=id, at=int((NOW - ago).timestamp()), overlap_s=overlap_s, secret=secret)
-    await house.executor.update(ENDPOINT, id, command, origin(), reply=lambda state, rows: Reply(200, b""))
+    await acting.update(house.executor, ENDPOINT, id, command, origin())
     return secret
 
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import chain, execute
+from events import chain, stream_locks, transact
 from events.customer import Customer
-from events.decider import KeyUse, Reply
 from events.errors import (
     AlreadyAnswered,
     BrokenHistory,
@@ -23,11 +22,13 @@ from events.errors import (
 from events.memory import MemoryLog
 from events.record import Append, Loaded, Receipt, Record
 from projections.customers import body
+from service.http.idempotency import KeyUse
+from service.http.reply import Reply
 from tests.events.strategies import patches
 from tests.events.world import CUSTOMER, ID, LIVE, STRANGER, TEST, House, reply
 from tests.waiting import until
 
-KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32)
+KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")
 STREAM = CUSTOMER.stream(ID)
 
 
@@ -171,7 +172,7 @@ async def test_when_others_are_first_at_every_try_the_caller_is_told_to_try_agai
     log = Watched(MemoryLog())
     house = House(log)
     await house.create()
-    log.failures = [StaleStream(STREAM, 1)] * execute.TRIES_MAX
+    log.failures = [StaleStream(STREAM, 1)] * transact.TRIES_MAX
     with pytest.raises(LockTimeout) as caught:
         await house.update(email="jenny@example.com")
     assert caught.value.code == "lock_timeout"
@@ -187,14 +188,14 @@ async def test_who_waits_too_long_for_another_command_on_the_object_is_told_to_t
     await House(log.log).create()
     holder = asyncio.create_task(house.update(email="first@example.com"))
     await until(lambda: log.appends == 1)
-    monkeypatch.setattr(execute, "LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(stream_locks, "LOCK_TIMEOUT_S", 0.0)
     with pytest.raises(LockTimeout):
         await house.update(email="second@example.com")
     log.gate.set()
     await holder
     assert (await house.replayed()).profile.email == "first@example.com"
     await house.update(email="third@example.com")
-    assert house.executor._locks == {}, "no lock outlives its users"
+    assert len(house.executor._locks) == 0, "no lock outlives its users"
 
 
 async def test_commands_on_other_objects_do_not_wait() -> None:
@@ -215,13 +216,13 @@ async def test_a_caller_who_goes_away_while_waiting_leaves_no_lock_behind() -> N
     holder = asyncio.create_task(house.update(email="first@example.com"))
     await until(lambda: log.appends == 1)
     waiter = asyncio.create_task(house.update(email="second@example.com"))
-    await until(lambda: house.executor._locks[STREAM][1] == 2)
+    await until(lambda: house.executor._locks.users(STREAM) == 2)
     waiter.cancel()
     log.gate.set()
     await holder
     with pytest.raises(asyncio.CancelledError):
         await waiter
-    assert house.executor._locks == {}
+    assert len(house.executor._locks) == 0
 
 
 async def test_after_a_loss_nothing_is_believed_of_what_was_remembered() -> None:
@@ -306,7 +307,7 @@ async def test_an_update_that_changes_nothing_keeps_its_answer_too() -> None:
 async def test_a_refusal_may_be_kept_as_the_answer() -> None:
     log = MemoryLog()
     house = House(log)
-    receipt = KEY.receipt("req_9", Reply(404, b"{}"))
+    receipt = KEY._replace(request_id="req_9").receipt(Reply(404, b"{}"))
     await house.executor.keep_refusal(TEST, receipt)
     assert await log.receipt("acct_1", False, "again") == receipt
     with pytest.raises(AlreadyAnswered):
