@@ -1,9 +1,9 @@
-"""Gathering: questions that arrive while one batch is being answered are answered together by the next.
+"""Batching: items that are submitted while one batch is in flight are sent together in the next.
 
-No timer: the first question of an idle service goes out at once, alone; the busier it gets, the larger the batches. A
-batch takes three quarters of what waits: while the database works on it, we work on the answers of the one before. Were
-it all that waits, we and the database would fall into step, each waiting for the other; were it less, there would be
-more batches, each with a cost of its own.
+No timer: the first item of an idle service is sent at once, in a batch of one; the busier it gets, the larger the
+batches. A batch takes three quarters of what waits: while the database works on it, we work on the results of the one
+before. Were it all that waits, we and the database would fall into step, each waiting for the other; were it less,
+there would be more batches, each with a cost of its own.
 """
 
 import asyncio
@@ -12,70 +12,70 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-UNDIVIDED_MAX = 4  # as few as that go out together
-OF_LATE = 0.2  # what one batch counts for in how long they took of late
+UNDIVIDED_MAX = 4  # as few items as that are sent in one batch
+SMOOTHING = 0.2  # weight of the latest batch in the moving average of how long a batch takes
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Overloaded(Exception):
-    """More questions wait than the gatherer holds."""
+    """The queue is full: `waiting_max` items are waiting."""
 
 
-class Gather(Generic[Question, Answer]):
-    """Asks many at once. `answer_all` gives an answer, or the exception to raise, for each question in order.
+class Batcher(Generic[Item, Result]):
+    """Sends items in batches. `send` gives a result, or the exception to raise, for each item in order.
 
-    At most `batch_max` questions go out together and at most `waiting_max` wait. Where `alone` is given, two questions
-    that share one of its values never stand in the same batch; they keep their order. Where `share` is given, batches
-    are filled round robin from those that it tells apart, so that one with many questions does not hold up the others.
+    A batch has at most `batch_max` items, and at most `waiting_max` wait. Where `alone` is given, two items that share
+    one of its values are never in the same batch; they keep their order. Where `share` is given, each of its values has
+    a queue, and batches are filled from the queues round robin: one with many items does not delay the others.
     """
 
     def __init__(
         self,
-        answer_all: Callable[[list[Question]], Awaitable[Sequence[Answer | Exception]]],
+        send: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         batch_max: int,
         waiting_max: int = 10_000,
-        alone: Callable[[Question], Iterable[Hashable]] | None = None,
-        share: Callable[[Question], Hashable] | None = None,
+        alone: Callable[[Item], Iterable[Hashable]] | None = None,
+        share: Callable[[Item], Hashable] | None = None,
     ) -> None:
-        self._answer_all = answer_all
+        self._send = send
         self._batch_max = batch_max
         self._waiting_max = waiting_max
         self._alone = alone
         self._share = share
-        self._queues: dict[Hashable, deque[tuple[Question, asyncio.Future[Answer]]]] = {}
+        self._queues: dict[Hashable, deque[tuple[Item, asyncio.Future[Result]]]] = {}
         self._turns: deque[Hashable] = deque()  # the keys of the queues, whose turn is next first
         self._waiting = 0
         self._sent_at: float | None = None  # when the batch in flight was sent
-        self._batch_s = 0.0  # how long batches took of late
+        self._batch_s = 0.0  # moving average of how long a batch takes
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, question: Question) -> Answer:
-        """The answer to one question. Raises Overloaded, or whatever `answer_all` gave for it."""
+    async def submit(self, item: Item) -> Result:
+        """The result of one item. Raises Overloaded, or the exception that `send` gave for it."""
         if self._waiting >= self._waiting_max:
-            raise Overloaded(f"{self._waiting_max} questions are waiting already")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        share = None if self._share is None else self._share(question)
+            raise Overloaded(f"{self._waiting_max} items are waiting already")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        share = None if self._share is None else self._share(item)
         queue = self._queues.get(share)
         if queue is None:
             queue = self._queues[share] = deque()
             self._turns.append(share)
-        queue.append((question, future))
+        queue.append((item, future))
         self._waiting += 1
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         return await future
 
     def wait_s(self) -> float:
-        """How long one more question would wait, by how long batches took of late and the one in flight takes now."""
+        """How long one more item would wait: an estimate from recent batches and the one in flight."""
         if self._sent_at is None:
             return 0.0
         return time.monotonic() - self._sent_at + self._waiting / self._batch_max * self._batch_s
 
     async def close(self) -> None:
-        """Wait until every question asked so far is answered."""
+        """Wait until every item submitted so far has its result."""
         if self._task is not None:
             await self._task
 
@@ -84,21 +84,21 @@ class Gather(Generic[Question, Answer]):
             while self._waiting:
                 batch = self._take()
                 if not batch:
-                    continue  # nobody waits any more for what there was
+                    continue  # every waiting item was cancelled
                 self._sent_at = sent_at = time.monotonic()
                 try:
-                    answers = await self._answer_all([question for question, _ in batch])
-                    assert len(answers) == len(batch), "every question has its answer"
+                    results = await self._send([item for item, _ in batch])
+                    assert len(results) == len(batch), "every item has its result"
                 except Exception as error:
-                    answers = [error] * len(batch)
-                self._batch_s += OF_LATE * (time.monotonic() - sent_at - self._batch_s)
-                for (_, future), answer in zip(batch, answers, strict=True):
+                    results = [error] * len(batch)
+                self._batch_s += SMOOTHING * (time.monotonic() - sent_at - self._batch_s)
+                for (_, future), result in zip(batch, results, strict=True):
                     if future.done():
-                        continue  # the one who asked has gone
-                    if isinstance(answer, Exception):
-                        future.set_exception(answer)
+                        continue  # cancelled by the caller
+                    if isinstance(result, Exception):
+                        future.set_exception(result)
                     else:
-                        future.set_result(answer)
+                        future.set_result(result)
         finally:
             self._task = self._sent_at = None
             for queue in self._queues.values():  # only when we are cancelled
@@ -108,31 +108,31 @@ class Gather(Generic[Question, Answer]):
             self._turns.clear()
             self._waiting = 0
 
-    def _take(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
-        """The next batch, one question of each queue in turn; questions that nobody waits for any more are dropped."""
-        batch: list[tuple[Question, asyncio.Future[Answer]]] = []
+    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        """The next batch, one item of each queue in turn; cancelled items are dropped."""
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
         most = min(self._batch_max, max(UNDIVIDED_MAX, (3 * self._waiting + 3) // 4))
         seen: set[Hashable] = set()
-        left: dict[Hashable, list[tuple[Question, asyncio.Future[Answer]]]] = {}
+        left: dict[Hashable, list[tuple[Item, asyncio.Future[Result]]]] = {}
         while self._turns and len(batch) < most:
             share = self._turns.popleft()
             queue = self._queues[share]
-            asked = queue.popleft()
+            entry = queue.popleft()
             if queue:
                 self._turns.append(share)
             else:
                 del self._queues[share]
-            if asked[1].done():
+            if entry[1].done():
                 self._waiting -= 1
                 continue
             if self._alone is not None:
-                marks = set(self._alone(asked[0]))
+                marks = set(self._alone(entry[0]))
                 conflicts = bool(marks & seen)
                 seen |= marks
                 if conflicts:
-                    left.setdefault(share, []).append(asked)
+                    left.setdefault(share, []).append(entry)
                     continue
-            batch.append(asked)
+            batch.append(entry)
         self._waiting -= len(batch)
         for share, waiting in left.items():
             if share not in self._queues:

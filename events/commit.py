@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from events.batcher import Gather, Overloaded
+from events.batcher import Batcher, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection
 from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, StaleStream
 from events.record import Append
@@ -52,22 +52,22 @@ class GroupCommit:
         self._connection = DedicatedConnection(dsn, application="append", **PINNED_PLANS)
         self._read_models = read_models
         self._observe = observe
-        self._gather: Gather[Append, Stored] = Gather(self._store, batch_max=batch_max, alone=_marks, share=_share)
+        self._batcher: Batcher[Append, Stored] = Batcher(self._store, batch_max=batch_max, alone=_marks, share=_share)
 
     async def append(self, item: Append) -> Stored:
         """Store one item; see Log.append."""
         try:
-            return await self._gather.ask(item)
+            return await self._batcher.submit(item)
         except Overloaded as error:
             raise LogUnavailable("too many appends are waiting") from error
 
     def wait_s(self) -> float:
         """How long one more append would wait, as an estimate, until it is stored."""
-        return self._gather.wait_s()
+        return self._batcher.wait_s()
 
     async def close(self) -> None:
         """Store what is waiting, then let the connection go."""
-        await self._gather.close()
+        await self._batcher.close()
         await self._connection.close()
 
     async def _store(self, items: list[Append]) -> list[Stored | Exception]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from events.batcher import Gather, Overloaded
+from events.batcher import Batcher, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection, Pool, load_sql
 from events.errors import LogUnavailable
 from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
@@ -72,10 +72,10 @@ class Reader:
         self._pool = pool
         self.page_bytes_max = page_bytes_max
         self._connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
-        self._customers: Gather[Named, bytes | None] = Gather(self._get_customers, batch_max=TOGETHER_MAX)
+        self._customers: Batcher[Named, bytes | None] = Batcher(self._get_customers, batch_max=TOGETHER_MAX)
         self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
-        self._resources: Gather[Named, bytes | None] = Gather(self._get_resources, batch_max=TOGETHER_MAX)
-        self._key_holders: Gather[str, KeyHolder | None] = Gather(self._find_keys, batch_max=TOGETHER_MAX)
+        self._resources: Batcher[Named, bytes | None] = Batcher(self._get_resources, batch_max=TOGETHER_MAX)
+        self._key_holders: Batcher[str, KeyHolder | None] = Batcher(self._find_keys, batch_max=TOGETHER_MAX)
         self._sql = {
             name: load_sql("projections", name)
             for name in (
@@ -103,11 +103,11 @@ class Reader:
 
     async def customer(self, account: str, livemode: bool, id: str) -> bytes | None:
         """A customer's body, living or deleted; None when this account and mode have no such customer."""
-        return await self._ask(self._customers, Named(account, livemode, "customer", id))
+        return await self._submit(self._customers, Named(account, livemode, "customer", id))
 
     async def resource(self, account: str, livemode: bool, kind: str, id: str, *, ever: bool = False) -> bytes | None:
         """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
-        return await self._ask(self._resources, Named(account, livemode, kind, id, ever))
+        return await self._submit(self._resources, Named(account, livemode, kind, id, ever))
 
     async def many(
         self, account: str, livemode: bool, kind: str, ids: Sequence[str], bytes_max: int | None = None
@@ -207,11 +207,10 @@ class Reader:
     async def key_holder(self, digest: str) -> KeyHolder | None:
         """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked.
 
-        Those that are asked for at once are looked up together, so that a flood of keys that nobody has keeps no
-        connection from others for long.
+        Lookups at the same time are batched, so that a flood of unknown keys does not use the connections up.
         """
         try:
-            return await self._key_holders.ask(digest)
+            return await self._key_holders.submit(digest)
         except Overloaded as error:
             raise LogUnavailable("too many keys are being looked up") from error
 
@@ -271,11 +270,11 @@ class Reader:
             found.append(KeyHolder(row["id"], row["account"], row["livemode"], facts["power"], rights))
         return found
 
-    async def _ask(self, gather: Gather[Named, bytes | None], named: Named) -> bytes | None:
+    async def _submit(self, batcher: Batcher[Named, bytes | None], named: Named) -> bytes | None:
         if not named.id.isprintable():
             return None  # nobody has such an id, and what Postgres cannot hold would fail all that is asked with it
         try:
-            return await gather.ask(named)
+            return await batcher.submit(named)
         except Overloaded as error:
             raise LogUnavailable("too many reads are waiting") from error
 
