@@ -1,4 +1,4 @@
-"""The README's lines work as they are printed."""
+"""The READMEs' lines work as they are printed, and what they name exists."""
 
 import asyncio
 import re
@@ -13,12 +13,17 @@ from service.keys import DEVELOPMENT_KEY
 from tests.service.serving import Api
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (
+    "README.md",
+    *(f"{package}/README.md" for package in ("webhooks", "service", "projections", "deploy", "tests")),
+)
+TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+README = "\n".join(TEXTS.values())
 ADDRESS = "http://127.0.0.1:8420"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def here(block: str, api: Api) -> str:
@@ -38,13 +43,13 @@ async def customer_of(api: Api, *program: str) -> None:
 
 
 async def test_the_python_lines_make_a_customer(api: Api) -> None:
-    [block] = blocks("python")
+    [block] = blocks("python", TEXTS["README.md"])
     await customer_of(api, sys.executable, "-c", here(block, api))
 
 
 @pytest.mark.node
 async def test_the_node_lines_make_a_customer(api: Api, node: Path) -> None:
-    [block] = blocks("js")
+    [block] = blocks("js", TEXTS["README.md"])
     script = ROOT / "tests" / "node" / f"readme-{api.port}.mjs"  # beside the packages that it imports
     try:
         script.write_text(here(block, api))
@@ -80,3 +85,16 @@ def test_every_command_that_is_named_exists() -> None:
         assert first in known, command
         if any(group.startswith(f"{first} ") for group in groups) and second:
             assert command in known, command
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_exists(page: str) -> None:
+    text, beside = TEXTS[page], (ROOT / page).parent
+    linked = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    named = re.findall(r"`([\w./-]+/(?:[\w.-]+\.(?:py|sql|md|txt|yaml|json))?)`", text)
+    assert [link for link in linked if not (beside / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists() and not (beside / name).exists()] == []
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(TEXTS["README.md"].split()) < 1_200

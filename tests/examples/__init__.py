@@ -1,0 +1,1 @@
+"""One test of each kind, complete with its imports, to copy."""
