@@ -3,7 +3,7 @@
 Every so many events the append keeps the state that it leads to, in the same transaction. A snapshot
 is derived: it is sealed with the stream's key (bound to stream, version and folding code), it is used by the very code
 that made it alone, and where it is missing or does not open the whole history is folded. Rebuilds and audits use none.
-The decision and what was rejected: events/decisions/0001-snapshots.md.
+The decision and what was rejected: events/decisions/2026-11-27-snapshots-of-states.md.
 """
 
 from collections.abc import Iterable
