@@ -43,6 +43,9 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
     readings = core.metrics.readings
     readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)
     readings.count("webhooks_relay_published", "Notices this process published.", lambda: playing.published)
+    readings.count(
+        "webhooks_relay_unconfirmed", "Messages that the broker did not confirm in time.", lambda: playing.unconfirmed
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
         tasks.create_task(playing.run(stop))

@@ -29,6 +29,7 @@ for _library in ("aio_pika", "aiormq"):
 
 CONNECT_TIMEOUT_S = 10.0
 OPERATION_TIMEOUT_S = 15.0
+CONFIRM_TIMEOUT_S = 15.0
 HEARTBEAT_S = 15
 SHORTLY_S = 0.5
 WAIT_S_MIN, WAIT_S_MAX = 0.2, 5.0
@@ -161,6 +162,16 @@ async def channel(url: str, name: str, *, prefetch: int | None = None) -> AsyncI
             log.info("broker.closed_badly", connection=name)
 
 
+class Unconfirmed(TimeoutError):
+    """The broker did not confirm a published message in time."""
+
+    def __init__(self, exchange: str) -> None:
+        super().__init__(
+            f"a message published to exchange '{exchange}' was not confirmed within {CONFIRM_TIMEOUT_S:g} s: "
+            "a queue bound to it accepts nothing; a quorum queue needs a majority of its nodes"
+        )
+
+
 class Flow:
     """Whether the broker takes what is published on a connection: short of memory or of disk, it takes nothing.
 
@@ -190,14 +201,16 @@ class Flow:
             if self._connection.is_closed:
                 raise ConnectionError("the connection was lost while it was blocked")
 
-    async def confirmed(self, publishing: "asyncio.Task[object]") -> None:
-        """Wait for a confirmation, as long as it takes while the broker takes nothing. Raises one of BROKER_ERRORS."""
+    async def confirmed(self, publishing: "asyncio.Task[object]", exchange: str) -> None:
+        """Wait for the confirmation of a message published to `exchange`: CONFIRM_TIMEOUT_S at most, not counting the
+        time in which the broker is blocked. Raises one of BROKER_ERRORS; Unconfirmed at the timeout.
+        """
         took = True
         try:
-            while not (await asyncio.wait([publishing], timeout=OPERATION_TIMEOUT_S))[0]:
+            while not (await asyncio.wait([publishing], timeout=CONFIRM_TIMEOUT_S))[0]:
                 took_before, took = took, await self._takes()
                 if took_before and took:
-                    raise TimeoutError("the broker did not confirm in time")
+                    raise Unconfirmed(exchange)
             publishing.result()
         finally:
             publishing.cancel()

@@ -67,6 +67,7 @@ class Relay:
         self.state = "connecting"
         self.active = False
         self.published = 0
+        self.unconfirmed = 0  # messages that the broker did not confirm in time
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop; what is on its way then is confirmed first."""
@@ -161,7 +162,7 @@ class Relay:
         """Move the cursor over what is confirmed, as long as nothing before it is missing; raise at a failure."""
         while (first := await on_their_way.get()) is not None:
             last, confirmed = first
-            await flow.confirmed(confirmed)
+            await self._confirmed(flow, confirmed)
             self.published += 1
             while not on_their_way.empty():
                 following = on_their_way.get_nowait()
@@ -171,10 +172,17 @@ class Relay:
                 notice, confirmed = following
                 if not confirmed.done():
                     await lead.move(last["sequence"], last["appended_at"])
-                await flow.confirmed(confirmed)
+                await self._confirmed(flow, confirmed)
                 last = notice
                 self.published += 1
             await lead.move(last["sequence"], last["appended_at"])
+
+    async def _confirmed(self, flow: Flow, publishing: "asyncio.Task[Any]") -> None:
+        try:
+            await flow.confirmed(publishing, self._topology.exchange)
+        except amqp.Unconfirmed:
+            self.unconfirmed += 1
+            raise
 
     async def _keep_declared(self) -> None:
         """Have everything exist again before long when somebody deleted it: who publishes is not told of that."""
@@ -229,7 +237,7 @@ class _Lead:
         return rows
 
     async def find_coupons(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
-        """See webhooks.versions."""
+        """See webhooks.feed.api_version."""
         return await api_version.find_coupons(self.fetch, wanted)
 
 

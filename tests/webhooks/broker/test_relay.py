@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aio_pika
 import orjson
@@ -18,7 +19,7 @@ from events.follow import Wakeup
 from tests.waiting import until
 from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
 from tests.webhooks.floor import ACCOUNT, Floor
-from webhooks.broker import relay
+from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
 from webhooks.broker.consumer import Consumer
 from webhooks.broker.relay import LOCK, Relay, session
@@ -257,6 +258,32 @@ async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url:
         "relay.resumed",
         "relay.leads",
     ]
+
+
+async def test_what_is_not_confirmed_in_time_is_published_again_on_another_channel(
+    house: Floor, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, lost = aio_pika.Exchange.publish, list[object]()
+
+    async def publish_without_the_first(self: aio_pika.Exchange, *arguments: Any, **options: Any) -> Any:
+        if not lost:
+            lost.append(arguments)
+            await asyncio.Event().wait()  # as a queue without a majority of its nodes: no confirmation ever
+        return await publish(self, *arguments, **options)
+
+    monkeypatch.setattr(aio_pika.Exchange, "publish", publish_without_the_first)
+    monkeypatch.setattr(amqp, "CONFIRM_TIMEOUT_S", 0.5)
+    with capture_logs() as said:
+        async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
+            sequences = await house.notices(3)
+            await until(lambda: relay.unconfirmed == 1)
+            await until(lambda: relay.published == 3, timeout_s=30)
+            messages = await take(queue, 5)
+    # The two behind the first were published, and then again with it.
+    assert [message.headers["rollbook-sequence"] for message in messages] == [*sequences[1:], *sequences]
+    [cause] = [entry["cause"] for entry in said if entry["event"] == "broker.lost"]
+    assert f"exchange '{topology.exchange}' was not confirmed within 0.5 s" in cause
+    assert await house.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequences[-1]
 
 
 async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(
