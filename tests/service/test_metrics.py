@@ -51,7 +51,7 @@ async def test_a_service_tells_how_things_stand_and_no_dashboard_asks_for_more(
             return None
         return told if values(told["webhooks_relay_published"])[()] == 1 else None
 
-    told = await until(settled)
+    told = await until(settled, timeout_s=60)  # the relay and the consumer declare quorum queues, which may take long
     assert told is not None
     assert values(told["webhooks_attempts"]) == {
         ("delivered",): 1, ("retry",): 1, ("gave_up",): 0, ("own_fault",): 0
