@@ -66,11 +66,12 @@ class Bucket:
 class Share:
     """What a key, or an account's mode, has in flight."""
 
-    __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages")
+    __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages", "waiting")
 
     def __init__(self, account: "Share | None" = None) -> None:
         self.account = account
         self.in_flight = 0
+        self.waiting = 0  # requests that are suspended: not in flight now, and will be again
         self.bytes = 0
         self.last = 0.0
         self.bucket: Bucket | None = None
@@ -81,11 +82,12 @@ class Share:
 class Ticket:
     """One request in flight."""
 
-    __slots__ = ("_admission", "_share", "bytes", "deadline", "overdue", "task")
+    __slots__ = ("_admission", "_share", "_suspended", "bytes", "deadline", "overdue", "task")
 
     def __init__(self, admission: "Admission", task: "asyncio.Task[object] | None", deadline: float) -> None:
         self._admission = admission
         self._share: Share | None = None
+        self._suspended = False
         self.bytes = 0
         self.task = task  # to be cancelled when it is late; None once there is an answer
         self.deadline = deadline
@@ -173,13 +175,18 @@ class Ticket:
     def suspend(self) -> None:
         """Let the request wait for something to happen: it is not in flight while it does, and is not late."""
         self._leave()
+        self._suspended = True
+        if self._share is not None:
+            self._share.waiting += 1
 
     def resume(self) -> None:
         """Go on; the request's time begins again."""
         admission, share = self._admission, self._share
         self.deadline = time.perf_counter() + admission.bounds.timeout_s
         admission.tickets[self] = None
+        self._suspended = False
         if share is not None:
+            share.waiting -= 1
             share.in_flight += 1
             if share.account is not None:
                 share.account.in_flight += 1
@@ -190,6 +197,10 @@ class Ticket:
             self._leave()
             if self._share is None:
                 self._admission.unknown -= 1
+        elif self._suspended:
+            self._suspended = False
+            if self._share is not None:
+                self._share.waiting -= 1
         self._count(-self.bytes)
 
     def _leave(self) -> None:
@@ -302,7 +313,7 @@ class Admission:
 
     def _forget(self, now: float) -> None:
         for key, share in list(self._shares.items()):
-            if not share.in_flight and not share.bytes and now - share.last > IDLE_S:
+            if not share.in_flight and not share.waiting and not share.bytes and now - share.last > IDLE_S:
                 del self._shares[key]
         used = {id(share.account) for share in self._shares.values()}
         for whose, account in list(self._accounts.items()):

@@ -9,10 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from projections.read import KeyHolder
 from service import keys
 from service.http import credentials
-from service.http.limits.admission import Bucket
+from service.http.limits.admission import IDLE_S, Admission, Bounds, Bucket
 from service.http.limits.connections import RESERVED_FILES, open_max
+from service.http.limits.shed import RateLimited
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
 
@@ -228,6 +230,43 @@ async def test_one_key_or_account_does_not_take_all_places_of_the_feed(serve: Se
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def test_the_share_of_a_key_is_kept_while_its_requests_wait() -> None:
+    bounds = Bounds(
+        in_flight_max=10,
+        account_in_flight_max=10,
+        key_in_flight_max=1,
+        live_rate_max=0,
+        test_rate_max=0,
+        search_rate_max=0,
+        bytes_max=1,
+        key_bytes_max=1,
+        append_wait_max_s=1.0,
+        timeout_s=0.04,
+    )
+    admission, caller = (
+        Admission(bounds),
+        KeyHolder("key_1", "acct_1", livemode=False, power="secret", rights=frozenset()),
+    )
+    waiting = admission.enter(0.0, writes=False)
+    waiting.admit(caller, 0.0)
+    waiting.suspend()
+    share = admission.share(caller)
+    share.last = -IDLE_S - 1.0  # long ago
+    await admission.open()
+    swept = asyncio.get_running_loop().time() + 0.1
+    await until(lambda: asyncio.get_running_loop().time() > swept)
+    assert admission.share(caller) is share
+    waiting.resume()
+    another = admission.enter(0.0, writes=False)
+    with pytest.raises(RateLimited):
+        another.admit(caller, 0.0)
+    another.release()
+    waiting.suspend()
+    waiting.release()  # its client is gone
+    await until(lambda: admission.share(caller) is not share)
+    await admission.close()
 
 
 async def test_a_feed_that_waits_does_not_outlive_its_key(serve: Serve) -> None:
