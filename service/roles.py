@@ -253,7 +253,8 @@ async def _revived(embedded: EmbeddedPostgres) -> bool:
     try:
         started = await asyncio.to_thread(embedded.revive)
     except PostgresFailed as error:
-        log.error("postgres.not_restarted", error=str(error))
+        # The lines after the first are of PostgreSQL's own log, which quotes statements and rows.
+        log.error("postgres.not_restarted", error=str(error).partition("\n")[0].removesuffix(":"))
         return False
     if started:
         log.warning("postgres.restarted")

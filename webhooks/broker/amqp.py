@@ -123,8 +123,9 @@ async def _declared(
             await _on_probe(connection, look)
         except (*DECLARATION_REFUSED, aio_pika.exceptions.ChannelNotFoundEntity):
             raise refusal from None
-        if refusals.new(str(refusal)):
-            log.warning("broker.used_as_it_is", cause=str(refusal))
+        said = broker_url.said(refusal)
+        if refusals.new(said):
+            log.warning("broker.used_as_it_is", cause=said)
 
 
 async def _on_probe(connection: AbstractConnection, work: Callable[[Probe], Awaitable[object]]) -> None:

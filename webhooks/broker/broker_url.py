@@ -58,10 +58,21 @@ def cause(url: str, error: BaseException) -> str:
     return f"{broker}: {_why(broker, error)}"
 
 
+def said(refusal: BaseException) -> str:
+    """The type of a broker's refusal and the first line of its text, of SAID_CHARACTERS_MAX at most: it names what was
+    declared and the argument that differs, which are ours or the operator's, and nothing of customers.
+    """
+    return f"{type(refusal).__name__}: {_first_line(refusal)}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:SAID_CHARACTERS_MAX]
+
+
 def _why(broker: BrokerUrl, error: BaseException) -> str:
-    kind, said = type(error).__name__, str(error).partition("\n")[0][:SAID_CHARACTERS_MAX]
+    kind, text = type(error).__name__, _first_line(error)
     origin = error.__cause__ or error
-    if "Connection.OpenOk" in said:
+    if "Connection.OpenOk" in text:
         return f"there is no such virtual host, or user '{broker.user}' may not use it"
     if kind in ("ProbableAuthenticationError", "AuthenticationError"):
         return f"user '{broker.user}' is refused: wrong user name or password, or a user who may not log in from here"
@@ -74,7 +85,7 @@ def _why(broker: BrokerUrl, error: BaseException) -> str:
             return "TLS could not be agreed on: does the broker speak TLS at this port?"
         case ConnectionRefusedError():
             return "nothing accepts connections there"
-        case TimeoutError() if not said:
+        case TimeoutError() if not text:
             return "it did not answer in time"
         case _:
-            return said or kind
+            return text or kind

@@ -19,7 +19,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 from events.database import Pool
 from events.decider import Change, Decider
 from projections.rows import ResourceRow, Rows
-from webhooks.broker import amqp, subscriber
+from webhooks.broker import amqp, broker_url, subscriber
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 from webhooks.broker.subscriber import Subscriber
 
@@ -137,11 +137,9 @@ class WithSubscribers(Topology):
                         gone.add(next.queue)
                         break
                     except amqp.DECLARATION_REFUSED as refusal:
-                        cause = f"{next.name}: {refusal}"
-                        if amqp.refusals.new(cause):
-                            log.error(
-                                "subscriber.not_declared", subscriber=next.name, queue=next.queue, cause=str(refusal)
-                            )
+                        cause = broker_url.said(refusal)
+                        if amqp.refusals.new(f"{next.name}: {cause}"):
+                            log.error("subscriber.not_declared", subscriber=next.name, queue=next.queue, cause=cause)
                         waiting.pop()
                         break
                     waiting.pop()

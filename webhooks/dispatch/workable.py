@@ -5,6 +5,7 @@ a reason, while everybody else's goes on. It is tried again when its owner edits
 since the fault may have been ours, or a setting's.
 """
 
+from events.errors import BrokenHistory
 from webhooks.endpoints.rules import IN_FLIGHT_MAX, RATE_MAX
 from webhooks.endpoints.set_aside import SET_ASIDE_S_MAX, Reason
 from webhooks.post import receiver_url, signature
@@ -14,10 +15,22 @@ from webhooks.queue.turn import Endpoint
 
 
 class Unworkable(Exception):
-    """Something stored of an endpoint cannot be worked with."""
+    """Something stored of an endpoint cannot be worked with.
 
-    def __init__(self, reason: Reason, error: Exception | None = None) -> None:
-        super().__init__(f"{type(error).__name__}: {error}" if error else reason)
+    Of `error` it keeps the type, and the message where that is our own: others may quote a URL or a secret.
+    """
+
+    def __init__(self, reason: Reason, error: Exception | str | None = None) -> None:
+        match error:
+            case None:
+                said: str = reason
+            case str():
+                said = error
+            case UrlUnreadable() | BrokenHistory():
+                said = f"{type(error).__name__}: {error}"
+            case _:
+                said = type(error).__name__
+        super().__init__(said)
         self.reason = reason
 
 
@@ -52,11 +65,11 @@ def host(endpoint: Endpoint, state: Lane) -> str:
 def check_secrets(secrets: list[str]) -> None:
     """See that requests can be signed with these secrets. Raises Unworkable."""
     if not all(secrets) or not secrets:
-        raise Unworkable("secret_unreadable", ValueError("there is none"))
+        raise Unworkable("secret_unreadable", "there is none")
     try:
         signature.headers(b"", secrets, id="evt", timestamp=0)
     except Exception as error:  # whatever they hold
-        raise Unworkable("secret_unreadable", ValueError("it does not sign")) from error
+        raise Unworkable("secret_unreadable", "it does not sign") from error
 
 
 def _within(value: int | None, least: int, most: int) -> bool:

@@ -4,8 +4,14 @@ import ssl
 from socket import gaierror
 
 import pytest
-from aiormq.exceptions import AMQPConnectionError, InvalidFrameError, ProbableAuthenticationError
+from aiormq.exceptions import (
+    AMQPConnectionError,
+    ChannelPreconditionFailed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
+from webhooks.broker import broker_url
 from webhooks.broker.broker_url import cause, parse
 
 URL = "amqp://me:hush@mq.example:5673/shop"
@@ -73,3 +79,13 @@ def test_what_is_said_of_a_broker_is_one_line_that_names_it_and_the_cause(error:
     assert said in line
     assert "\n" not in line
     assert "hush" not in line
+
+
+def test_a_refusal_is_one_short_line_with_its_type() -> None:
+    refusal = ChannelPreconditionFailed(
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" + "x" * 1_000 + "\nmore"
+    )
+    line = broker_url.said(refusal)
+    assert line.startswith("ChannelPreconditionFailed: PRECONDITION_FAILED - inequivalent arg 'x-queue-type'")
+    assert "\n" not in line
+    assert len(line) < 600
