@@ -32,6 +32,7 @@ until curl --silent --fail --max-time 2 "$base/readyz" >/dev/null; do
 done
 echo "make run answers after $(($(date +%s) - began)) s."
 if grep -q 'Traceback' "$output"; then fail "The first start prints a traceback."; fi
+if grep -qi 'warning' "$output"; then fail "The first start prints a warning: $(grep -i -m 1 'warning' "$output")"; fi
 
 curl --silent --no-buffer --max-time 60 "$base/dev/inbox" >"$inbox" &
 watching=$!
@@ -45,7 +46,8 @@ until grep -q customer.created "$inbox"; do
 done
 kill "$watching"
 
-.venv/bin/python -m pip --quiet --disable-pip-version-check install stripe || fail "stripe could not be installed."
+sh .ci/retry.sh .venv/bin/python -m pip --quiet --disable-pip-version-check install stripe ||
+    fail "stripe could not be installed."
 timeout 120 .venv/bin/python .ci/main_job.py "$base" || fail "The main job failed."
 
 ended=$(date +%s)

@@ -42,13 +42,25 @@ root() {
     if [ "$(cat "$path.made" 2>/dev/null)" != "$recipe" ] || [ -n "$(find "$path.made" -mtime +30)" ] ||
         ! _is_whole "$path" "$servers"
     then
-        rm -rf --one-file-system "$path" "$path.new" "$path.made"
+        rm -rf --one-file-system "$path" "$path.made"
         mkdir -p "$cache"
-        if [ -n "$servers" ]; then _make_servers_root "$suite" "$path.new"; else _make_root "$suite" "$path.new"; fi
+        _make_within_three_attempts "$suite" "$path.new" "$servers" || return 1
         mv "$path.new" "$path"
         echo "$recipe" >"$path.made"
     fi
     echo "$path"
+}
+
+# A mirror that fails in the middle leaves half a root, so each attempt begins with none.
+_make_within_three_attempts() {
+    local attempt
+    for attempt in 1 2 3; do
+        rm -rf --one-file-system "$2"
+        if [ -n "$3" ]; then _make_servers_root "$1" "$2"; else _make_root "$1" "$2"; fi && return
+        say "Attempt $attempt of 3 to make $2 failed."
+        [ "$attempt" -eq 3 ] || sleep $((attempt * 5))
+    done
+    return 1
 }
 
 _is_whole() {
@@ -153,7 +165,11 @@ in_root() {
             mount --move "$devices" "$ROOT_PATH/dev"
             rmdir "$devices"
             ip link set lo up
-            exec "$@"
+            # This shell stays the first process: one that does not expect orphans, such as make, neither reaps them nor
+            # dies of a signal.
+            code=0
+            "$@" || code=$?
+            exit "$code"
         ' in_root "${as[@]}" /usr/bin/env -i HOME="$whose" USER="$user" LOGNAME="$user" TERM=dumb \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${given[@]}" "$@"
 }
