@@ -12,7 +12,8 @@ import asyncpg
 
 from events import availability
 from events.availability import CONNECT_TIMEOUT_S, Availability
-from events.database_url import DatabaseUrl, parse
+from events.database_tls import context_for
+from events.database_url import InvalidDatabaseUrl, parse
 from events.outage import SERVICE_ROLE, STALE, VERSION_MIN, DatabaseUnavailable, Kind, diagnose, refusal, too_old
 
 STATEMENT_TIMEOUT_S = 30.0
@@ -92,42 +93,42 @@ async def open_connection(
     Raises DatabaseUnavailable, and reports nothing.
     """
     known = availability_of(dsn)
-    url: DatabaseUrl | None = None
     refused: DatabaseUnavailable | None = None
     try:
         url = parse(dsn)
-        hosts: Sequence[Any] = url.hosts
-        for number in range(max(len(hosts), 1)):
-            place = (known.host + number) % max(len(hosts), 1)
-            where = {} if len(hosts) < 2 else {"host": hosts[place][0], "port": hosts[place][1]}
-            try:
-                connection: ServiceConnection = await asyncpg.connect(
-                    url.for_driver,
-                    connection_class=ServiceConnection,
-                    timeout=CONNECT_TIMEOUT_S,
-                    **where,
-                    **arguments,
-                )
-                await _set_up(connection, settings)
-            except Exception as error:
-                found = refusal(error, url)
-                if found is None:
-                    raise
-                # Of several the one that answers tells more than those that do not.
-                if refused is None or refused.kind in (Kind.UNREACHABLE, Kind.SILENT):
-                    refused = found
-                    refused.__cause__ = error
-                continue
-            known.host = place
-            version = connection.get_server_version().major
-            if version < VERSION_MIN:
-                connection.terminate()
-                raise too_old(version, url)
-            return connection
-    except ValueError as error:  # the URL's
-        if url is not None:
-            raise
+        context = context_for(url.for_driver)
+    except InvalidDatabaseUrl as error:
         raise DatabaseUnavailable(f"DATABASE_URL {error}", Kind.MISCONFIGURED) from None
+    secured = {} if context is None else {"ssl": context}
+    hosts: Sequence[Any] = url.hosts
+    for number in range(max(len(hosts), 1)):
+        place = (known.host + number) % max(len(hosts), 1)
+        where = {} if len(hosts) < 2 else {"host": hosts[place][0], "port": hosts[place][1]}
+        try:
+            connection: ServiceConnection = await asyncpg.connect(
+                url.for_driver,
+                connection_class=ServiceConnection,
+                timeout=CONNECT_TIMEOUT_S,
+                **where,
+                **secured,
+                **arguments,
+            )
+            await _set_up(connection, settings)
+        except Exception as error:
+            found = refusal(error, url)
+            if found is None:
+                raise
+            # Of several the one that answers tells more than those that do not.
+            if refused is None or refused.kind in (Kind.UNREACHABLE, Kind.SILENT):
+                refused = found
+                refused.__cause__ = error
+            continue
+        known.host = place
+        version = connection.get_server_version().major
+        if version < VERSION_MIN:
+            connection.terminate()
+            raise too_old(version, url)
+        return connection
     assert refused is not None
     raise refused
 

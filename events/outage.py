@@ -19,6 +19,8 @@ from events.database_url import DatabaseUrl, InvalidDatabaseUrl
 from events.errors import DatabaseUnsuitable, LogUnavailable
 
 VERSION_MIN, VERSION_MAX = 15, 18
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, X509_STORE_CTX_get_error).
+NAME_MISMATCHES = frozenset({62, 64})
 SERVICE_ROLE = "rollbook_service"
 
 
@@ -26,6 +28,7 @@ class Kind(Enum):
     """What is wrong with a database, as /readyz says it: no host, no role, no database is named to just anybody."""
 
     UNREACHABLE = "PostgreSQL cannot be reached"
+    TLS = "TLS with PostgreSQL fails"
     SILENT = "PostgreSQL does not answer"
     STARTING = "PostgreSQL is starting or stopping"
     BUSY = "PostgreSQL is busy"
@@ -199,6 +202,10 @@ def _kind(error: BaseException, connecting: bool) -> Kind | None:
             return Kind.SILENT
         case asyncpg.exceptions.DataError():
             return None  # an argument of ours
+        case ssl.SSLError():
+            return Kind.TLS
+        case ConnectionError() if "rejected SSL upgrade" in str(error):
+            return Kind.TLS
         # Cut between two messages the driver loses count of them; used after that, it calls it a wrong use of itself.
         case OSError() | asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return Kind.LOGIN_REFUSED if connecting and isinstance(error, asyncpg.InterfaceError) else Kind.UNREACHABLE
@@ -215,6 +222,8 @@ def _says(error: BaseException, kind: Kind, url: DatabaseUrl) -> str:
             return f"closed the connection: {reason}"
         case Kind.UNREACHABLE:
             return f"cannot be reached: {reason}"
+        case Kind.TLS:
+            return _tls_fails(error)
         case Kind.SILENT:
             return "does not answer in time"
         case Kind.LOGIN_REFUSED:
@@ -239,14 +248,22 @@ def _says(error: BaseException, kind: Kind, url: DatabaseUrl) -> str:
     return f"says: {reason}"
 
 
-def _reason(error: BaseException) -> str:
+def _tls_fails(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not accepted: {error.verify_message}"
+            advice = (
+                "Name the server in DATABASE_URL by a name that its certificate is valid for"
+                if error.verify_code in NAME_MISMATCHES
+                else "Set sslrootcert in DATABASE_URL to the file of its authority's certificate, or to `system`"
+            )
+            return f"shows a certificate that is not accepted: {error.verify_message.rstrip('.')}. {advice}"
         case ssl.SSLError():
-            return f"TLS failed: {error.reason or error}"
-        case ConnectionError() if "rejected SSL upgrade" in str(error):
-            return "it has no TLS, which sslmode asks for"
+            return f"does not agree on TLS: {error.reason or type(error).__name__}"
+    return "has no TLS, and sslmode in DATABASE_URL requires it. Turn ssl on at the server, or choose another sslmode"
+
+
+def _reason(error: BaseException) -> str:
+    match error:
         case OSError() if error.strerror:
             # An event loop puts the address in place of the system's words; of a name's look-up the words are right.
             return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)

@@ -25,7 +25,7 @@ def error(state: str, message: str) -> asyncpg.PostgresError:
     [
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), Kind.UNREACHABLE, "Connection refused"),
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), Kind.UNREACHABLE, "Name or service not"),
-        (ConnectionError('PostgreSQL server at "x:1" rejected SSL upgrade'), Kind.UNREACHABLE, "it has no TLS"),
+        (ConnectionError('PostgreSQL server at "x:1" rejected SSL upgrade'), Kind.TLS, "has no TLS, and"),
         (TimeoutError(), Kind.SILENT, "does not answer in time"),
         (error("28P01", 'password authentication failed'), Kind.LOGIN_REFUSED, "refuses the login: pass"),
         (error("28000", "no pg_hba.conf entry"), Kind.LOGIN_REFUSED, "refuses the login: no pg_hba.conf entry"),

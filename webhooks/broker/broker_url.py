@@ -7,10 +7,15 @@ of a broker never has the password in it.
 import ssl
 from socket import gaierror
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, X509_STORE_CTX_get_error).
+NAME_MISMATCHES = frozenset({62, 64})
+FILES = ("cafile", "capath", "certfile", "keyfile")  # parameters of the URL that aiormq reads
 PORTS = {"amqp": 5672, "amqps": 5671}
 SAID_CHARACTERS_MAX = 500
+# Raised bare while the files are read; aiormq wraps what a connection raises.
+FILE_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ssl.SSLError)
 
 
 class BrokerUrl(NamedTuple):
@@ -55,6 +60,8 @@ def parse(url: str) -> BrokerUrl:
 def cause(url: str, error: BaseException) -> str:
     """Why a broker could not be used, in one line with its host, port, virtual host and user."""
     broker = parse(url)
+    if broker.tls and error.__cause__ is None and isinstance(error, FILE_ERRORS):
+        return f"{broker}: {_files(url)} cannot be used: {_file_error(error)}"
     return f"{broker}: {_why(broker, error)}"
 
 
@@ -69,6 +76,21 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:SAID_CHARACTERS_MAX]
 
 
+def _files(url: str) -> str:
+    given = parse_qs(urlsplit(url).query)
+    named = " ".join(f"{name}={given[name][0]}" for name in FILES if name in given)
+    return f"a file that AMQP_URL names ({named})" if named else "the authorities of this machine"
+
+
+def _file_error(error: OSError) -> str:
+    match error:
+        case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
+            return "the key is not that of the certificate"
+        case ssl.SSLError():
+            return "it holds no certificate or no private key in PEM form"
+    return error.strerror or type(error).__name__
+
+
 def _why(broker: BrokerUrl, error: BaseException) -> str:
     kind, text = type(error).__name__, _first_line(error)
     origin = error.__cause__ or error
@@ -80,9 +102,16 @@ def _why(broker: BrokerUrl, error: BaseException) -> str:
         case gaierror():
             return "the host name does not resolve"
         case ssl.SSLCertVerificationError():
-            return f"the certificate of the broker is not trusted: {origin.verify_message}"
+            advice = (
+                "Name the broker in AMQP_URL by a name that its certificate is valid for"
+                if origin.verify_code in NAME_MISMATCHES
+                else "Set cafile in AMQP_URL to the file of its authority's certificate"
+            )
+            return f"the certificate of the broker is not accepted: {origin.verify_message.rstrip('.')}. {advice}"
         case ssl.SSLError():
             return "TLS could not be agreed on: does the broker speak TLS at this port?"
+        case ConnectionResetError() if broker.tls and not text:
+            return "it closed the connection: does the broker speak TLS at this port?"
         case ConnectionRefusedError():
             return "nothing accepts connections there"
         case TimeoutError() if not text:
