@@ -15,7 +15,7 @@ from events.database import create_pool
 from events.errors import AlreadyAnswered, StaleStream
 from events.log import Log, PostgresLog
 from events.memory import MemoryLog
-from events.record import Append, Record
+from events.record import Append, Record, Snapshot
 from tests.events.appends import ORIGIN, after, append, note, receipt
 from tests.events.world import KEYS
 
@@ -114,6 +114,85 @@ async def test_a_stream_is_loaded_from_a_version_on(log: Log) -> None:
     await log.append(append("note-1", 0, "a", "b", "c"))
     assert [note(record) for record in (await log.load("note-1", 1)).records] == ["b", "c"]
     assert list((await log.load("note-1", 3)).records) == []
+
+
+CODE, OTHER_CODE = b"\x01" * 32, b"\x02" * 32  # digests of folding code
+
+
+def kept(item: Append, body: bytes = b"state", code: bytes = CODE) -> Append:
+    """The append with a snapshot of the stream as it leaves it."""
+    return item._replace(snapshot=Snapshot(code, item.expected + len(item.drafts), body))
+
+
+async def test_a_state_is_loaded_from_its_snapshot_and_the_records_after_it(log: Log) -> None:
+    await log.append(kept(append("note-1", 0, "a", "b", wrapped_key=b"wrapped")))
+    await log.append(after(await stream(log), "c", "d"))
+    loaded = await log.load_state("note-1", CODE)
+    assert loaded.snapshot == Snapshot(CODE, 2, b"state")
+    assert list(loaded.records) == (await stream(log))[2:]
+    assert loaded.wrapped_key == b"wrapped"
+
+
+async def test_a_state_without_a_later_record_is_its_snapshot_alone(log: Log) -> None:
+    await log.append(kept(append("note-1", 0, "a", wrapped_key=b"wrapped")))
+    loaded = await log.load_state("note-1", CODE)
+    assert (list(loaded.records), loaded.wrapped_key) == ([], b"wrapped")
+    assert loaded.snapshot == Snapshot(CODE, 1, b"state")
+
+
+async def test_without_a_snapshot_a_state_is_loaded_from_all_records(log: Log) -> None:
+    await log.append(append("note-1", 0, "a", "b", wrapped_key=b"wrapped"))
+    assert await log.load_state("note-1", CODE) == await log.load("note-1")
+
+
+async def test_a_state_of_a_stream_that_never_was_is_empty(log: Log) -> None:
+    loaded = await log.load_state("note-1", CODE)
+    assert (list(loaded.records), loaded.wrapped_key, loaded.snapshot) == ([], None, None)
+
+
+async def test_a_snapshot_is_for_the_code_that_folded_it_alone(log: Log) -> None:
+    await log.append(kept(append("note-1", 0, "a"), b"of one"))
+    await log.append(kept(after(await stream(log), "b"), b"of the other", OTHER_CODE))
+    one, other = [await log.load_state("note-1", code) for code in (CODE, OTHER_CODE)]
+    assert (one.snapshot, other.snapshot) == (Snapshot(CODE, 1, b"of one"), Snapshot(OTHER_CODE, 2, b"of the other"))
+    assert [note(record) for record in one.records] == ["b"]
+    assert list(other.records) == []
+
+
+async def test_a_snapshot_is_of_its_stream_alone(log: Log) -> None:
+    await log.append(kept(append("note-1", 0, "a")))
+    await log.append(append("note-2", 0, "b"))
+    loaded = await log.load_state("note-2", CODE)
+    assert (loaded.snapshot, [note(record) for record in loaded.records]) == (None, ["b"])
+
+
+async def test_a_later_snapshot_replaces_the_earlier_one(log: Log) -> None:
+    await log.append(kept(append("note-1", 0, "a"), b"earlier"))
+    await log.append(kept(after(await stream(log), "b"), b"later"))
+    loaded = await log.load_state("note-1", CODE)
+    assert (loaded.snapshot, list(loaded.records)) == (Snapshot(CODE, 2, b"later"), [])
+
+
+async def test_a_stale_append_leaves_no_snapshot(log: Log) -> None:
+    await log.append(append("note-1", 0, "a", "b"))
+    with pytest.raises(StaleStream):
+        await log.append(kept(append("note-1", 1, "c")))
+    loaded = await log.load_state("note-1", CODE)
+    assert (loaded.snapshot, [note(record) for record in loaded.records]) == (None, ["a", "b"])
+
+
+async def test_an_append_with_another_keeps_a_snapshot_of_its_own_stream(log: Log) -> None:
+    leader, other = kept(append("note-1", 0, "a"), b"one"), kept(append("note-2", 0, "b", "c"), b"two")
+    await log.append(together(leader, other))
+    assert (await log.load_state("note-1", CODE)).snapshot == Snapshot(CODE, 1, b"one")
+    assert (await log.load_state("note-2", CODE)).snapshot == Snapshot(CODE, 2, b"two")
+
+
+async def test_of_a_group_with_a_stale_stream_no_snapshot_is_kept(log: Log) -> None:
+    await log.append(append("note-1", 0, "a"))
+    with pytest.raises(StaleStream):
+        await log.append(together(kept(append("note-2", 0, "b")), append("note-1", 0, "c")))
+    assert (await log.load_state("note-2", CODE)).snapshot is None
 
 
 async def test_positions_count_over_all_streams_without_a_gap(log: Log) -> None:
