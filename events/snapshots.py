@@ -25,6 +25,8 @@ from events.state_codec import StateCodec
 EVENT_BYTES = 1024  # a snapshot so many times as large is kept so many events apart: its cost per event stays the same
 STATE_BYTES_MAX = 4 * 1024 * 1024  # of one that is larger none is kept: the append writes it while others wait
 
+WARNED_MAX = 1024  # streams remembered as warned of
+
 log = structlog.get_logger("events")
 
 
@@ -79,6 +81,7 @@ class Snapshots:
         self._codec = codec
         self._master_keys = master_keys
         self._codecs: dict[type[Any], StateCodec[Any]] = {}
+        self._warned: dict[str, None] = {}  # streams, the oldest first
 
     async def load(self, decider: Decider[State], stream: str) -> tuple[CachedStream[State] | None, int]:
         """The state as the log has it, None when there is no such stream; and how many bytes it was read from.
@@ -95,7 +98,7 @@ class Snapshots:
                 size = len(loaded.snapshot.body) + payload_bytes(loaded.records)
                 return self._fold(decider, stream, loaded, start), size
             except (BrokenHistory, ValueError) as error:
-                log.warning("snapshot.ignored", stream=stream, version=loaded.snapshot.version, reason=str(error))
+                self._warn(stream, loaded.snapshot.version, str(error))
         loaded = await self._log.load(stream)
         return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
 
@@ -122,6 +125,14 @@ class Snapshots:
         head = orjson.dumps([held.hash.hex(), held.account, held.livemode])
         sealed = self._seal(head + b"\n" + body, stream, held.version, code, held.key)
         return Snapshot(code, held.version, sealed), held._replace(snapshot_due=due)
+
+    def _warn(self, stream: str, version: int, reason: str) -> None:
+        """Log that a snapshot was ignored, once a stream: until an append replaces it, every load finds it again."""
+        if stream not in self._warned:
+            log.warning("snapshot.ignored", stream=stream, version=version, reason=reason)
+            self._warned[stream] = None
+            if len(self._warned) > WARNED_MAX:
+                del self._warned[next(iter(self._warned))]
 
     def _open(
         self, decider: Decider[State], stream: str, snapshot: Snapshot, wrapped: bytes | None

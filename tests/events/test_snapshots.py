@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +132,16 @@ async def test_a_snapshot_that_cannot_be_used_is_passed_over(
     await owner.execute(BREAKAGES[breakage])
     house = House(log)
     assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+
+
+async def test_a_snapshot_that_cannot_be_used_is_logged_once(log: PostgresLog, owner: asyncpg.Connection) -> None:
+    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await owner.execute(BREAKAGES["corrupt"])
+    house = House(log)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+    assert [(line["event"], line["stream"]) for line in logged] == [("snapshot.ignored", STREAM)]
 
 
 async def test_a_snapshot_that_cannot_be_used_is_replaced(log: PostgresLog, owner: asyncpg.Connection) -> None:
