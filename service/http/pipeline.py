@@ -314,18 +314,20 @@ class Door:
         """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
 
         While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
+        Only that wait is bounded, not the read of the receipt: a slow database makes no conflict of a replay.
         Raises KeyInUse.
         """
         if self.running.begin(running):
             return True
-        try:
-            async with asyncio.timeout(KEY_IN_USE_WAIT_S):
-                while await self._receipt(call) is None:
+        until = asyncio.get_running_loop().time() + KEY_IN_USE_WAIT_S
+        while await self._receipt(call) is None:
+            try:
+                async with asyncio.timeout_at(until):
                     await self.running.wait(running)
-                    if self.running.begin(running):
-                        return True
-        except TimeoutError:
-            raise refusals.KeyInUse(running[2]) from None
+            except TimeoutError:
+                raise refusals.KeyInUse(running[2]) from None
+            if self.running.begin(running):
+                return True
         return False
 
     async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
