@@ -79,7 +79,7 @@ async def launch(database: str, tmp_path: Path) -> AsyncIterator[Launch]:
             process.port = int(said.partition("url=http://127.0.0.1:")[2].split()[0])
             return True
 
-        await until(listens, timeout_s=30)
+        await until(listens, timeout_s=60)
         return process
 
     yield start
