@@ -5,6 +5,7 @@ whole coupon where newer ones name it, so its body is wanted: see `coupons`. Ren
 `event` is left as it is, frozen when it was told: `notice` is for who receives it in a version of their own.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,12 @@ def differs(version: str) -> bool:
 
 def coupons(shown: Any, version: str) -> set[str]:
     """The ids of the coupons that `render` will want."""
-    return set(_named(shown)) if version < COUPONS_ARE_NAMED else set()
+    return set(coupon_counts(shown, version))
+
+
+def coupon_counts(shown: Any, version: str) -> Counter[str]:
+    """The same, with how often each will be shown."""
+    return Counter(_named(shown)) if version < COUPONS_ARE_NAMED else Counter()
 
 
 def render(shown: Any, version: str, coupons: Coupons) -> Any:

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from events import coupon
 from events.errors import Refusal
+from projections import api_version
 from projections.page_bytes import TooManyBytes
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows
@@ -142,8 +144,12 @@ class Expander:
         pending: Iterable[Rows] = (),
         tax_countries: AbstractSet[str] = frozenset(),
         hold: Callable[[int], None] = lambda _: None,
+        version: str = api_version.NEWEST_DIFFERENCE,
     ) -> None:
-        """`hold` is called with the bytes of memory that are taken, or given back, and may refuse."""
+        """`hold` is called with the bytes of memory that are taken, or given back, and may refuse. `version` is what
+        the answer will be rendered in: older ones show whole coupons where newer ones name them, and their bytes count.
+        """
+        self._version = version
         self._reader = reader
         self._tax_countries = tax_countries
         self._who = (account, livemode)
@@ -168,12 +174,14 @@ class Expander:
     async def page(self, bodies: Sequence[bytes], kind: str, tree: Tree, *, backwards: bool = False) -> list[bytes]:
         """As many objects of a page as may be shown with `tree` expanded: the first, or `backwards` the last of them.
 
-        Raises AnswerTooLarge when not even one may.
+        Raises AnswerTooLarge when not even one may; one in which nothing is expanded may be of any size.
         """
-        if not tree:
+        if not tree and self._version >= api_version.COUPONS_ARE_NAMED:
             return list(bodies)
         kept = list(bodies)
         while True:
+            if not tree and len(kept) <= 1:
+                return kept
             try:
                 return await self._counted(kept, kind, tree)
             except TooManyBytes:
@@ -198,7 +206,15 @@ class Expander:
         shown: list[Shown] = [orjson.loads(body) for body in bodies]
         living = [object for object in shown if not object.get("deleted")]
         await self._expand(living, OF_KIND.get(kind, {}), tree)
+        await self._charge_coupons(shown)
         return [orjson.dumps(object, option=orjson.OPT_INDENT_2) for object in shown]
+
+    async def _charge_coupons(self, shown: Sequence[Shown]) -> None:
+        """Count the coupons that an older version shows in the answer. Raises TooManyBytes."""
+        wanted = api_version.coupon_counts(shown, self._version)
+        if wanted:
+            for id, body in (await self._bodies(coupon.KIND, list(wanted))).items():
+                self._charge(wanted[id] * len(body or b""))
 
     def _charge(self, bytes: int) -> None:
         """Count what goes into the answer. Raises TooManyBytes."""

@@ -167,4 +167,6 @@ def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:
     """Expands for the caller, seeing what a unit of work will store."""
     pending: Sequence[Any] = unit.rows() if unit is not None else ()
     caller, door = call.caller, call.door
-    return Expander(door.reader, caller.account, caller.livemode, pending, door.tax_countries, call.ticket.hold)
+    return Expander(
+        door.reader, caller.account, caller.livemode, pending, door.tax_countries, call.ticket.hold, call.version
+    )

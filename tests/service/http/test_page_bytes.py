@@ -162,3 +162,30 @@ async def test_one_object_with_more_expanded_than_a_page_is_refused(api: Api) ->
     answer = await api.post(f"/v1/customers/{id}", f"name=changed&{expanded}")
     assert (answer.status, answer.error["param"]) == (400, "expand")
     assert (await api.get(f"/v1/customers/{id}")).json == before, "nothing was done"
+
+
+@pytest.mark.parametrize("expanded", ["", "&expand[]=data.customer"])
+async def test_coupons_that_an_older_version_shows_count_as_bytes_of_the_page(api: Api, expanded: str) -> None:
+    metadata = "&".join(f"metadata[k{n}]={LARGE[: 6 * 250]}" for n in range(6))
+    made = await api.post("/v1/coupons", f"id=SALE&percent_off=5&duration=once&{metadata}")
+    assert made.status == 200, made.body
+    ids: list[str] = []
+    for n in range(7):
+        code = await api.post("/v1/promotion_codes", f"promotion[type]=coupon&promotion[coupon]=SALE&code=CODE{n}")
+        assert code.status == 200, code.body
+        ids.insert(0, code.json["id"])
+    path = f"/v1/promotion_codes?limit=100{expanded}"
+    newest = (await api.get(path)).json
+    assert [code["id"] for code in newest["data"]] == ids
+    pages, cursor = [], ""
+    while True:
+        answer = await api.get(f"{path}{cursor}", Stripe_Version="2024-06-20")
+        assert answer.status == 200, answer.body
+        assert len(answer.body) < 1.5 * BYTES_MAX  # the indentation of what is shown deeper is not counted
+        assert {code["coupon"]["id"] for code in answer.json["data"]} == {"SALE"}
+        pages.append([code["id"] for code in answer.json["data"]])
+        if not answer.json["has_more"]:
+            break
+        cursor = f"&starting_after={pages[-1][-1]}"
+    assert joined(pages) == ids
+    assert len(pages) > 1
