@@ -1,5 +1,6 @@
 """A caller of the public HTTP API, as the commands that stand outside the service use it."""
 
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -59,12 +60,21 @@ class Client:
         except aiohttp.InvalidURL as error:
             raise Refused(f"{self._url} is no URL of an API.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Away(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from error
+            raise Away(f"{self._url} cannot be reached: {_why(error)}") from error
         if response.status in WORTH_A_RETRY:
             raise Away(f"{self._url} answers {response.status}")
         if response.status != 200:
             raise Refused(_message(response.status, body))
         return Answered(response.headers, body)
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError() as refused):
+            return f"{os.strerror(refused.errno or 0)}. Is the service running there?"
+        case aiohttp.ClientConnectorDNSError() if error.os_error.strerror:
+            return error.os_error.strerror
+    return str(error) or type(error).__name__
 
 
 @asynccontextmanager

@@ -6,7 +6,9 @@ goes on as soon as they are there. SIGTERM and SIGINT stop it: it takes nothing 
 
 import asyncio
 import gc
+import os
 import signal
+import socket
 from contextlib import suppress
 
 import structlog
@@ -208,9 +210,11 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             await listening.start(runner, settings.host, port)
         except OSError as error:
             await runner.cleanup()
+            # An event loop puts a sentence in place of the system's words; of a name's look-up the words are right.
+            reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
             variable = "ROLLBOOK_PORT" if api else "ROLLBOOK_OPERATIONS_PORT"
             raise Misconfigured(
-                f"cannot listen on {settings.host} port {port}: {error.strerror}; {variable} names another port"
+                f"cannot listen on {settings.host} port {port}: {reason}; {variable} names another port"
             ) from None
         log.info("service.listening", url=listening.url(settings.host, runner.addresses[0][1]), api=api)
     return runner

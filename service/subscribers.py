@@ -150,7 +150,9 @@ def _origin(core: Core) -> Origin:
 def _broker(core: Core) -> str:
     given = core.settings.amqp_url
     if given is None:
-        raise Misconfigured("AMQP_URL: subscribers have their queues on RabbitMQ, and it is to be known where that is")
+        raise Misconfigured(
+            "AMQP_URL is not set: subscribers have their queues on RabbitMQ; set it to amqp://USER:PASSWORD@HOST/"
+        )
     return given.get_secret_value()
 
 

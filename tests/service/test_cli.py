@@ -263,6 +263,7 @@ async def test_a_taken_port_names_the_setting(database: str, tmp_path: Path) -> 
         port = str(taken.getsockname()[1])
         code, said = await rollbook(database, tmp_path, "serve", ROLLBOOK_PORT=port)
     assert (code, f"127.0.0.1 port {port}" in said, "ROLLBOOK_PORT" in said) == (2, True, True)
+    assert f"port {port}: Address already in use; ROLLBOOK_PORT names another port" in said
 
 
 async def test_a_relay_without_a_broker_says_what_it_misses(database: str, tmp_path: Path) -> None:
