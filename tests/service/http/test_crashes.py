@@ -8,6 +8,10 @@ import aiohttp
 import asyncpg
 import pytest
 
+from events import folding_code
+from events.decider import SNAPSHOT_EVENTS
+from events.snapshots import Snapshots, fold
+from projections.customers import CUSTOMER
 from tests.service.http.test_idempotency import appends_held, until_held
 from tests.service.serving import Answer, Api, Launch
 from tests.waiting import until
@@ -139,3 +143,47 @@ async def test_whenever_a_process_dies_what_several_streams_agree_on_is_there_wh
     assert {count for _, count in counted} == {len(set(answered.values()))} == {len(tokens)}
     assert len(counted) == 3
     assert (await api.get("/v1/coupons/SALE")).json["times_redeemed"] == len(tokens)
+
+
+async def test_whenever_a_process_dies_a_snapshot_it_left_is_the_state_of_the_whole_history(
+    api: Api, launch: Launch, watcher: asyncpg.Connection
+) -> None:
+    id = (await api.customer())["id"]
+    path = f"/v1/customers/{id}/balance_transactions"
+    process = await launch()
+    asked: set[str] = set()
+    answered: set[str] = set()
+    enough = asyncio.Event()
+
+    async def client(name: str) -> None:
+        for n in range(10_000):
+            key = f"{name}-{n}"
+            asked.add(key)
+            try:
+                answer = await post(api, f"{process.url}{path}", "amount=1&currency=usd", key)
+            except (aiohttp.ClientError, ConnectionError):
+                return
+            assert answer.status == 200, answer.body
+            answered.add(key)
+            if len(answered) > SNAPSHOT_EVENTS + 10:
+                enough.set()
+
+    async with asyncio.TaskGroup() as clients:
+        for number in range(4):
+            clients.create_task(client(f"client{number}"))
+        await enough.wait()
+        await process.kill9()
+    assert asked - answered, "some request was under way"
+    core, stream, code = api.core, CUSTOMER.stream(id), folding_code.digest(CUSTOMER.evolve.__module__)
+    assert code is not None
+    assert (await core.log.load_state(stream, code)).snapshot is not None
+    loaded, _ = await Snapshots(core.log, core.codec, core.master_keys).load(CUSTOMER, stream)
+    whole = fold(CUSTOMER, core.codec, core.master_keys, stream, await core.log.load(stream))
+    assert loaded is not None
+    assert whole is not None
+    assert (loaded.state, loaded.version, loaded.hash) == (whole.state, whole.version, whole.hash)
+    assert len(answered) <= len(whole.state.balance.transactions) <= len(asked)
+    for key in asked:
+        again = await api.post(path, "amount=1&currency=usd", Idempotency_Key=key)
+        assert again.status == 200, again.body
+    assert (await api.get(f"/v1/customers/{id}")).json["balance"] == len(asked)
