@@ -44,8 +44,8 @@ class Page(NamedTuple):
     has_more: bool
 
 
-class KeyHolder(NamedTuple):
-    """Whom an API key acts for, and what it may do."""
+class Principal(NamedTuple):
+    """Who makes a request: the account and mode that an API key acts for, and its permissions."""
 
     key_id: str
     account: str
@@ -75,7 +75,7 @@ class Reader:
         self._customers: Batcher[Named, bytes | None] = Batcher(self._get_customers, batch_max=TOGETHER_MAX)
         self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
         self._resources: Batcher[Named, bytes | None] = Batcher(self._get_resources, batch_max=TOGETHER_MAX)
-        self._key_holders: Batcher[str, KeyHolder | None] = Batcher(self._find_keys, batch_max=TOGETHER_MAX)
+        self._principals: Batcher[str, Principal | None] = Batcher(self._find_keys, batch_max=TOGETHER_MAX)
         self._sql = {
             name: load_sql("projections", name)
             for name in (
@@ -204,13 +204,13 @@ class Reader:
         bounds = (page.created_min, page.created_max)
         return await self._count("count_resources", account, livemode, *bounds, kind, held, parent)
 
-    async def key_holder(self, digest: str) -> KeyHolder | None:
-        """Whom the API key with that SHA-256 digest acts for; None for one never issued, or revoked.
+    async def principal(self, digest: str) -> Principal | None:
+        """The principal of the API key with that SHA-256 digest; None for one never issued, or revoked.
 
         Lookups at the same time are batched, so that a flood of unknown keys does not use the connections up.
         """
         try:
-            return await self._key_holders.submit(digest)
+            return await self._principals.submit(digest)
         except Overloaded as error:
             raise LogUnavailable("too many keys are being looked up") from error
 
@@ -259,15 +259,15 @@ class Reader:
         rows = await self._resource_connection.fetch(self._sql["get_resources"], *zip(*asked, strict=True))
         return [row[0] for row in rows]
 
-    async def _find_keys(self, digests: list[str]) -> list[KeyHolder | Exception | None]:
-        found: list[KeyHolder | Exception | None] = []
+    async def _find_keys(self, digests: list[str]) -> list[Principal | Exception | None]:
+        found: list[Principal | Exception | None] = []
         for row in await self._fetch(self._sql["find_api_keys"], digests):
             if row["id"] is None:
                 found.append(None)
                 continue
             facts = orjson.loads(row["facts"])
             rights = frozenset(facts["rights"])
-            found.append(KeyHolder(row["id"], row["account"], row["livemode"], facts["power"], rights))
+            found.append(Principal(row["id"], row["account"], row["livemode"], facts["power"], rights))
         return found
 
     async def _submit(self, batcher: Batcher[Named, bytes | None], named: Named) -> bytes | None:

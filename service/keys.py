@@ -96,7 +96,7 @@ async def revoke(core: Core, id: str) -> None:
 
 async def ensure_development_key(core: Core) -> None:
     """Have the well-known test key of development exist."""
-    if await core.reader.key_holder(sha256(DEVELOPMENT_KEY.encode()).hexdigest()) is not None:
+    if await core.reader.principal(sha256(DEVELOPMENT_KEY.encode()).hexdigest()) is not None:
         return
     with suppress(ConstraintBroken):  # another process was first
         await issue(core, account=DEVELOPMENT_ACCOUNT, livemode=False, name="development", key=DEVELOPMENT_KEY)

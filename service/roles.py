@@ -169,7 +169,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             log=core.log,
             reader=core.reader,
             authenticator=Authenticator(
-                core.reader.key_holder,
+                core.reader.principal,
                 trust_s=settings.key_cache_s,
                 refused=well_known if settings.production else frozenset(),
                 local=well_known,

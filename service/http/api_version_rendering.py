@@ -7,11 +7,11 @@ import orjson
 
 from events import coupon
 from projections import api_version
-from projections.read import KeyHolder, Reader
+from projections.read import Principal, Reader
 from projections.rows import Rows
 
 
-async def rendered(body: bytes, version: str, reader: Reader, caller: KeyHolder, pending: Iterable[Rows] = ()) -> bytes:
+async def rendered(body: bytes, version: str, reader: Reader, caller: Principal, pending: Iterable[Rows] = ()) -> bytes:
     """An answer as `version` has it; `pending` are rows that will be stored with it.
 
     Rendering one again changes nothing, so what is kept under an idempotency key may be rendered before it is kept.

@@ -1,10 +1,10 @@
-"""Who calls: an API key to its account, mode and rights; remembered for a moment."""
+"""Authentication: the principal of an API key (account, mode and permissions), cached for a moment."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from projections.read import KeyHolder
+from projections.read import Principal
 from service.http import cors, credentials
 from service.http.refusals import BadKey, KeyLacksRight, NotYourAccount, OtherOrigin, SecretKeyRequired
 
@@ -12,11 +12,11 @@ REMEMBERED_MAX = 10_000
 
 
 class Authenticator:
-    """Finds callers. A key revoked elsewhere is trusted for `trust_s` seconds more at most."""
+    """Finds principals. A key revoked elsewhere is trusted for `trust_s` seconds more at most."""
 
     def __init__(
         self,
-        find: Callable[[str], Awaitable[KeyHolder | None]],
+        find: Callable[[str], Awaitable[Principal | None]],
         *,
         trust_s: float,
         refused: frozenset[str] = frozenset(),
@@ -27,10 +27,10 @@ class Authenticator:
         self._refused = refused
         self._local = frozenset(map(credentials.digest, local))
         self._trust_s = trust_s
-        self._remembered: OrderedDict[str, tuple[KeyHolder, float]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
-    async def caller(self, authorization: str | None, origin: str | None = None) -> KeyHolder:
-        """Whom the header stands for; `origin` is that of the web page that sent it, if one did.
+    async def caller(self, authorization: str | None, origin: str | None = None) -> Principal:
+        """The principal of the header; `origin` is that of the web page that sent it, if one did.
 
         Raises the refusals of a missing, malformed or unknown key.
         """
@@ -38,19 +38,19 @@ class Authenticator:
         digest = credentials.digest(key)
         if origin is not None and digest in self._local and not cors.of_this_machine(origin):
             raise OtherOrigin
-        holder, until = self._remembered.get(digest, (None, 0.0))
-        if holder is not None and time.monotonic() < until:
-            return holder
-        holder = None if key in self._refused else await self._find(digest)
-        if holder is None:
+        principal, until = self._remembered.get(digest, (None, 0.0))
+        if principal is not None and time.monotonic() < until:
+            return principal
+        principal = None if key in self._refused else await self._find(digest)
+        if principal is None:
             raise BadKey(key)
-        self._remembered[digest] = (holder, time.monotonic() + self._trust_s)
+        self._remembered[digest] = (principal, time.monotonic() + self._trust_s)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)
-        return holder
+        return principal
 
     @staticmethod
-    def permit(caller: KeyHolder, right: str, *, publishable: bool = False) -> None:
+    def permit(caller: Principal, right: str, *, publishable: bool = False) -> None:
         """Raises a refusal when the caller's key may not do that; `right` reads `customers:write`."""
         if caller.power == "secret":
             return
@@ -63,7 +63,7 @@ class Authenticator:
             raise KeyLacksRight(right, caller.key_id, caller.account)
 
     @staticmethod
-    def permit_account(caller: KeyHolder, account: str) -> None:
+    def permit_account(caller: Principal, account: str) -> None:
         """Raises a refusal when a request names an account that is not the caller's."""
         if account != caller.account:
             raise NotYourAccount(account)

@@ -27,7 +27,7 @@ from events.record import Origin, Receipt
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
-from projections.read import KeyHolder, Reader
+from projections.read import Principal, Reader
 from projections.search.find import Finder
 from service.http import (
     answer_headers,
@@ -84,7 +84,7 @@ class Call:
     path: str
     request_id: str
     traceparent: str
-    caller: KeyHolder
+    caller: Principal
     version: str
     raw: dict[str, FormValue]
     match: dict[str, str]
@@ -250,7 +250,7 @@ class Door:
     async def _answer(
         self,
         request: web.Request,
-        admitted: tuple[str, str, KeyHolder, str | None, Ticket],
+        admitted: tuple[str, str, Principal, str | None, Ticket],
         route: Route | None,
         headers: CIMultiDict[str],
         beside: Beside,

@@ -254,12 +254,12 @@ async def issue(home: Home, id: str, digest: str = "", origin: Origin = TEST, cr
 
 async def test_a_key_is_found_by_its_digest_until_it_is_revoked(home: Home) -> None:
     await issue(home, "key_1", "digest", LIVE)
-    assert await home.reader.key_holder("digest") == (
+    assert await home.reader.principal("digest") == (
         "key_1", "acct_1", True, "restricted", frozenset({"customers:read"}),
     )  # fmt: skip
-    assert await home.reader.key_holder("other") is None
+    assert await home.reader.principal("other") is None
     await acting.update(home.executor, API_KEY, "key_1", RevokeKey(id="key_1"), LIVE)
-    assert await home.reader.key_holder("digest") is None
+    assert await home.reader.principal("digest") is None
     assert [orjson.loads(body)["revoked"] for body in await home.reader.api_keys()] == [True]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from projections.read import KeyHolder
+from projections.read import Principal
 from service.http.limits.shed import Overloaded, RateLimited
 
 log = structlog.get_logger("service")
@@ -93,7 +93,7 @@ class Ticket:
         self.deadline = deadline
         self.overdue = False
 
-    def admit(self, caller: KeyHolder, now: float, endpoint: str | None = None, endpoint_rate: int = 0) -> None:
+    def admit(self, caller: Principal, now: float, endpoint: str | None = None, endpoint_rate: int = 0) -> None:
         """Count the request to its caller. Raises RateLimited."""
         admission = self._admission
         bounds, share = admission.bounds, admission.share(caller)
@@ -263,7 +263,7 @@ class Admission:
         self.unknown += 1
         return ticket
 
-    def share(self, caller: KeyHolder) -> Share:
+    def share(self, caller: Principal) -> Share:
         """What the caller's key has in flight."""
         share = self._shares.get(caller.key_id)
         if share is None:

@@ -73,7 +73,7 @@ async def test_a_caller_is_remembered_once_however_the_key_is_spelled(api: Api) 
 
     async def find(digest: str):  # type: ignore[no-untyped-def]
         asked.append(digest)
-        return await api.core.reader.key_holder(digest)
+        return await api.core.reader.principal(digest)
 
     authenticator = Authenticator(find, trust_s=60)
     for header in (f"Bearer {api.key}", f"bearer  {api.key}", f"Bearer {api.key}" + " " * 8000):

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from projections.read import KeyHolder
+from projections.read import Principal
 from service import keys
 from service.http import credentials
 from service.http.limits.admission import IDLE_S, Admission, Bounds, Bucket
@@ -247,7 +247,7 @@ async def test_the_share_of_a_key_is_kept_while_its_requests_wait() -> None:
     )
     admission, caller = (
         Admission(bounds),
-        KeyHolder("key_1", "acct_1", livemode=False, power="secret", rights=frozenset()),
+        Principal("key_1", "acct_1", livemode=False, power="secret", rights=frozenset()),
     )
     waiting = admission.enter(0.0, writes=False)
     waiting.admit(caller, 0.0)
@@ -283,9 +283,9 @@ async def test_a_feed_that_waits_does_not_outlive_its_key(serve: Serve) -> None:
 
 
 async def key_id_of(api: Api, key: str) -> str:
-    holder = await api.core.reader.key_holder(credentials.digest(key))
-    assert holder is not None
-    return holder.key_id
+    principal = await api.core.reader.principal(credentials.digest(key))
+    assert principal is not None
+    return principal.key_id
 
 
 @contextmanager
