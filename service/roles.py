@@ -40,7 +40,7 @@ from service.health import Health
 from service.http import docs
 from service.http.app import routes
 from service.http.auth import Authenticator
-from service.http.pipeline import Door
+from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
@@ -164,7 +164,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
         application.on_shutdown.append(feed.close)
         core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
         well_known = frozenset({keys.DEVELOPMENT_KEY})
-        door = Door(
+        pipeline = Pipeline(
             executor=core.executor,
             log=core.log,
             reader=core.reader,
@@ -194,7 +194,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             application.middlewares.append(HostCheck(settings.host).middleware)
         application.add_routes([docs.asyncapi(settings.exchange)])
         example_key = EXAMPLE_KEY if settings.production else keys.DEVELOPMENT_KEY
-        application.add_routes(routes(door, example_key=example_key))
+        application.add_routes(routes(pipeline, example_key=example_key))
     runner = ApiRunner(
         application,
         connections=connections,

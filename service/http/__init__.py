@@ -1,1 +1,1 @@
-"""The HTTP door: requests parsed into commands and queries, answers rendered as the API's JSON."""
+"""The HTTP API: requests parsed into commands and queries, answers rendered as the API's JSON."""

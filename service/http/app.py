@@ -8,7 +8,7 @@ from aiohttp import web
 from service.http import cors, docs
 from service.http.docs import landing
 from service.http.operation import Operation
-from service.http.pipeline import Call, Door, Route
+from service.http.pipeline import Pipeline, RequestContext, Route
 from service.http.reply import Reply
 from service.http.routes import (
     balance_transactions,
@@ -60,18 +60,18 @@ SEARCH = "customers.search"  # its requests cost the most, and have a rate limit
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in MODULES for operation in module.operation)
 
 
-def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
+def routes(pipeline: Pipeline, *, example_key: str) -> list[web.RouteDef]:
     """The API's description of itself, whose examples use `example_key`, and every route; the last takes the rest."""
     opened = [
         web.route(
             operation.method,
             operation.path,
-            door.opens(
+            pipeline.handler_for(
                 operation.name,
                 operation.permission,
                 _page(operation.route) if _is_page(operation) else operation.route,
                 publishable=operation.publishable,
-                rate_max=door.admission.bounds.search_rate_max if operation.name == SEARCH else 0,
+                rate_max=pipeline.admission.bounds.search_rate_max if operation.name == SEARCH else 0,
                 beside=operation.beside,
             ),
             expect_handler=_expect_later,
@@ -79,8 +79,8 @@ def routes(door: Door, *, example_key: str) -> list[web.RouteDef]:
         )
         for operation in _by_path(OPERATIONS)
     ]
-    unknown = door.opens("unknown", "", None)
-    preflights = cors.preflights(unknown, door.metrics.requests.of("preflight"))
+    unknown = pipeline.handler_for("unknown", "", None)
+    preflights = cors.preflights(unknown, pipeline.metrics.requests.of("preflight"))
     last = [
         web.route(method, ANY_PATH, handler, expect_handler=_expect_later)
         for method, handler in (("OPTIONS", preflights), ("*", unknown))
@@ -105,7 +105,7 @@ def _is_page(operation: Operation) -> bool:
 def _page(route: Route) -> Route:
     """A route whose answers may be large: a key has few of them made at once, and none where there is no room."""
 
-    async def within_bounds(call: Call) -> Reply:
+    async def within_bounds(call: RequestContext) -> Reply:
         async with call.ticket.pages:
             call.ticket.room()
             return await route(call)

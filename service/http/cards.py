@@ -19,7 +19,7 @@ from events.errors import Declined, Refusal
 from events.values import Address
 from service.http.card_brands import brand_of
 from service.http.params import card as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 NUMBER = re.compile(r"[0-9]{12,19}")
 SEPARATORS = str.maketrans("", "", " -")
@@ -78,7 +78,7 @@ BANKS: Mapping[str, BankForTests] = {
 ROUTING_FOR_TESTS = "110000000"
 
 
-def read_card(call: Call, given: parameters_of.Card) -> card.Card:
+def read_card(call: RequestContext, given: parameters_of.Card) -> card.Card:
     """What is kept of a card. Raises Declined for one that cannot be, Refusal where its number may not be sent."""
     return _card(
         call,
@@ -92,18 +92,23 @@ def read_card(call: Call, given: parameters_of.Card) -> card.Card:
 
 
 def read_numbers(
-    call: Call, number: str, cvc: str | None, exp_month: str, exp_year: str, preferred_network: str | None = None
+    call: RequestContext,
+    number: str,
+    cvc: str | None,
+    exp_month: str,
+    exp_year: str,
+    preferred_network: str | None = None,
 ) -> card.Card:
     """What is kept of a card of which no more is said than stands on it. Raises as `read_card` does."""
     return _card(call, number, cvc, (exp_month, exp_year), preferred_network=preferred_network)
 
 
-def of_name(call: Call, name: str) -> card.Card | None:
+def of_name(call: RequestContext, name: str) -> card.Card | None:
     """A fresh card of those for tests, which expires in a year; None in live mode, and for a name that none has."""
     known = BY_NAME.get(name)
     if known is None or call.caller.livemode:
         return None
-    now = call.door.clock.now()
+    now = call.pipeline.clock.now()
     cvc = "123" if known.trait == "cvc_fails" else None
     fresh = _card(call, known.number, cvc, (str(now.month), str(now.year + 1)))
     if known.trait is not None and known.trait.endswith(("_fails", "_unavailable")) and cvc is None:
@@ -112,7 +117,7 @@ def of_name(call: Call, name: str) -> card.Card | None:
     return fresh
 
 
-def read_bank_account(call: Call, given: parameters_of.BankAccount, param: str) -> card.BankAccount:
+def read_bank_account(call: RequestContext, given: parameters_of.BankAccount, param: str) -> card.BankAccount:
     """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
     country = given.country.upper()
     if country not in COUNTRIES:
@@ -138,7 +143,7 @@ def read_bank_account(call: Call, given: parameters_of.BankAccount, param: str) 
     )
 
 
-def bank_of_name(call: Call, name: str) -> card.BankAccount | None:
+def bank_of_name(call: RequestContext, name: str) -> card.BankAccount | None:
     """A fresh bank account of those for tests; None in live mode, and for a name that none has."""
     known = BANKS.get(name)
     if known is None or call.caller.livemode:
@@ -156,16 +161,16 @@ def bank_of_name(call: Call, name: str) -> card.BankAccount | None:
     )
 
 
-def bank_name(call: Call) -> str | None:
+def bank_name(call: RequestContext) -> str | None:
     """What the bank is called: all of test mode have accounts at one bank, and no register is asked for others."""
     return None if call.caller.livemode else TEST_BANK
 
 
-def fingerprint(call: Call, kind: str, *number: str) -> str:
+def fingerprint(call: RequestContext, kind: str, *number: str) -> str:
     """What a number is known by within the caller's account and mode: sixteen letters and digits."""
     caller = call.caller
     mode = "live" if caller.livemode else "test"
-    digest = call.door.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
+    digest = call.pipeline.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
     return digest[:FINGERPRINT_LETTERS].translate(ids.LETTERS).decode()
 
 
@@ -189,9 +194,9 @@ def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
     return int(month), number
 
 
-def new_expiry(call: Call, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
+def new_expiry(call: RequestContext, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
     """The month and year a card expires in when one of them or both are changed. Raises Declined."""
-    return expiry(month or str(known.exp_month), year or str(known.exp_year), call.door.clock.now())
+    return expiry(month or str(known.exp_month), year or str(known.exp_year), call.pipeline.clock.now())
 
 
 def account_number(given: str, country: str, param: str) -> str:
@@ -223,7 +228,7 @@ def cvc_ok(cvc: str, brand: str | None = None) -> str:
 
 
 def _card(
-    call: Call,
+    call: RequestContext,
     given: str,
     cvc: str | None,
     expires: tuple[str, str],
@@ -250,7 +255,7 @@ def _card(
         )
     if cvc is not None:
         cvc_ok(cvc, brand)
-    month, year = expiry(*expires, call.door.clock.now())
+    month, year = expiry(*expires, call.pipeline.clock.now())
     read = card.Card(
         brand=brand,
         country=known.country if known is not None else None,

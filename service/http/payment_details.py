@@ -10,7 +10,7 @@ from events.errors import Refusal
 from projections.payment_methods import SHOWN
 from service.http import cards
 from service.http.params import Parameters
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 # Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are not told.
 BANKS: Mapping[str, tuple[slice, slice | None]] = {
@@ -44,7 +44,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def read(call: Call, type: str, given: Parameters | None) -> dict[str, str | None]:
+def read(call: RequestContext, type: str, given: Parameters | None) -> dict[str, str | None]:
     """What is kept of a payment method of any type but a card. Raises Refusal."""
     sent: dict[str, Any] = {} if given is None else given.model_dump(exclude_none=True)
     for name in REQUIRED.get(type, ()):
@@ -64,7 +64,7 @@ def _kept(type: str) -> list[str]:
     return [name for name in SHOWN.get(type, ()) if name != "dob"]
 
 
-def _account(call: Call, type: str, sent: Mapping[str, str]) -> dict[str, str]:
+def _account(call: RequestContext, type: str, sent: Mapping[str, str]) -> dict[str, str]:
     country, parts = ACCOUNTS[type]
     number = cards.account_number(sent["account_number"], country, f"{type}[account_number]")
     if country == "US":
@@ -79,7 +79,7 @@ def _account(call: Call, type: str, sent: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in kept.items() if name in SHOWN[type]}
 
 
-def _iban(call: Call, given: str) -> dict[str, str | None]:
+def _iban(call: RequestContext, given: str) -> dict[str, str | None]:
     if not iban.is_valid(given, check_country=False):
         raise Refusal("The IBAN you provided is invalid.", code="account_number_invalid", param="sepa_debit[iban]")
     number = iban.compact(given)

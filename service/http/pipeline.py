@@ -1,4 +1,4 @@
-"""The door: what every request passes through, in this order.
+"""The request pipeline (middleware): what every request passes through, in this order.
 
 authentication, version, route, idempotency replay, parse, unknown parameters, required ones, types, existence of what
 is named, business rules. The first failure answers, and nothing is stored on a failure before the request has begun to
@@ -76,10 +76,10 @@ AUTHORIZATION, CONTENT_TYPE, EXPECT = istr("Authorization"), istr("Content-Type"
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """One authenticated request on its way to a route."""
 
-    door: "Door"
+    pipeline: "Pipeline"
     method: str
     path: str
     request_id: str
@@ -108,7 +108,7 @@ class Call:
     def permit(self, permission: str) -> None:
         """Raises KeyLacksRight when the caller's key is a restricted one without the permission."""
         if self.caller.power == "restricted":
-            self.door.authenticator.permit(self.caller, permission)
+            self.pipeline.authenticator.permit(self.caller, permission)
 
     def hold(self, bodies: Sequence[bytes]) -> None:
         """Count what was read for the answer among the bytes in flight. Raises a refusal when they are too many."""
@@ -121,7 +121,7 @@ class Call:
         return Origin(
             account=caller.account,
             livemode=caller.livemode,
-            at=self.door.clock.now(),
+            at=self.pipeline.clock.now(),
             actor=caller.key_id,
             request_id=self.request_id,
             idempotency_key=self.idempotency_key,
@@ -138,7 +138,7 @@ class Call:
     ) -> Reply:
         """Act in one commit, with what the idempotency key keeps; see Executor.transact."""
         use = self.key_use
-        return await self.door.executor.transact(
+        return await self.pipeline.executor.transact(
             act,
             origin if origin is not None else self.begin(),
             serialized_on=serialized_on,
@@ -146,11 +146,11 @@ class Call:
         )
 
 
-Route = Callable[[Call], Awaitable[Reply]]
+Route = Callable[[RequestContext], Awaitable[Reply]]
 
 
 @dataclass(slots=True)
-class Door:
+class Pipeline:
     """Opens routes to callers."""
 
     executor: Executor
@@ -171,7 +171,7 @@ class Door:
     tax_countries: frozenset[str] = frozenset()  # that tax is collected in
     running: Running = field(default_factory=Running)
 
-    def opens(
+    def handler_for(
         self,
         name: str,
         right: str,
@@ -271,8 +271,8 @@ class Door:
         if key is not None:
             check_key(key)
             headers["Idempotency-Key"] = key
-        call = Call(
-            door=self,
+        call = RequestContext(
+            pipeline=self,
             method=request.method,
             path=request.path,
             request_id=request_id,
@@ -310,7 +310,7 @@ class Door:
             return reply._replace(body=await api_version_rendering.rendered(reply.body, version, self.reader, caller))
         return reply
 
-    async def _is_first(self, call: Call, running: tuple[str, bool, str]) -> bool:
+    async def _is_first(self, call: RequestContext, running: tuple[str, bool, str]) -> bool:
         """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
 
         While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
@@ -330,7 +330,7 @@ class Door:
                 return True
         return False
 
-    async def _answer_once(self, call: Call, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
+    async def _answer_once(self, call: RequestContext, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
         """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.
 
         The common case asks nothing first: the log refuses the second use of a key in the same round trip.
@@ -362,7 +362,7 @@ class Door:
                 raise
             return self._replay(receipt, use, headers)
 
-    async def _receipt(self, call: Call) -> Receipt | None:
+    async def _receipt(self, call: RequestContext) -> Receipt | None:
         assert call.idempotency_key is not None
         return await self.log.receipt(call.caller.account, call.caller.livemode, call.idempotency_key)
 

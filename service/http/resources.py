@@ -18,7 +18,7 @@ from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
 from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 
@@ -29,7 +29,9 @@ def words(kind: str) -> str:
     return kind.rpartition(".")[2].replace("_", " ")
 
 
-async def retrieve(call: Call, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None) -> Reply:
+async def retrieve(
+    call: RequestContext, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None
+) -> Reply:
     """One object, expanded; 404 when this account and mode have none of that id, or its parent is another."""
     tree = expand.paths(call, asked, kind)
     body = await find(call, kind, id)
@@ -38,9 +40,9 @@ async def retrieve(call: Call, kind: str, id: str, asked: Sequence[str] = (), *,
     return Reply(200, (await expander(call).expanded([body], kind, tree))[0])
 
 
-async def find(call: Call, kind: str, id: str) -> bytes:
+async def find(call: RequestContext, kind: str, id: str) -> bytes:
     """The body of one object. Raises Missing, with a hint when it exists in the other mode."""
-    caller, reader = call.caller, call.door.reader
+    caller, reader = call.caller, call.pipeline.reader
     body = await reader.resource(caller.account, caller.livemode, kind, id)
     if body is None:
         there = await reader.resource(caller.account, not caller.livemode, kind, id)
@@ -48,15 +50,15 @@ async def find(call: Call, kind: str, id: str) -> bytes:
     return body
 
 
-async def must_be_known(call: Call, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
+async def must_be_known(call: RequestContext, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
     """Raises Refusal when a list is to be narrowed to what belongs to an object that is not there, or never was."""
-    caller, reader = call.caller, call.door.reader
+    caller, reader = call.caller, call.pipeline.reader
     if id is not None and await reader.resource(caller.account, caller.livemode, kind, id, ever=ever) is None:
         raise Refusal(Missing(words(kind), id).message, code="resource_missing", param=param)
 
 
 async def page(
-    call: Call,
+    call: RequestContext,
     kind: str,
     parameters: Listing,
     url: str,
@@ -68,29 +70,29 @@ async def page(
     asked = expand.paths(call, parameters.expand, kind, in_list=True)
     caller, wanted = call.caller, parameters.page()
     try:
-        found = await call.door.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+        found = await call.pipeline.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)
     except UnknownCursor:
         raise pagination.unknown_cursor(words(kind), wanted) from None
     call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await call.door.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+        total = await call.pipeline.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
     found = await expanded_page(call, found, wanted, kind, asked)
     return Reply(200, pagination.list_body(url, found.bodies, found.has_more, total))
 
 
-async def expanded_page(call: Call, found: Page, wanted: PageOf, kind: str, tree: Tree) -> Page:
+async def expanded_page(call: RequestContext, found: Page, wanted: PageOf, kind: str, tree: Tree) -> Page:
     """A page with `tree` expanded; where that is too much, of fewer objects: those nearest to the cursor."""
     bodies = await expander(call).page(found.bodies, kind, tree, backwards=wanted.ending_before is not None)
     return Page(bodies, found.has_more or len(bodies) < len(found.bodies))
 
 
-async def of_customer(call: Call) -> str:
+async def of_customer(call: RequestContext) -> str:
     """The id of the customer in the path. Raises Missing when it never was, or is no more."""
     id, caller = call.match["customer"], call.caller
-    body = await call.door.reader.customer(caller.account, caller.livemode, id)
+    body = await call.pipeline.reader.customer(caller.account, caller.livemode, id)
     if body is None:
-        there = await call.door.reader.customer(caller.account, not caller.livemode, id)
+        there = await call.pipeline.reader.customer(caller.account, not caller.livemode, id)
         raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if b'\n  "deleted": true' in body:
         raise Missing(customer.KIND, id)
@@ -105,7 +107,7 @@ async def load_customer(unit: UnitOfWork, id: str) -> Customer:
 
 
 async def change_customer(
-    call: Call,
+    call: RequestContext,
     id: str,
     act: Callable[[UnitOfWork, Customer], Awaitable[None]],
     answer: Callable[[UnitOfWork], Awaitable[Reply]],
@@ -123,7 +125,7 @@ async def change_customer(
 
 
 async def change(
-    call: Call,
+    call: RequestContext,
     decider: Decider[State],
     id: str,
     command: object,
@@ -139,7 +141,7 @@ async def change(
     return await call.transact(act, origin, serialized_on=(decider.stream(id),))
 
 
-async def object_reply(call: Call, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
+async def object_reply(call: RequestContext, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
     """An object as a unit of work leaves it, expanded; as it was where the unit does not change it."""
     body = next((row.body for rows in unit.rows() for row in rows.resources if (row.kind, row.id) == (kind, id)), None)
     if body is None:
@@ -147,26 +149,32 @@ async def object_reply(call: Call, unit: UnitOfWork, kind: str, id: str, tree: T
     return await _answer(call, unit, kind, body, tree)
 
 
-async def customer_reply(call: Call, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
+async def customer_reply(call: RequestContext, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
     """A customer as a unit of work leaves it, expanded."""
     rows = unit.rows_of(CUSTOMER, id)
     body = rows.customers[0].body if rows else customers.body(unit.state(CUSTOMER, id), call.caller.livemode)
     return await _answer(call, unit, customer.KIND, body, tree)
 
 
-async def _answer(call: Call, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
+async def _answer(call: RequestContext, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
     """An object as it was asked for; in full, for it may be kept under an idempotency key."""
     if tree:
         [body] = await expander(call, unit).expanded([body], kind, tree)
     if api_version.differs(call.version):
-        body = await api_version_rendering.rendered(body, call.version, call.door.reader, call.caller, unit.rows())
+        body = await api_version_rendering.rendered(body, call.version, call.pipeline.reader, call.caller, unit.rows())
     return Reply(200, body)
 
 
-def expander(call: Call, unit: UnitOfWork | None = None) -> Expander:
+def expander(call: RequestContext, unit: UnitOfWork | None = None) -> Expander:
     """Expands for the caller, seeing what a unit of work will store."""
     pending: Sequence[Any] = unit.rows() if unit is not None else ()
-    caller, door = call.caller, call.door
+    caller, pipeline = call.caller, call.pipeline
     return Expander(
-        door.reader, caller.account, caller.livemode, pending, door.tax_countries, call.ticket.hold, call.version
+        pipeline.reader,
+        caller.account,
+        caller.livemode,
+        pending,
+        pipeline.tax_countries,
+        call.ticket.hold,
+        call.version,
     )

@@ -11,12 +11,12 @@ from events.unit_of_work import UnitOfWork
 from projections.tokens import TOKEN
 from service.http import cards
 from service.http.masking import masked_id
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 CARD, BANK_ACCOUNT = "tok_", "btok_"
 
 
-async def take(unit: UnitOfWork, call: Call, id: str, *, by: str, param: str) -> Card | BankAccount:
+async def take(unit: UnitOfWork, call: RequestContext, id: str, *, by: str, param: str) -> Card | BankAccount:
     """What a token stands for, used up for the object called `by`; `param` names it. Raises Refusal."""
     fresh = named(call, id)
     if fresh is not None:
@@ -24,7 +24,7 @@ async def take(unit: UnitOfWork, call: Call, id: str, *, by: str, param: str) ->
     state = await unit.load(TOKEN, id)
     if not state.id:
         caller = call.caller
-        there = await call.door.reader.resource(caller.account, not caller.livemode, token.KIND, id)
+        there = await call.pipeline.reader.resource(caller.account, not caller.livemode, token.KIND, id)
         hint = other_mode_hint(caller.livemode) if there else ""
         raise Refusal(f"No such token: '{masked_id(id)}'{hint}", code="resource_missing", param=param)
     kept = state.card or state.bank_account
@@ -37,7 +37,7 @@ async def take(unit: UnitOfWork, call: Call, id: str, *, by: str, param: str) ->
     return kept
 
 
-def named(call: Call, id: str) -> Card | BankAccount | None:
+def named(call: RequestContext, id: str) -> Card | BankAccount | None:
     """What a well-known name for tests stands for; None for anything else."""
     if id.startswith(CARD):
         return cards.of_name(call, id.removeprefix(CARD))
@@ -46,7 +46,7 @@ def named(call: Call, id: str) -> Card | BankAccount | None:
     return None
 
 
-def streams(call: Call, id: object) -> Iterable[str]:
+def streams(call: RequestContext, id: object) -> Iterable[str]:
     """The stream of a token, of which there is none where a name for tests was sent, or no token at all."""
     if isinstance(id, str) and named(call, id) is None:
         yield TOKEN.stream(id)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
 from service.http.extras import balance, cash_balance, discount, payment_method, source, tax, tax_ids, testclock
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 
 class Extra(Protocol):
@@ -25,11 +25,11 @@ class Extra(Protocol):
         """The parameters it takes care of."""
         ...
 
-    async def apply(self, unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int) -> None:
+    async def apply(self, unit: UnitOfWork, call: RequestContext, id: str, parameters: Any, at: int) -> None:
         """Do what the parameters ask of the customer `id` at the time `at`, in Unix seconds. Raises Refusal."""
         ...
 
-    def streams(self, call: Call, parameters: Any) -> Iterable[str]:
+    def streams(self, call: RequestContext, parameters: Any) -> Iterable[str]:
         """The streams, beside the customer's, that commands of this process should take one at a time."""
         ...
 
@@ -47,7 +47,7 @@ EXTRAS: tuple[Extra, ...] = (
 _ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Any, at: int) -> None:
     """Apply whatever was sent to the customer, which the unit has loaded or begun. Raises Refusal."""
     if _ALL.isdisjoint(parameters.model_fields_set):
         return
@@ -56,7 +56,7 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Any, at: int)
             await extra.apply(unit, call, id, parameters, at)
 
 
-def streams(call: Call, parameters: Any) -> list[str]:
+def streams(call: RequestContext, parameters: Any) -> list[str]:
     """The streams to take one at a time, beside the customer's."""
     sent = parameters.model_fields_set
     if _ALL.isdisjoint(sent):

@@ -8,13 +8,15 @@ from events.customer.balance import SetBalance
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS = ("balance",)
 DEFAULT_CURRENCY = "usd"  # of a balance that is set before the customer has a currency
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer | UpdateCustomer, at: int) -> None:
+async def apply(
+    unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer | UpdateCustomer, at: int
+) -> None:
     """Adjust the balance in the customer's own currency."""
     assert parameters.balance is not None
     currency = unit.state(CUSTOMER, id).currency or DEFAULT_CURRENCY
@@ -29,6 +31,6 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustome
     unit.do(CUSTOMER, id, command)
 
 
-def streams(call: Call, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
+def streams(call: RequestContext, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
     """None but the customer's."""
     return ()

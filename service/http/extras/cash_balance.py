@@ -6,18 +6,20 @@ from events.customer.cash_balance import SetReconciliation
 from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS = ("cash_balance",)
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer | UpdateCustomer, at: int) -> None:
+async def apply(
+    unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer | UpdateCustomer, at: int
+) -> None:
     """Settle it, when something was said of it."""
     settings = parameters.cash_balance.settings if parameters.cash_balance is not None else None
     if settings is not None and settings.reconciliation_mode is not None:
         unit.do(CUSTOMER, id, SetReconciliation(mode=settings.mode()))
 
 
-def streams(call: Call, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
+def streams(call: RequestContext, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
     """None but the customer's."""
     return ()

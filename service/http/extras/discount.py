@@ -13,14 +13,14 @@ from projections.coupons import COUPON
 from projections.customers import CUSTOMER
 from projections.promotion_codes import PROMOTION_CODE
 from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS = ("coupon", "promotion_code")
 
 Parameters = CreateCustomer | UpdateCustomer
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
     """Give the discount that was asked for, or take the present one away when the coupon was sent empty."""
     if parameters.coupon == "":
         unit.do(CUSTOMER, id, RemoveDiscount(at=at))
@@ -38,7 +38,7 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, a
         await _give(unit, call, id, at, state.coupon, param="promotion_code", promotion_code=code)
 
 
-def streams(call: Call, parameters: Parameters) -> Iterable[str]:
+def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
     """Those of the coupon or the promotion code that was named."""
     if parameters.coupon:
         yield COUPON.stream(coupon.key(call.caller.account, call.caller.livemode, parameters.coupon))
@@ -47,7 +47,14 @@ def streams(call: Call, parameters: Parameters) -> Iterable[str]:
 
 
 async def _give(
-    unit: UnitOfWork, call: Call, id: str, at: int, name: str, *, param: str, promotion_code: str | None = None
+    unit: UnitOfWork,
+    call: RequestContext,
+    id: str,
+    at: int,
+    name: str,
+    *,
+    param: str,
+    promotion_code: str | None = None,
 ) -> None:
     """Redeem the coupon of that name for the customer; `param` is to blame when that cannot be."""
     key = coupon.key(call.caller.account, call.caller.livemode, name)

@@ -14,13 +14,13 @@ from projections.payment_methods import PAYMENT_METHOD
 from service.http import cards
 from service.http.masking import masked_id
 from service.http.params.customer import CreateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS: tuple[str, ...] = ("payment_method",)
 CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # names for tests begin so
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer, at: int) -> None:
     """Attach it. Raises Declined; Refusal when it is not there, or not to be had."""
     assert parameters.payment_method is not None
     given = parameters.payment_method
@@ -36,13 +36,13 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustome
         raise Refusal(refusal.message, code=refusal.code, param="payment_method") from None
 
 
-def streams(call: Call, parameters: CreateCustomer) -> Iterable[str]:
+def streams(call: RequestContext, parameters: CreateCustomer) -> Iterable[str]:
     """That of the payment method."""
     assert parameters.payment_method is not None
     return (PAYMENT_METHOD.stream(parameters.payment_method),)
 
 
-async def found(unit: UnitOfWork, call: Call, id: str) -> str:
+async def found(unit: UnitOfWork, call: RequestContext, id: str) -> str:
     """The id of a payment method that the unit has: a fresh one where `id` is a name for tests. Raises Missing."""
     command = fresh(unit, call, id)
     if command is not None:
@@ -61,7 +61,7 @@ async def attach(unit: UnitOfWork, id: str, customer: str, at: int) -> None:
     unit.do(CUSTOMER, customer, AttachPaymentMethod(id=id, at=at))
 
 
-def fresh(unit: UnitOfWork, call: Call, name: str) -> CreatePaymentMethod | None:
+def fresh(unit: UnitOfWork, call: RequestContext, name: str) -> CreatePaymentMethod | None:
     """The command that makes what a well-known name for tests stands for; None for anything else."""
     card: Card | None = None
     details: dict[str, str | None] = {}

@@ -19,13 +19,13 @@ from service.http import cards, tokens
 from service.http.masking import masked_id
 from service.http.params import card as parameters_of
 from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS: tuple[str, ...] = ("bank_account", "card", "default_source", "source")
 Parameters = CreateCustomer | UpdateCustomer
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
     """Attach the source that was sent, and make the one that was named the default. Raises Declined, Refusal."""
     updating = isinstance(parameters, UpdateCustomer)
     if (sent := parameters.given()) is not None:
@@ -43,7 +43,7 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, a
             ) from None
 
 
-def streams(call: Call, parameters: Parameters) -> Iterable[str]:
+def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
     """That of the token that was sent."""
     sent = parameters.given()
     return tokens.streams(call, sent[1]) if sent is not None else ()
@@ -51,7 +51,7 @@ def streams(call: Call, parameters: Parameters) -> Iterable[str]:
 
 async def attach(
     unit: UnitOfWork,
-    call: Call,
+    call: RequestContext,
     customer: str,
     given: parameters_of.Given,
     at: int,
@@ -81,7 +81,7 @@ async def attach(
 
 
 async def _read(
-    unit: UnitOfWork, call: Call, given: parameters_of.Given, random: bytes, param: str
+    unit: UnitOfWork, call: RequestContext, given: parameters_of.Given, random: bytes, param: str
 ) -> tuple[Kept, Mapping[str, str]]:
     """What was sent, and the metadata that came with it."""
     match given:

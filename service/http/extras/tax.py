@@ -14,13 +14,13 @@ from projections import customers
 from projections.customers import CUSTOMER
 from service.http import resources
 from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS = ("tax",)
 Parameters = CreateCustomer | UpdateCustomer
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
     """Remember the IP address. Raises Refusal when the location was to be recognised immediately, and is not."""
     tax = parameters.tax
     assert tax is not None
@@ -30,12 +30,12 @@ async def apply(unit: UnitOfWork, call: Call, id: str, parameters: Parameters, a
         await _recognise(unit, call, id, parameters)
 
 
-def streams(call: Call, parameters: Parameters) -> Iterable[str]:
+def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
     """None but the customer's."""
     return ()
 
 
-async def _recognise(unit: UnitOfWork, call: Call, id: str, parameters: Parameters) -> None:
+async def _recognise(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters) -> None:
     """Look for the location that the customer will have when all that the request asks for is done."""
     state = unit.state(CUSTOMER, id)
     changes = profile.changes(state.profile, parameters.patch())

@@ -9,18 +9,18 @@ from events.unit_of_work import UnitOfWork
 from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer
 from service.http.params.tax_id import TaxId
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS = ("tax_id_data",)
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer, at: int) -> None:
     """Note the numbers down."""
     for given in parameters.tax_id_data:
         unit.do(CUSTOMER, id, added(ids.new("txi", os.urandom(ids.ID_BYTES)), given, at))
 
 
-def streams(call: Call, parameters: CreateCustomer) -> Iterable[str]:
+def streams(call: RequestContext, parameters: CreateCustomer) -> Iterable[str]:
     """None but the customer's."""
     return ()
 

@@ -9,18 +9,18 @@ from projections.customers import CUSTOMER
 from projections.testclocks import TEST_CLOCK
 from service.http import clocks
 from service.http.params.customer import CreateCustomer
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 
 PARAMETERS: tuple[str, ...] = ("test_clock",)
 
 
-async def apply(unit: UnitOfWork, call: Call, id: str, parameters: CreateCustomer, at: int) -> None:
+async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer, at: int) -> None:
     """Let the customer live under the clock. Raises Refusal when that is not there, or full."""
     assert parameters.test_clock is not None
     await join(unit, id, parameters.test_clock, param="test_clock")
 
 
-def streams(call: Call, parameters: CreateCustomer) -> Iterable[str]:
+def streams(call: RequestContext, parameters: CreateCustomer) -> Iterable[str]:
     """The clock's, which holds the limit of its customers."""
     assert parameters.test_clock is not None
     return (TEST_CLOCK.stream(parameters.test_clock),)

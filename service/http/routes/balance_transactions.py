@@ -10,7 +10,7 @@ from projections.customers import CUSTOMER
 from service.http import clocks, expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -25,7 +25,7 @@ URL = "/v1/customers/{customer}/balance_transactions"
     parameters=parameters_of.CreateBalanceTransaction,
     answers=KIND,
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a balance transaction.
 
     The amount is added to the customer's balance; a negative amount is a credit.
@@ -57,7 +57,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.UpdateBalanceTransaction,
     answers=KIND,
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a balance transaction.
 
     Only its description and its metadata can be changed.
@@ -83,7 +83,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.RetrieveBalanceTransaction,
     answers=KIND,
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a balance transaction."""
     asked = call.parse(parameters_of.RetrieveBalanceTransaction).expand
     parent = await resources.of_customer(call)
@@ -98,7 +98,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListBalanceTransactions,
     answers=f"list.{KIND}",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List balance transactions.
 
     Newest first.

@@ -15,7 +15,7 @@ from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -32,14 +32,14 @@ FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
     parameters=parameters_of.RetrieveCashBalance,
     answers=KIND,
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a cash balance.
 
     A customer that never received cash has an empty one with the default settings.
     """
     expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
     id, caller = await resources.of_customer(call), call.caller
-    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
     return Reply(200, body or _dumps(cash_balances.unused(id, caller.livemode)))
 
 
@@ -51,7 +51,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.UpdateCashBalance,
     answers=KIND,
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update the settings of a cash balance."""
     parameters = call.parse(parameters_of.UpdateCashBalance)
     expand.paths(call, parameters.expand, KIND)
@@ -77,7 +77,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.RetrieveCashBalanceTransaction,
     answers=TRANSACTION,
 )
-async def retrieve_transaction(call: Call) -> Reply:
+async def retrieve_transaction(call: RequestContext) -> Reply:
     """Retrieve a cash balance transaction."""
     asked = call.parse(parameters_of.RetrieveCashBalanceTransaction).expand
     parent = await resources.of_customer(call)
@@ -92,7 +92,7 @@ async def retrieve_transaction(call: Call) -> Reply:
     parameters=parameters_of.ListCashBalanceTransactions,
     answers=f"list.{TRANSACTION}",
 )
-async def list_transactions(call: Call) -> Reply:
+async def list_transactions(call: RequestContext) -> Reply:
     """List cash balance transactions.
 
     Newest first.
@@ -110,7 +110,7 @@ async def list_transactions(call: Call) -> Reply:
     parameters=parameters_of.FundCashBalance,
     answers=TRANSACTION,
 )
-async def fund(call: Call) -> Reply:
+async def fund(call: RequestContext) -> Reply:
     """Fund a test mode cash balance.
 
     Simulates an incoming bank transfer.

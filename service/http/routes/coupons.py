@@ -13,7 +13,7 @@ from projections.coupons import COUPON
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -24,7 +24,7 @@ ID_CHARACTERS = 8
 @operation(
     "POST", URL, "coupons.create", permission="coupons:write", parameters=parameters_of.CreateCoupon, answers="coupon"
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a coupon.
 
     An id is generated unless the request sets one.
@@ -50,7 +50,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.UpdateCoupon,
     answers="coupon",
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a coupon.
 
     Its name, its metadata and its amounts in other currencies can be changed.
@@ -75,7 +75,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.DeleteCoupon,
     answers="deleted_coupon",
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a coupon.
 
     It can no longer be redeemed; discounts that customers already have are kept.
@@ -99,7 +99,7 @@ async def delete(call: Call) -> Reply:
     parameters=parameters_of.RetrieveCoupon,
     answers="coupon",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a coupon."""
     asked = call.parse(parameters_of.RetrieveCoupon).expand
     return await resources.retrieve(call, coupon.KIND, call.match["coupon"], asked)
@@ -108,7 +108,7 @@ async def retrieve(call: Call) -> Reply:
 @operation(
     "GET", URL, "coupons.list", permission="coupons:read", parameters=parameters_of.ListCoupons, answers="list.coupon"
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List coupons.
 
     Newest first.
@@ -116,10 +116,10 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
 
 
-def _key(call: Call, id: str) -> str:
+def _key(call: RequestContext, id: str) -> str:
     return coupon.key(call.caller.account, call.caller.livemode, id)
 
 
-async def _transact(call: Call, id: str, act: Callable[[UnitOfWork], Awaitable[Reply]]) -> Reply:
+async def _transact(call: RequestContext, id: str, act: Callable[[UnitOfWork], Awaitable[Reply]]) -> Reply:
     serialized_on = (COUPON.stream(_key(call, id)),)
     return await call.transact(act, serialized_on=serialized_on)

@@ -24,7 +24,7 @@ from service.http import clocks, expand, extras, pagination, resources
 from service.http.operation import Operations
 from service.http.params import customer as parameters_of
 from service.http.permissions import Beside
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -62,7 +62,7 @@ UPDATE_WRITES_BESIDE: Beside = MappingProxyType(
     declines=True,
     beside=CREATE_WRITES_BESIDE,
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a customer."""
     parameters = call.parse(parameters_of.CreateCustomer)
     patch = parameters.patch()
@@ -102,7 +102,7 @@ async def create(call: Call) -> Reply:
     declines=True,
     beside=UPDATE_WRITES_BESIDE,
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a customer.
 
     Parameters that are not sent keep their values.
@@ -134,7 +134,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.DeleteCustomer,
     answers="deleted_customer",
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a customer.
 
     This cannot be undone: the customer's sources, tax ids and discount are deleted too, and its payment methods are
@@ -170,7 +170,7 @@ async def end(unit: UnitOfWork, id: str, at: int, *, with_clock: bool = False) -
     parameters=parameters_of.RetrieveCustomer,
     answers=("customer", "deleted_customer"),
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a customer.
 
     Of a deleted customer only its id and `deleted` are returned.
@@ -178,9 +178,9 @@ async def retrieve(call: Call) -> Reply:
     asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
     tree = expand.paths(call, asked, customer.KIND)
     caller, id = call.caller, call.match["customer"]
-    body = await call.door.reader.customer(caller.account, caller.livemode, id)
+    body = await call.pipeline.reader.customer(caller.account, caller.livemode, id)
     if body is None:
-        there = await call.door.reader.customer(caller.account, not caller.livemode, id)
+        there = await call.pipeline.reader.customer(caller.account, not caller.livemode, id)
         raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if tree:
         [body] = await resources.expander(call).expanded([body], customer.KIND, tree)
@@ -195,7 +195,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListCustomers,
     answers="list.customer",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List customers.
 
     Newest first.
@@ -203,7 +203,7 @@ async def list_all(call: Call) -> Reply:
     parameters = call.parse(parameters_of.ListCustomers)
     page = parameters.page()
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
-    caller, reader = call.caller, call.door.reader
+    caller, reader = call.caller, call.pipeline.reader
     filters = (parameters.email, parameters.test_clock)
     await resources.must_be_known(call, testclock.KIND, parameters.test_clock, param="test_clock")
     try:

@@ -11,7 +11,7 @@ from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints.endpoint import must_be_enabled
 from webhooks.queue.deliveries import key_of
@@ -29,7 +29,7 @@ KIND = "rollbook.delivery"
     parameters=parameters_of.ListDeliveries,
     answers="list.rollbook.delivery",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List webhook deliveries.
 
     Those of the newest events first.
@@ -40,7 +40,7 @@ async def list_all(call: Call) -> Reply:
     if expand.counted(parameters.expand):
         raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
     try:
-        shown, has_more = await call.door.deliveries.page(
+        shown, has_more = await call.pipeline.deliveries.page(
             caller.account,
             caller.livemode,
             page,
@@ -62,7 +62,7 @@ async def list_all(call: Call) -> Reply:
     parameters=parameters_of.RetrieveDelivery,
     answers="rollbook.delivery.whole",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a webhook delivery.
 
     Includes every attempt.
@@ -79,7 +79,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ResendDelivery,
     answers="rollbook.delivery.whole",
 )
-async def resend(call: Call) -> Reply:
+async def resend(call: RequestContext) -> Reply:
     """Resend a webhook delivery.
 
     Works in every state; a delivery that is pending or held is attempted at once.
@@ -91,7 +91,7 @@ async def resend(call: Call) -> Reply:
         must_be_enabled(stopped, shown["endpoint"])
         place = key_of(shown["id"])
         assert place is not None, "it was found by it"
-        await call.door.deliveries.resend(place)
+        await call.pipeline.deliveries.resend(place)
         return Reply(200, await _whole(call, await _find(call)))
 
     return await _once(call, act)
@@ -105,7 +105,7 @@ async def resend(call: Call) -> Reply:
     parameters=parameters_of.CancelDelivery,
     answers="rollbook.delivery.whole",
 )
-async def cancel(call: Call) -> Reply:
+async def cancel(call: RequestContext) -> Reply:
     """Cancel a webhook delivery.
 
     The delivery must be pending or held; an attempt in flight may still arrive.
@@ -117,7 +117,7 @@ async def cancel(call: Call) -> Reply:
         if shown["state"] in ("pending", "held"):
             place = key_of(shown["id"])
             assert place is not None, "it was found by it"
-            await call.door.deliveries.cancel(place)
+            await call.pipeline.deliveries.cancel(place)
             shown = await _find(call)
         if shown["state"] != "canceled":
             raise Refusal(f"The delivery '{shown['id']}' is {shown['state']}: only a pending one can be canceled.")
@@ -126,34 +126,34 @@ async def cancel(call: Call) -> Reply:
     return await _once(call, act)
 
 
-async def _find(call: Call) -> dict[str, Any]:
+async def _find(call: RequestContext) -> dict[str, Any]:
     """The delivery in the path. Raises Missing."""
     return (await _found(call))[0]
 
 
-async def _found(call: Call) -> tuple[dict[str, Any], bool]:
+async def _found(call: RequestContext) -> tuple[dict[str, Any], bool]:
     """The delivery in the path, and whether its endpoint is stopped. Raises Missing."""
     caller, id = call.caller, call.match["delivery"]
-    found = await call.door.deliveries.one(caller.account, caller.livemode, id)
+    found = await call.pipeline.deliveries.one(caller.account, caller.livemode, id)
     if found is None:
-        there = await call.door.deliveries.one(caller.account, not caller.livemode, id)
+        there = await call.pipeline.deliveries.one(caller.account, not caller.livemode, id)
         raise Missing("delivery", id, hint=other_mode_hint(caller.livemode) if there else "")
     return found
 
 
-async def _whole(call: Call, shown: dict[str, Any]) -> bytes:
+async def _whole(call: RequestContext, shown: dict[str, Any]) -> bytes:
     """A delivery with its attempts, which stand before its `created`."""
     place = key_of(shown["id"])
     assert place is not None, "it was found by it"
-    attempts = await call.door.deliveries.attempts(place)
+    attempts = await call.pipeline.deliveries.attempts(place)
     first = {name: shown[name] for name in ("id", "object", "attempt_count")}
     return dumps({**first, "attempts": attempts, **shown})
 
 
-async def _once(call: Call, act: Callable[[], Awaitable[Reply]]) -> Reply:
+async def _once(call: RequestContext, act: Callable[[], Awaitable[Reply]]) -> Reply:
     """Do what leaves nothing in the log, once for each idempotency key."""
     origin, caller = call.begin(), call.caller
-    use, log = call.key_use, call.door.log
+    use, log = call.key_use, call.pipeline.log
     if use is not None and await log.receipt(caller.account, caller.livemode, use.key) is not None:
         raise AlreadyAnswered(use.key)
 

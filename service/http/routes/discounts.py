@@ -13,7 +13,7 @@ from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -37,11 +37,11 @@ class NoDiscount(Missing):
     parameters=parameters_of.RetrieveDiscount,
     answers="discount",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a customer's discount."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
     id = await resources.of_customer(call)
-    body = await call.door.reader.customer(call.caller.account, call.caller.livemode, id)
+    body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, id)
     assert body is not None, "a customer that was is shown for ever"
     shown = orjson.loads(body).get("discount")
     if shown is None:
@@ -57,7 +57,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.DeleteDiscount,
     answers="deleted_discount",
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a customer's discount.
 
     The redemption of the coupon still counts.

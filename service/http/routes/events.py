@@ -6,7 +6,7 @@ from projections.read import UnknownCursor
 from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import event as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -21,16 +21,16 @@ URL = "/v1/events"
     parameters=parameters_of.RetrieveEvent,
     answers="event",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve an event.
 
     An event never changes, except its count of pending webhooks.
     """
     expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = call.caller, call.match["event"]
-    body = await call.door.notices.one(caller.account, caller.livemode, id)
+    body = await call.pipeline.notices.one(caller.account, caller.livemode, id)
     if body is None:
-        there = await call.door.notices.one(caller.account, not caller.livemode, id)
+        there = await call.pipeline.notices.one(caller.account, not caller.livemode, id)
         raise Missing("event", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -38,7 +38,7 @@ async def retrieve(call: Call) -> Reply:
 @operation(
     "GET", URL, "events.list", permission="events:read", parameters=parameters_of.ListEvents, answers="list.event"
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List events.
 
     Newest first. Events are kept for 30 days.
@@ -47,7 +47,7 @@ async def list_all(call: Call) -> Reply:
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, "event", in_list=True)
     try:
-        found = await call.door.notices.page(
+        found = await call.pipeline.notices.page(
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     except UnknownCursor:
@@ -55,7 +55,7 @@ async def list_all(call: Call) -> Reply:
     call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await call.door.notices.count(
+        total = await call.pipeline.notices.count(
             caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

@@ -12,7 +12,7 @@ from typing import Self
 from service.http.limits.shed import RateLimited
 from service.http.operation import Operations
 from service.http.params.feed import ReadFeed
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.refusals import HttpRefusal
 from service.http.reply import Reply
 from webhooks.feed.feed import Crowded, Expired, NotReached
@@ -62,7 +62,7 @@ class _Reading:
     Nor is it in flight then, and it is answered afterwards only if its key still counts.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: RequestContext) -> None:
         self._call = call
         self._turns = call.ticket.account_pages
         self._reads = False
@@ -81,7 +81,7 @@ class _Reading:
 
     async def end(self) -> None:
         self._call.ticket.resume()
-        await self._call.door.authenticator.caller(self._call.authorization)
+        await self._call.pipeline.authenticator.caller(self._call.authorization)
         await self._take_turn()
 
     async def _take_turn(self) -> None:
@@ -96,7 +96,7 @@ class _Reading:
 
 
 @operation("GET", "/v1/rollbook/feed", "feed.read", permission="events:read", parameters=ReadFeed, answers="feed_line")
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Reply:
     """Read the event feed.
 
     Each line is an event and the position to continue from; the header `Rollbook-Position` is the position that the
@@ -107,7 +107,7 @@ async def read(call: Call) -> Reply:
     after = parameters.after
     async with _Reading(call) as reading:
         try:
-            portion = await call.door.feed.read(
+            portion = await call.pipeline.feed.read(
                 caller.account,
                 caller.livemode,
                 after,

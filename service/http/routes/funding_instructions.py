@@ -12,7 +12,7 @@ from projections.funding_instructions import KIND
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -27,7 +27,7 @@ URL = "/v1/customers/{customer}/funding_instructions"
     parameters=CreateFundingInstructions,
     answers=KIND,
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create funding instructions.
 
     The bank account that a customer's transfers go to, in test mode; the same each time.

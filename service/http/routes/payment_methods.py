@@ -25,7 +25,7 @@ from service.http.extras import payment_method as extra
 from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
 from service.http.params.payment_method import NewCard
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -43,7 +43,7 @@ ONE = f"{URL}/{{payment_method}}"
     answers=KIND,
     declines=True,
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a payment method.
 
     It is not attached to a customer.
@@ -82,7 +82,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.RetrievePaymentMethod,
     answers=KIND,
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a payment method.
 
     A well-known test id creates a new payment method each time.
@@ -110,7 +110,7 @@ async def retrieve(call: Call) -> Reply:
     answers=KIND,
     declines=True,
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a payment method.
 
     It must be attached to a customer.
@@ -137,7 +137,7 @@ async def update(call: Call) -> Reply:
     answers=KIND,
     declines=True,
 )
-async def attach(call: Call) -> Reply:
+async def attach(call: RequestContext) -> Reply:
     """Attach a payment method to a customer."""
     parameters = call.parse(parameters_of.AttachPaymentMethod)
     tree = expand.paths(call, parameters.expand, KIND)
@@ -162,7 +162,7 @@ async def attach(call: Call) -> Reply:
     parameters=parameters_of.DetachPaymentMethod,
     answers=KIND,
 )
-async def detach(call: Call) -> Reply:
+async def detach(call: RequestContext) -> Reply:
     """Detach a payment method from its customer.
 
     It cannot be attached again.
@@ -190,7 +190,7 @@ async def detach(call: Call) -> Reply:
     parameters=parameters_of.ListPaymentMethods,
     answers=f"list.{KIND}",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List payment methods.
 
     Newest first.
@@ -198,7 +198,7 @@ async def list_all(call: Call) -> Reply:
     parameters = call.parse(parameters_of.ListPaymentMethods)
     owner = parameters.customer
     if owner is not None:
-        body = await call.door.reader.customer(call.caller.account, call.caller.livemode, owner)
+        body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_customer(owner)
     return await resources.page(call, KIND, parameters, URL, parent=owner, facts=parameters.facts())
@@ -212,7 +212,7 @@ async def list_all(call: Call) -> Reply:
     parameters=parameters_of.ListOfCustomer,
     answers=f"list.{KIND}",
 )
-async def list_of_customer(call: Call) -> Reply:
+async def list_of_customer(call: RequestContext) -> Reply:
     """List a customer's payment methods.
 
     Newest first.
@@ -231,14 +231,14 @@ async def list_of_customer(call: Call) -> Reply:
     parameters=parameters_of.RetrievePaymentMethod,
     answers=KIND,
 )
-async def retrieve_of_customer(call: Call) -> Reply:
+async def retrieve_of_customer(call: RequestContext) -> Reply:
     """Retrieve a customer's payment method."""
     asked = call.parse(parameters_of.RetrievePaymentMethod).expand
     owner = await resources.of_customer(call)
     return await resources.retrieve(call, KIND, call.match["payment_method"], asked, parent=owner)
 
 
-async def _card(unit: UnitOfWork, call: Call, given: NewCard, id: str) -> Card:
+async def _card(unit: UnitOfWork, call: RequestContext, given: NewCard, id: str) -> Card:
     """What is kept of a card that was sent in full, or by a token. Raises Declined, Refusal."""
     preferred = given.networks.preferred if given.networks is not None else None
     if given.token is None:
@@ -252,7 +252,9 @@ async def _card(unit: UnitOfWork, call: Call, given: NewCard, id: str) -> Card:
     return kept
 
 
-def _patch(call: Call, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod) -> PaymentMethodPatch:
+def _patch(
+    call: RequestContext, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod
+) -> PaymentMethodPatch:
     """What was sent, as the events have it. Raises Declined for a month that is over."""
     for name in ("card", "us_bank_account"):
         if getattr(parameters, name) is not None and state.id and state.type != name:
@@ -271,7 +273,7 @@ def _patch(call: Call, parameters: parameters_of.UpdatePaymentMethod, state: Pay
     return patch
 
 
-def _card_patch(call: Call, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
+def _card_patch(call: RequestContext, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
     patch: dict[str, object] = {}
     if known is not None and (given.exp_month, given.exp_year) != (None, None):
         patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, known, given.exp_month, given.exp_year)
@@ -286,7 +288,7 @@ async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> 
         await clocks.moment(unit, owner)
 
 
-async def _transact(call: Call, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str) -> Reply:
+async def _transact(call: RequestContext, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str) -> Reply:
     return await call.transact(act, serialized_on=serialized_on)
 
 

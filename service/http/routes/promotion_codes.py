@@ -13,7 +13,7 @@ from projections.promotion_codes import PROMOTION_CODE, UNIQUE
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -31,7 +31,7 @@ CODE_TRIES = 5
     parameters=parameters_of.CreatePromotionCode,
     answers="promotion_code",
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a promotion code.
 
     A code is generated unless the request sets one.
@@ -83,7 +83,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.UpdatePromotionCode,
     answers="promotion_code",
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a promotion code."""
     parameters = call.parse(parameters_of.UpdatePromotionCode)
     tree = expand.paths(call, parameters.expand, promotion_code.KIND)
@@ -113,7 +113,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.RetrievePromotionCode,
     answers="promotion_code",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a promotion code."""
     asked = call.parse(parameters_of.RetrievePromotionCode).expand
     return await resources.retrieve(call, promotion_code.KIND, call.match["promotion_code"], asked)
@@ -127,7 +127,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListPromotionCodes,
     answers="list.promotion_code",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List promotion codes.
 
     Newest first.
@@ -138,7 +138,7 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())
 
 
-async def _coupon(unit: UnitOfWork, call: Call, named: parameters_of.Named) -> Coupon:
+async def _coupon(unit: UnitOfWork, call: RequestContext, named: parameters_of.Named) -> Coupon:
     offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, named.id))
     if not offered.exists:
         raise Refusal(f"No such coupon: '{named.id}'", code="resource_missing", param=named.param)

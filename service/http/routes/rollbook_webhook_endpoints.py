@@ -16,7 +16,7 @@ from projections.rows import Rows
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import rollbook_webhook_endpoint as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import (
@@ -47,7 +47,7 @@ HOUR_S = 3600
     parameters=parameters_of.RetrieveWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve the state of a webhook endpoint.
 
     Its delivery rules, its circuit breaker, its backlog, and the position up to which every event was delivered.
@@ -66,14 +66,14 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListWebhookEndpoints,
     answers="list.rollbook.webhook_endpoint",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List webhook endpoints with their state.
 
     Newest first.
     """
     parameters = call.parse(parameters_of.ListWebhookEndpoints)
     expand.paths(call, parameters.expand, KIND, in_list=True)
-    caller, reader, page = call.caller, call.door.reader, parameters.page()
+    caller, reader, page = call.caller, call.pipeline.reader, parameters.page()
     try:
         found = await reader.resources(caller.account, caller.livemode, endpoint.KIND, page)
     except UnknownCursor:
@@ -82,7 +82,7 @@ async def list_all(call: Call) -> Reply:
     if expand.counted(parameters.expand):
         total = await reader.count_resources(caller.account, caller.livemode, endpoint.KIND, page)
     ids = [orjson.loads(body)["id"] for body in found.bodies]
-    statuses = await call.door.statuses.of(caller.account, caller.livemode, ids)
+    statuses = await call.pipeline.statuses.of(caller.account, caller.livemode, ids)
     shown = [dumps(statuses[id]) for id in ids if id in statuses]
     return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
 
@@ -95,7 +95,7 @@ async def list_all(call: Call) -> Reply:
     parameters=parameters_of.SetRules,
     answers="rollbook.webhook_endpoint",
 )
-async def set_rules(call: Call) -> Reply:
+async def set_rules(call: RequestContext) -> Reply:
     """Set the delivery rules of a webhook endpoint.
 
     Rules that are not sent keep their values.
@@ -112,9 +112,9 @@ async def set_rules(call: Call) -> Reply:
     return await call.transact(act, serialized_on=streams)
 
 
-async def _status_of(call: Call, id: str) -> dict[str, Any]:
+async def _status_of(call: RequestContext, id: str) -> dict[str, Any]:
     """How an endpoint stands. Raises Missing."""
-    found = await call.door.statuses.of(call.caller.account, call.caller.livemode, [id])
+    found = await call.pipeline.statuses.of(call.caller.account, call.caller.livemode, [id])
     if id not in found:
         raise Missing("webhook endpoint", id)
     return found[id]
@@ -128,7 +128,7 @@ async def _status_of(call: Call, id: str) -> dict[str, Any]:
     parameters=parameters_of.RollSecret,
     answers="webhook_endpoint",
 )
-async def roll_secret(call: Call) -> Reply:
+async def roll_secret(call: RequestContext) -> Reply:
     """Roll the signing secret of a webhook endpoint.
 
     Only this response contains the new secret.
@@ -156,7 +156,7 @@ async def roll_secret(call: Call) -> Reply:
     parameters=parameters_of.PauseWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def pause(call: Call) -> Reply:
+async def pause(call: RequestContext) -> Reply:
     """Pause a webhook endpoint.
 
     Its position is kept.
@@ -174,7 +174,7 @@ async def pause(call: Call) -> Reply:
     parameters=parameters_of.ResumeWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def resume(call: Call) -> Reply:
+async def resume(call: RequestContext) -> Reply:
     """Resume a webhook endpoint.
 
     Continues where the endpoint was stopped unless `replay` says otherwise.
@@ -195,7 +195,7 @@ async def resume(call: Call) -> Reply:
     parameters=parameters_of.RecoverWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def recover(call: Call) -> Reply:
+async def recover(call: RequestContext) -> Reply:
     """Recover the missed events of a webhook endpoint.
 
     Events that were not delivered are sent again, behind live events.
@@ -215,7 +215,7 @@ async def recover(call: Call) -> Reply:
     parameters=parameters_of.CancelPending,
     answers="rollbook.webhook_endpoint",
 )
-async def cancel_pending(call: Call) -> Reply:
+async def cancel_pending(call: RequestContext) -> Reply:
     """Cancel the pending deliveries of a webhook endpoint.
 
     Attempts in flight may still arrive.
@@ -232,7 +232,7 @@ async def cancel_pending(call: Call) -> Reply:
     parameters=parameters_of.TestWebhookEndpoint,
     answers="event",
 )
-async def test(call: Call) -> Reply:
+async def test(call: RequestContext) -> Reply:
     """Send a test event to a webhook endpoint.
 
     No other endpoint receives it. The event is returned.
@@ -247,20 +247,22 @@ async def test(call: Call) -> Reply:
     return await resources.change(call, ENDPOINT, id, SendTest(id=id), answer)
 
 
-async def _pending(call: Call) -> int:
+async def _pending(call: RequestContext) -> int:
     """How many deliveries are pending for the endpoint. Raises Missing."""
     pending: int = (await _status_of(call, call.match["webhook_endpoint"]))["pending_deliveries"]
     return pending
 
 
-async def _to_send(call: Call, **which: Any) -> int:
+async def _to_send(call: RequestContext, **which: Any) -> int:
     """How many events the endpoint will be sent; see Statuses.to_send."""
     caller = call.caller
-    return await call.door.statuses.to_send(caller.account, caller.livemode, call.match["webhook_endpoint"], **which)
+    return await call.pipeline.statuses.to_send(
+        caller.account, caller.livemode, call.match["webhook_endpoint"], **which
+    )
 
 
 async def _change(
-    call: Call, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
+    call: RequestContext, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
 ) -> Reply:
     """Change an endpoint; the answer is how it stands then, with how many deliveries or events that is about."""
 

@@ -15,7 +15,7 @@ from projections.search.find import BEGINNING, Place
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import search as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -32,7 +32,7 @@ SEAL_BYTES = 16
     parameters=parameters_of.SearchCustomers,
     answers="search_result.customer",
 )
-async def search(call: Call) -> Reply:
+async def search(call: RequestContext) -> Reply:
     """Search customers.
 
     Newest first.
@@ -41,7 +41,7 @@ async def search(call: Call) -> Reply:
     query = language.parse(parameters.query)
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
     after = BEGINNING if parameters.page is None else _place(call, parameters.query, parameters.page)
-    caller, finder = call.caller, call.door.finder
+    caller, finder = call.caller, call.pipeline.finder
     found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
     call.hold(found.bodies)
     total = None
@@ -53,12 +53,12 @@ async def search(call: Call) -> Reply:
     return Reply(200, pagination.search_body(URL, bodies, token, total))
 
 
-def _token(call: Call, query: str, place: Place) -> str:
+def _token(call: RequestContext, query: str, place: Place) -> str:
     packed = PLACE.pack(*place)
     return base64.urlsafe_b64encode(packed + _seal(call, query, packed)).decode().rstrip("=")
 
 
-def _place(call: Call, query: str, token: str) -> Place:
+def _place(call: RequestContext, query: str, token: str) -> Place:
     """Where the page that a token names begins. Raises Refusal for one that was not given for this query."""
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -70,7 +70,7 @@ def _place(call: Call, query: str, token: str) -> Place:
     return Place(*PLACE.unpack(packed))
 
 
-def _seal(call: Call, query: str, packed: bytes) -> bytes:
+def _seal(call: RequestContext, query: str, packed: bytes) -> bytes:
     caller = call.caller
     said = f"{caller.account}\n{caller.livemode}\n{query}\n".encode() + packed
-    return call.door.master_keys.digest("search page", said)[:SEAL_BYTES]
+    return call.pipeline.master_keys.digest("search page", said)[:SEAL_BYTES]

@@ -32,7 +32,7 @@ from service.http.operation import Operations
 from service.http.params import Parameters
 from service.http.params import source as parameters_of
 from service.http.permissions import always
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -44,7 +44,7 @@ TYPES = ("card", "bank_account")
 class _Route(Protocol):
     """Carries out an operation of one of the collections."""
 
-    def __call__(self, call: Call, collection: str) -> Awaitable[Reply]: ...
+    def __call__(self, call: RequestContext, collection: str) -> Awaitable[Reply]: ...
 
 
 R = TypeVar("R", bound=_Route)
@@ -85,7 +85,7 @@ def _operation(
 
 
 @_operation("POST", "", "create", parameters=parameters_of.CreateSource, answers=TYPES)
-async def attach(call: Call, collection: str) -> Reply:
+async def attach(call: RequestContext, collection: str) -> Reply:
     """Create a card or bank account."""
     parameters = call.parse(parameters_of.CreateSource)
     param, given = parameters.required()
@@ -110,7 +110,7 @@ async def attach(call: Call, collection: str) -> Reply:
 @_operation(
     "GET", "", "list", parameters=parameters_of.ListCards, answers="list.{type}", collections=("cards", "bank_accounts")
 )
-async def list_all(call: Call, collection: str) -> Reply:
+async def list_all(call: RequestContext, collection: str) -> Reply:
     """List cards and bank accounts.
 
     Newest first.
@@ -129,12 +129,12 @@ async def list_all(call: Call, collection: str) -> Reply:
 
 
 @_operation("GET", "/{id}", "retrieve", parameters=parameters_of.RetrieveSource, answers="{type}")
-async def retrieve(call: Call, collection: str) -> Reply:
+async def retrieve(call: RequestContext, collection: str) -> Reply:
     """Retrieve a card or bank account."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
     customer = await resources.of_customer(call)
     caller, id = call.caller, call.match["id"]
-    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
     if body is None:
         raise _no_such(customer, id, collection)
     shown = orjson.loads(body)
@@ -144,7 +144,7 @@ async def retrieve(call: Call, collection: str) -> Reply:
 
 
 @_operation("POST", "/{id}", "update", parameters=parameters_of.UpdateSource, answers="{type}")
-async def update(call: Call, collection: str) -> Reply:
+async def update(call: RequestContext, collection: str) -> Reply:
     """Update a card or bank account."""
     parameters = call.parse(parameters_of.UpdateSource)
 
@@ -157,7 +157,7 @@ async def update(call: Call, collection: str) -> Reply:
 
 
 @_operation("DELETE", "/{id}", "delete", parameters=parameters_of.DeleteSource, answers="deleted_{type}")
-async def delete(call: Call, collection: str) -> Reply:
+async def delete(call: RequestContext, collection: str) -> Reply:
     """Delete a card or bank account."""
     expand.paths(call, call.parse(parameters_of.DeleteSource).expand, KIND)
     customer, removed = call.match["customer"], b""
@@ -182,7 +182,7 @@ async def delete(call: Call, collection: str) -> Reply:
     answers="bank_account",
     collections=("sources", "bank_accounts"),
 )
-async def verify(call: Call, collection: str) -> Reply:
+async def verify(call: RequestContext, collection: str) -> Reply:
     """Verify a bank account.
 
     The amounts of two small deposits prove that the account is the customer's. After three wrong pairs it can no longer
@@ -206,7 +206,7 @@ async def verify(call: Call, collection: str) -> Reply:
 
 
 async def _change(
-    call: Call,
+    call: RequestContext,
     collection: str,
     change: Callable[[UnitOfWork, str, Source], None],
     answer: Callable[[UnitOfWork], Awaitable[Reply]],
@@ -222,7 +222,7 @@ async def _change(
     return await resources.change_customer(call, customer, act, answer)
 
 
-def _found(call: Call, state: Customer, collection: str) -> Source:
+def _found(call: RequestContext, state: Customer, collection: str) -> Source:
     """The card or bank account in the path. Raises Missing when the customer has none such, or of another type."""
     source = state.sources.by_id.get(call.match["id"])
     if source is None or COLLECTIONS[collection] not in (None, source.object):
@@ -239,7 +239,7 @@ def _of_prefix(id: str) -> str:
     return {"card": "card", "ba": "bank_account"}.get(id.partition("_")[0], "source")
 
 
-def _patch(call: Call, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
+def _patch(call: RequestContext, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
     """What was sent, as the events have it. Raises Declined for a month that is over."""
     sent = parameters.model_fields_set
     patch: SourcePatch = {}

@@ -13,7 +13,7 @@ from projections.subscriptions import KIND
 from service.http import clocks, resources
 from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -31,7 +31,7 @@ CLAIMED = "resource_parent"  # the constraint that an object stays with one pare
     parameters=parameters_of.ListSubscriptions,
     answers="list.subscription",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List a customer's subscriptions.
 
     Newest first. Canceled ones are included only on request.
@@ -50,7 +50,7 @@ async def list_all(call: Call) -> Reply:
     parameters=parameters_of.RetrieveSubscription,
     answers="subscription",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a subscription."""
     asked = call.parse(parameters_of.RetrieveSubscription).expand
     customer = await resources.of_customer(call)
@@ -65,7 +65,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ReportSubscription,
     answers="subscription",
 )
-async def report(call: Call) -> Reply:
+async def report(call: RequestContext) -> Reply:
     """Report the state of a subscription.
 
     The report replaces the previous one: parameters that are not sent take their defaults.
@@ -95,7 +95,7 @@ async def report(call: Call) -> Reply:
     parameters=parameters_of.RemoveSubscription,
     answers="deleted_subscription",
 )
-async def remove(call: Call) -> Reply:
+async def remove(call: RequestContext) -> Reply:
     """Remove a reported subscription."""
     call.parse(parameters_of.RemoveSubscription)
     customer, id = call.match["customer"], call.match["subscription"]

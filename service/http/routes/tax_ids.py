@@ -23,7 +23,7 @@ from service.http.extras import tax_ids as extra
 from service.http.operation import Operations
 from service.http.params import tax_id as parameters_of
 from service.http.permissions import always
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -40,7 +40,7 @@ OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
     answers=KIND,
     beside=always("tax_ids:write"),
 )
-async def create_of_customer(call: Call) -> Reply:
+async def create_of_customer(call: RequestContext) -> Reply:
     """Create a customer's tax id."""
     parameters = call.parse(parameters_of.CreateTaxId)
     return await _create(call, call.match["customer"], parameters, expand.paths(call, parameters.expand, KIND))
@@ -55,7 +55,7 @@ async def create_of_customer(call: Call) -> Reply:
     answers=KIND,
     beside=always("tax_ids:read"),
 )
-async def retrieve_of_customer(call: Call) -> Reply:
+async def retrieve_of_customer(call: RequestContext) -> Reply:
     """Retrieve a customer's tax id."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
     parent = await resources.of_customer(call)
@@ -71,7 +71,7 @@ async def retrieve_of_customer(call: Call) -> Reply:
     answers=f"list.{KIND}",
     beside=always("tax_ids:read"),
 )
-async def list_of_customer(call: Call) -> Reply:
+async def list_of_customer(call: RequestContext) -> Reply:
     """List a customer's tax ids.
 
     Newest first.
@@ -90,7 +90,7 @@ async def list_of_customer(call: Call) -> Reply:
     answers=f"deleted_{KIND}",
     beside=always("tax_ids:write"),
 )
-async def delete_of_customer(call: Call) -> Reply:
+async def delete_of_customer(call: RequestContext) -> Reply:
     """Delete a customer's tax id."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     return await _delete(call, call.match["customer"], call.match["tax_id"])
@@ -99,7 +99,7 @@ async def delete_of_customer(call: Call) -> Reply:
 @operation(
     "POST", URL, "tax_ids.create", permission="tax_ids:write", parameters=parameters_of.CreateOwnedTaxId, answers=KIND
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a tax id.
 
     Its owner is the account, or a customer.
@@ -138,7 +138,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.RetrieveTaxId,
     answers=KIND,
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a tax id."""
     asked = call.parse(parameters_of.RetrieveTaxId).expand
     return await resources.retrieve(call, KIND, call.match["tax_id"], asked)
@@ -152,7 +152,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListOwnedTaxIds,
     answers=f"list.{KIND}",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List tax ids.
 
     Those of the account, or of a customer, newest first.
@@ -160,7 +160,7 @@ async def list_all(call: Call) -> Reply:
     parameters = call.parse(parameters_of.ListOwnedTaxIds)
     owner = parameters.customer_id()
     if owner is not None:
-        body = await call.door.reader.customer(call.caller.account, call.caller.livemode, owner)
+        body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_owner(f"No such {customer.KIND}: '{owner}'")
     return await resources.page(call, KIND, parameters, URL, parent=owner or "")
@@ -174,7 +174,7 @@ async def list_all(call: Call) -> Reply:
     parameters=parameters_of.DeleteTaxId,
     answers=f"deleted_{KIND}",
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a tax id."""
     expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
     id = call.match["tax_id"]
@@ -185,7 +185,7 @@ async def delete(call: Call) -> Reply:
     return await resources.change(call, ACCOUNT_TAX_ID, id, DeleteOwn(id=id), lambda *_: _deleted(id))
 
 
-async def _create(call: Call, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
+async def _create(call: RequestContext, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
     id = ids.new("txi", os.urandom(ids.ID_BYTES))
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
@@ -196,7 +196,7 @@ async def _create(call: Call, owner: str, parameters: parameters_of.CreateTaxId,
     )
 
 
-async def _delete(call: Call, owner: str, id: str) -> Reply:
+async def _delete(call: RequestContext, owner: str, id: str) -> Reply:
     async def act(unit: UnitOfWork, state: Customer) -> None:
         await clocks.moment(unit, state)  # not while its clock moves
         unit.do(CUSTOMER, owner, RemoveTaxId(id=id))

@@ -15,7 +15,7 @@ from service.http.extras.testclock import join
 from service.http.operation import Operations
 from service.http.params import testclock as parameters_of
 from service.http.permissions import always
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from service.http.routes import customers
 
@@ -33,7 +33,7 @@ KIND = testclock.KIND
     answers=KIND,
     beside=MappingProxyType({"customer": ("customers:write",)}),
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a test clock.
 
     The clock is frozen at a time, for an existing customer or for new ones.
@@ -72,7 +72,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.AdvanceTestClock,
     answers=KIND,
 )
-async def advance(call: Call) -> Reply:
+async def advance(call: RequestContext) -> Reply:
     """Advance a test clock.
 
     The clock is `ready` again once everything that is due by then is done.
@@ -101,7 +101,7 @@ async def advance(call: Call) -> Reply:
     answers=f"deleted_{KIND}",
     beside=always("customers:write"),
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a test clock.
 
     Its customers are deleted with it.
@@ -136,7 +136,7 @@ async def end(unit: UnitOfWork, id: str) -> None:
     parameters=parameters_of.RetrieveTestClock,
     answers=KIND,
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a test clock."""
     _in_test_mode(call)
     asked = call.parse(parameters_of.RetrieveTestClock).expand
@@ -151,7 +151,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListTestClocks,
     answers=f"list.{KIND}",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List test clocks.
 
     Newest first.
@@ -160,7 +160,7 @@ async def list_all(call: Call) -> Reply:
     return await resources.page(call, KIND, call.parse(parameters_of.ListTestClocks), URL)
 
 
-def _in_test_mode(call: Call) -> None:
+def _in_test_mode(call: RequestContext) -> None:
     """Raises Refusal for live keys."""
     if call.caller.livemode:
         raise Refusal(

@@ -12,7 +12,7 @@ from service.http.expand import Tree
 from service.http.operation import Operations
 from service.http.params import token as parameters_of
 from service.http.params.card import BankAccount, Card
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
 operation = Operations()
@@ -29,7 +29,7 @@ URL = "/v1/tokens"
     publishable=True,
     declines=True,
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a token.
 
     Only the details of cards and bank accounts are stored.
@@ -70,7 +70,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.RetrieveToken,
     answers="token",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a token.
 
     A well-known test id creates a new token each time.
@@ -98,7 +98,7 @@ async def retrieve(call: Call) -> Reply:
     return await call.transact(act, origin)
 
 
-async def _made(call: Call, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Reply:
+async def _made(call: RequestContext, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Reply:
     unit.begin(TOKEN, command.id)
     unit.do(TOKEN, command.id, command)
     return await resources.object_reply(call, unit, token.KIND, command.id, tree)

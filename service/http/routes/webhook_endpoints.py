@@ -12,7 +12,7 @@ from projections.read import UnknownCursor
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
-from service.http.pipeline import Call
+from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import rendering
 from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
@@ -32,7 +32,7 @@ KIND = "webhook_endpoint"
     parameters=parameters_of.CreateWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Reply:
     """Create a webhook endpoint.
 
     Only this response contains the signing secret.
@@ -40,7 +40,7 @@ async def create(call: Call) -> Reply:
     parameters = call.parse(parameters_of.CreateWebhookEndpoint)
     expand.paths(call, parameters.expand, KIND)
     caller = call.caller
-    call.door.policy.vet_url(parameters.url, livemode=caller.livemode)
+    call.pipeline.policy.vet_url(parameters.url, livemode=caller.livemode)
     origin = call.begin()
     id = ids.new("we", os.urandom(ids.ID_BYTES))
     command = CreateEndpoint(
@@ -70,7 +70,7 @@ async def create(call: Call) -> Reply:
     parameters=parameters_of.UpdateWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def update(call: Call) -> Reply:
+async def update(call: RequestContext) -> Reply:
     """Update a webhook endpoint.
 
     Pending deliveries use the new values from their next attempt.
@@ -78,7 +78,7 @@ async def update(call: Call) -> Reply:
     parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
     expand.paths(call, parameters.expand, KIND)
     if parameters.url is not None:
-        call.door.policy.vet_url(parameters.url, livemode=call.caller.livemode)
+        call.pipeline.policy.vet_url(parameters.url, livemode=call.caller.livemode)
     id = call.match["webhook_endpoint"]
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
@@ -96,7 +96,7 @@ async def update(call: Call) -> Reply:
     parameters=parameters_of.DeleteWebhookEndpoint,
     answers="deleted_webhook_endpoint",
 )
-async def delete(call: Call) -> Reply:
+async def delete(call: RequestContext) -> Reply:
     """Delete a webhook endpoint.
 
     Its pending deliveries are dropped.
@@ -118,16 +118,16 @@ async def delete(call: Call) -> Reply:
     parameters=parameters_of.RetrieveWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def retrieve(call: Call) -> Reply:
+async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a webhook endpoint.
 
     The signing secret is not included.
     """
     expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
     caller, id = call.caller, call.match["webhook_endpoint"]
-    body = await call.door.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
     if body is None:
-        there = await call.door.reader.resource(caller.account, not caller.livemode, KIND, id)
+        there = await call.pipeline.reader.resource(caller.account, not caller.livemode, KIND, id)
         raise Missing("webhook endpoint", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -140,7 +140,7 @@ async def retrieve(call: Call) -> Reply:
     parameters=parameters_of.ListWebhookEndpoints,
     answers="list.webhook_endpoint",
 )
-async def list_all(call: Call) -> Reply:
+async def list_all(call: RequestContext) -> Reply:
     """List webhook endpoints.
 
     Newest first.
@@ -149,10 +149,10 @@ async def list_all(call: Call) -> Reply:
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, KIND, in_list=True)
     try:
-        found = await call.door.reader.resources(caller.account, caller.livemode, KIND, page)
+        found = await call.pipeline.reader.resources(caller.account, caller.livemode, KIND, page)
     except UnknownCursor:
         raise pagination.unknown_cursor("webhook endpoint", page) from None
     total = None
     if expand.counted(parameters.expand):
-        total = await call.door.reader.count_resources(caller.account, caller.livemode, KIND, page)
+        total = await call.pipeline.reader.count_resources(caller.account, caller.livemode, KIND, page)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
