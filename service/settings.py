@@ -123,12 +123,12 @@ class Settings(BaseSettings):
         1_000, ge=0, description="searches a second of one API key in one process; 0: no limit"
     )
     bytes_in_flight_max: int = Field(
-        64 * 1024 * 1024,
+        24 * 1024 * 1024,
         gt=0,
         description="memory for large request and response bodies in one process; beyond it 503",
     )
     key_bytes_in_flight_max: int = Field(
-        32 * 1024 * 1024, gt=0, description="memory for large request and response bodies of one API key; beyond it 429"
+        16 * 1024 * 1024, gt=0, description="memory for large request and response bodies of one API key; beyond it 429"
     )
     append_wait_max_s: float = Field(
         5.0,

@@ -44,6 +44,7 @@ from service.http import (
 from service.http.auth import Authenticator
 from service.http.form import FormValue
 from service.http.idempotency import KeyUse, Running, check_key
+from service.http.large_body import PART_BYTES, LargeBody
 from service.http.limits.admission import Admission, Ticket
 from service.http.limits.shed import Shed, TimedOut
 from service.http.masking import masked
@@ -243,7 +244,8 @@ class Pipeline:
                     trace=trace.id_of(traceparent),
                     actor=actor,
                 )
-            return web.Response(body=body, status=status, headers=headers)
+            sent_in_parts = LargeBody(body, headers["Content-Type"]) if len(body) > PART_BYTES else body
+            return web.Response(body=sent_in_parts, status=status, headers=headers)
 
         return handle
 
