@@ -6,6 +6,7 @@ Nobody verifies it (API reference, the tax id object: `verification` is of custo
 from dataclasses import dataclass, replace
 from typing import Annotated, assert_never
 
+from events.decider import Decider
 from events.errors import Missing
 from events.personal import PERSONAL
 
@@ -100,3 +101,6 @@ def evolve(state: AccountTaxId, event: Event) -> AccountTaxId:
             return replace(state, deleted=True)
         case _:
             assert_never(event)
+
+
+ACCOUNT_TAX_ID: Decider[AccountTaxId] = Decider(KIND, NOTHING, decide, evolve)

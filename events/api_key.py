@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from events.decider import Decider
 from events.errors import Missing
 
 KIND = "api_key"
@@ -114,3 +115,6 @@ def evolve(state: ApiKey, event: Event) -> ApiKey:
             return replace(state, revoked=True)
         case _:
             assert_never(event)
+
+
+API_KEY = Decider(KIND, NO_KEY, decide, evolve)

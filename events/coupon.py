@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, assert_never, cast
 from typing_extensions import TypedDict
 
 from events import metadata
+from events.decider import Decider
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 
@@ -280,3 +281,6 @@ def _changes(state: Coupon, patch: CouponPatch) -> Attributes:
     if "currency_options" in patch:
         sent["currency_options"] = dict(sorted({**state.currency_options, **patch["currency_options"]}.items()))
     return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(state, name)})
+
+
+COUPON: Decider[Coupon] = Decider(KIND, NO_COUPON, decide, evolve)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from events import metadata
 from events.card import Card, attached
+from events.decider import Decider
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 from events.values import Address
@@ -257,3 +258,6 @@ def _known(state: PaymentMethod, id: str) -> PaymentMethod:
     if not state.id:
         raise Missing(NAME, id)
     return state
+
+
+PAYMENT_METHOD: Decider[PaymentMethod] = Decider(KIND, NO_METHOD, decide, evolve)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from events import metadata
 from events.coupon import Coupon
+from events.decider import Decider
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 
@@ -282,3 +283,6 @@ def _must_be_redeemable(state: PromotionCode, command: RedeemPromotionCode) -> N
         raise Refusal(
             "This promotion code is for first purchases, and the customer has paid before.", param="promotion_code"
         )
+
+
+PROMOTION_CODE: Decider[PromotionCode] = Decider(KIND, NO_CODE, decide, evolve)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, assert_never
 
+from events.decider import Decider
 from events.errors import ClockAdvancing, Missing, Refusal
 from events.personal import PERSONAL
 
@@ -242,3 +243,6 @@ def _advance(state: TestClock, command: Advance) -> list[Event]:
             param="frozen_time",
         )
     return [AdvanceBegun(at=command.at, frozen_time=command.frozen_time)]
+
+
+TEST_CLOCK: Decider[TestClock] = Decider(KIND, NO_CLOCK, decide, evolve)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, assert_never
 
 from events.card import BankAccount, Card
+from events.decider import Decider
 from events.errors import Refusal
 from events.personal import PERSONAL
 
@@ -114,3 +115,6 @@ def evolve(state: Token, event: Event) -> Token:
             return replace(state, used=True)
         case _:
             assert_never(event)
+
+
+TOKEN: Decider[Token] = Decider(KIND, NO_TOKEN, decide, evolve)

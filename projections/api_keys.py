@@ -6,10 +6,8 @@ import orjson
 
 from events import api_key
 from events.api_key import ApiKey
-from events.decider import Change, Decider
+from events.decider import Change
 from projections.rows import ResourceRow, Rows
-
-API_KEY = Decider(api_key.KIND, api_key.NO_KEY, api_key.decide, api_key.evolve)
 
 
 def render(key: ApiKey, account: str, livemode: bool) -> dict[str, Any]:

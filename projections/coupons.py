@@ -6,11 +6,10 @@ import orjson
 
 from events import coupon
 from events.coupon import Coupon
-from events.decider import Change, Decider
+from events.decider import Change
 from projections.notices import notice
 from projections.rows import DueRow, NoticeRow, ResourceRow, Rows
 
-COUPON: Decider[Coupon] = Decider(coupon.KIND, coupon.NO_COUPON, coupon.decide, coupon.evolve)
 APPLIES_TO = "coupon.applies_to"  # what is shown only when it is asked for has rows of its own, under the coupon's id
 CURRENCY_OPTIONS = "coupon.currency_options"
 EXPIRE = "coupon.expire"  # the task that is due when the last moment to redeem a coupon is over

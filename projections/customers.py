@@ -5,16 +5,13 @@ from typing import Any
 
 import orjson
 
-from events import customer
 from events.customer import Customer, subscription
-from events.decider import Change, Decider
+from events.decider import Change
 from events.values import Address, InvoiceSettings, Shipping
 from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, testclocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
-
-CUSTOMER = Decider(customer.KIND, customer.NOBODY, customer.decide, customer.evolve)
 
 
 def render(state: Customer, livemode: bool) -> dict[str, Any]:

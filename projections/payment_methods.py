@@ -7,15 +7,12 @@ import orjson
 
 from events import payment_method
 from events.card import NO_CARD, Card
-from events.decider import Change, Decider
+from events.decider import Change
 from events.payment_method import BillingDetails, PaymentMethod
 from projections.notices import notice
 from projections.rows import NoticeRow, ResourceRow, Rows
 from projections.sources import in_order
 
-PAYMENT_METHOD: Decider[PaymentMethod] = Decider(
-    payment_method.KIND, payment_method.NO_METHOD, payment_method.decide, payment_method.evolve
-)
 KIND = payment_method.KIND
 
 # What is shown of each type beside a card (API reference, the payment method object); of a type not named here nothing.

@@ -5,14 +5,11 @@ from typing import Any
 import orjson
 
 from events import promotion_code
-from events.decider import Change, Decider
+from events.decider import Change
 from events.promotion_code import PromotionCode
 from projections.notices import notice
 from projections.rows import DueRow, NoticeRow, ResourceRow, Rows
 
-PROMOTION_CODE: Decider[PromotionCode] = Decider(
-    promotion_code.KIND, promotion_code.NO_CODE, promotion_code.decide, promotion_code.evolve
-)
 CURRENCY_OPTIONS = "promotion_code.currency_options"  # shown only when asked for: a row of its own, under the code's id
 EXPIRE = "promotion_code.expire"  # the task that is due when a code's time is over
 UNIQUE = "resource_lookup"  # the constraint that keeps the codes of active ones unique

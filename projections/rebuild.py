@@ -14,14 +14,14 @@ import structlog
 
 from events import database
 from events.codec import Codec
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.database import Pool
 from events.decider import Change
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import record_of
 from events.personal import SubjectKey
-from projections.customers import CUSTOMER, KINDS, CustomerProjection, facts_of, last_of_each
+from projections.customers import KINDS, CustomerProjection, facts_of, last_of_each
 from projections.progress import Meter, Progress
 from projections.rows import CustomerRow, ResourceRow
 from projections.runner import Runner

@@ -5,18 +5,14 @@ from typing import Any
 
 import orjson
 
-from events import account_tax_id
 from events.account_tax_id import AccountTaxId
 from events.customer.tax_id import PENDING, TaxId, TaxIdAdded, TaxIdRemoved, TaxIdVerified
-from events.decider import Change, Decider
+from events.decider import Change
 from projections.facets import Facts, Project, Step, Telling
 from projections.rows import ResourceRow, Rows
 
 KIND = "tax_id"
 VERIFY = "tax_id.verify"  # the task of a number that is pending
-ACCOUNT_TAX_ID: Decider[AccountTaxId] = Decider(
-    account_tax_id.KIND, account_tax_id.NOTHING, account_tax_id.decide, account_tax_id.evolve
-)
 
 
 def render(tax_id: TaxId, customer: str, livemode: bool) -> dict[str, Any]:

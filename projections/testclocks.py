@@ -7,13 +7,12 @@ import orjson
 
 from events import testclock
 from events.customer.test_clock import ClockJoined
-from events.decider import Change, Decider
+from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
 from projections.rows import FOLLOW, DueRow, NoticeRow, ResourceRow, Rows
 
-TEST_CLOCK: Decider[TestClock] = Decider(testclock.KIND, testclock.NO_CLOCK, testclock.decide, testclock.evolve)
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
 TOLD: Mapping[type, str] = {

@@ -5,12 +5,10 @@ from typing import Any
 import orjson
 
 from events import token
-from events.decider import Change, Decider
+from events.decider import Change
 from events.token import Token
 from projections.rows import ResourceRow, Rows
 from projections.sources import in_order, render_bank_account, render_card
-
-TOKEN: Decider[Token] = Decider(token.KIND, token.NO_TOKEN, token.decide, token.evolve)
 
 
 def render(state: Token, livemode: bool) -> dict[str, Any]:

@@ -7,16 +7,14 @@ from typing import Any
 import orjson
 
 from events import promotion_code
-from events.coupon import ExpireCoupon
+from events.coupon import COUPON, ExpireCoupon
+from events.customer import CUSTOMER
 from events.customer.discount import EndDiscount
 from events.customer.source import NoteExpiry
 from events.decider import Decider
-from events.promotion_code import ExpirePromotionCode, UpdatePromotionCode
+from events.promotion_code import PROMOTION_CODE, ExpirePromotionCode, UpdatePromotionCode
 from events.unit_of_work import UnitOfWork
-from projections.coupons import COUPON
-from projections.customers import CUSTOMER
 from projections.due import Due
-from projections.promotion_codes import PROMOTION_CODE
 from projections.read import PageOf
 from service import system
 from service.wiring import Core

@@ -5,11 +5,10 @@ from contextlib import suppress
 from hashlib import sha256
 
 from events import ids
-from events.api_key import IssueKey, Power, RevokeKey
+from events.api_key import API_KEY, IssueKey, Power, RevokeKey
 from events.errors import ConstraintBroken, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
-from projections.api_keys import API_KEY
 from service.wiring import Core
 from webhooks.broker.subscriber import ACCOUNT
 

@@ -17,8 +17,7 @@ from service.http.params.feed import matching
 from service.settings import Misconfigured
 from service.wiring import Core
 from webhooks.broker import amqp, replay, subscribers
-from webhooks.broker.subscriber import AddSubscriber, Command, Mode, RemoveSubscriber, Subscriber
-from webhooks.broker.subscribers import SUBSCRIBER
+from webhooks.broker.subscriber import SUBSCRIBER, AddSubscriber, Command, Mode, RemoveSubscriber, Subscriber
 
 SNIPPET = """\
 import asyncio, json, os

@@ -1,8 +1,8 @@
 """What becomes of test clocks by themselves: they end when their days are over."""
 
+from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
-from projections.testclocks import TEST_CLOCK
 from service import system
 from service.http.routes import testclocks
 from service.wiring import Core

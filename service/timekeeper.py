@@ -13,11 +13,11 @@ import structlog
 from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
 from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped
-from events.testclock import Arrive
+from events.testclock import TEST_CLOCK, Arrive
 from events.unit_of_work import UnitOfWork
 from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due, DueWork
-from projections.testclocks import ADVANCE, DELETE, TEST_CLOCK
+from projections.testclocks import ADVANCE, DELETE
 from service import expiries, system, testclocks, verification
 from service.wiring import Core
 

@@ -6,10 +6,10 @@ stay pending. Of every other number the verification is unavailable: no registry
 
 from typing import NamedTuple
 
+from events.customer import CUSTOMER
 from events.customer.tax_id import PENDING, UNAVAILABLE, VerifyTaxId
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from projections.due import Due
 from service import system
 from service.http.resources import load_customer

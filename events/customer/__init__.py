@@ -29,6 +29,7 @@ from events.customer.source import Sources
 from events.customer.subscription import Subscriptions
 from events.customer.tax import Tax
 from events.customer.tax_id import TaxIds
+from events.decider import Decider
 from events.errors import Missing, Refusal
 
 KIND = "customer"
@@ -121,7 +122,7 @@ FACETS = (
     Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),
 )
 _BY_COMMAND = {command: facet for facet in FACETS for command in get_args(facet.commands) or (facet.commands,)}
-_BY_EVENT = {event: facet for facet in FACETS for event in facet.events.values()}
+_BY_EVENT = {event: (facet.name, facet.evolve) for facet in FACETS for event in facet.events.values()}
 
 EVENT_TYPES: dict[str, type] = {
     "customer.created": CustomerCreated,
@@ -197,12 +198,13 @@ def decide(state: Customer, command: Any) -> list[Any]:
 
 def evolve(state: Customer, event: Any) -> Customer:
     """Fold one event in."""
-    facet = _BY_EVENT.get(type(event))
-    if facet is not None:
+    part = _BY_EVENT.get(type(event))
+    if part is not None:
+        name, evolve_part = part
         after: Customer = object.__new__(Customer)
         changed = after.__dict__
         changed.update(state.__dict__)
-        changed[facet.name] = facet.evolve(changed[facet.name], event)
+        changed[name] = evolve_part(changed[name], event)
         if not changed["currency"]:
             changed["currency"] = _currency(after, event)
         return after
@@ -237,3 +239,6 @@ def _must_be_attached(state: Customer, payment_method: str | None) -> None:
             code="resource_missing",
             param="invoice_settings[default_payment_method]",
         )
+
+
+CUSTOMER: Decider[Customer] = Decider(KIND, NOBODY, decide, evolve)

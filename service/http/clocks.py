@@ -2,9 +2,8 @@
 
 from events.customer import Customer
 from events.errors import Refusal
-from events.testclock import TestClock, time_of
+from events.testclock import TEST_CLOCK, TestClock, time_of
 from events.unit_of_work import UnitOfWork
-from projections.testclocks import TEST_CLOCK
 
 
 async def moment(unit: UnitOfWork, customer: Customer) -> int:

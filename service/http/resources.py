@@ -6,14 +6,13 @@ from typing import Any
 import orjson
 
 from events import customer, payment_method
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.decider import Decider, State
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import api_version, customers
-from projections.customers import CUSTOMER
 from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
 from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from events import token
 from events.card import BankAccount, Card
 from events.errors import Refusal
-from events.token import UseToken
+from events.token import TOKEN, UseToken
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections.tokens import TOKEN
 from service.http import cards
 from service.http.masking import masked_id
 from service.http.pipeline import RequestContext

@@ -18,13 +18,13 @@ import uvloop
 
 from events import chain, ids
 from events.commit import GroupCommit
-from events.customer import CreateCustomer
+from events.customer import CUSTOMER, CreateCustomer
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Append, Loaded, Origin, Receipt, Record
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER, CustomerProjection
+from projections.customers import CustomerProjection
 from projections.rows import InlineReadModels, Rows, RowsOfKinds
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply

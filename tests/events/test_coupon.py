@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from events import coupon
 from events.codec import Codec
 from events.coupon import (
+    COUPON,
     CouponCreated,
     CouponDeleted,
     CouponExpired,
@@ -23,7 +24,6 @@ from events.coupon import (
 )
 from events.errors import Missing, Refusal
 from events.personal import SubjectKey
-from projections.coupons import COUPON
 from tests.spec import given
 
 ID = "SUMMER"

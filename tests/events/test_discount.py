@@ -7,7 +7,7 @@ from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from events.coupon import Terms
-from events.customer import CustomerCreated, CustomerDeleted, DeleteCustomer, discount
+from events.customer import CUSTOMER, CustomerCreated, CustomerDeleted, DeleteCustomer, discount
 from events.customer.discount import (
     DiscountEnded,
     DiscountGiven,
@@ -19,7 +19,6 @@ from events.customer.discount import (
 )
 from events.decider import Decider
 from events.errors import Missing
-from projections.customers import CUSTOMER
 from tests.spec import given
 
 DISCOUNTS = Decider("discount", discount.NONE, discount.decide, discount.evolve)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from events import payment_method
 from events.card import Card
-from events.customer import CustomerCreated, CustomerDeleted, CustomerUpdated, DeleteCustomer, UpdateCustomer
+from events.customer import CUSTOMER, CustomerCreated, CustomerDeleted, CustomerUpdated, DeleteCustomer, UpdateCustomer
 from events.customer import payment_methods as attachments
 from events.customer.payment_methods import (
     COUNT_MAX,
@@ -19,6 +19,7 @@ from events.customer.payment_methods import (
 from events.decider import Decider
 from events.errors import Declined, Missing, Refusal
 from events.payment_method import (
+    PAYMENT_METHOD,
     UNEXPECTED,
     AttachedToCustomer,
     AttachToCustomer,
@@ -32,8 +33,6 @@ from events.payment_method import (
     PaymentMethodEdited,
 )
 from events.values import Address
-from projections.customers import CUSTOMER
-from projections.payment_methods import PAYMENT_METHOD
 from tests.spec import given
 
 ID = "pm_1"

@@ -10,6 +10,7 @@ from events import promotion_code
 from events.coupon import Coupon, Terms
 from events.errors import Missing, Refusal
 from events.promotion_code import (
+    PROMOTION_CODE,
     CreatePromotionCode,
     ExpirePromotionCode,
     PromotionCodeCreated,
@@ -20,7 +21,6 @@ from events.promotion_code import (
     Restrictions,
     UpdatePromotionCode,
 )
-from projections.promotion_codes import PROMOTION_CODE
 from tests.spec import given
 
 ID = "promo_1Mr5jULkdIwHu7"

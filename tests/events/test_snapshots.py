@@ -10,24 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import folding_code
+from events.account_tax_id import ACCOUNT_TAX_ID
+from events.api_key import API_KEY
+from events.coupon import COUPON
+from events.customer import CUSTOMER as CUSTOMERS
 from events.decider import SNAPSHOT_EVENTS, Decider
 from events.log import Log, PostgresLog
 from events.memory import MemoryLog
+from events.payment_method import PAYMENT_METHOD
+from events.promotion_code import PROMOTION_CODE
 from events.snapshots import Snapshots
 from events.state_codec import StateCodec
-from projections.api_keys import API_KEY
-from projections.coupons import COUPON
-from projections.customers import CUSTOMER as CUSTOMERS
-from projections.payment_methods import PAYMENT_METHOD
-from projections.promotion_codes import PROMOTION_CODE
-from projections.tax_ids import ACCOUNT_TAX_ID
-from projections.testclocks import TEST_CLOCK
-from projections.tokens import TOKEN
+from events.testclock import TEST_CLOCK
+from events.token import TOKEN
 from service.wiring import codec
 from tests.events.strategies import EVENTS
 from tests.events.world import CUSTOMER, ID, TEST, House
-from webhooks.broker.subscribers import SUBSCRIBER
-from webhooks.endpoints.projection import ENDPOINT
+from webhooks.broker.subscriber import SUBSCRIBER
+from webhooks.endpoints.endpoint import ENDPOINT
 
 DECIDERS: Sequence[Decider[Any]] = (
     API_KEY,
@@ -49,7 +49,7 @@ def kinds(decider: Decider[Any]) -> list[str]:
     return [name for name, known in codec().types.items() if known.cls.__module__.startswith(decider.evolve.__module__)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 @pytest.mark.parametrize("decider", DECIDERS, ids=lambda decider: decider.kind)
 def test_a_state_and_what_follows_it_is_read_as_it_was(decider: Decider[Any], data: st.DataObject) -> None:
@@ -185,10 +185,11 @@ async def test_snapshots_of_other_code_are_kept_for_a_day(log: PostgresLog, owne
         "FROM events.snapshot WHERE code = $1",
         folding_code.digest(COUPON.evolve.__module__),
     )
+    house = House(log)
     for number in range(2 * SNAPSHOT_EVENTS):
-        await House(log).update(email=f"{number}@example.org")
+        await house.update(email=f"{number}@example.org")
     assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 2
     await owner.execute("UPDATE events.snapshot SET kept_at = kept_at - interval '25 hours'")
     for number in range(2 * SNAPSHOT_EVENTS):
-        await House(log).update(email=f"{number}@example.net")
+        await house.update(email=f"{number}@example.net")
     assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 1

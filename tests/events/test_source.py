@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from events.card import TRAITS, BankAccount, Card, attached, luhn
 from events.codec import Codec
-from events.customer import CustomerCreated, CustomerDeleted, DeleteCustomer, source
+from events.customer import CUSTOMER, CustomerCreated, CustomerDeleted, DeleteCustomer, source
 from events.customer.source import (
     COUNT_MAX,
     AttachSource,
@@ -31,7 +31,6 @@ from events.decider import Decider
 from events.errors import Declined, Missing, Refusal
 from events.personal import SubjectKey
 from events.values import Address
-from projections.customers import CUSTOMER
 from tests.spec import given
 
 SOURCES = Decider("source", source.NONE, source.decide, source.evolve)

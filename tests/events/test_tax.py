@@ -5,12 +5,11 @@ from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from events.countries import COUNTRIES
-from events.customer import CustomerCreated, CustomerDeleted, DeleteCustomer, tax
+from events.customer import CUSTOMER, CustomerCreated, CustomerDeleted, DeleteCustomer, tax
 from events.customer.tax import Location, SetTax, TaxSet, automatic_tax, location
 from events.decider import Decider
 from events.errors import Missing
 from events.values import Address
-from projections.customers import CUSTOMER
 from tests.spec import given
 
 TAX = Decider("tax", tax.NONE, tax.decide, tax.evolve)

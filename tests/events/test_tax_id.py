@@ -5,8 +5,8 @@ from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from events import account_tax_id
-from events.account_tax_id import CreateTaxId, DeleteTaxId, TaxIdCreated, TaxIdDeleted
-from events.customer import CustomerCreated, CustomerDeleted, DeleteCustomer, tax_id
+from events.account_tax_id import ACCOUNT_TAX_ID, CreateTaxId, DeleteTaxId, TaxIdCreated, TaxIdDeleted
+from events.customer import CUSTOMER, CustomerCreated, CustomerDeleted, DeleteCustomer, tax_id
 from events.customer.tax_id import (
     COUNT_MAX,
     AddTaxId,
@@ -18,8 +18,6 @@ from events.customer.tax_id import (
 )
 from events.decider import Decider
 from events.errors import Missing
-from projections.customers import CUSTOMER
-from projections.tax_ids import ACCOUNT_TAX_ID
 from tests.spec import given
 
 TAX_IDS = Decider("tax id", tax_id.NONE, tax_id.decide, tax_id.evolve)

@@ -1,8 +1,7 @@
 """What may happen to a token, told as given, when, then; no doubles at all."""
 
 from events.card import BankAccount, Card
-from events.token import CreateToken, TokenCreated, TokenUsed, UseToken
-from projections.tokens import TOKEN
+from events.token import TOKEN, CreateToken, TokenCreated, TokenUsed, UseToken
 from tests.spec import given
 
 CARD = Card(brand="visa", last4="4242")

@@ -8,11 +8,10 @@ import asyncpg
 import orjson
 import pytest
 
-from events.api_key import IssueKey, RevokeKey
+from events.api_key import API_KEY, IssueKey, RevokeKey
 from events.customer import CreateCustomer
 from events.errors import ConstraintBroken
 from events.record import Origin
-from projections.api_keys import API_KEY
 from projections.read import Page, PageOf, UnknownCursor
 from tests import acting
 from tests.events.world import CUSTOMER, LIVE, STRANGER, TEST, House

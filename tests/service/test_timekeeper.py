@@ -11,12 +11,11 @@ import asyncpg
 import pytest
 
 from events.clock import FrozenClock
-from events.customer import UpdateCustomer
+from events.customer import CUSTOMER, UpdateCustomer
 from events.database import load_sql
 from events.errors import Missing
 from events.follow import Wakeup
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from projections.due import NEXT, Due, DueWork
 from service import system, timekeeper
 from service.timekeeper import PAUSE_S_MAX, Handler, Timekeeper, pause_s

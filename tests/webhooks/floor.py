@@ -25,6 +25,7 @@ from tests import acting
 from webhooks.dispatch.worker import Worker
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import (
+    ENDPOINT,
     Command,
     CreateEndpoint,
     DeleteEndpoint,
@@ -34,7 +35,7 @@ from webhooks.endpoints.endpoint import (
     SetRules,
     UpdateEndpoint,
 )
-from webhooks.endpoints.projection import ENDPOINT, EndpointProjection
+from webhooks.endpoints.projection import EndpointProjection
 from webhooks.endpoints.rules import RulesPatch
 from webhooks.post import signature
 from webhooks.post.sender import Sender

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
+from events.decider import Decider
 from events.errors import Missing, Refusal
 
 KIND = "subscriber"
@@ -145,3 +146,6 @@ def _must_be_words(command: AddSubscriber) -> None:
     if command.account != ANY and not ACCOUNT.fullmatch(command.account):
         raise Refusal(f"'{command.account}' is no account.", param="account")
     assert command.types, "a subscriber has some types"
+
+
+SUBSCRIBER: Decider[Subscriber] = Decider(KIND, NOBODY, decide, evolve)

@@ -17,7 +17,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
 from events.database import Pool
-from events.decider import Change, Decider
+from events.decider import Change
 from projections.rows import ResourceRow, Rows
 from webhooks.broker import amqp, broker_url, subscriber
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
@@ -25,7 +25,6 @@ from webhooks.broker.subscriber import Subscriber
 
 log = structlog.get_logger("webhooks")
 
-SUBSCRIBER: Decider[Subscriber] = Decider(subscriber.KIND, subscriber.NOBODY, subscriber.decide, subscriber.evolve)
 # Whose objects they are: no account's and of no mode, for a subscriber may have the notices of all.
 OWNER, LIVEMODE = "system", True
 HANDED_OUT_MAX = 20

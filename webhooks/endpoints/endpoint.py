@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, assert_never, cast
 from typing_extensions import TypedDict
 
 from events import metadata
+from events.decider import Decider
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 from webhooks.endpoints.rules import Rules, RulesPatch
@@ -454,3 +455,6 @@ def must_be_enabled(disabled: bool, id: str) -> None:
     """Raises Refusal when nothing can be sent to an endpoint now."""
     if disabled:
         raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before anything is sent to it.")
+
+
+ENDPOINT: Decider[Endpoint] = Decider(KIND, NOWHERE, decide, evolve)

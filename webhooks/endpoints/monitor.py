@@ -21,9 +21,8 @@ from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stoppe
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from webhooks.endpoints import failing
-from webhooks.endpoints.endpoint import DisableFailing, TellOfFailing
+from webhooks.endpoints.endpoint import ENDPOINT, DisableFailing, TellOfFailing
 from webhooks.endpoints.failing import Disable, Failing, Tell
-from webhooks.endpoints.projection import ENDPOINT
 
 log = structlog.get_logger("webhooks")
 

@@ -12,14 +12,12 @@ from typing import Any
 
 import orjson
 
-from events.decider import Change, Decider
+from events.decider import Change
 from events.keys import MasterKeys
 from projections.notices import notice
 from projections.rows import NoticeRow, ResourceRow, Rows
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
-
-ENDPOINT: Decider[Endpoint] = Decider(endpoint.KIND, endpoint.NOWHERE, endpoint.decide, endpoint.evolve)
 
 
 class EndpointProjection:

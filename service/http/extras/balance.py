@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable
 
 from events import ids
+from events.customer import CUSTOMER
 from events.customer.balance import SetBalance
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 from service.http.pipeline import RequestContext
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from events.customer import CUSTOMER
 from events.customer.cash_balance import SetReconciliation
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 from service.http.pipeline import RequestContext
 

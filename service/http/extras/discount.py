@@ -4,14 +4,12 @@ import os
 from collections.abc import Iterable
 
 from events import coupon, ids
-from events.coupon import RedeemCoupon
+from events.coupon import COUPON, RedeemCoupon
+from events.customer import CUSTOMER
 from events.customer.discount import GiveDiscount, RemoveDiscount
 from events.errors import Refusal
-from events.promotion_code import RedeemPromotionCode
+from events.promotion_code import PROMOTION_CODE, RedeemPromotionCode
 from events.unit_of_work import UnitOfWork
-from projections.coupons import COUPON
-from projections.customers import CUSTOMER
-from projections.promotion_codes import PROMOTION_CODE
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 from service.http.pipeline import RequestContext
 

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 
 from events import ids
 from events.card import Card
+from events.customer import CUSTOMER
 from events.customer.payment_methods import AttachPaymentMethod
 from events.errors import Declined, Missing, Refusal
-from events.payment_method import NAME, AttachToCustomer, CreatePaymentMethod
+from events.payment_method import NAME, PAYMENT_METHOD, AttachToCustomer, CreatePaymentMethod
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
-from projections.payment_methods import PAYMENT_METHOD
 from service.http import cards
 from service.http.masking import masked_id
 from service.http.params.customer import CreateCustomer

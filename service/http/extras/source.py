@@ -10,11 +10,11 @@ from typing import assert_never
 
 from events import ids
 from events.card import Card
+from events.customer import CUSTOMER
 from events.customer.source import AttachSource, Kept, SetDefaultSource
 from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service.http import cards, tokens
 from service.http.masking import masked_id
 from service.http.params import card as parameters_of

@@ -6,12 +6,11 @@ from dataclasses import replace
 import orjson
 
 from events import customer
-from events.customer import profile
+from events.customer import CUSTOMER, profile
 from events.customer.tax import UNRECOGNIZED, SetTax
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import customers
-from projections.customers import CUSTOMER
 from service.http import resources
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 from service.http.pipeline import RequestContext

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable
 
 from events import ids
+from events.customer import CUSTOMER
 from events.customer.tax_id import AddTaxId
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service.http.params.customer import CreateCustomer
 from service.http.params.tax_id import TaxId
 from service.http.pipeline import RequestContext

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
+from events.customer import CUSTOMER
 from events.customer.test_clock import JoinClock
-from events.testclock import TakeIn
+from events.testclock import TEST_CLOCK, TakeIn
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
-from projections.testclocks import TEST_CLOCK
 from service.http import clocks
 from service.http.params.customer import CreateCustomer
 from service.http.pipeline import RequestContext

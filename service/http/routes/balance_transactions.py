@@ -3,10 +3,9 @@
 import os
 
 from events import ids
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.balance import KIND, AdjustBalance, EditTransaction
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service.http import clocks, expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of

@@ -5,13 +5,12 @@ import os
 import orjson
 
 from events import ids
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.cash_balance import KIND, FundCashBalance, SetReconciliation
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import cash_balances
 from projections.cash_balances import TRANSACTION
-from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from events import coupon, ids
-from events.coupon import DeleteCoupon, UpdateCoupon
+from events.coupon import COUPON, DeleteCoupon, UpdateCoupon
 from events.unit_of_work import UnitOfWork
 from projections import coupons
-from projections.coupons import COUPON
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of

@@ -9,17 +9,14 @@ import os
 from types import MappingProxyType
 
 from events import customer, ids, testclock
-from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
+from events.customer import CUSTOMER, CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
 from events.errors import ConstraintBroken, Missing, Refusal
-from events.payment_method import DetachFromCustomer
-from events.testclock import LetGo
+from events.payment_method import PAYMENT_METHOD, DetachFromCustomer
+from events.testclock import TEST_CLOCK, LetGo
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
-from projections.payment_methods import PAYMENT_METHOD
 from projections.read import UnknownCursor
-from projections.testclocks import TEST_CLOCK
 from service.http import clocks, expand, extras, pagination, resources
 from service.http.operation import Operations
 from service.http.params import customer as parameters_of

@@ -4,12 +4,11 @@ from typing import Any
 
 import orjson
 
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.discount import RemoveDiscount
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections import discounts
-from projections.customers import CUSTOMER
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of

@@ -2,12 +2,12 @@
 
 import secrets
 
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.cash_balance import NUMBER_DIGITS, OpenVirtualAccount
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import funding_instructions
-from projections.customers import CUSTOMER, dumps
+from projections.customers import dumps
 from projections.funding_instructions import KIND
 from service.http import clocks, expand, resources
 from service.http.operation import Operations

@@ -7,10 +7,11 @@ import orjson
 
 from events import customer, ids
 from events.card import Card
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.payment_methods import DetachPaymentMethod
 from events.errors import Missing, Refusal
 from events.payment_method import (
+    PAYMENT_METHOD,
     CreatePaymentMethod,
     DetachFromCustomer,
     EditPaymentMethod,
@@ -18,8 +19,7 @@ from events.payment_method import (
     PaymentMethodPatch,
 )
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
-from projections.payment_methods import KIND, PAYMENT_METHOD
+from projections.payment_methods import KIND
 from service.http import cards, clocks, expand, payment_details, resources, tokens
 from service.http.extras import payment_method as extra
 from service.http.operation import Operations

@@ -3,13 +3,12 @@
 import os
 
 from events import coupon, ids, promotion_code
-from events.coupon import Coupon
+from events.coupon import COUPON, Coupon
+from events.customer import CUSTOMER
 from events.errors import ConstraintBroken, Refusal
-from events.promotion_code import CreatePromotionCode, Restrictions, UpdatePromotionCode
+from events.promotion_code import PROMOTION_CODE, CreatePromotionCode, Restrictions, UpdatePromotionCode
 from events.unit_of_work import UnitOfWork
-from projections.coupons import COUPON
-from projections.customers import CUSTOMER
-from projections.promotion_codes import PROMOTION_CODE, UNIQUE
+from projections.promotion_codes import UNIQUE
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of

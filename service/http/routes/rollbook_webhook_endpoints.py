@@ -20,6 +20,7 @@ from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import (
+    ENDPOINT,
     CancelPending,
     Endpoint,
     RecoverEndpoint,
@@ -29,7 +30,6 @@ from webhooks.endpoints.endpoint import (
     SetRules,
     UpdateEndpoint,
 )
-from webhooks.endpoints.projection import ENDPOINT
 from webhooks.post import signature
 
 operation = Operations()

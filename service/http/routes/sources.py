@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import orjson
 
 from events.card import BankAccount, Card
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.source import (
     VERIFIED,
     EditSource,
@@ -23,7 +23,7 @@ from events.customer.source import (
 )
 from events.unit_of_work import UnitOfWork
 from projections import sources
-from projections.customers import CUSTOMER, dumps
+from projections.customers import dumps
 from projections.sources import KIND
 from service.http import cards, clocks, expand, refusals, resources, tokens
 from service.http.extras import source as extra

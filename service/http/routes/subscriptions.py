@@ -3,12 +3,12 @@
 Rollbook does not bill. The reports come to routes of our own, beside those of the API reference.
 """
 
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.subscription import RemoveSubscription, ReportSubscription
 from events.errors import ConstraintBroken, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import subscriptions
-from projections.customers import CUSTOMER, dumps
+from projections.customers import dumps
 from projections.subscriptions import KIND
 from service.http import clocks, resources
 from service.http.operation import Operations

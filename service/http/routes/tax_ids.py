@@ -8,15 +8,15 @@ import os
 import orjson
 
 from events import customer, ids
-from events.account_tax_id import CreateTaxId
+from events.account_tax_id import ACCOUNT_TAX_ID, CreateTaxId
 from events.account_tax_id import DeleteTaxId as DeleteOwn
-from events.customer import Customer
+from events.customer import CUSTOMER, Customer
 from events.customer.tax_id import RemoveTaxId
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import tax_ids
-from projections.customers import CUSTOMER, dumps
-from projections.tax_ids import ACCOUNT_TAX_ID, KIND
+from projections.customers import dumps
+from projections.tax_ids import KIND
 from service.http import clocks, expand, resources
 from service.http.expand import Tree
 from service.http.extras import tax_ids as extra

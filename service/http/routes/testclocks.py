@@ -4,12 +4,12 @@ import os
 from types import MappingProxyType
 
 from events import customer, ids, testclock
+from events.customer import CUSTOMER
 from events.errors import Missing, Refusal
-from events.testclock import Advance, CreateClock, DeleteClock
+from events.testclock import TEST_CLOCK, Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
 from projections import testclocks
-from projections.customers import CUSTOMER, dumps
-from projections.testclocks import TEST_CLOCK
+from projections.customers import dumps
 from service.http import expand, resources
 from service.http.extras.testclock import join
 from service.http.operation import Operations

@@ -4,9 +4,8 @@ import os
 
 from events import card as kept_of
 from events import ids, token
-from events.token import CreateToken
+from events.token import TOKEN, CreateToken
 from events.unit_of_work import UnitOfWork
-from projections.tokens import TOKEN
 from service.http import cards, expand, resources, tokens
 from service.http.expand import Tree
 from service.http.operation import Operations

@@ -15,8 +15,7 @@ from service.http.params import webhook_endpoint as parameters_of
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import rendering
-from webhooks.endpoints.endpoint import CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
-from webhooks.endpoints.projection import ENDPOINT
+from webhooks.endpoints.endpoint import ENDPOINT, CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
 from webhooks.post import signature
 
 operation = Operations()

@@ -17,10 +17,9 @@ import aiohttp
 from pydantic import SecretStr
 
 from events import ids
-from events.customer import CreateCustomer, UpdateCustomer
+from events.customer import CUSTOMER, CreateCustomer, UpdateCustomer
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
-from projections.customers import CUSTOMER
 from service import keys
 from service.settings import Settings
 from service.wiring import Core, build

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from events import folding_code
+from events.customer import CUSTOMER
 from events.decider import SNAPSHOT_EVENTS
 from events.snapshots import Snapshots, fold
-from projections.customers import CUSTOMER
 from tests.service.http.test_idempotency import appends_held, until_held
 from tests.service.serving import Answer, Api, Launch
 from tests.waiting import until

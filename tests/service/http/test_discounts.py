@@ -11,12 +11,14 @@ import pytest
 import stripe
 
 from events import coupon
+from events.coupon import COUPON
 from events.decider import Change, Decider
+from events.promotion_code import PROMOTION_CODE
 from events.record import Loaded
 from events.snapshots import fold
 from projections import rebuild
-from projections.coupons import COUPON, CouponProjection
-from projections.promotion_codes import PROMOTION_CODE, PromotionCodeProjection
+from projections.coupons import CouponProjection
+from projections.promotion_codes import PromotionCodeProjection
 from service import telling, timekeeper
 from service.health import Health
 from tests.servers.receiver import Receiver

@@ -8,8 +8,9 @@ import pytest
 import stripe
 
 from events.decider import Change
+from events.payment_method import PAYMENT_METHOD
 from events.snapshots import fold
-from projections.payment_methods import PAYMENT_METHOD, SHOWN, PaymentMethodProjection
+from projections.payment_methods import SHOWN, PaymentMethodProjection
 from service.http.params.payment_method import NEEDED, TYPES
 from tests.service.http.test_coupons import events
 from tests.service.http.test_discounts import everything

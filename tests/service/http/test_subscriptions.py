@@ -8,11 +8,11 @@ import orjson
 import pytest
 import stripe
 
+from events.customer import CUSTOMER
 from events.customer.subscription import RequestRetries
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
 from projections import rebuild
-from projections.customers import CUSTOMER
 from tests.service.http.test_python_client import asked, told
 from tests.service.serving import ACCOUNT, Answer, Api
 

@@ -4,8 +4,14 @@ import pytest
 
 from events.errors import Missing
 from tests.spec import Given
-from webhooks.broker.subscriber import AddSubscriber, Mode, RemoveSubscriber, SubscriberAdded, SubscriberRemoved
-from webhooks.broker.subscribers import SUBSCRIBER
+from webhooks.broker.subscriber import (
+    SUBSCRIBER,
+    AddSubscriber,
+    Mode,
+    RemoveSubscriber,
+    SubscriberAdded,
+    SubscriberRemoved,
+)
 
 
 def given(*history: object) -> Given:

@@ -11,8 +11,7 @@ from tests import acting
 from tests.servers.receiver import Received, Receiver
 from tests.webhooks.floor import MASTER_KEYS, Floor, origin
 from webhooks.endpoints import endpoint
-from webhooks.endpoints.endpoint import RollSecret
-from webhooks.endpoints.projection import ENDPOINT
+from webhooks.endpoints.endpoint import ENDPOINT, RollSecret
 from webhooks.post import signature
 
 DAY_S = 24 * 3600
