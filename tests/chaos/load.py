@@ -33,20 +33,21 @@ class Load:
 
     async def _call(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            made = await self._post(session, "/v1/customers", "name=Chaos")
+            made, answered_at = await self._post(session, "/v1/customers", "name=Chaos")
             self.created.append(made)
-            self.created_at[made] = time.monotonic()
+            self.created_at[made] = answered_at
             for change in range(CHANGES):
                 await self._post(session, f"/v1/customers/{made}", f"metadata[change]={change}")
                 self.changed[made] += 1
 
-    async def _post(self, session: aiohttp.ClientSession, path: str, body: str) -> str:
-        """The id of the customer that a request was about; the next one comes when it is time for it."""
+    async def _post(self, session: aiohttp.ClientSession, path: str, body: str) -> tuple[str, float]:
+        """The id of the customer that a request was about, and when it was answered; returns when the next is due."""
         now = asyncio.get_running_loop().time
         next_at = now() + CALLERS / self.rate
         began = time.monotonic()
         customer = await self.house.post(session, path, body)
-        self.timed.append(Timed(began, time.monotonic() - began))
+        answered_at = time.monotonic()
+        self.timed.append(Timed(began, answered_at - began))
         await asyncio.sleep(next_at - now())
         id: str = customer["id"]
-        return id
+        return id, answered_at
