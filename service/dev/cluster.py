@@ -10,6 +10,7 @@ import pwd
 import re
 import shlex
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -28,6 +29,7 @@ SOCKET_PATH_BYTES_MAX = 107  # unix(7): sun_path holds 108, the last of them zer
 START_TIMEOUT_S = 300  # a recovery replays up to a gigabyte of write-ahead log
 STOP_TIMEOUT_S = 60
 POLL_S = 0.01
+PROBE_TIMEOUT_S = 1.0
 LOG_BYTES_MAX = 8 * 1024 * 1024
 
 
@@ -103,9 +105,9 @@ class Cluster:
                 finally:
                     os.close(lock)
             server = self.server()
-            if server is not None and server.status == "ready":
+            if server is not None and server.status == "ready" and _listens(server.socket_dir):
                 return server.socket_dir
-            time.sleep(POLL_S)  # a killed process left it starting or stopping
+            time.sleep(POLL_S)  # a killed process left it starting or stopping, or a killed server its last sessions
         raise PostgresFailed(f"PostgreSQL in {self.path} was not ready in {START_TIMEOUT_S} s.{self._log_tail()}")
 
     def server(self) -> Server | None:
@@ -264,3 +266,14 @@ def _allow(path: Path, permissions: int) -> bool:
     if lacked:
         path.chmod(stat.S_IMODE(mode) | permissions)
     return lacked
+
+
+def _listens(socket_dir: Path) -> bool:
+    """Whether a server accepts connections there: one that was killed leaves its `postmaster.pid`."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PROBE_TIMEOUT_S)
+        try:
+            probe.connect(str(socket_dir / f".s.PGSQL.{PORT}"))
+        except OSError:
+            return False
+    return True

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL keeps its data and its promises, whatever is killed."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -127,11 +128,17 @@ async def test_a_killed_server_recovers_what_was_committed(data_dir: Path) -> No
         left_alone = await asyncpg.connect(dsn_of(first))
         await left_alone.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         (server,) = _servers(data_dir)
-        server.kill()  # the backend of our connection is still there, and has yet to notice
+        backend = psutil.Process(left_alone.get_server_pid())
+        backend.suspend()  # it is still there, and cannot notice
+        server.kill()
         first.kill()
 
     postgres = EmbeddedPostgres()
-    async with connected(postgres.start(data_dir)) as connection:
+    starting = asyncio.create_task(asyncio.to_thread(postgres.start, data_dir))
+    await asyncio.wait([starting], timeout=0.2)
+    assert not starting.done(), "what a killed server left is no server"
+    backend.resume()
+    async with connected(await starting) as connection:
         assert await connection.fetchval("SELECT answer FROM kept") == 42
     postgres.stop()
     left_alone.terminate()
