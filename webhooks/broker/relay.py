@@ -4,10 +4,11 @@ One of many is active: it holds a session advisory lock, and a cursor that only 
 so one that was paused and taken over cannot turn it back. The cursor moves over what the broker confirmed and no
 further: after a crash some notices are published again, none is left out.
 
-The lock is a lease: Postgres ends the session that holds it when it was not heard of for `lease_s`, be it that its
-process is stopped or that its machine is gone without a word. One that comes back late publishes what others have
-published, or what they would have published next, for it leaves nothing out on its way either: whoever passes over
-what repeats still has every notice in order.
+The lock is a lease: a session that holds it and was not heard of for `lease_s` is ended, be it that its process is
+stopped or that its machine is gone without a word. Postgres does so by itself where the session is idle; one that
+stopped in the middle of a statement is ended by those that stand by. One that comes back late publishes what others
+have published, or what they would have published next, for it leaves nothing out on its way either: whoever passes
+over what repeats still has every notice in order.
 """
 
 import asyncio
@@ -92,6 +93,7 @@ class Relay:
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self.state = "standing by"
+                await self._end_silent_leader(connection)
                 retries.worked()
                 await stopped_within(STANDBY_S, stop)
                 if stop.is_set() or known.generation != generation:
@@ -111,6 +113,13 @@ class Relay:
             )
         finally:
             connection.terminate()  # the lock goes with it
+
+    async def _end_silent_leader(self, connection: ServiceConnection) -> None:
+        """End the session that leads and is silent. The login may do so, the service's role may not."""
+        async with connection.transaction():
+            await connection.execute("SET LOCAL ROLE NONE")
+            if await connection.fetch(load_sql("webhooks", "end_silent_leader"), LOCK, self._lease_s):
+                log.warning("relay.ended_silent_leader")
 
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         async with amqp.channel(self._amqp_url, "relay") as channel:

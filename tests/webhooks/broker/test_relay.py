@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aio_pika
+import asyncpg
 import orjson
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
@@ -224,6 +225,25 @@ async def test_a_leaders_connection_ends_with_its_machine(house: Floor, monkeypa
         "tcp_keepalives_count": 3,
         "tcp_user_timeout": 10_000,
     }
+
+
+async def test_a_leader_that_stopped_in_the_middle_of_a_statement_is_taken_over_from(
+    house: Floor, amqp_url: str, topology: Topology
+) -> None:
+    silent = await session(house.dsn, 1.0)
+    assert await silent.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+    await silent.prepare("SELECT 1")  # parsed and never executed: its session is active, and so never idle for too long
+    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
+    standing_by = Relay(house.dsn, amqp_url, topology, wakeup, lease_s=1.0)
+    running = asyncio.create_task(standing_by.run(stop))
+    try:
+        await until(lambda: standing_by.active)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await silent.execute("SELECT 1")
+    finally:
+        silent.terminate()
+        stop.set()
+        await running
 
 
 async def test_a_leader_with_nothing_to_publish_goes_on_leading(
