@@ -18,6 +18,11 @@ class Timed(NamedTuple):
     began: float
     took_s: float
 
+    @property
+    def ended(self) -> float:
+        """In seconds of time.monotonic()."""
+        return self.began + self.took_s
+
 
 class Figures(NamedTuple):
     """Of one kind in one phase, in seconds."""
@@ -35,11 +40,11 @@ class Phases:
     began: dict[str, float] = field(default_factory=dict)
 
     def figures(self, timed: Sequence[Timed]) -> Mapping[str, Figures]:
-        """By phase, of those that began in it."""
+        """By phase, of those that ended in it: what makes them slow is of the phase that they had to wait in."""
         names, starts = list(self.began), [*self.began.values(), float("inf")]
         found = {}
         for name, start, end in zip(names, starts, starts[1:], strict=False):
-            within = [each for each in timed if start <= each.began < end]
+            within = [each for each in timed if start <= each.ended < end]
             if within:
                 found[name] = _figures(within, start)
         return found
@@ -74,7 +79,7 @@ def table(api: Mapping[str, Figures], webhooks: Mapping[str, Figures]) -> Table:
 def _figures(timed: Sequence[Timed], start: float) -> Figures:
     windows: dict[int, list[float]] = {}
     for each in timed:
-        windows.setdefault(int((each.began - start) / WINDOW_S), []).append(each.took_s)
+        windows.setdefault(int((each.ended - start) / WINDOW_S), []).append(each.took_s)
     took = sorted(each.took_s for each in timed)
     return Figures(
         len(took),
