@@ -117,7 +117,7 @@ class Snapshots:
             body = codec.encode(held.state)
             codec.decode(body)  # so that what is stored can be read
         except ValueError as error:
-            log.error("snapshot.not_kept", stream=stream, version=held.version, reason=str(error))
+            log.error("snapshot.not_stored", stream=stream, version=held.version, reason=str(error))
             return None, held._replace(snapshot_due=due)
         due = held.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
         if len(body) > STATE_BYTES_MAX:

@@ -60,13 +60,15 @@ class ShedMetrics(Collector):
             "service_bytes_in_flight", "Bytes of large bodies and answers in memory for clients.", admission.bytes
         )
         rejected = CounterMetricFamily(
-            "service_rejected", "Requests and connections that were shed, by the limit they met.", labels=("reason",)
+            "service_rejected",
+            "Requests and connections that were shed, by the limit that was reached.",
+            labels=("reason",),
         )
         for reason, count in sorted(admission.shed.items()):
             rejected.add_metric((reason,), count)
         yield rejected
         yield CounterMetricFamily(
-            "service_requests_timed_out", "Requests that were given up for taking too long.", admission.timed_out
+            "service_requests_timed_out", "Requests that were canceled at their time limit.", admission.timed_out
         )
         yield CounterMetricFamily(
             "service_answers_cut_off", "Connections closed because an answer was not read in time.", connections.cut_off

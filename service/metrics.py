@@ -55,19 +55,17 @@ class Attempts(Collector):
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """The counts so far, in Prometheus' families."""
         metrics = self._metrics
-        attempts = CounterMetricFamily("webhooks_attempts", "Attempts, by what they came to.", labels=("outcome",))
+        attempts = CounterMetricFamily("webhooks_attempts", "Attempts, by outcome.", labels=("outcome",))
         for outcome in (*ATTEMPT_OUTCOMES.values(), OWN_FAULT):
             attempts.add_metric((outcome,), metrics.outcomes[outcome])
         yield attempts
-        faults = CounterMetricFamily(
-            "webhooks_attempt_faults", "Attempts that were not delivered, by why not.", labels=("fault",)
-        )
+        faults = CounterMetricFamily("webhooks_attempt_faults", "Failed attempts, by reason.", labels=("fault",))
         for fault, count in sorted(metrics.faults.items()):
             faults.add_metric((fault,), count)
         yield faults
         aside = CounterMetricFamily(
             "webhooks_lanes_set_aside",
-            "Lanes whose stored data could not be worked with, by why not.",
+            "Lanes set aside because their stored data is unusable, by reason.",
             labels=("reason",),
         )
         for reason, count in sorted(metrics.set_aside.items()):
@@ -75,14 +73,14 @@ class Attempts(Collector):
         yield aside
         by_endpoint = CounterMetricFamily(
             "webhooks_endpoint_attempts",
-            "Attempts by endpoint, of those that were attempted within the last hour, and by what they came to.",
+            "Attempts by endpoint and outcome, of endpoints with an attempt within the last hour.",
             labels=("endpoint", "outcome"),
         )
         for endpoint, outcomes in metrics.by_endpoint():
             for outcome, count in sorted(outcomes.items()):
                 by_endpoint.add_metric((endpoint, outcome), count)
         yield by_endpoint
-        seconds = HistogramMetricFamily("webhooks_attempt_seconds", "Time that an attempt took.")
+        seconds = HistogramMetricFamily("webhooks_attempt_seconds", "Duration of an attempt.")
         seconds.add_metric((), _cumulated(ATTEMPT_BOUNDS_S, metrics.buckets), metrics.attempt_s)
         yield seconds
 
@@ -100,27 +98,31 @@ class OfBacklog(Collector):
         if seen is None:
             return
         if self._broker:
-            yield GaugeMetricFamily("webhooks_relay_lag_notices", "Notices to be published.", seen.relay_notices)
-            yield _seconds("webhooks_relay_lag_seconds", "How long the first of them has waited.", seen.relay_lag)
-        yield GaugeMetricFamily("webhooks_fan_out_lag_notices", "Notices above the floor.", seen.fan_out_notices)
-        yield _seconds("webhooks_fan_out_lag_seconds", "How long the first of them has waited.", seen.fan_out_lag)
-        yield GaugeMetricFamily("projections_search_lag_events", "Events that search is behind.", seen.search_events)
-        yield _seconds("projections_search_lag_seconds", "How long the first of them has waited.", seen.search_lag)
-        yield _seconds("service_due_lag_seconds", "How long work that is due has waited to be begun.", seen.due_lag)
+            yield GaugeMetricFamily("webhooks_relay_lag_events", "Events not published yet.", seen.relay_notices)
+            yield _seconds("webhooks_relay_lag_seconds", "Age of the oldest of them.", seen.relay_lag)
         yield GaugeMetricFamily(
-            "webhooks_deliveries_pending", f"Deliveries to be made, counted up to {COUNTED_MAX}.", seen.pending
+            "webhooks_fan_out_lag_events", "Events above the watermark of fan-out.", seen.fan_out_notices
+        )
+        yield _seconds("webhooks_fan_out_lag_seconds", "Age of the oldest of them.", seen.fan_out_lag)
+        yield GaugeMetricFamily(
+            "projections_search_lag_events", "Events not indexed for search yet.", seen.search_events
+        )
+        yield _seconds("projections_search_lag_seconds", "Age of the oldest of them.", seen.search_lag)
+        yield _seconds("service_due_lag_seconds", "How long the oldest scheduled task is overdue.", seen.due_lag)
+        yield GaugeMetricFamily(
+            "webhooks_deliveries_pending", f"Pending deliveries, counted up to {COUNTED_MAX}.", seen.pending
         )
         yield GaugeMetricFamily(
-            "webhooks_deliveries_held", "Deliveries that hold others back until their owner decides.", seen.held
+            "webhooks_deliveries_held", "Deliveries that block their sequence until the owner decides.", seen.held
         )
         yield _seconds(
             "webhooks_deliveries_overdue_seconds",
-            "How long the delivery that has been due longest has waited, of endpoints that are not left alone.",
+            "How long the oldest delivery is overdue, without suspended endpoints.",
             seen.overdue,
         )
         yield _labelled(
             "webhooks_lanes",
-            "Endpoints, by whether there is something to deliver to them.",
+            "Lanes (queues of an endpoint), by state.",
             "state",
             idle=seen.idle,
             scheduled=seen.scheduled,
@@ -129,21 +131,21 @@ class OfBacklog(Collector):
         )
         yield _labelled(
             "webhooks_breakers",
-            "Endpoints, by their circuit breaker.",
+            "Circuit breakers of endpoints, by state.",
             "state",
             closed=seen.closed,
             open=seen.open,
             half_open=seen.half_open,
         )
         yield _labelled(
-            "webhooks_lanes_left_alone",
-            "Endpoints that nothing is sent to: their receiver asked for it or is gone, they are disabled, or their "
-            "lane is set aside because what is stored of them cannot be worked with.",
+            "webhooks_lanes_suspended",
+            "Endpoints without deliveries: the receiver sent Retry-After or 410 Gone, they are disabled, or their "
+            "lane is set aside because its stored data is unusable.",
             "reason",
-            quiet=seen.quiet,
+            retry_after=seen.quiet,
             gone=seen.gone,
             set_aside=seen.set_aside,
-            paused=seen.paused,
+            disabled=seen.paused,
         )
 
 
@@ -157,13 +159,15 @@ class Metrics:
         self.readings = Readings()
         self.registry.register(self.readings)
         self.broken_history = Counter(
-            "events_broken_history", "Requests that met history that is not what was written.", registry=self.registry
+            "events_broken_history",
+            "Requests that read stored history that differs from what was written.",
+            registry=self.registry,
         )
         self.append_batch = Histogram(
-            "events_append_batch_items", "Items stored together.", buckets=ITEMS, registry=self.registry
+            "events_append_batch_items", "Items of a batch that was appended.", buckets=ITEMS, registry=self.registry
         )
         self.append_s = Histogram(
-            "events_append_seconds", "Time to store a batch.", buckets=SECONDS, registry=self.registry
+            "events_append_seconds", "Time to append a batch.", buckets=SECONDS, registry=self.registry
         )
         self.log_position = Gauge("events_log_position", "The log's last position.", registry=self.registry)
 

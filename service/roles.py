@@ -162,7 +162,9 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
         )
         application.on_startup.append(feed.open)
         application.on_shutdown.append(feed.close)
-        core.metrics.readings.add("service_feed_waiting", "Requests that wait for notices.", lambda: feed.waiting)
+        core.metrics.readings.add(
+            "service_feed_waiting", "Long polls of the feed that wait for events.", lambda: feed.waiting
+        )
         well_known = frozenset({keys.DEVELOPMENT_KEY})
         pipeline = Pipeline(
             executor=core.executor,

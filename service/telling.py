@@ -41,8 +41,10 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
     playing = Relay(core.dsn, amqp_url, declared, wakeup, lease_s=core.settings.relay_lease_s)
     health.brokers["relay"] = lambda: playing.state
     readings = core.metrics.readings
-    readings.add("webhooks_relay_active", "1 while this process is the active relay.", lambda: playing.active)
-    readings.count("webhooks_relay_published", "Notices this process published.", lambda: playing.published)
+    readings.add(
+        "webhooks_relay_active", "1 while this process is the leader among the relays.", lambda: playing.active
+    )
+    readings.count("webhooks_relay_published", "Events that this process published.", lambda: playing.published)
     readings.count(
         "webhooks_relay_unconfirmed", "Messages that the broker did not confirm in time.", lambda: playing.unconfirmed
     )
@@ -78,8 +80,12 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     )
     monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
     _tell(core, fan_out, delivering)
-    readings.count("webhooks_endpoints_told", "Times an owner was told of a failing endpoint.", lambda: monitor.told)
-    readings.count("webhooks_endpoints_disabled", "Failing endpoints this process disabled.", lambda: monitor.disabled)
+    readings.count(
+        "webhooks_endpoint_notifications", "Notifications to owners about a failing endpoint.", lambda: monitor.told
+    )
+    readings.count(
+        "webhooks_endpoints_disabled", "Failing endpoints that this process disabled.", lambda: monitor.disabled
+    )
     lag_monitor = LagMonitor(core.pool, every_s=settings.look_every_s)
     readings.include(OfBacklog(lag_monitor, broker=settings.amqp_url is not None))
     async with asyncio.TaskGroup() as tasks:
@@ -96,7 +102,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
                 settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out, marked=marked.poke
             )
             health.brokers["consumer"] = lambda: consumer.state
-            readings.count("webhooks_consumed", "Notices that came through the queue.", lambda: consumer.consumed)
+            readings.count("webhooks_consumed", "Events received from the fan-out queue.", lambda: consumer.consumed)
             tasks.create_task(consumer.run(stop))
 
 
@@ -111,11 +117,17 @@ async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
 def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings, fanned, delivered = core.metrics.readings, fan_out.metrics, delivering.metrics
     readings.include(Attempts(delivered))
-    readings.count("webhooks_fanned_out", "Notices fanned out.", lambda: fanned.notices)
-    readings.count("webhooks_reconciled", "Notices that no message told of in time.", lambda: fanned.found)
-    readings.count("webhooks_deliveries_made", "Deliveries made by fan-out.", lambda: fanned.deliveries)
-    readings.add("webhooks_lanes_held", "Lanes this worker holds.", lambda: delivered.lanes)
-    readings.count("webhooks_lanes_lost", "Lanes that others took from this worker.", lambda: delivered.lost)
-    readings.add("webhooks_in_flight", "Attempts on their way.", lambda: delivered.in_flight)
-    readings.count("webhooks_turns", "A worker's round trips to the database.", lambda: delivered.turns)
-    readings.count("webhooks_turn_seconds", "The time they took, all together.", lambda: delivered.turn_s)
+    readings.count("webhooks_fanned_out", "Events fanned out.", lambda: fanned.notices)
+    readings.count(
+        "webhooks_reconciled",
+        "Events fanned out by reconciliation, because no message announced them in time.",
+        lambda: fanned.found,
+    )
+    readings.count("webhooks_deliveries_made", "Deliveries created by fan-out.", lambda: fanned.deliveries)
+    readings.add("webhooks_lanes_leased", "Lanes that this worker has a lease on.", lambda: delivered.lanes)
+    readings.count("webhooks_lanes_lost", "Leases on lanes that this worker lost.", lambda: delivered.lost)
+    readings.add("webhooks_in_flight", "Attempts in flight.", lambda: delivered.in_flight)
+    readings.count(
+        "webhooks_worker_round_trips", "Round trips of this worker to the database.", lambda: delivered.turns
+    )
+    readings.count("webhooks_worker_round_trip_seconds", "Their total duration.", lambda: delivered.turn_s)

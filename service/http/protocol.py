@@ -175,7 +175,7 @@ class _Protocol(Bounded):
         """What went wrong after an answer: most often the rest of a body that nobody waits for."""
         error = options.get("exc_info")
         if isinstance(error, CLIENTS_FAULTS):
-            log.info("connection.broke", error=type(error).__name__)
+            log.info("connection.lost", error=type(error).__name__)
         else:
             log.error("connection.failed", error=type(error).__name__, exc_info=error)
 

@@ -86,7 +86,7 @@ async def test_what_we_may_not_declare_is_used_when_it_is_there(rabbit: PrivateR
             await names.declare(channel)
         await exchange.publish(aio_pika.Message(b"there"), "a.test.customer.created")
         assert (await queue.get(timeout=5)).body == b"there"
-    said = [line["cause"] for line in logs if line["event"] == "broker.used_as_it_is"]
+    said = [line["cause"] for line in logs if line["event"] == "broker.declaration_refused"]
     assert len(said) == len(set(said)), "each is said once"
     assert any("queue 'limited.fanout' in vhost '/' refused for user 'limited'" in line for line in said)
 
@@ -109,8 +109,8 @@ async def test_queues_that_are_there_in_another_form_keep_nobody_from_being_publ
         assert (await queue.get(timeout=5)).body == b"there"
         assert (await (await channel.get_queue(others[1].queue)).get(timeout=5)).body == b"there"
     assert [(line["event"], line.get("queue")) for line in logs if line["log_level"] in ("warning", "error")] == [
-        ("broker.used_as_it_is", None),
-        ("subscriber.queue_was_gone", others[1].queue),
+        ("broker.declaration_refused", None),
+        ("subscriber.queue_missing", others[1].queue),
         ("subscriber.not_declared", others[0].queue),
     ]
     assert "inequivalent arg 'x-queue-type' for queue 'odd.fanout'" in logs[0]["cause"]

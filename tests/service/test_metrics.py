@@ -60,8 +60,8 @@ async def test_a_service_tells_how_things_stand_and_no_dashboard_asks_for_more(
     assert values(told["webhooks_endpoint_attempts"]) == {(ids["/hook"], "delivered"): 1, (ids["/failing"], "retry"): 1}
     assert values(told["webhooks_lanes"]) == {("idle",): 1, ("scheduled",): 1, ("ready",): 0, ("leased",): 0}
     assert values(told["webhooks_breakers"]) == {("closed",): 2, ("open",): 0, ("half_open",): 0}
-    left_alone = values(told["webhooks_lanes_left_alone"])
-    assert left_alone == {("quiet",): 0, ("gone",): 0, ("set_aside",): 0, ("paused",): 0}
+    left_alone = values(told["webhooks_lanes_suspended"])
+    assert left_alone == {("retry_after",): 0, ("gone",): 0, ("set_aside",): 0, ("disabled",): 0}
     assert values(told["webhooks_deliveries_pending"]) == {(): 1}
     [count] = (sample for sample in told["webhooks_attempt_seconds"].samples if sample.name.endswith("_count"))
     assert count.value == 2

@@ -322,7 +322,7 @@ async def test_a_queue_that_was_deleted_is_there_again_and_its_loss_is_told(
             await shop.api.customer()
             await shop.take(deleted, 1)
             await shop.take(other, 1)
-    told = [entry["subscriber"] for entry in said if entry["event"] == "subscriber.queue_was_gone"]
+    told = [entry["subscriber"] for entry in said if entry["event"] == "subscriber.queue_missing"]
     assert told == [deleted], "once, and of no other"
 
 

@@ -125,7 +125,7 @@ async def _declared(
             raise refusal from None
         said = broker_url.said(refusal)
         if refusals.new(said):
-            log.warning("broker.used_as_it_is", cause=said)
+            log.warning("broker.declaration_refused", cause=said)
 
 
 async def _on_probe(connection: AbstractConnection, work: Callable[[Probe], Awaitable[object]]) -> None:
@@ -160,7 +160,7 @@ async def channel(url: str, name: str, *, prefetch: int | None = None) -> AsyncI
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 await connection.close()
         except BROKER_ERRORS:
-            log.info("broker.closed_badly", connection=name)
+            log.info("broker.close_failed", connection=name)
 
 
 class Unconfirmed(TimeoutError):

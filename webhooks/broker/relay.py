@@ -119,7 +119,7 @@ class Relay:
         async with connection.transaction():
             await connection.execute("SET LOCAL ROLE NONE")
             if await connection.fetch(load_sql("webhooks", "end_silent_leader"), LOCK, self._lease_s):
-                log.warning("relay.ended_silent_leader")
+                log.warning("relay.silent_leader_terminated")
 
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         async with amqp.channel(self._amqp_url, "relay") as channel:

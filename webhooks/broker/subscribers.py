@@ -132,7 +132,7 @@ class WithSubscribers(Topology):
                     except aio_pika.exceptions.ChannelNotFoundEntity:
                         if next.queue in gone:
                             raise
-                        log.warning("subscriber.queue_was_gone", subscriber=next.name, queue=next.queue)
+                        log.warning("subscriber.queue_missing", subscriber=next.name, queue=next.queue)
                         gone.add(next.queue)
                         break
                     except amqp.DECLARATION_REFUSED as refusal:

@@ -207,7 +207,7 @@ class Worker:
                     if self._held:
                         await self._due.wait()
         if self._held:
-            log.warning("worker.abandons", in_flight=self._slots.in_flight)
+            log.warning("worker.attempts_abandoned", in_flight=self._slots.in_flight)
             for held in self._held.values():
                 held.abandon()
             with suppress(TimeoutError):
@@ -294,7 +294,7 @@ class Worker:
             )
         except INDIGESTIBLE as error:
             self._unsure = True
-            log.warning("worker.splits", error=type(error).__name__, lanes=len(reports), claims=leasing.claims)
+            log.warning("worker.batch_split", error=type(error).__name__, lanes=len(reports), claims=leasing.claims)
             if not reports:
                 for id, reason in (await self._lanes.suspects(leasing.claims)).items():
                     self._set_aside(id, cast(Reason, reason), error)
@@ -530,7 +530,7 @@ class Worker:
                 headers=_headers(head),
             )
         except Exception:
-            log.exception("delivery.broke", endpoint=head.endpoint_id, notice=head.notice_id)
+            log.exception("attempt.crashed", endpoint=head.endpoint_id, event_id=head.notice_id)
             return Outcome(fault="internal", duration_ms=0)
 
     def _ended(self, held: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
@@ -546,7 +546,7 @@ class Worker:
         log.info(
             "delivery.attempted",
             endpoint=head.endpoint_id,
-            notice=head.notice_id,
+            event_id=head.notice_id,
             trace=head.traceparent and trace.id_of(head.traceparent),
             attempt=told.attempt,
             outcome=told.outcome,

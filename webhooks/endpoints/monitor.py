@@ -66,7 +66,7 @@ class FailureMonitor:
             except DATABASE_ERRORS:
                 raise
             except Exception:  # one endpoint's trouble is that endpoint's
-                log.exception("endpoint.not_watched", endpoint=row["id"])
+                log.exception("endpoint.check_failed", endpoint=row["id"])
 
     async def _see_to(self, row: Any, now: datetime) -> None:
         found = Failing(

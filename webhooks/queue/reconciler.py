@@ -110,7 +110,7 @@ class Reconciler:
                 self._made()
             if step.missed and self._delay:
                 self._fan_out.metrics.found += step.missed
-                log.warning("notices.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
+                log.warning("events.reconciled", count=step.missed, delay_s=self._delay.total_seconds())
             self._in_order = step.in_order
             if step.in_order:
                 made += await self._catch_up_in_order()

@@ -91,7 +91,7 @@ class Lanes:
                 except Exception as error:
                     place, head = whole[found]
                     heads[place] = head._replace(broken=True)
-                    log.exception("notice.unrenderable", notice=head.notice_id, error=type(error).__name__)
+                    log.exception("event.rendering_failed", event_id=head.notice_id, error=type(error).__name__)
                 else:
                     if alone:
                         rendered[found] = alone[0]
