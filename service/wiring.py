@@ -19,10 +19,10 @@ from events.transact import Executor
 from projections import api_keys, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
+from projections.inline import InlineReadModels, RowsOfKinds
 from projections.payment_methods import PaymentMethodProjection
 from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
-from projections.rows import InlineReadModels, RowsOfKinds
 from projections.search.find import Finder, finder
 from projections.testclocks import TestClockProjection
 from service import data_directory

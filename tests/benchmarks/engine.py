@@ -25,7 +25,8 @@ from events.record import Append, Loaded, Origin, Receipt, Record
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.customers import CustomerProjection
-from projections.rows import InlineReadModels, Rows, RowsOfKinds
+from projections.inline import InlineReadModels, RowsOfKinds
+from projections.rows import Rows
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
 from service.settings import Settings

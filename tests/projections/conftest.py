@@ -11,8 +11,8 @@ from events.database import create_pool
 from events.log import PostgresLog
 from projections import api_keys
 from projections.customers import CustomerProjection
+from projections.inline import InlineReadModels, RowsOfKinds
 from projections.read import Reader
-from projections.rows import InlineReadModels, RowsOfKinds
 from tests.events.world import KEYS, House
 
 API_VERSION = "2026-10-28.endive"

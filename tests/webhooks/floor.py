@@ -19,8 +19,9 @@ from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.record import Append, Draft, Origin
 from events.transact import Executor
+from projections.inline import InlineReadModels, RowsOfKinds
 from projections.notices import notice
-from projections.rows import InlineReadModels, NoticeRow, Rows, RowsOfKinds
+from projections.rows import NoticeRow, Rows
 from tests import acting
 from webhooks.dispatch.worker import Worker
 from webhooks.endpoints import endpoint
