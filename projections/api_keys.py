@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import orjson
-
 from events import api_key
 from events.api_key import ApiKey
 from events.decider import Change
-from projections.rows import ResourceRow, Rows
+from projections.rows import Rows, resource_row
 
 
 def render(key: ApiKey, account: str, livemode: bool) -> dict[str, Any]:
@@ -29,20 +27,15 @@ def render(key: ApiKey, account: str, livemode: bool) -> dict[str, Any]:
 def rows(change: Change[ApiKey]) -> Rows:
     """The key's row; a revoked key is a deleted row, which nothing finds."""
     key, origin = change.after, change.origin
-    return Rows(
-        resources=(
-            ResourceRow(
-                account=origin.account,
-                livemode=origin.livemode,
-                id=key.id,
-                kind=api_key.KIND,
-                parent="",
-                created=key.created,
-                version=change.version,
-                deleted=key.revoked,
-                lookup=key.digest,
-                body=orjson.dumps(render(key, origin.account, origin.livemode), option=orjson.OPT_INDENT_2),
-                facts=orjson.dumps({"power": key.power, "rights": key.rights}).decode(),
-            ),
-        )
+    row = resource_row(
+        origin,
+        change.version,
+        kind=api_key.KIND,
+        id=key.id,
+        created=key.created,
+        shown=render(key, origin.account, origin.livemode),
+        deleted=key.revoked,
+        lookup=key.digest,
+        facts={"power": key.power, "rights": key.rights},
     )
+    return Rows(resources=(row,))

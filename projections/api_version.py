@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 COUPONS_ARE_NAMED = "2025-09-30.clover"  # discount.source and promotion_code.promotion; names of businesses, persons
 ACCOUNTS_ARE_SHOWN = "2025-12-15.clover"  # customer_account
 NEWEST_DIFFERENCE = ACCOUNTS_ARE_SHOWN
@@ -81,11 +79,6 @@ def coupons_of_notice(told: Shown, version: str) -> set[str]:
     data = told["data"]
     kind = data["object"]["object"]
     return {*_named(data["object"]), *_named(data.get("previous_attributes", {}), kind)}
-
-
-def dumps(shown: Any) -> bytes:
-    """JSON as the API sends it, indented by two spaces."""
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
 
 
 def _object(shown: Shown, version: str, coupons: Coupons, kind: str | None = None) -> Shown:

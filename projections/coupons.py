@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from events import coupon
 from events.coupon import Coupon
 from events.decider import Change
 from projections.notices import notice
-from projections.rows import DueRow, NoticeRow, ResourceRow, Rows
+from projections.rows import DueRow, NoticeRow, ResourceRow, Rows, resource_row
 
 APPLIES_TO = "coupon.applies_to"  # what is shown only when it is asked for has rows of its own, under the coupon's id
 CURRENCY_OPTIONS = "coupon.currency_options"
@@ -62,18 +60,14 @@ class CouponProjection:
         shown = render(state, origin.livemode)
 
         def row(kind: str, body: object) -> ResourceRow:
-            return ResourceRow(
-                account=origin.account,
-                livemode=origin.livemode,
-                id=state.id,
+            return resource_row(
+                origin,
+                change.version,
                 kind=kind,
-                parent="",
+                id=state.id,
                 created=state.created,
-                version=change.version,
+                shown=body,
                 deleted=state.deleted,
-                lookup=None,
-                body=orjson.dumps(body, option=orjson.OPT_INDENT_2),
-                facts="{}",
             )
 
         return Rows(

@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from events.customer import Customer, subscription
 from events.decider import Change
 from events.values import Address, InvoiceSettings, Shipping
 from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, testclocks
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
-from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows
+from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows, dumps
 
 
 def render(state: Customer, livemode: bool) -> dict[str, Any]:
@@ -57,11 +55,6 @@ def render_deleted(id: str) -> dict[str, Any]:
 def body(state: Customer, livemode: bool) -> bytes:
     """A customer, living or deleted, as the bytes the API sends."""
     return dumps(render_deleted(state.id) if state.deleted else render(state, livemode))
-
-
-def dumps(shown: dict[str, Any]) -> bytes:
-    """JSON as the API sends it, indented by two spaces."""
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
 
 
 class CustomerProjection:

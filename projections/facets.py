@@ -5,16 +5,11 @@ them.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
-
-import orjson
 
 from events.customer import Customer
 from events.record import Origin
-from projections.rows import DueRow, ResourceRow
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+from projections.rows import NO_FACTS, DueRow, ResourceRow, resource_row
 
 
 class Step(NamedTuple):
@@ -37,22 +32,21 @@ class Step(NamedTuple):
         shown: dict[str, Any],
         deleted: bool = False,
         lookup: str | None = None,
-        facts: Mapping[str, Any] = NOTHING,
+        facts: Mapping[str, Any] = NO_FACTS,
         parent: str | None = None,
     ) -> ResourceRow:
         """The row of an object as the event left it; it belongs to the customer unless told otherwise."""
-        return ResourceRow(
-            account=self.origin.account,
-            livemode=self.origin.livemode,
-            id=id,
+        return resource_row(
+            self.origin,
+            self.version,
             kind=kind,
-            parent=self.after.id if parent is None else parent,
+            id=id,
             created=created,
-            version=self.version,
+            shown=shown,
+            parent=self.after.id if parent is None else parent,
             deleted=deleted,
             lookup=lookup,
-            body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
-            facts=orjson.dumps(dict(facts)).decode(),
+            facts=facts,
             event=self.place,
         )
 

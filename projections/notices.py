@@ -6,11 +6,9 @@ The object inside is the one right after the change, frozen in the API version o
 
 from typing import Any
 
-import orjson
-
 from events import ids
 from events.record import Origin
-from projections.rows import NoticeRow
+from projections.rows import NoticeRow, dumps
 
 PENDING = b'\n  "pending_webhooks": '
 
@@ -53,7 +51,7 @@ def notice(
         stream=stream,
         version=version,
         object_id=shown.get("id") or shown["customer"],  # a cash balance has no id of its own
-        body=orjson.dumps(told, option=orjson.OPT_INDENT_2),
+        body=dumps(told),
         traceparent=origin.traceparent,
     )
 

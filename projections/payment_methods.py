@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from events import payment_method
 from events.card import NO_CARD, Card
 from events.decider import Change
 from events.payment_method import BillingDetails, PaymentMethod
 from projections.notices import notice
-from projections.rows import NoticeRow, ResourceRow, Rows
+from projections.rows import NoticeRow, Rows, resource_row
 from projections.sources import in_order
 
 KIND = payment_method.KIND
@@ -84,18 +82,15 @@ class PaymentMethodProjection:
     def rows(self, change: Change[PaymentMethod]) -> Rows:
         """The rows as the change left them; one that is attached belongs to its customer."""
         state, origin = change.after, change.origin
-        row = ResourceRow(
-            account=origin.account,
-            livemode=origin.livemode,
-            id=state.id,
+        row = resource_row(
+            origin,
+            change.version,
             kind=KIND,
-            parent=state.customer or "",
+            id=state.id,
             created=state.created,
-            version=change.version,
-            deleted=False,
-            lookup=None,
-            body=orjson.dumps(render(state, origin.livemode), option=orjson.OPT_INDENT_2),
-            facts=orjson.dumps({"allow_redisplay": state.allow_redisplay, "type": state.type}).decode(),
+            shown=render(state, origin.livemode),
+            parent=state.customer or "",
+            facts={"allow_redisplay": state.allow_redisplay, "type": state.type},
         )
         return Rows(resources=(row,), notices=self._told(change))
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from events import promotion_code
 from events.decider import Change
 from events.promotion_code import PromotionCode
 from projections.notices import notice
-from projections.rows import DueRow, NoticeRow, ResourceRow, Rows
+from projections.rows import DueRow, NoticeRow, Rows, dumps, resource_row
 
 CURRENCY_OPTIONS = "promotion_code.currency_options"  # shown only when asked for: a row of its own, under the code's id
 EXPIRE = "promotion_code.expire"  # the task that is due when a code's time is over
@@ -52,20 +50,18 @@ class PromotionCodeProjection:
         shown = render(state, origin.livemode)
         mode = "live" if origin.livemode else "test"
         options = {name: {"minimum_amount": least} for name, least in state.restrictions.currency_options.items()}
-        row = ResourceRow(
-            account=origin.account,
-            livemode=origin.livemode,
-            id=state.id,
+        row = resource_row(
+            origin,
+            change.version,
             kind=promotion_code.KIND,
-            parent=state.code.upper(),  # what customers type is looked up as what belongs to an object is
+            id=state.id,
             created=state.created,
-            version=change.version,
-            deleted=False,
+            shown=shown,
+            parent=state.code.upper(),  # what customers type is looked up as what belongs to an object is
             lookup=f"{origin.account}/{mode}/{state.code.upper()}" if state.open else None,
-            body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
-            facts=orjson.dumps({"active": state.open, "coupon": state.coupon, "customer": state.customer}).decode(),
+            facts={"active": state.open, "coupon": state.coupon, "customer": state.customer},
         )
-        part = row._replace(kind=CURRENCY_OPTIONS, lookup=None, body=orjson.dumps(options), facts="{}")
+        part = row._replace(kind=CURRENCY_OPTIONS, lookup=None, body=dumps(options), facts="{}")
         return Rows(resources=(row, part), notices=self._told(change, shown), due=_due(change))
 
     def _told(self, change: Change[PromotionCode], shown: dict[str, Any]) -> tuple[NoticeRow, ...]:

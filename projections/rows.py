@@ -1,6 +1,14 @@
 """The rows a change writes: of customers, of all other resources, of notices, and of work that is due later."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import orjson
+
+from events.record import Origin
+
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class CustomerRow(NamedTuple):
@@ -82,3 +90,42 @@ class Rows(NamedTuple):
 
 NO_ROWS = Rows()
 FOLLOW = "test_clock.follow"
+
+
+def resource_row(
+    origin: Origin,
+    version: int,
+    *,
+    kind: str,
+    id: str,
+    created: int,
+    shown: object,
+    parent: str = "",
+    deleted: bool = False,
+    lookup: str | None = None,
+    facts: Mapping[str, Any] = NO_FACTS,
+    event: int = 0,
+) -> ResourceRow:
+    """The row of an object as the change of `origin`, or one event of it, left it in `version` of its stream.
+
+    `shown` is the object as the API shows it, `facts` what lists and other statements select by.
+    """
+    return ResourceRow(
+        account=origin.account,
+        livemode=origin.livemode,
+        id=id,
+        kind=kind,
+        parent=parent,
+        created=created,
+        version=version,
+        deleted=deleted,
+        lookup=lookup,
+        body=dumps(shown),
+        facts=orjson.dumps(dict(facts)).decode(),
+        event=event,
+    )
+
+
+def dumps(shown: object) -> bytes:
+    """JSON as the API sends it, indented by two spaces."""
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)

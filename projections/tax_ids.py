@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from events.account_tax_id import AccountTaxId
 from events.customer.tax_id import PENDING, TaxId, TaxIdAdded, TaxIdRemoved, TaxIdVerified
 from events.decider import Change
 from projections.facets import Facts, Project, Step, Telling
-from projections.rows import ResourceRow, Rows
+from projections.rows import ResourceRow, Rows, resource_row
 
 KIND = "tax_id"
 VERIFY = "tax_id.verify"  # the task of a number that is pending
@@ -61,18 +59,14 @@ def render_deleted(id: str) -> dict[str, Any]:
 def own_rows(change: Change[AccountTaxId]) -> Rows:
     """The row of a tax id of the account's own; the API tells nothing of those."""
     tax_id, origin = change.after, change.origin
-    row = ResourceRow(
-        account=origin.account,
-        livemode=origin.livemode,
-        id=tax_id.id,
+    row = resource_row(
+        origin,
+        change.version,
         kind=KIND,
-        parent="",
+        id=tax_id.id,
         created=tax_id.created,
-        version=change.version,
+        shown=render_own(tax_id, origin.livemode),
         deleted=tax_id.deleted,
-        lookup=None,
-        body=orjson.dumps(render_own(tax_id, origin.livemode), option=orjson.OPT_INDENT_2),
-        facts="{}",
     )
     return Rows(resources=(row,))
 

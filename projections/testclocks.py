@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from events import testclock
 from events.customer.test_clock import ClockJoined
 from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Facts, Project, Step
 from projections.notices import notice
-from projections.rows import FOLLOW, DueRow, NoticeRow, ResourceRow, Rows
+from projections.rows import FOLLOW, DueRow, NoticeRow, Rows, resource_row
 
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
@@ -53,22 +51,18 @@ class TestClockProjection:
     def rows(self, change: Change[TestClock]) -> Rows:
         """The row as the change left it, what is told of each event, and what is due of it."""
         clock, origin = change.after, change.origin
+        row = resource_row(
+            origin,
+            change.version,
+            kind=testclock.KIND,
+            id=clock.id,
+            created=clock.created,
+            shown=render(clock, origin.livemode),
+            deleted=clock.deleted,
+            facts={"frozen_time": clock.frozen_time},
+        )
         return Rows(
-            resources=(
-                ResourceRow(
-                    account=origin.account,
-                    livemode=origin.livemode,
-                    id=clock.id,
-                    kind=testclock.KIND,
-                    parent="",
-                    created=clock.created,
-                    version=change.version,
-                    deleted=clock.deleted,
-                    lookup=None,
-                    body=orjson.dumps(render(clock, origin.livemode), option=orjson.OPT_INDENT_2),
-                    facts=orjson.dumps({"frozen_time": clock.frozen_time}).decode(),
-                ),
-            ),
+            resources=(row,),
             notices=self._notices(change),
             due=tuple(row for event, _ in change.steps for row in _due(change, event)),
         )

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import orjson
-
 from events import token
 from events.decider import Change
 from events.token import Token
-from projections.rows import ResourceRow, Rows
+from projections.rows import Rows, resource_row
 from projections.sources import in_order, render_bank_account, render_card
 
 
@@ -33,17 +31,6 @@ def render(state: Token, livemode: bool) -> dict[str, Any]:
 def rows(change: Change[Token]) -> Rows:
     """The token's row."""
     state, origin = change.after, change.origin
-    row = ResourceRow(
-        account=origin.account,
-        livemode=origin.livemode,
-        id=state.id,
-        kind=token.KIND,
-        parent="",
-        created=state.created,
-        version=change.version,
-        deleted=False,
-        lookup=None,
-        body=orjson.dumps(render(state, origin.livemode), option=orjson.OPT_INDENT_2),
-        facts="{}",
-    )
+    shown = render(state, origin.livemode)
+    row = resource_row(origin, change.version, kind=token.KIND, id=state.id, created=state.created, shown=shown)
     return Rows(resources=(row,))

@@ -8,7 +8,7 @@ import orjson
 from events import coupon
 from projections import api_version
 from projections.read import Principal, Reader
-from projections.rows import Rows
+from projections.rows import Rows, dumps
 
 
 async def rendered(body: bytes, version: str, reader: Reader, caller: Principal, pending: Iterable[Rows] = ()) -> bytes:
@@ -24,4 +24,4 @@ async def rendered(body: bytes, version: str, reader: Reader, caller: Principal,
     )
     coupons.update((id, body) for id, body in zip(asked, found, strict=True) if body is not None)
     plain = {id: orjson.loads(body) for id, body in coupons.items()}
-    return api_version.dumps(api_version.render(shown, version, plain))
+    return dumps(api_version.render(shown, version, plain))

@@ -15,7 +15,7 @@ from events.errors import Refusal
 from projections import api_version
 from projections.page_bytes import TooManyBytes
 from projections.read import Reader
-from projections.rows import ResourceRow, Rows
+from projections.rows import ResourceRow, Rows, dumps
 from service.http import permissions, tax
 from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Reference, Tax
 
@@ -207,7 +207,7 @@ class Expander:
         living = [object for object in shown if not object.get("deleted")]
         await self._expand(living, OF_KIND.get(kind, {}), tree)
         await self._charge_coupons(shown)
-        return [orjson.dumps(object, option=orjson.OPT_INDENT_2) for object in shown]
+        return [dumps(object) for object in shown]
 
     async def _charge_coupons(self, shown: Sequence[Shown]) -> None:
         """Count the coupons that an older version shows in the answer. Raises TooManyBytes."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from projections import api_version
+from projections.rows import dumps
 from service.http import api_versions
 
 NEWEST, DECEMBER, CLOVER, BASIL, OLDEST = (
@@ -135,7 +136,7 @@ def test_what_a_notice_says_was_before_is_rendered_too() -> None:
 
 
 def test_the_version_a_stored_notice_names_is_read_and_changed_without_reading_the_rest() -> None:
-    body = api_version.dumps(told({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
+    body = dumps(told({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
     assert api_version.version_of(body) == NEWEST
     changed = api_version.named_version(body, DECEMBER)
     assert api_version.version_of(changed) == DECEMBER

@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
 from events.database import Pool
 from events.decider import Change
-from projections.rows import ResourceRow, Rows
+from projections.rows import Rows, resource_row
 from webhooks.broker import amqp, broker_url, subscriber
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 from webhooks.broker.subscriber import Subscriber
@@ -34,7 +34,7 @@ LIST = "SELECT body FROM projections.resource WHERE kind = 'subscriber' AND NOT 
 def rows(change: Change[Subscriber]) -> Rows:
     """The subscriber's row. There is no notice of it."""
     state, origin = change.after, change.origin
-    body = {
+    shown = {
         "name": state.name,
         "object": subscriber.KIND,
         "account": state.account,
@@ -42,23 +42,16 @@ def rows(change: Change[Subscriber]) -> Rows:
         "mode": state.mode,
         "types": state.types,
     }
-    return Rows(
-        resources=(
-            ResourceRow(
-                account=origin.account,
-                livemode=origin.livemode,
-                id=state.name,
-                kind=subscriber.KIND,
-                parent="",
-                created=state.at,
-                version=change.version,
-                deleted=state.removed,
-                lookup=None,
-                body=orjson.dumps(body, option=orjson.OPT_INDENT_2),
-                facts="{}",
-            ),
-        )
+    row = resource_row(
+        origin,
+        change.version,
+        kind=subscriber.KIND,
+        id=state.name,
+        created=state.at,
+        shown=shown,
+        deleted=state.removed,
     )
+    return Rows(resources=(row,))
 
 
 async def known(pool: Pool) -> list[Subscriber]:

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-
 from events.decider import Change
 from events.keys import MasterKeys
 from projections.notices import notice
-from projections.rows import NoticeRow, ResourceRow, Rows
+from projections.rows import NoticeRow, Rows, resource_row
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
 
@@ -54,24 +52,17 @@ class EndpointProjection:
             facts["enabled_events"] = state.enabled_events
             facts["secrets"] = [self._sealed(secret, change.stream) for secret in secrets]
             facts["secrets_until"] = (None, *(older.until for older in state.older_secrets))
-        return Rows(
-            resources=(
-                ResourceRow(
-                    account=origin.account,
-                    livemode=origin.livemode,
-                    id=state.id,
-                    kind=endpoint.KIND,
-                    parent="",
-                    created=state.created_at,
-                    version=change.version,
-                    deleted=state.deleted,
-                    lookup=None,
-                    body=orjson.dumps(shown, option=orjson.OPT_INDENT_2),
-                    facts=orjson.dumps(facts).decode(),
-                ),
-            ),
-            notices=tuple(self._notices(change)),
+        row = resource_row(
+            origin,
+            change.version,
+            kind=endpoint.KIND,
+            id=state.id,
+            created=state.created_at,
+            shown=shown,
+            deleted=state.deleted,
+            facts=facts,
         )
+        return Rows(resources=(row,), notices=tuple(self._notices(change)))
 
     def _sealed(self, secret: str, stream: str) -> str:
         return base64.b64encode(self._master_keys.seal(secret.encode(), stream)).decode()

@@ -12,6 +12,7 @@ import orjson
 from events.coupon import KIND as COUPON
 from events.database import load_sql
 from projections import api_version
+from projections.rows import dumps
 
 GET_RESOURCES = load_sql("projections", "get_resources")
 
@@ -67,5 +68,5 @@ async def _render(whose: Mapping[Notice, Any], find: Find) -> dict[Notice, bytes
     done = {}
     for notice, owner in whose.items():
         coupons = {id: found.get((owner, id)) for id in wanted[notice]}
-        done[notice] = api_version.dumps(api_version.notice(shown[notice], notice[1], coupons))
+        done[notice] = dumps(api_version.notice(shown[notice], notice[1], coupons))
     return done

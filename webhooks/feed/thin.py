@@ -3,9 +3,8 @@
 Pure. It is what an endpoint gets that asked for it, or of a notice too large to be sent.
 """
 
-import orjson
-
 from events.customer import KIND as CUSTOMER
+from projections.rows import dumps
 
 
 def body(*, id: str, type: str, created: int, livemode: bool, stream: str, version: int, position: int) -> bytes:
@@ -25,4 +24,4 @@ def body(*, id: str, type: str, created: int, livemode: bool, stream: str, versi
         "type": type,
         "version": version,
     }
-    return orjson.dumps(told, option=orjson.OPT_INDENT_2)
+    return dumps(told)

@@ -2,8 +2,6 @@
 
 import os
 
-import orjson
-
 from events import ids
 from events.customer import CUSTOMER, Customer
 from events.customer.cash_balance import KIND, FundCashBalance, SetReconciliation
@@ -11,6 +9,7 @@ from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import cash_balances
 from projections.cash_balances import TRANSACTION
+from projections.rows import dumps
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
@@ -39,7 +38,7 @@ async def retrieve(call: RequestContext) -> Reply:
     expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
     id, caller = await resources.of_customer(call), call.caller
     body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
-    return Reply(200, body or _dumps(cash_balances.unused(id, caller.livemode)))
+    return Reply(200, body or dumps(cash_balances.unused(id, caller.livemode)))
 
 
 @operation(
@@ -63,7 +62,7 @@ async def update(call: RequestContext) -> Reply:
 
     async def answer(unit: UnitOfWork) -> Reply:
         shown = cash_balances.render(unit.state(CUSTOMER, id).cash_balance, id, call.caller.livemode)
-        return Reply(200, _dumps(shown))
+        return Reply(200, dumps(shown))
 
     return await resources.change_customer(call, id, act, answer)
 
@@ -133,7 +132,3 @@ async def fund(call: RequestContext) -> Reply:
     return await resources.change_customer(
         call, customer, act, lambda unit: resources.object_reply(call, unit, TRANSACTION, id, tree)
     )
-
-
-def _dumps(shown: object) -> bytes:
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)

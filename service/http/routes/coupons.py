@@ -3,12 +3,11 @@
 import os
 from collections.abc import Awaitable, Callable
 
-import orjson
-
 from events import coupon, ids
 from events.coupon import COUPON, DeleteCoupon, UpdateCoupon
 from events.unit_of_work import UnitOfWork
 from projections import coupons
+from projections.rows import dumps
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
@@ -85,7 +84,7 @@ async def delete(call: RequestContext) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(COUPON, _key(call, id))
         unit.do(COUPON, _key(call, id), DeleteCoupon(id=id))
-        return Reply(200, orjson.dumps(coupons.render_deleted(id), option=orjson.OPT_INDENT_2))
+        return Reply(200, dumps(coupons.render_deleted(id)))
 
     return await _transact(call, id, act)
 

@@ -6,8 +6,8 @@ from typing import Any
 from events.errors import AlreadyAnswered, Missing, Refusal
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from projections.api_version import dumps
 from projections.read import UnknownCursor
+from projections.rows import dumps
 from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import delivery as parameters_of

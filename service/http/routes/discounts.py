@@ -9,6 +9,7 @@ from events.customer.discount import RemoveDiscount
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections import discounts
+from projections.rows import dumps
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
@@ -45,7 +46,7 @@ async def retrieve(call: RequestContext) -> Reply:
     shown = orjson.loads(body).get("discount")
     if shown is None:
         raise NoDiscount(id)
-    return Reply(200, (await resources.expander(call).expanded([_dumps(shown)], KIND, tree))[0])
+    return Reply(200, (await resources.expander(call).expanded([dumps(shown)], KIND, tree))[0])
 
 
 @operation(
@@ -73,11 +74,7 @@ async def delete(call: RequestContext) -> Reply:
         unit.do(CUSTOMER, id, RemoveDiscount(at=await clocks.moment(unit, state)))
 
     async def answer(unit: UnitOfWork) -> Reply:
-        [shown] = await resources.expander(call, unit).expanded([_dumps(removed)], KIND, tree)
-        return Reply(200, _dumps(discounts.render_deleted(orjson.loads(shown))))
+        [shown] = await resources.expander(call, unit).expanded([dumps(removed)], KIND, tree)
+        return Reply(200, dumps(discounts.render_deleted(orjson.loads(shown))))
 
     return await resources.change_customer(call, id, act, answer)
-
-
-def _dumps(shown: object) -> bytes:
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)

@@ -7,8 +7,8 @@ from events.customer.cash_balance import NUMBER_DIGITS, OpenVirtualAccount
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import funding_instructions
-from projections.customers import dumps
 from projections.funding_instructions import KIND
+from projections.rows import dumps
 from service.http import clocks, expand, resources
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions

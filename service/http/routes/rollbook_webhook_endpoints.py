@@ -9,10 +9,9 @@ import orjson
 
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
-from projections.api_version import dumps
 from projections.notices import with_pending
 from projections.read import UnknownCursor
-from projections.rows import Rows
+from projections.rows import Rows, dumps
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import rollbook_webhook_endpoint as parameters_of

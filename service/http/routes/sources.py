@@ -23,7 +23,7 @@ from events.customer.source import (
 )
 from events.unit_of_work import UnitOfWork
 from projections import sources
-from projections.customers import dumps
+from projections.rows import dumps
 from projections.sources import KIND
 from service.http import cards, clocks, expand, refusals, resources, tokens
 from service.http.extras import source as extra

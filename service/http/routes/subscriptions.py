@@ -8,7 +8,7 @@ from events.customer.subscription import RemoveSubscription, ReportSubscription
 from events.errors import ConstraintBroken, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import subscriptions
-from projections.customers import dumps
+from projections.rows import dumps
 from projections.subscriptions import KIND
 from service.http import clocks, resources
 from service.http.operation import Operations

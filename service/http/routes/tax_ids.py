@@ -15,7 +15,7 @@ from events.customer.tax_id import RemoveTaxId
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import tax_ids
-from projections.customers import dumps
+from projections.rows import dumps
 from projections.tax_ids import KIND
 from service.http import clocks, expand, resources
 from service.http.expand import Tree

@@ -9,7 +9,7 @@ from events.errors import Missing, Refusal
 from events.testclock import TEST_CLOCK, Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
 from projections import testclocks
-from projections.customers import dumps
+from projections.rows import dumps
 from service.http import expand, resources
 from service.http.extras.testclock import join
 from service.http.operation import Operations

@@ -2,13 +2,12 @@
 
 import os
 
-import orjson
-
 from events import ids
 from events.errors import ConstraintBroken, Missing, Refusal
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections.read import UnknownCursor
+from projections.rows import dumps
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
@@ -53,7 +52,7 @@ async def create(call: RequestContext) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
         unit.begin(ENDPOINT, id)
         shown = rendering.render_with_secret(unit.do(ENDPOINT, id, command), caller.livemode)
-        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        return Reply(status=200, body=dumps(shown))
 
     try:
         return await call.transact(act, origin)
@@ -82,7 +81,7 @@ async def update(call: RequestContext) -> Reply:
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
         shown = rendering.render(state, call.caller.livemode)
-        return Reply(status=200, body=orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        return Reply(status=200, body=dumps(shown))
 
     return await resources.change(call, ENDPOINT, id, UpdateEndpoint(id=id, patch=parameters.patch()), answer)
 
@@ -104,7 +103,7 @@ async def delete(call: RequestContext) -> Reply:
     id = call.match["webhook_endpoint"]
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        return Reply(status=200, body=orjson.dumps(rendering.render_deleted(id), option=orjson.OPT_INDENT_2))
+        return Reply(status=200, body=dumps(rendering.render_deleted(id)))
 
     return await resources.change(call, ENDPOINT, id, DeleteEndpoint(id=id), answer)
 
