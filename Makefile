@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast bench chaos lint fmt clean
+.PHONY: help run test test-fast bench chaos lint fmt release clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ fmt: ## put the code in the one format
 	@sh deploy/make-venv.sh dev
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+release: ## commit, tag, build and prove a release of VERSION (by default that of events/version.py), on main
+	@sh deploy/make-venv.sh runtime
+	@exec $(PYTHON) -m deploy.release $(VERSION)
 
 clean: ## remove what the other targets made; the data in .rollbook stays
 	rm -rf .venv build dist *.egg-info tests/node/node_modules
