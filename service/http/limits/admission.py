@@ -21,6 +21,7 @@ log = structlog.get_logger("service")
 SWEEP_S = 1.0
 PAGES_AT_ONCE = 4  # that one key has read and made; connections to Postgres are left for others' pages
 MUCH = 8 * 1024 * 1024  # bytes in flight after which it is worth looking for memory to give back
+BUSY_SHARE = 4  # one in so many requests in flight that there may be is a busy spell
 IDLE_S = 2.0  # after which nobody's share is remembered: a rate's allowance is whole again by then
 UNKNOWN_SHARE = 2  # one in so many requests in flight may be of callers that are being looked up
 
@@ -290,15 +291,20 @@ class Admission:
         period_s = min(SWEEP_S, self.bounds.timeout_s / 4)
         while True:
             await asyncio.sleep(period_s)
-            now = time.perf_counter()
-            self._cut_off(now)
-            self._forget(now)
-            self._report()
-            self._trim()
+            self.sweep(time.perf_counter())
+
+    def sweep(self, now: float) -> None:
+        """Look at all that is in flight: cancel what is late, report what was shed, give back memory."""
+        self._cut_off(now)
+        self._forget(now)
+        self._report()
+        self._trim()
 
     def _trim(self) -> None:
-        """Once much was in memory, and is no more, give it back."""
-        if self.had_much and self.bytes < MUCH:
+        """Once much was in memory, or many requests in flight, and no more, give back what is free."""
+        busy = len(self.tickets) * BUSY_SHARE >= self.bounds.in_flight_max
+        self.had_much = self.had_much or busy
+        if self.had_much and not busy and self.bytes < MUCH:
             self.had_much = False
             self._give_back()
 

@@ -232,21 +232,38 @@ async def test_one_key_or_account_does_not_take_all_places_of_the_feed(serve: Se
             await task
 
 
+BOUNDS = Bounds(
+    in_flight_max=10,
+    account_in_flight_max=10,
+    key_in_flight_max=1,
+    live_rate_max=0,
+    test_rate_max=0,
+    search_rate_max=0,
+    bytes_max=16 * 1024 * 1024,
+    key_bytes_max=16 * 1024 * 1024,
+    append_wait_max_s=1.0,
+    timeout_s=0.04,
+)
+
+
+@pytest.mark.parametrize(("requests", "bytes"), [(3, 0), (1, 9 * 1024 * 1024)], ids=["many requests", "many bytes"])
+async def test_memory_is_given_back_after_a_busy_spell_and_only_then(requests: int, bytes: int) -> None:
+    given_back: list[None] = []
+    admission = Admission(BOUNDS, give_back=lambda: given_back.append(None))
+    tickets = [admission.enter(0.0, writes=False) for _ in range(requests)]
+    tickets[0].answer(bytes)
+    admission.sweep(0.0)
+    assert not given_back, "still busy"
+    for ticket in tickets:
+        ticket.release()
+    admission.sweep(0.0)
+    admission.sweep(0.0)
+    assert len(given_back) == 1
+
+
 async def test_the_share_of_a_key_is_kept_while_its_requests_wait() -> None:
-    bounds = Bounds(
-        in_flight_max=10,
-        account_in_flight_max=10,
-        key_in_flight_max=1,
-        live_rate_max=0,
-        test_rate_max=0,
-        search_rate_max=0,
-        bytes_max=1,
-        key_bytes_max=1,
-        append_wait_max_s=1.0,
-        timeout_s=0.04,
-    )
     admission, caller = (
-        Admission(bounds),
+        Admission(BOUNDS),
         Principal("key_1", "acct_1", livemode=False, power="secret", rights=frozenset()),
     )
     waiting = admission.enter(0.0, writes=False)
