@@ -103,4 +103,4 @@ def evolve(state: AccountTaxId, event: Event) -> AccountTaxId:
             assert_never(event)
 
 
-ACCOUNT_TAX_ID: Decider[AccountTaxId] = Decider(KIND, NOTHING, decide, evolve)
+ACCOUNT_TAX_ID: Decider[AccountTaxId, Command, Event] = Decider(KIND, NOTHING, decide, evolve)

@@ -117,4 +117,4 @@ def evolve(state: ApiKey, event: Event) -> ApiKey:
             assert_never(event)
 
 
-API_KEY = Decider(KIND, NO_KEY, decide, evolve)
+API_KEY: Decider[ApiKey, Command, Event] = Decider(KIND, NO_KEY, decide, evolve)

@@ -283,4 +283,4 @@ def _changes(state: Coupon, patch: CouponPatch) -> Attributes:
     return cast(Attributes, {name: new for name, new in sent.items() if new != getattr(state, name)})
 
 
-COUPON: Decider[Coupon] = Decider(KIND, NO_COUPON, decide, evolve)
+COUPON: Decider[Coupon, Command, Event] = Decider(KIND, NO_COUPON, decide, evolve)

@@ -8,16 +8,18 @@ from events.personal import SubjectKey
 from events.record import Origin
 
 State = TypeVar("State")
+Command = TypeVar("Command")
+Event = TypeVar("Event")
 
 
 @dataclass(frozen=True, slots=True)
-class Decider(Generic[State]):
-    """The pure half of one kind of stream."""
+class Decider(Generic[State, Command, Event]):
+    """The pure half of one kind of stream, and which commands and events it has."""
 
     kind: str  # the API's word: customer
     initial: State
-    decide: Callable[[State, Any], Sequence[Any]]
-    evolve: Callable[[State, Any], State]
+    decide: Callable[[State, Command], Sequence[Event]]
+    evolve: Callable[[State, Event], State]
 
     def stream(self, id: str) -> str:
         """The name of the stream of the object with that id."""

@@ -260,4 +260,4 @@ def _known(state: PaymentMethod, id: str) -> PaymentMethod:
     return state
 
 
-PAYMENT_METHOD: Decider[PaymentMethod] = Decider(KIND, NO_METHOD, decide, evolve)
+PAYMENT_METHOD: Decider[PaymentMethod, Command, Event] = Decider(KIND, NO_METHOD, decide, evolve)

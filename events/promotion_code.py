@@ -285,4 +285,4 @@ def _must_be_redeemable(state: PromotionCode, command: RedeemPromotionCode) -> N
         )
 
 
-PROMOTION_CODE: Decider[PromotionCode] = Decider(KIND, NO_CODE, decide, evolve)
+PROMOTION_CODE: Decider[PromotionCode, Command, Event] = Decider(KIND, NO_CODE, decide, evolve)

@@ -31,7 +31,7 @@ log = structlog.get_logger("events")
 
 
 def fold(
-    decider: Decider[State],
+    decider: Decider[State, Any, Any],
     codec: Codec,
     master_keys: MasterKeys,
     stream: str,
@@ -83,7 +83,7 @@ class Snapshots:
         self._codecs: dict[type[Any], StateCodec[Any]] = {}
         self._warned: dict[str, None] = {}  # streams, the oldest first
 
-    async def load(self, decider: Decider[State], stream: str) -> tuple[CachedStream[State] | None, int]:
+    async def load(self, decider: Decider[State, Any, Any], stream: str) -> tuple[CachedStream[State] | None, int]:
         """The state as the log has it, None when there is no such stream; and how many bytes it was read from.
 
         Raises BrokenHistory, LogUnavailable.
@@ -103,7 +103,7 @@ class Snapshots:
         return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
 
     def make(
-        self, decider: Decider[State], stream: str, held: CachedStream[State]
+        self, decider: Decider[State, Any, Any], stream: str, held: CachedStream[State]
     ) -> tuple[Snapshot | None, CachedStream[State]]:
         """The snapshot to store with the events that lead to a state, if it can be made; and the state with the version
         from which the next one is due.
@@ -135,7 +135,7 @@ class Snapshots:
                 del self._warned[next(iter(self._warned))]
 
     def _open(
-        self, decider: Decider[State], stream: str, snapshot: Snapshot, wrapped: bytes | None
+        self, decider: Decider[State, Any, Any], stream: str, snapshot: Snapshot, wrapped: bytes | None
     ) -> CachedStream[State]:
         key = self._master_keys.unwrap(wrapped, stream) if wrapped else None
         head, _, body = self._unseal(snapshot, stream, key).partition(b"\n")
@@ -145,11 +145,11 @@ class Snapshots:
         return CachedStream(state, snapshot.version, bytes.fromhex(link), key, account, livemode, due)
 
     def _fold(
-        self, decider: Decider[State], stream: str, loaded: Loaded, start: CachedStream[State] | None = None
+        self, decider: Decider[State, Any, Any], stream: str, loaded: Loaded, start: CachedStream[State] | None = None
     ) -> CachedStream[State] | None:
         return fold(decider, self._codec, self._master_keys, stream, loaded, start)
 
-    def _codec_of(self, decider: Decider[State]) -> StateCodec[State]:
+    def _codec_of(self, decider: Decider[State, Any, Any]) -> StateCodec[State]:
         cls = type(decider.initial)
         found = self._codecs.get(cls)
         if found is None:

@@ -20,7 +20,7 @@ class StreamLoader:
         """The stream as this process saw it last, whichever account and mode it is of."""
         return self._cache.get(stream)
 
-    async def load(self, decider: Decider[State], stream: str, origin: Origin) -> CachedStream[State]:
+    async def load(self, decider: Decider[State, Any, Any], stream: str, origin: Origin) -> CachedStream[State]:
         """The stream as the log has it now, whichever account and mode it is of. Raises BrokenHistory."""
         folded, size = await self._snapshots.load(decider, stream)
         if folded is None:
@@ -37,7 +37,7 @@ class StreamLoader:
         self._cache.forget(stream)
 
 
-def absent(decider: Decider[State], origin: Origin) -> CachedStream[State]:
+def absent(decider: Decider[State, Any, Any], origin: Origin) -> CachedStream[State]:
     """A stream without events, for this account and mode to begin."""
     return CachedStream(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
 

@@ -245,4 +245,4 @@ def _advance(state: TestClock, command: Advance) -> list[Event]:
     return [AdvanceBegun(at=command.at, frozen_time=command.frozen_time)]
 
 
-TEST_CLOCK: Decider[TestClock] = Decider(KIND, NO_CLOCK, decide, evolve)
+TEST_CLOCK: Decider[TestClock, Command, Event] = Decider(KIND, NO_CLOCK, decide, evolve)

@@ -117,4 +117,4 @@ def evolve(state: Token, event: Event) -> Token:
             assert_never(event)
 
 
-TOKEN: Decider[Token] = Decider(KIND, NO_TOKEN, decide, evolve)
+TOKEN: Decider[Token, Command, Event] = Decider(KIND, NO_TOKEN, decide, evolve)

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from events.codec import Codec
 from events.decider import Decider, RowsOf, State
@@ -93,7 +93,7 @@ class Executor:
                     return result
             raise LockTimeout
 
-    async def state(self, decider: Decider[State], id: str, origin: Origin) -> State:
+    async def state(self, decider: Decider[State, Any, Any], id: str, origin: Origin) -> State:
         """The state of an object as the log has it; the initial one when this account and mode have no such object."""
         found = await self._loader.load(decider, decider.stream(id), origin)
         return found.state if belongs(found, origin) else decider.initial

@@ -11,7 +11,7 @@ from typing import Any
 
 from events import chain
 from events.codec import Codec
-from events.decider import CachedStream, Change, Decider, RowsOf, State
+from events.decider import CachedStream, Change, Command, Decider, Event, RowsOf, State
 from events.keys import MasterKeys
 from events.personal import SubjectKey
 from events.record import Append, Draft, Origin, Receipt, Snapshot
@@ -23,7 +23,7 @@ from events.stream_loader import StreamLoader, absent, belongs
 class Participant:
     """One stream of a unit: as it was found, and as the unit's commands leave it."""
 
-    decider: Decider[Any]
+    decider: Decider[Any, Any, Any]
     stream: str
     found: CachedStream[Any]
     state: Any
@@ -62,7 +62,7 @@ class UnitOfWork:
         """Every stream that was loaded or begun, in the order in which that happened."""
         return self._participants.values()
 
-    async def load(self, decider: Decider[State], id: str) -> State:
+    async def load(self, decider: Decider[State, Any, Any], id: str) -> State:
         """The state of an object; the initial one when this account and mode have no such object."""
         stream = decider.stream(id)
         participant = self._participants.get(stream)
@@ -71,23 +71,23 @@ class UnitOfWork:
         state: State = participant.state
         return state
 
-    def begin(self, decider: Decider[State], id: str) -> State:
+    def begin(self, decider: Decider[State, Any, Any], id: str) -> State:
         """Begin an object whose id is fresh; gives the initial state."""
         stream, initial = decider.stream(id), decider.initial
         found = absent(decider, self.origin)
         self._participants[stream] = Participant(decider, stream, found, initial, fresh=True, begun=True)
         return initial
 
-    def state(self, decider: Decider[State], id: str) -> State:
+    def state(self, decider: Decider[State, Any, Any], id: str) -> State:
         """The state of an object that was loaded or begun, as the unit's commands have left it."""
         state: State = self._participants[decider.stream(id)].state
         return state
 
-    def version(self, decider: Decider[Any], id: str) -> int:
+    def version(self, decider: Decider[Any, Any, Any], id: str) -> int:
         """The version at which the stream of an object was found; 0 for one that was begun."""
         return self._participants[decider.stream(id)].found.version
 
-    def do(self, decider: Decider[State], id: str, command: object) -> State:
+    def do(self, decider: Decider[State, Command, Event], id: str, command: Command) -> State:
         """Carry out a command on an object that was loaded or begun; gives the state after. Raises Refusal."""
         participant = self._participants[decider.stream(id)]
         state: State = participant.state
@@ -104,7 +104,7 @@ class UnitOfWork:
         """Whether any command made anything happen."""
         return any(participant.events for participant in self._participants.values())
 
-    def rows_of(self, decider: Decider[Any], id: str) -> Any:
+    def rows_of(self, decider: Decider[Any, Any, Any], id: str) -> Any:
         """The rows that the changes to one object bring; None when there are none."""
         return self._rows(self._participants[decider.stream(id)])
 
@@ -135,7 +135,7 @@ class UnitOfWork:
         leader, *others = changing + unchanged
         return leader._replace(receipt=receipt, with_=tuple(others)) if receipt is not None or others else leader
 
-    async def _find(self, decider: Decider[Any], stream: str) -> Participant:
+    async def _find(self, decider: Decider[Any, Any, Any], stream: str) -> Participant:
         origin = self.origin
         found = self._loader.cached(stream)
         fresh = found is None

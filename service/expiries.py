@@ -2,8 +2,6 @@
 which are told of on the last day of theirs. With a coupon end its promotion codes.
 """
 
-from typing import Any
-
 import orjson
 
 from events import promotion_code
@@ -11,7 +9,7 @@ from events.coupon import COUPON, ExpireCoupon
 from events.customer import CUSTOMER
 from events.customer.discount import EndDiscount
 from events.customer.source import NoteExpiry
-from events.decider import Decider
+from events.decider import Command, Decider, Event, State
 from events.promotion_code import PROMOTION_CODE, ExpirePromotionCode, UpdatePromotionCode
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
@@ -69,7 +67,7 @@ async def _close(core: Core, due: Due, code: str) -> None:
     await system.carry_out(core, due, act, serialized_on=(PROMOTION_CODE.stream(code),))
 
 
-async def _tell(core: Core, due: Due, decider: Decider[Any], command: object) -> None:
+async def _tell(core: Core, due: Due, decider: Decider[State, Command, Event], command: Command) -> None:
     async def act(unit: UnitOfWork) -> None:
         await unit.load(decider, due.id)
         unit.do(decider, due.id, command)

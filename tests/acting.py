@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from events.decider import Decider, State
+from events.decider import Command, Decider, Event, State
 from events.record import Origin, Receipt
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
@@ -17,9 +17,9 @@ def nothing(state: Any, rows: Any) -> None:
 
 async def create(
     executor: Executor,
-    decider: Decider[State],
+    decider: Decider[State, Command, Event],
     id: str,
-    command: object,
+    command: Command,
     origin: Origin,
     *,
     answer: Answer[State] = nothing,
@@ -36,9 +36,9 @@ async def create(
 
 async def update(
     executor: Executor,
-    decider: Decider[State],
+    decider: Decider[State, Command, Event],
     id: str,
-    command: object,
+    command: Command,
     origin: Origin,
     *,
     answer: Answer[State] = nothing,

@@ -18,7 +18,7 @@ from events.errors import Refusal
 class Given:
     """What happened so far to one stream."""
 
-    decider: Decider[Any]
+    decider: Decider[Any, Any, Any]
     history: Sequence[Any]
 
     @property
@@ -35,7 +35,7 @@ class Given:
 class When:
     """A command on a state."""
 
-    decider: Decider[Any]
+    decider: Decider[Any, Any, Any]
     state: Any
     command: object
 
@@ -58,6 +58,6 @@ class When:
         return caught.value
 
 
-def given(decider: Decider[Any], *history: object) -> Given:
+def given(decider: Decider[Any, Any, Any], *history: object) -> Given:
     """Begin with what happened so far."""
     return Given(decider, history)

@@ -4,9 +4,9 @@ A facet sees only its own state. The rules that reach across facets are here: wh
 payment method may be its default, and what ends with it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, get_args
+from typing import TypedDict, Unpack, assert_never
 
 from events.customer import (
     balance,
@@ -20,10 +20,10 @@ from events.customer import (
     tax_id,
     test_clock,
 )
-from events.customer.balance import Balance, BalanceAdjusted
+from events.customer.balance import Balance
 from events.customer.cash_balance import CashBalance
 from events.customer.discount import Discounts
-from events.customer.payment_methods import DetachPaymentMethod, PaymentMethods
+from events.customer.payment_methods import PaymentMethods
 from events.customer.profile import Attributes, Profile, ProfilePatch
 from events.customer.source import Sources
 from events.customer.subscription import Subscriptions
@@ -85,50 +85,44 @@ class CustomerDeleted:
     id: str
 
 
-class Facet(NamedTuple):
-    """A part of the customer that decides and folds by itself; `name` is its attribute of Customer."""
-
-    name: str
-    commands: Any  # a union of classes, or one class
-    events: dict[str, type]
-    decide: Callable[[Any, Any], Sequence[Any]]
-    evolve: Callable[[Any, Any], Any]
-    end: Callable[[Any, int], Sequence[Any]] | None = None  # what ends with the customer
-
-
-FACETS = (
-    Facet("balance", balance.Command, balance.EVENT_TYPES, balance.decide, balance.evolve),
-    Facet("cash_balance", cash_balance.Command, cash_balance.EVENT_TYPES, cash_balance.decide, cash_balance.evolve),
-    Facet("sources", source.Command, source.EVENT_TYPES, source.decide, source.evolve, source.end),
-    Facet(
-        "payment_methods",
-        payment_methods.Command,
-        payment_methods.EVENT_TYPES,
-        payment_methods.decide,
-        payment_methods.evolve,
-        payment_methods.end,
-    ),
-    Facet("discounts", discount.Command, discount.EVENT_TYPES, discount.decide, discount.evolve, discount.end),
-    Facet("tax_ids", tax_id.Command, tax_id.EVENT_TYPES, tax_id.decide, tax_id.evolve, tax_id.end),
-    Facet("tax", tax.Command, tax.EVENT_TYPES, tax.decide, tax.evolve, tax.end),
-    Facet(
-        "subscriptions",
-        subscription.Command,
-        subscription.EVENT_TYPES,
-        subscription.decide,
-        subscription.evolve,
-        subscription.end,
-    ),
-    Facet("test_clock", test_clock.Command, test_clock.EVENT_TYPES, test_clock.decide, test_clock.evolve),
+FacetCommand = (
+    balance.Command
+    | cash_balance.Command
+    | source.Command
+    | payment_methods.Command
+    | discount.Command
+    | tax_id.Command
+    | tax.Command
+    | subscription.Command
+    | test_clock.Command
 )
-_BY_COMMAND = {command: facet for facet in FACETS for command in get_args(facet.commands) or (facet.commands,)}
-_BY_EVENT = {event: (facet.name, facet.evolve) for facet in FACETS for event in facet.events.values()}
-
+FacetEvent = (
+    balance.Event
+    | cash_balance.Event
+    | source.Event
+    | payment_methods.Event
+    | discount.Event
+    | tax_id.Event
+    | tax.Event
+    | subscription.Event
+    | test_clock.Event
+)
+Command = CreateCustomer | UpdateCustomer | DeleteCustomer | FacetCommand
+Event = CustomerCreated | CustomerUpdated | CustomerDeleted | FacetEvent
 EVENT_TYPES: dict[str, type] = {
     "customer.created": CustomerCreated,
     "customer.updated": CustomerUpdated,
     "customer.deleted": CustomerDeleted,
-} | {name: event for facet in FACETS for name, event in facet.events.items()}
+    **balance.EVENT_TYPES,
+    **cash_balance.EVENT_TYPES,
+    **source.EVENT_TYPES,
+    **payment_methods.EVENT_TYPES,
+    **discount.EVENT_TYPES,
+    **tax_id.EVENT_TYPES,
+    **tax.EVENT_TYPES,
+    **subscription.EVENT_TYPES,
+    **test_clock.EVENT_TYPES,
+}
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: it is copied for every event, and a dictionary the fastest
@@ -164,7 +158,7 @@ def stream(id: str) -> str:
     return f"{KIND}-{id}"
 
 
-def decide(state: Customer, command: Any) -> list[Any]:
+def decide(state: Customer, command: Command) -> Sequence[Event]:
     """Say what `command` would make happen; nothing when all is so already.
 
     Raises Missing when the customer never was or is no more, Refusal when a rule forbids the change.
@@ -184,30 +178,62 @@ def decide(state: Customer, command: Any) -> list[Any]:
             must_exist(state, command.id)
             if not command.with_clock:
                 cash_balance.must_be_unused(state.cash_balance)
-            ends = [(getattr(state, facet.name), facet.end) for facet in FACETS if facet.end is not None]
-            ended = [event for part, end in ends for event in end(part, command.at)]
-            return [*ended, CustomerDeleted(id=command.id)]
+            return [*_end(state, command.at), CustomerDeleted(id=command.id)]
         case _:
             must_exist(state, state.id)
-            facet = _BY_COMMAND[type(command)]
-            events = list(facet.decide(getattr(state, facet.name), command))
-            if isinstance(command, DetachPaymentMethod) and command.id == state.profile.default_payment_method:
-                events.append(CustomerUpdated(attributes={"default_payment_method": None}))
-            return events
+            return _decide_facet(state, command)
 
 
-def evolve(state: Customer, event: Any) -> Customer:
+def _decide_facet(state: Customer, command: FacetCommand) -> Sequence[Event]:
+    match command:
+        case balance.AdjustBalance() | balance.SetBalance() | balance.EditTransaction():
+            return balance.decide(state.balance, command)
+        case cash_balance.SetReconciliation() | cash_balance.FundCashBalance() | cash_balance.OpenVirtualAccount():
+            return cash_balance.decide(state.cash_balance, command)
+        case (
+            source.AttachSource()
+            | source.EditSource()
+            | source.RemoveSource()
+            | source.SetDefaultSource()
+            | source.VerifyBankAccount()
+            | source.NoteExpiry()
+        ):
+            return source.decide(state.sources, command)
+        case payment_methods.AttachPaymentMethod():
+            return payment_methods.decide(state.payment_methods, command)
+        case payment_methods.DetachPaymentMethod():
+            detached = payment_methods.decide(state.payment_methods, command)
+            if command.id != state.profile.default_payment_method:
+                return detached
+            return [*detached, CustomerUpdated(attributes={"default_payment_method": None})]
+        case discount.GiveDiscount() | discount.RemoveDiscount() | discount.EndDiscount():
+            return discount.decide(state.discounts, command)
+        case tax_id.AddTaxId() | tax_id.VerifyTaxId() | tax_id.RemoveTaxId():
+            return tax_id.decide(state.tax_ids, command)
+        case tax.SetTax():
+            return tax.decide(state.tax, command)
+        case subscription.ReportSubscription() | subscription.RemoveSubscription() | subscription.RequestRetries():
+            return subscription.decide(state.subscriptions, command)
+        case test_clock.JoinClock():
+            return test_clock.decide(state.test_clock, command)
+        case _:
+            assert_never(command)
+
+
+def _end(state: Customer, at: int) -> Sequence[Event]:
+    """What ends with the customer."""
+    return [
+        *source.end(state.sources, at),
+        *payment_methods.end(state.payment_methods, at),
+        *discount.end(state.discounts, at),
+        *tax_id.end(state.tax_ids, at),
+        *tax.end(state.tax, at),
+        *subscription.end(state.subscriptions, at),
+    ]
+
+
+def evolve(state: Customer, event: Event) -> Customer:
     """Fold one event in."""
-    part = _BY_EVENT.get(type(event))
-    if part is not None:
-        name, evolve_part = part
-        after: Customer = object.__new__(Customer)
-        changed = after.__dict__
-        changed.update(state.__dict__)
-        changed[name] = evolve_part(changed[name], event)
-        if not changed["currency"]:
-            changed["currency"] = _currency(after, event)
-        return after
     match event:
         case CustomerCreated():
             return Customer(id=event.id, created=event.created, profile=profile.apply(state.profile, event.attributes))
@@ -216,12 +242,72 @@ def evolve(state: Customer, event: Any) -> Customer:
         case CustomerDeleted():
             return replace(state, deleted=True)
         case _:
-            raise AssertionError(f"{type(event).__name__} is no event of a customer")
+            return _evolve_facet(state, event)
 
 
-def _currency(state: Customer, event: Any) -> str | None:
-    """The customer's currency, once something settles it: its first balance transaction, or a subscription."""
-    return event.currency if isinstance(event, BalanceAdjusted) else subscription.currency(state.subscriptions)
+def _evolve_facet(state: Customer, event: FacetEvent) -> Customer:
+    match event:
+        case balance.BalanceAdjusted():  # the first of them settles the currency, unless a subscription did
+            currency = state.currency or event.currency
+            return _with(state, balance=balance.evolve(state.balance, event), currency=currency)
+        case balance.BalanceTransactionEdited():
+            return _with(state, balance=balance.evolve(state.balance, event))
+        case cash_balance.ReconciliationSet() | cash_balance.CashBalanceFunded() | cash_balance.VirtualAccountOpened():
+            return _with(state, cash_balance=cash_balance.evolve(state.cash_balance, event))
+        case (
+            source.CardAttached()
+            | source.BankAccountAttached()
+            | source.SourceEdited()
+            | source.SourceRemoved()
+            | source.DefaultSourceSet()
+            | source.BankAccountVerified()
+            | source.BankAccountVerificationFailed()
+            | source.CardExpiring()
+        ):
+            return _with(state, sources=source.evolve(state.sources, event))
+        case payment_methods.PaymentMethodAttached() | payment_methods.PaymentMethodDetached():
+            return _with(state, payment_methods=payment_methods.evolve(state.payment_methods, event))
+        case discount.DiscountGiven() | discount.DiscountRemoved() | discount.DiscountEnded():
+            return _with(state, discounts=discount.evolve(state.discounts, event))
+        case tax_id.TaxIdAdded() | tax_id.TaxIdVerified() | tax_id.TaxIdRemoved():
+            return _with(state, tax_ids=tax_id.evolve(state.tax_ids, event))
+        case tax.TaxSet():
+            return _with(state, tax=tax.evolve(state.tax, event))
+        case (
+            subscription.SubscriptionReported()
+            | subscription.SubscriptionRemoved()
+            | subscription.SubscriptionCanceled()
+            | subscription.PaymentRetryRequested()
+        ):
+            subscriptions = subscription.evolve(state.subscriptions, event)
+            return _with(state, subscriptions=subscriptions, currency=state.currency or subscriptions.currency)
+        case test_clock.ClockJoined():
+            return _with(state, test_clock=test_clock.evolve(state.test_clock, event))
+        case _:
+            assert_never(event)
+
+
+class _Changes(TypedDict, total=False):
+    """What the event of a facet may change of the customer."""
+
+    balance: Balance
+    cash_balance: CashBalance
+    currency: str | None
+    discounts: Discounts
+    payment_methods: PaymentMethods
+    sources: Sources
+    subscriptions: Subscriptions
+    tax: Tax
+    tax_ids: TaxIds
+    test_clock: str | None
+
+
+def _with(state: Customer, **changes: Unpack[_Changes]) -> Customer:
+    """The customer with these changes: what `replace` gives, in a fifth of its time."""
+    after = object.__new__(Customer)
+    after.__dict__.update(state.__dict__)
+    after.__dict__.update(changes)
+    return after
 
 
 def must_exist(state: Customer, id: str) -> None:
@@ -241,4 +327,4 @@ def _must_be_attached(state: Customer, payment_method: str | None) -> None:
         )
 
 
-CUSTOMER: Decider[Customer] = Decider(KIND, NOBODY, decide, evolve)
+CUSTOMER: Decider[Customer, Command, Event] = Decider(KIND, NOBODY, decide, evolve)

@@ -7,7 +7,7 @@ import orjson
 
 from events import customer, payment_method
 from events.customer import CUSTOMER, Customer
-from events.decider import Decider, State
+from events.decider import Command, Decider, Event, State
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.transact import other_mode_hint
@@ -125,9 +125,9 @@ async def change_customer(
 
 async def change(
     call: RequestContext,
-    decider: Decider[State],
+    decider: Decider[State, Command, Event],
     id: str,
-    command: object,
+    command: Command,
     answer: Callable[[UnitOfWork, State], Reply],
     origin: Origin | None = None,
 ) -> Reply:

@@ -128,6 +128,7 @@ def test_at_every_moment_a_ledger_is_the_sum_of_its_transactions(asked: list[tup
         command = SetBalance(id=id, at=AT, balance=amount, currency=currency) if sets else adjust(amount, currency, id)
         for event in CUSTOMER.decide(state, command):
             state = CUSTOMER.evolve(state, event)
+            assert isinstance(event, BalanceAdjusted)
             sums[currency] = sums.get(currency, 0) + event.amount
             assert event.ending_balance == sums[currency]
         assert dict(state.balance.ledgers) == sums

@@ -1,10 +1,11 @@
 """What may happen to a customer."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from events.customer import (
+    EVENT_TYPES,
     KIND,
     NOBODY,
     CreateCustomer,
@@ -13,6 +14,7 @@ from events.customer import (
     CustomerDeleted,
     CustomerUpdated,
     DeleteCustomer,
+    Event,
     UpdateCustomer,
     decide,
     evolve,
@@ -225,3 +227,7 @@ def test_a_refused_update_changes_nothing_of_what_came_with_it() -> None:
 
 def test_a_customers_stream_is_named_after_it() -> None:
     assert stream(ID) == f"customer-{ID}" == CUSTOMER.stream(ID)
+
+
+def test_every_event_that_is_stored_is_one_that_is_folded() -> None:
+    assert set(EVENT_TYPES.values()) == set(get_args(Event))

@@ -63,7 +63,7 @@ def test_folding_a_balance_takes_as_long_for_the_last_of_16000_transactions_as_f
         assert many < 4 * few, "as a copy of what there is would take 16 times as long"
 
 
-def _seconds_each(count: int, event: Callable[[int], object]) -> float:
+def _seconds_each(count: int, event: Callable[[int], customer.Event]) -> float:
     events = [adjusted(0), *(event(number) for number in range(1, count))]
     state, started = customer.NOBODY, time.process_time()
     for each in events:

@@ -29,7 +29,7 @@ from tests.events.world import CUSTOMER, ID, TEST, House
 from webhooks.broker.subscriber import SUBSCRIBER
 from webhooks.endpoints.endpoint import ENDPOINT
 
-DECIDERS: Sequence[Decider[Any]] = (
+DECIDERS: Sequence[Decider[Any, Any, Any]] = (
     API_KEY,
     ACCOUNT_TAX_ID,
     COUPON,
@@ -45,14 +45,14 @@ STREAM = CUSTOMER.stream(ID)
 CODE = folding_code.digest(CUSTOMER.evolve.__module__)
 
 
-def kinds(decider: Decider[Any]) -> list[str]:
+def kinds(decider: Decider[Any, Any, Any]) -> list[str]:
     return [name for name, known in codec().types.items() if known.cls.__module__.startswith(decider.evolve.__module__)]
 
 
 @settings(max_examples=15)
 @given(st.data())
 @pytest.mark.parametrize("decider", DECIDERS, ids=lambda decider: decider.kind)
-def test_a_state_and_what_follows_it_is_read_as_it_was(decider: Decider[Any], data: st.DataObject) -> None:
+def test_a_state_and_what_follows_it_is_read_as_it_was(decider: Decider[Any, Any, Any], data: st.DataObject) -> None:
     """Of every state that events lead to, however they come: what folds on from the state read is what folds on."""
     states = StateCodec(type(decider.initial))
     events = data.draw(st.lists(st.sampled_from(kinds(decider)).flatmap(EVENTS.__getitem__), max_size=8))

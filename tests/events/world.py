@@ -9,7 +9,7 @@ from events import customer
 from events.codec import Codec
 from events.customer import CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
 from events.customer.profile import ProfilePatch
-from events.decider import Change, Decider, RowsOf
+from events.decider import Change, RowsOf
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import Log
@@ -24,7 +24,7 @@ from service.wiring import codec
 from tests import acting
 from tests.events.times import NOON
 
-CUSTOMER: Decider[Customer] = Decider(customer.KIND, customer.NOBODY, customer.decide, customer.evolve)
+CUSTOMER = customer.CUSTOMER
 KEYS = MasterKeys(bytes(KEY_BYTES))
 TEST = Origin(account="acct_1", livemode=False, at=NOON, actor="key_1", request_id="req_1")
 LIVE = TEST._replace(livemode=True)

@@ -148,4 +148,4 @@ def _must_be_words(command: AddSubscriber) -> None:
     assert command.types, "a subscriber has some types"
 
 
-SUBSCRIBER: Decider[Subscriber] = Decider(KIND, NOBODY, decide, evolve)
+SUBSCRIBER: Decider[Subscriber, Command, Event] = Decider(KIND, NOBODY, decide, evolve)

@@ -457,4 +457,4 @@ def must_be_enabled(disabled: bool, id: str) -> None:
         raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before anything is sent to it.")
 
 
-ENDPOINT: Decider[Endpoint] = Decider(KIND, NOWHERE, decide, evolve)
+ENDPOINT: Decider[Endpoint, Command, Event] = Decider(KIND, NOWHERE, decide, evolve)

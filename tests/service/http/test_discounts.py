@@ -481,7 +481,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
     core = api.core
     rows = await core.pool.fetch("SELECT * FROM projections.resource WHERE kind IN ('coupon', 'promotion_code')")
     assert len(rows) == 3
-    projections: dict[str, tuple[Decider[Any], Any]] = {
+    projections: dict[str, tuple[Decider[Any, Any, Any], Any]] = {
         "coupon": (COUPON, CouponProjection("v").rows),
         "promotion_code": (PROMOTION_CODE, PromotionCodeProjection("v").rows),
     }
