@@ -64,6 +64,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
     if roles == {"relay"} and settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    await _require_free_ports(settings, roles)
     if settings.exposed:
         log.warning("development.exposed", host=settings.host, meaning=EXPOSED)
     if "worker" in roles:
@@ -212,14 +213,26 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             await listening.start(runner, settings.host, port)
         except OSError as error:
             await runner.cleanup()
-            # An event loop puts a sentence in place of the system's words; of a name's look-up the words are right.
-            reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-            variable = "ROLLBOOK_PORT" if api else "ROLLBOOK_OPERATIONS_PORT"
-            raise Misconfigured(
-                f"cannot listen on {settings.host} port {port}: {reason}; {variable} names another port"
-            ) from None
+            raise _cannot_listen(settings.host, port, error, api=api) from None
         log.info("service.listening", url=listening.url(settings.host, runner.addresses[0][1]), api=api)
     return runner
+
+
+async def _require_free_ports(settings: Settings, roles: frozenset[str]) -> None:
+    """Raises Misconfigured for a port that is in use, before a database is made for a service that cannot start."""
+    for port, api in ((settings.port if "api" in roles else None, True), (settings.operations_port, False)):
+        if port is not None:
+            try:
+                await listening.require_free(settings.host, port)
+            except OSError as error:
+                raise _cannot_listen(settings.host, port, error, api=api) from None
+
+
+def _cannot_listen(host: str, port: int, error: OSError, *, api: bool) -> Misconfigured:
+    # An event loop puts a sentence in place of the system's words; of a name's look-up the words are right.
+    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    variable = "ROLLBOOK_PORT" if api else "ROLLBOOK_OPERATIONS_PORT"
+    return Misconfigured(f"cannot listen on {host} port {port}: {reason}; {variable} names another port")
 
 
 async def _until(stop: asyncio.Event, runner: web.AppRunner) -> None:

@@ -35,6 +35,22 @@ async def test_every_address_is_that_of_both_families(host: str, reached: Sequen
                 async with session.get(f"http://{address}:{port}/") as answer:
                     assert answer.status == 404
         with pytest.raises(OSError, match="in use"):
+            await listening.require_free(host, port)
+        with pytest.raises(OSError, match="in use"):
             await listening.start(runner, host, port)
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+async def test_a_port_that_another_process_has_is_not_free(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await listening.require_free(host, port)
+    await listening.require_free(host, port)
+
+
+async def test_an_address_of_another_machine_is_none_to_listen_on() -> None:
+    with pytest.raises(OSError, match="Cannot assign"):
+        await listening.require_free("192.0.2.1", 0)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -73,6 +74,18 @@ def test_a_master_key_file_that_holds_none(run: Callable[..., tuple[int, str]], 
     (tmp_path / "master.key").write_text("hunter2")
     code, said = run("serve", ROLLBOOK_MASTER_KEY="", DATABASE_URL=NOWHERE)
     assert (code, said.partition(": ")[0]) == (2, str(tmp_path / "master.key"))
+
+
+@pytest.mark.parametrize("variable", ["ROLLBOOK_PORT", "ROLLBOOK_OPERATIONS_PORT"])
+def test_a_port_that_is_taken_ends_it_before_a_database_is_made(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, variable: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = run("serve", DATABASE_URL="", ROLLBOOK_DATA_DIR=str(tmp_path / "data"), **{variable: str(port)})
+    assert code == 2
+    assert said == f"cannot listen on 127.0.0.1 port {port}: Address already in use; {variable} names another port\n"
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("command", ["migrate", "keys list"])
