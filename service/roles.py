@@ -19,6 +19,7 @@ from events.follow import Wakeup
 from events.outage import DatabaseUnavailable, failing
 from events.supervision import DATABASE_ERRORS
 from service import (
+    broker,
     data_directory,
     egress,
     keys,
@@ -64,6 +65,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
     if roles == {"relay"} and settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    if roles & {"relay", "worker"}:
+        broker.url(settings)  # its files are needed later, and missed now
     await _require_free_ports(settings, roles)
     if settings.exposed:
         log.warning("development.exposed", host=settings.host, meaning=EXPOSED)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from events.errors import Missing, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
+from service import broker
 from service.cli.output import Output
 from service.http.params.feed import matching
 from service.settings import Misconfigured
@@ -147,12 +148,12 @@ def _origin(core: Core) -> Origin:
 
 
 def _broker(core: Core) -> str:
-    given = core.settings.amqp_url
+    given = broker.url(core.settings)
     if given is None:
         raise Misconfigured(
             "AMQP_URL is not set: subscribers have their queues on RabbitMQ; set it to amqp://USER:PASSWORD@HOST/"
         )
-    return given.get_secret_value()
+    return given
 
 
 def _start(given: str) -> int | datetime:

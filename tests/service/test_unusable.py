@@ -88,6 +88,12 @@ def test_a_port_that_is_taken_ends_it_before_a_database_is_made(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("command", ["serve", "relay", "worker"])
+def test_a_file_of_tls_to_the_broker_that_is_missing(run: Callable[..., tuple[int, str]], command: str) -> None:
+    code, said = run(command, DATABASE_URL=NOWHERE, AMQP_URL="amqps://me:hunter2@127.0.0.1:1/?cafile=/missing.pem")
+    assert (code, said) == (2, "AMQP_URL: cafile: /missing.pem cannot be read: No such file or directory\n")
+
+
 @pytest.mark.parametrize("command", ["migrate", "keys list"])
 def test_a_server_that_is_not_there(run: Callable[..., tuple[int, str]], command: str) -> None:
     told = (

@@ -7,9 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.webhooks.certificates import Authority
 from webhooks.broker.amqp import BROKER_ERRORS, channel
+from webhooks.broker.broker_tls import UnusableFile, check_files
 from webhooks.broker.broker_url import cause
 
 
@@ -74,3 +81,35 @@ async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     ):
         named = query.replace("&", " ")
         assert await met(1, f"?{query}") == f"a file that AMQP_URL names ({named}) cannot be used: {said}"
+
+
+def test_files_are_checked_before_a_connection_is_made(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    (cert, key), (_, other) = authority.issue("app"), authority.issue("other")
+    ca, missing, encrypted = authority.ca_file, "/missing.pem", tmp_path / "encrypted.key"
+    private = load_pem_private_key(key.read_bytes(), None)
+    encrypted.write_bytes(
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a password"))
+    )
+    for query, said in (
+        (f"cafile={missing}", f"cafile: {missing} cannot be read: No such file or directory"),
+        (f"cafile={key}", f"cafile: {key} holds no certificate in PEM form"),
+        (f"capath={missing}", f"capath: {missing} cannot be read: No such file or directory"),
+        (f"capath={ca}", f"capath: {ca} cannot be read: Not a directory"),
+        (f"certfile={missing}", f"certfile: {missing} cannot be read: No such file or directory"),
+        (f"certfile={key}", f"certfile: {key} holds no certificate in PEM form"),
+        (f"certfile={cert}", f"certfile: {cert} holds no private key in PEM form"),
+        (f"certfile={cert}&keyfile={missing}", f"keyfile: {missing} cannot be read: No such file or directory"),
+        (f"certfile={cert}&keyfile={cert}", f"keyfile: {cert} holds no private key in PEM form"),
+        (f"certfile={cert}&keyfile={other}", f"keyfile: {other} does not hold the key of the certificate in {cert}"),
+        (
+            f"certfile={cert}&keyfile={encrypted}",
+            f"keyfile: the private key in {encrypted} is encrypted, and must not be",
+        ),
+    ):
+        with pytest.raises(UnusableFile) as refused:
+            check_files(f"amqps://me:hush@127.0.0.1/?{query}")
+        assert str(refused.value) == said
+    check_files(f"amqps://127.0.0.1/?cafile={ca}&capath={tmp_path}&certfile={cert}&keyfile={key}")
+    check_files(f"amqps://127.0.0.1/?cafile={ca}&cafile={missing}")  # aiormq takes the first, too
+    check_files(f"amqp://127.0.0.1/?cafile={missing}")  # without TLS no file is read
