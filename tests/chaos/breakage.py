@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 
-from tests.chaos.scene import FANOUT_QUEUE, LEASE_S, RELAY_LEASE_S, Scene
+from tests.chaos.fault_injector import FANOUT_QUEUE, LEASE_S, RELAY_LEASE_S, Scene
 
 DOWN_S_MAX = 2.0
 

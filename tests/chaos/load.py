@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from tests.chaos.latency import Timed
-from tests.faults.house import House
+from tests.faults.deployment import House
 
 CALLERS = 32  # they ask all at once, and then pause together
 TRY_S = 10.0  # that a caller waits for an answer, before it asks again

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
-from tests.faults.house import RETRY_S
+from tests.faults.deployment import RETRY_S
 from webhooks.broker.amqp import BROKER_ERRORS
 from webhooks.broker.replay import REPLAYED
 

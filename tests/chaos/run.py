@@ -17,13 +17,13 @@ from service import subscribers
 from service.cli.output import Output
 from service.wiring import build
 from tests.chaos import breakage, latency, receivers, tally, tenants
+from tests.chaos.fault_injector import KNOBS, LEASE_S, TYPES, Scene
 from tests.chaos.latency import Figures, Phases
 from tests.chaos.load import Load
 from tests.chaos.queues import Subscriber
 from tests.chaos.receivers import Receivers
-from tests.chaos.scene import KNOBS, LEASE_S, TYPES, Scene
 from tests.chaos.tally import Facts, Verdict
-from tests.faults.house import ACCOUNT, House
+from tests.faults.deployment import ACCOUNT, House
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.serving import settings_for

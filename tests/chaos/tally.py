@@ -13,7 +13,7 @@ from rich.table import Table
 from events import chain
 from events.log import record_of
 from tests.chaos.queues import Subscriber
-from tests.faults.house import ACCOUNT
+from tests.faults.deployment import ACCOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

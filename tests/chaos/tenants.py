@@ -18,7 +18,7 @@ import asyncpg
 
 from service import keys
 from service.wiring import build
-from tests.faults.house import House
+from tests.faults.deployment import House
 from tests.service.serving import settings_for
 
 ACCOUNT = "acct_hostile"

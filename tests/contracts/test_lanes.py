@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 
 from projections.notices import PENDING
-from tests.webhooks.floor import Floor, floor
+from tests.webhooks.harness import Floor, floor
 from webhooks.dispatch.worker import Turns
 from webhooks.endpoints.rules import Order
 from webhooks.outcome import Outcome

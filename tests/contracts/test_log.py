@@ -17,7 +17,7 @@ from events.log import Log, PostgresLog
 from events.memory import MemoryLog
 from events.record import Append, Record, Snapshot
 from tests.events.appends import ORIGIN, after, append, note, receipt
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 
 OTHERS = [
     ORIGIN._replace(account="acct_2"),

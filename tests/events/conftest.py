@@ -8,7 +8,7 @@ import pytest
 from events.commit import GroupCommit, NoReadModels
 from events.database import connect, create_pool
 from events.log import PostgresLog
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 
 
 @pytest.fixture

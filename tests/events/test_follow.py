@@ -12,7 +12,7 @@ from events.database import create_pool
 from events.follow import Wakeup, follow
 from events.log import PostgresLog
 from tests.events.appends import append
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 from tests.waiting import until
 
 

@@ -16,7 +16,7 @@ from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, Sta
 from events.log import PostgresLog
 from events.record import Append
 from tests.events.appends import ORIGIN, append, note, receipt
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 from tests.waiting import until
 
 

@@ -14,7 +14,7 @@ from events.log import PostgresLog
 from events.record import Append
 from service.maintenance import KEPT_DAYS, maintain
 from tests.events.appends import ORIGIN, append, receipt
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 
 SECRET = b'{\n  "secret": "whsec_0123456789"\n}'
 STORED = "SELECT body FROM events.receipt WHERE key = $1"

@@ -24,8 +24,8 @@ from events.state_codec import StateCodec
 from events.testclock import TEST_CLOCK
 from events.token import TOKEN
 from service.wiring import codec
+from tests.events.customer_store import CUSTOMER, ID, TEST, House
 from tests.events.strategies import EVENTS
-from tests.events.world import CUSTOMER, ID, TEST, House
 from webhooks.broker.subscriber import SUBSCRIBER
 from webhooks.endpoints.endpoint import ENDPOINT
 

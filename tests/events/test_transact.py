@@ -24,8 +24,8 @@ from events.record import Append, Loaded, Receipt, Record
 from projections.customers import body
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
+from tests.events.customer_store import CUSTOMER, ID, LIVE, STRANGER, TEST, House, reply
 from tests.events.strategies import patches
-from tests.events.world import CUSTOMER, ID, LIVE, STRANGER, TEST, House, reply
 from tests.waiting import until
 
 KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")

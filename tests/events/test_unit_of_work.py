@@ -11,8 +11,8 @@ from events.memory import MemoryLog
 from events.unit_of_work import UnitOfWork
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
+from tests.events.customer_store import CUSTOMER, STRANGER, TEST, House
 from tests.events.test_transact import Watched
-from tests.events.world import CUSTOMER, STRANGER, TEST, House
 
 KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")
 OK = Reply(200, b"{}")

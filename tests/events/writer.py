@@ -15,7 +15,7 @@ from events.database import create_pool
 from events.errors import StaleStream
 from events.log import PostgresLog
 from tests.events.appends import after, append
-from tests.events.world import KEYS
+from tests.events.customer_store import KEYS
 
 TASKS = 20
 APPENDS = 15  # of each task

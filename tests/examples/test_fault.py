@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.faults.house import House, Load, account
+from tests.faults.deployment import House, Load, account
 from tests.faults.test_kills import house as house  # the fixture
 from tests.waiting import until
 

@@ -3,7 +3,7 @@
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.conftest import house as house  # a test in tests/webhooks has this fixture without the import
-from tests.webhooks.floor import Floor
+from tests.webhooks.harness import Floor
 
 
 async def test_a_failed_attempt_is_retried(house: Floor, receiver: Receiver) -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.waiting import until
 from tests.webhooks.broker.test_relay import bound, relaying, take
-from tests.webhooks.floor import Floor, floor
+from tests.webhooks.harness import Floor, floor
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
 from webhooks.broker.relay import IN_FLIGHT_MAX

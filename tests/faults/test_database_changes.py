@@ -12,7 +12,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from tests.faults.trio import Trio, listeners
+from tests.faults.role_processes import Trio, listeners
 from tests.servers.postgres import QUICK, PrivatePostgres
 from tests.servers.receiver import Receiver
 from tests.waiting import until

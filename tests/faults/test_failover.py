@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from tests.faults.trio import Trio
+from tests.faults.role_processes import Trio
 from tests.servers.address import Address
 from tests.servers.postgres import QUICK, PrivatePostgres
 from tests.servers.receiver import Receiver

@@ -11,7 +11,7 @@ import pytest
 
 from events import chain
 from events.log import record_of
-from tests.faults.house import House, Load, Subscriber, account, delivered
+from tests.faults.deployment import House, Load, Subscriber, account, delivered
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Receiver

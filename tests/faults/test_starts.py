@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.house import House, Load, account, delivered
+from tests.faults.deployment import House, Load, account, delivered
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Answer, Receiver

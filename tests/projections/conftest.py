@@ -13,7 +13,7 @@ from projections import api_keys
 from projections.customers import CustomerProjection
 from projections.inline import InlineReadModels, RowsOfKinds
 from projections.read import Reader
-from tests.events.world import KEYS, House
+from tests.events.customer_store import KEYS, House
 
 API_VERSION = "2026-10-28.endive"
 

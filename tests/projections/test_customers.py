@@ -12,8 +12,8 @@ from events.decider import Change
 from events.values import Address, InvoiceSettings, RenderingOptions, Shipping
 from projections.customers import CustomerProjection, body, render
 from projections.rows import Rows
+from tests.events.customer_store import TEST
 from tests.events.samples.customer import ATTRIBUTES
-from tests.events.world import TEST
 
 ID = "cus_NffrFeUfNV2Hib"
 CREATED = CustomerCreated(id=ID, created=1_700_000_000, attributes={"invoice_prefix": "0A1B2C3D"})

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.notices import notice, previous_attributes, with_pending
+from tests.events.customer_store import TEST
 from tests.events.strategies import texts
-from tests.events.world import TEST
 
 # Names and texts that do their best to look like the line the count stands on.
 MARKER = '\n  "pending_webhooks": 0,'

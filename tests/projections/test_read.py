@@ -14,7 +14,7 @@ from events.errors import ConstraintBroken
 from events.record import Origin
 from projections.read import Page, PageOf, UnknownCursor
 from tests import acting
-from tests.events.world import CUSTOMER, LIVE, STRANGER, TEST, House
+from tests.events.customer_store import CUSTOMER, LIVE, STRANGER, TEST, House
 from tests.projections.conftest import Home
 
 NOON = 1_700_000_000

@@ -9,7 +9,7 @@ import pytest
 from events.errors import BrokenHistory
 from projections import rebuild
 from projections.progress import Progress
-from tests.events.world import KEYS, LIVE, STRANGER, House
+from tests.events.customer_store import KEYS, LIVE, STRANGER, House
 from tests.projections.conftest import Home
 
 

@@ -14,7 +14,7 @@ from projections import rebuild
 from projections.progress import Progress
 from projections.runner import Runner, Touched
 from projections.search.rows import SearchProjection
-from tests.events.world import LIVE, TEST
+from tests.events.customer_store import LIVE, TEST
 from tests.projections.conftest import Home
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.faults.house import free_port
+from tests.faults.deployment import free_port
 
 
 class Address:

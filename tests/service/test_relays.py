@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from tests.service.serving import Launch
 from tests.waiting import until
-from tests.webhooks.floor import Floor, floor
+from tests.webhooks.harness import Floor, floor
 from webhooks.broker.relay import LOCK
 
 pytestmark = pytest.mark.rabbitmq

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.webhooks.floor import Floor, floor
+from tests.webhooks.harness import Floor, floor
 
 
 @pytest.fixture

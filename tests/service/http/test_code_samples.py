@@ -25,7 +25,7 @@ from service.http.docs.event_types import EVENT_TYPES
 from service.http.operation import Operation
 from tests.servers.receiver import Answer, Receiver
 from tests.service.described import check
-from tests.service.http.reference_world import VERSION, World
+from tests.service.http.sample_objects import VERSION, World
 from tests.service.serving import Api, working
 
 ANSWERS = Path(str(resources.files("service.http.docs").joinpath("answers.json")))

@@ -19,7 +19,7 @@ from events.errors import LogUnavailable
 from events.follow import Wakeup
 from tests.waiting import until
 from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
-from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, Floor
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
 from webhooks.broker.consumer import Consumer

@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests import acting
 from tests.servers.receiver import Received, Receiver
-from tests.webhooks.floor import MASTER_KEYS, Floor, origin
+from tests.webhooks.harness import MASTER_KEYS, Floor, origin
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import ENDPOINT, RollSecret
 from webhooks.post import signature

@@ -6,7 +6,7 @@ import orjson
 
 from tests.servers.receiver import Answer, Hang, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Floor
+from tests.webhooks.harness import Floor
 from webhooks.post import signature
 
 

@@ -10,7 +10,7 @@ import pytest
 from events.clock import SystemClock
 from tests.servers.receiver import Receiver
 from tests.waiting import until
-from tests.webhooks.floor import MASTER_KEYS, Floor
+from tests.webhooks.harness import MASTER_KEYS, Floor
 from webhooks.dispatch import worker
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.status import Statuses

@@ -10,7 +10,7 @@ import orjson
 from events import trace
 from tests.servers.receiver import Answer, Drop, Hang, Received, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Floor
+from tests.webhooks.harness import Floor
 from webhooks.post import signature
 from webhooks.queue.retry import ATTEMPTS_MAX
 

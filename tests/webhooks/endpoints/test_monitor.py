@@ -14,7 +14,7 @@ from events.clock import FrozenClock, SystemClock
 from events.database import Pool
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Bell, Floor, floor
+from tests.webhooks.harness import Bell, Floor, floor
 from webhooks.endpoints.monitor import FailureMonitor
 
 HOUR = timedelta(hours=1)

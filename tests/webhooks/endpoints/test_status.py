@@ -6,7 +6,7 @@ from typing import Any
 from events.clock import SystemClock
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, Floor
 from webhooks.endpoints.status import Statuses
 
 

@@ -14,7 +14,7 @@ from projections.rows import NoticeRow, ResourceRow, Rows
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import ACCOUNT, Floor, origin
+from tests.webhooks.harness import ACCOUNT, Floor, origin
 from webhooks.post import signature
 from webhooks.queue.store import LOOKUPS_ONLY
 

@@ -11,7 +11,7 @@ from events.follow import Wakeup
 from tests.plans import explain
 from tests.waiting import until
 from tests.webhooks.feed.test_api_version import BASIL, OLD_DISCOUNT, tell
-from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, Floor
 from webhooks.feed.feed import Crowded, Feed
 
 MINE = (ACCOUNT, False)

@@ -11,7 +11,7 @@ from projections.read import PageOf, UnknownCursor
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, Floor
 from webhooks.endpoints.endpoint import RecoverEndpoint, SendTest
 from webhooks.queue.deliveries import Deliveries, DeliveryKey, Wanted, id_of, key_of, printable
 

@@ -8,7 +8,7 @@ import pytest
 
 from events.errors import ConstraintBroken
 from tests.waiting import until
-from tests.webhooks.floor import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, Floor
 from webhooks.queue.fanout import FanOut
 
 LIMIT = 16  # API reference: endpoints of an account in one mode

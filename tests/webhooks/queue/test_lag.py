@@ -8,7 +8,7 @@ import pytest
 from events.database import PINNED_PLANS, load_sql
 from tests.plans import explain
 from tests.waiting import until
-from tests.webhooks.floor import Floor
+from tests.webhooks.harness import Floor
 from webhooks.queue.lag import Backlog, LagMonitor
 
 MANY = 3_000

@@ -7,7 +7,7 @@ import pytest
 
 from tests.servers.receiver import Answer, Drop, Received, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Floor
+from tests.webhooks.harness import Floor
 from webhooks.endpoints.endpoint import DeleteEndpoint, RecoverEndpoint
 from webhooks.queue.fanout import FanOut
 from webhooks.queue.retry import ATTEMPTS_MAX

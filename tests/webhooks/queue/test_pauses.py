@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers.receiver import Answer, Hang, Receiver
 from tests.waiting import until
-from tests.webhooks.floor import Bell, Floor
+from tests.webhooks.harness import Bell, Floor
 from webhooks.endpoints.endpoint import CancelPending
 from webhooks.queue.fanout import FanOut
 from webhooks.queue.reconciler import Reconciler

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from events.follow import Wakeup
 from tests.servers.receiver import Receiver
 from tests.waiting import until
-from tests.webhooks.floor import MASTER_KEYS, Floor
+from tests.webhooks.harness import MASTER_KEYS, Floor
 from webhooks.dispatch.worker import Worker
 from webhooks.post.sender import Sender
 from webhooks.post.ssrf import Policy

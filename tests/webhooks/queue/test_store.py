@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tests.waiting import until
-from tests.webhooks.floor import floor
+from tests.webhooks.harness import floor
 from webhooks.outcome import Outcome
 from webhooks.queue.lane import NEW
 from webhooks.queue.retry import Delivered

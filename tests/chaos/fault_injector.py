@@ -15,7 +15,7 @@ import asyncpg
 
 from tests.chaos import queues
 from tests.chaos.queues import Subscriber
-from tests.faults.house import House, role_of
+from tests.faults.deployment import House, role_of
 from tests.service.serving import command
 from tests.waiting import until
 from webhooks.broker.amqp import Topology

@@ -18,7 +18,7 @@ import asyncpg
 import orjson
 
 from service.keys import DEVELOPMENT_KEY
-from tests.faults.house import free_port
+from tests.faults.deployment import free_port
 from tests.servers.receiver import Receiver
 from tests.service.serving import command, environment
 from tests.waiting import until
