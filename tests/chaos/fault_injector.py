@@ -1,4 +1,4 @@
-"""What is on the stage: the house, its subscribers and receivers, and what anybody may do to them."""
+"""Fault injection: kills, freezes, wipes and cuts off what a deployment is made of, and starts it again."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ import asyncpg
 
 from tests.chaos import queues
 from tests.chaos.queues import Subscriber
-from tests.faults.deployment import House, role_of
+from tests.faults.deployment import Deployment, role_of
 from tests.service.serving import command
 from tests.waiting import until
 from webhooks.broker.amqp import Topology
@@ -41,10 +41,10 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
-class Scene:
-    """Everything that may break, and the hands that break it and mend it; one hand at a time has a part."""
+class FaultInjector:
+    """Breaks and mends the parts of a deployment; each part by one task at a time."""
 
-    house: House
+    deployment: Deployment
     names: Sequence[str]  # of the processes
     reads: Subscriber
     stuck: Subscriber  # it has a queue, and does not consume
@@ -70,15 +70,15 @@ class Scene:
         """Kill a process and start it again after a while."""
         async with self._held[name]:
             self.look_after(name)
-            await asyncio.to_thread(self.house.kill9, name)
+            await asyncio.to_thread(self.deployment.kill9, name)
             await asyncio.sleep(down_s)
-            self.house.start(name)
+            self.deployment.start(name)
 
     async def freeze(self, name: str, for_s: float) -> None:
         """Stop a process as if its machine had no time for it, and let it go on."""
         async with self._held[name]:
             self.look_after(name)
-            process = self.house.processes[name]
+            process = self.deployment.processes[name]
             process.send_signal(signal.SIGSTOP)
             try:
                 await asyncio.sleep(for_s)
@@ -88,17 +88,17 @@ class Scene:
     async def kill_postgres(self, down_s: float) -> None:
         """Kill the database, and start it again after a while."""
         async with self._held["postgres"]:
-            await asyncio.to_thread(self.house.postgres.kill9)
+            await asyncio.to_thread(self.deployment.postgres.kill9)
             await asyncio.sleep(down_s)
-            await asyncio.to_thread(self.house.postgres.start)
+            await asyncio.to_thread(self.deployment.postgres.start)
 
     async def kill_rabbit(self, down_s: float) -> None:
         """Kill the broker, and start it again after a while."""
         async with self._held["rabbit"]:
             await self._queues_settled()
-            await asyncio.to_thread(self.house.rabbit.kill9)
+            await asyncio.to_thread(self.deployment.rabbit.kill9)
             await asyncio.sleep(down_s)
-            await asyncio.to_thread(self.house.rabbit.start)
+            await asyncio.to_thread(self.deployment.rabbit.start)
 
     async def wipe_rabbit(self) -> None:
         """Kill the broker, and start one in its place that knows nothing."""
@@ -106,7 +106,7 @@ class Scene:
             await self._queues_settled()
             for subscriber in self.subscribers:
                 subscriber.lost()
-            await asyncio.to_thread(self.house.rabbit.wipe)
+            await asyncio.to_thread(self.deployment.rabbit.wipe)
             await self.queues_back()
 
     async def delete_queue(self, name: str) -> None:
@@ -115,18 +115,18 @@ class Scene:
             for subscriber in self.subscribers:
                 if subscriber.queue == name:
                     subscriber.lost()
-            await queues.delete(self.house.amqp_url, name)
+            await queues.delete(self.deployment.amqp_url, name)
             await self.queues_back()
 
     @asynccontextmanager
     async def alarm(self) -> AsyncIterator[None]:
         """Let the broker be short of memory meanwhile."""
         async with self._held["rabbit"]:
-            await asyncio.to_thread(self.house.rabbit.raise_alarm)
+            await asyncio.to_thread(self.deployment.rabbit.raise_alarm)
             try:
                 yield
             finally:
-                await asyncio.to_thread(self.house.rabbit.end_alarm)
+                await asyncio.to_thread(self.deployment.rabbit.end_alarm)
 
     async def cut_connections(self) -> None:
         """End every connection that the database has with us."""
@@ -138,7 +138,7 @@ class Scene:
     async def queues_back(self) -> None:
         """Wait until every queue is there."""
         names = (FANOUT_QUEUE, *(subscriber.queue for subscriber in self.subscribers))
-        await until(lambda: queues.exist(self.house.amqp_url, *names), timeout_s=QUEUES_BACK_S)
+        await until(lambda: queues.exist(self.deployment.amqp_url, *names), timeout_s=QUEUES_BACK_S)
         ((head,),) = await self.ask("SELECT sequence FROM projections.notice_head")
         for subscriber in self.subscribers:
             subscriber.found(head)
@@ -153,7 +153,7 @@ class Scene:
 
         async def answered() -> list[list[Any]]:
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection = await asyncpg.connect(self.house.dsn, timeout=5)
+                connection = await asyncpg.connect(self.deployment.dsn, timeout=5)
                 try:
                     return [await connection.fetch(query)]
                 finally:
@@ -168,7 +168,7 @@ class Scene:
         """Give a command of the command line."""
         process = await asyncio.create_subprocess_exec(
             *command(*words),
-            env=self.house.environment(),
+            env=self.deployment.environment(),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -182,21 +182,21 @@ class Scene:
 
     def look_after(self, name: str) -> None:
         """Note it when a process ended by itself, and start it again."""
-        status = self.house.processes[name].poll()
+        status = self.deployment.processes[name].poll()
         if status is not None:
             self.ended.append(f"{name} ended with {status}")
-            self.house.start(name)
+            self.deployment.start(name)
 
     async def stop(self) -> list[str]:
         """Stop every process in good order; gives those that did not."""
         for name in self.names:
             self.look_after(name)
-            self.house.processes[name].send_signal(signal.SIGTERM)
+            self.deployment.processes[name].send_signal(signal.SIGTERM)
         failed = []
         for name in self.names:
             try:
-                status = await asyncio.to_thread(self.house.processes[name].wait, STOP_S)
-            except Exception as error:  # it does not stop, and is killed with the house
+                status = await asyncio.to_thread(self.deployment.processes[name].wait, STOP_S)
+            except Exception as error:  # it does not stop, and is killed with the deployment
                 failed.append(f"{name} did not stop: {type(error).__name__}")
             else:
                 if status != 0:
@@ -204,5 +204,5 @@ class Scene:
         return failed
 
     def _epoch(self, name: str) -> int:
-        said = COLOURS.sub("", self.house.log(name).read_text(errors="replace"))
+        said = COLOURS.sub("", self.deployment.log(name).read_text(errors="replace"))
         return max(map(int, LEADS.findall(said)), default=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from tests.chaos.latency import Timed
-from tests.faults.deployment import House
+from tests.faults.deployment import Deployment
 
 CALLERS = 32  # they ask all at once, and then pause together
 TRY_S = 10.0  # that a caller waits for an answer, before it asks again
@@ -19,7 +19,7 @@ CHANGES = 2  # of each customer, each a request of its own
 class Load:
     """Customers created and changed, `rate` requests a second as long as they are answered."""
 
-    house: House
+    deployment: Deployment
     rate: float
     created: list[str] = field(default_factory=list)
     changed: Counter[str] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Load:
         now = asyncio.get_running_loop().time
         next_at = now() + CALLERS / self.rate
         began = time.monotonic()
-        customer = await self.house.post(session, path, body)
+        customer = await self.deployment.post(session, path, body)
         answered_at = time.monotonic()
         self.timed.append(Timed(began, answered_at - began))
         await asyncio.sleep(next_at - now())

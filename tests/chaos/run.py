@@ -1,4 +1,4 @@
-"""One run: the house is built, things break under load, everything is mended, and the reckoning is made."""
+"""One run: the deployment is started, things break under load, everything is mended, and the reckoning is made."""
 
 import asyncio
 import io
@@ -17,13 +17,13 @@ from service import subscribers
 from service.cli.output import Output
 from service.wiring import build
 from tests.chaos import breakage, latency, receivers, tally, tenants
-from tests.chaos.fault_injector import KNOBS, LEASE_S, TYPES, Scene
+from tests.chaos.fault_injector import KNOBS, LEASE_S, TYPES, FaultInjector
 from tests.chaos.latency import Figures, Phases
 from tests.chaos.load import Load
 from tests.chaos.queues import Subscriber
 from tests.chaos.receivers import Receivers
 from tests.chaos.tally import Facts, Verdict
-from tests.faults.deployment import ACCOUNT, House
+from tests.faults.deployment import ACCOUNT, Deployment
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.serving import settings_for
@@ -72,16 +72,16 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
     """Run it in a directory of its own, where the processes' output stays. Every process is gone at the end."""
     random = Random(plan.seed)
     async with AsyncExitStack() as opened:
-        house = await opened.enter_async_context(_house(plan, directory))
+        deployment = await opened.enter_async_context(_deployment(plan, directory))
         receiving = await opened.enter_async_context(receivers.receiving())
         say("starting " + ", ".join(("PostgreSQL", "RabbitMQ", *plan.names)))
-        await house.open(plan.names)
-        reads, stuck = (Subscriber(name, house.amqp_url) for name in ("reads", "stuck"))
-        scene = Scene(house, plan.names, reads, stuck, random)
-        await _open(scene, receiving)
-        hostile = await opened.enter_async_context(tenants.hostile(house))
+        await deployment.open(plan.names)
+        reads, stuck = (Subscriber(name, deployment.amqp_url) for name in ("reads", "stuck"))
+        injector = FaultInjector(deployment, plan.names, reads, stuck, random)
+        await _open(injector, receiving)
+        hostile = await opened.enter_async_context(tenants.hostile(deployment))
         phases, attacking = Phases(), asyncio.create_task(asyncio.sleep(0))
-        load, stop = Load(house, plan.rate), asyncio.Event()
+        load, stop = Load(deployment, plan.rate), asyncio.Event()
         reading = [asyncio.create_task(reads.run())]
         working = asyncio.create_task(load.run(stop))
         report = Report(verdict=Verdict(lines=[], wrong=[]))
@@ -97,20 +97,20 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
             await asyncio.wait([attacking], timeout=plan.beside_s)
             assert _fine(attacking)
             phases.began[BREAKING] = time.monotonic()
-            await _break(plan, scene, working, report, say)
+            await _break(plan, injector, working, report, say)
             attacking.cancel()
             stop.set()
             await asyncio.wait_for(working, plan.mended_s)
             report.load_s = time.monotonic() - began
             say(f"{len(load.created)} customers were acknowledged; waiting for what is on its way")
             mending = time.monotonic()
-            await _replay(scene, say)
+            await _replay(injector, say)
             reading.append(asyncio.create_task(stuck.run()))
-            await _arrived(scene, receiving, plan.mended_s)
+            await _arrived(injector, receiving, plan.mended_s)
             report.mended_s = time.monotonic() - mending
             report.bad_receivers = receiving.tried()
-            wrong = await scene.stop()
-            await _let_go(scene)
+            wrong = await injector.stop()
+            await _let_go(injector)
         finally:
             for task in (attacking, working, *reading):
                 task.cancel()
@@ -123,56 +123,56 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
         facts = Facts(
             created=load.created,
             changed=load.changed,
-            stored=await tally.read(house.dsn),
-            subscribers=scene.subscribers,
+            stored=await tally.read(deployment.dsn),
+            subscribers=injector.subscribers,
             receipts={receiving.good.url(path): receiving.receipts(path) for path in receivers.GOOD},
             led_astray=receiving.led_astray(),
-            wrong=[*scene.ended, *wrong],
+            wrong=[*injector.ended, *wrong],
         )
         report.verdict = tally.judge(facts)
         return report
 
 
 @asynccontextmanager
-async def _house(plan: Plan, directory: Path) -> AsyncIterator[House]:
+async def _deployment(plan: Plan, directory: Path) -> AsyncIterator[Deployment]:
     postgres, rabbit = PrivatePostgres(directory / "postgres", plan.postgres), PrivateRabbit(directory / "rabbit")
-    house = House(postgres, rabbit, directory, knobs=KNOBS)
+    deployment = Deployment(postgres, rabbit, directory, knobs=KNOBS)
     try:
-        yield house
+        yield deployment
     finally:
-        house.close()
+        deployment.close()
         rabbit.stop()
         await asyncio.to_thread(postgres.stop)
 
 
-async def _open(scene: Scene, receiving: Receivers) -> None:
+async def _open(injector: FaultInjector, receiving: Receivers) -> None:
     """Register receivers and subscribers before there is anything to tell."""
-    house = scene.house
-    core = await build(settings_for(house.directory, amqp_url=house.amqp_url), house.dsn)
+    deployment = injector.deployment
+    core = await build(settings_for(deployment.directory, amqp_url=deployment.amqp_url), deployment.dsn)
     try:
-        for subscriber in scene.subscribers:
+        for subscriber in injector.subscribers:
             with redirect_stdout(io.StringIO()) as said:
                 told = Output(console=Console(file=said))
                 await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account=ACCOUNT, mode="*")
     finally:
         await core.close()
-    await asyncio.gather(*map(house.register, receiving.urls))
-    await scene.queues_back()
+    await asyncio.gather(*map(deployment.register, receiving.urls))
+    await injector.queues_back()
 
 
-async def _break(plan: Plan, scene: Scene, working: "asyncio.Task[None]", report: Report, say: Say) -> None:
+async def _break(plan: Plan, injector: FaultInjector, working: "asyncio.Task[None]", report: Report, say: Say) -> None:
     """Let every hand break things until the time is over; what was begun by then is brought to its end."""
-    drawn = islice(breakage.deck(scene.random, list(plan.faults)), plan.breakages)
+    drawn = islice(breakage.deck(injector.random, list(plan.faults)), plan.breakages)
     until_s = time.monotonic() + plan.seconds
 
     async def hand() -> None:
         for name in _in_time(drawn, until_s):
             assert _fine(working)
             began = time.monotonic()
-            await breakage.ALL[name](scene)
+            await breakage.ALL[name](injector)
             report.broken[name] += 1
             say(f"{name}, {time.monotonic() - began:.1f} s")
-            await asyncio.sleep(scene.random.uniform(*plan.pause_s))
+            await asyncio.sleep(injector.random.uniform(*plan.pause_s))
 
     async with asyncio.TaskGroup() as hands:
         for _ in range(plan.hands):
@@ -194,27 +194,27 @@ def _fine(working: "asyncio.Task[None]") -> bool:
     return True
 
 
-async def _replay(scene: Scene, say: Say) -> None:
+async def _replay(injector: FaultInjector, say: Say) -> None:
     """Do as an operator does for subscribers whose queues were lost: bring them what was in those."""
-    for subscriber in scene.subscribers:
+    for subscriber in injector.subscribers:
         if subscriber.gaps:
             start = subscriber.gaps[0].above
             say(f"replaying to {subscriber.name}, whose queue was lost, from {start}")
-            await scene.rollbook("subscribers", "replay", subscriber.name, "--from", str(start))
+            await injector.rollbook("subscribers", "replay", subscriber.name, "--from", str(start))
 
 
-async def _arrived(scene: Scene, receiving: Receivers, within_s: float) -> None:
+async def _arrived(injector: FaultInjector, receiving: Receivers, within_s: float) -> None:
     """Wait until all is where it should be; what is not there by then is for the reckoning to tell."""
-    rows = await scene.ask(f"SELECT id, type FROM projections.notice WHERE account = '{ACCOUNT}'")
+    rows = await injector.ask(f"SELECT id, type FROM projections.notice WHERE account = '{ACCOUNT}'")
     notices = {row["id"] for row in rows}
     of_customers = {row["id"] for row in rows if row["type"].startswith("customer.")}
 
     async def settled() -> bool:
-        if not all(subscriber.got.keys() >= of_customers for subscriber in scene.subscribers):
+        if not all(subscriber.got.keys() >= of_customers for subscriber in injector.subscribers):
             return False
         if not all(receiving.receipts(path).keys() >= notices for path in receivers.GOOD):
             return False
-        ((relayed, fanned_out, pending),) = await scene.ask(
+        ((relayed, fanned_out, pending),) = await injector.ask(
             "SELECT (SELECT sequence FROM webhooks.relay_cursor) = h.sequence, "
             "(SELECT sequence FROM webhooks.floor) = h.sequence, EXISTS (SELECT FROM webhooks.delivery d "
             "JOIN webhooks.endpoint e ON e.id = d.endpoint_id "
@@ -226,11 +226,11 @@ async def _arrived(scene: Scene, receiving: Receivers, within_s: float) -> None:
         await until(settled, timeout_s=within_s)
 
 
-async def _let_go(scene: Scene) -> None:
+async def _let_go(injector: FaultInjector) -> None:
     """Wait as long as what is killed may keep its sessions and its leases; what is held then is held for ever."""
 
     async def nothing_held() -> bool:
-        ((held,),) = await scene.ask(
+        ((held,),) = await injector.ask(
             "SELECT EXISTS (SELECT FROM webhooks.lane WHERE leased_until > now()) "
             "OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'rollbook%')"
         )

@@ -18,7 +18,7 @@ import asyncpg
 
 from service import keys
 from service.wiring import build
-from tests.faults.deployment import House
+from tests.faults.deployment import Deployment
 from tests.service.serving import settings_for
 
 ACCOUNT = "acct_hostile"
@@ -38,7 +38,7 @@ OPEN_TIMEOUT_S = 5.0
 class Tenant:
     """The hostile account; `did` counts what it did."""
 
-    house: House
+    deployment: Deployment
     key: str = ""
     did: Counter[str] = field(default_factory=Counter)
     _answered: Counter[str] = field(default_factory=Counter)
@@ -46,7 +46,7 @@ class Tenant:
 
     async def settle(self, port: int) -> None:
         """Have a key, endpoints at a server of its own, and customers that make long lists."""
-        core = await build(settings_for(self.house.directory), self.house.dsn)
+        core = await build(settings_for(self.deployment.directory), self.deployment.dsn)
         try:
             _, self.key = await keys.issue(core, account=ACCOUNT, livemode=False)
         finally:
@@ -59,7 +59,7 @@ class Tenant:
             for _ in range(PAGE_CUSTOMERS):
                 await _posted(session, "/v1/customers", long)
         # The API refuses it: it is there as from a version that did not.
-        connection = await asyncpg.connect(self.house.dsn)
+        connection = await asyncpg.connect(self.deployment.dsn)
         try:
             await connection.execute(
                 "UPDATE webhooks.endpoint SET url = $1 WHERE url LIKE '%/undecodable'", UNDECODABLE
@@ -76,7 +76,7 @@ class Tenant:
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            self.house.url,
+            self.deployment.url,
             headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/x-www-form-urlencoded"},
             timeout=aiohttp.ClientTimeout(total=10),
             connector=aiohttp.TCPConnector(limit=0),
@@ -103,7 +103,7 @@ class Tenant:
         head = f"GET /v1/customers?limit=100 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\n\r\n".encode()
         await asyncio.sleep(READER_S * number / READERS)  # one after the other
         while True:
-            port = int(self.house.urls[number % len(self.house.urls)].rpartition(":")[2])
+            port = int(self.deployment.urls[number % len(self.deployment.urls)].rpartition(":")[2])
             with suppress(OSError, TimeoutError, RuntimeError):  # uvloop's, of a connection that is closed already
                 async with asyncio.timeout(OPEN_TIMEOUT_S):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
@@ -174,9 +174,9 @@ async def _posted(session: aiohttp.ClientSession, path: str, body: str) -> None:
 
 
 @asynccontextmanager
-async def hostile(house: House) -> AsyncIterator[Tenant]:
+async def hostile(deployment: Deployment) -> AsyncIterator[Tenant]:
     """The tenant, with its server listening."""
-    tenant = Tenant(house)
+    tenant = Tenant(deployment)
     server = await asyncio.start_server(tenant.accept, HOST, 0)
     async with server:
         await tenant.settle(server.sockets[0].getsockname()[1])

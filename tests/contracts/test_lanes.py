@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 
 from projections.notices import PENDING
-from tests.webhooks.harness import Floor, floor
+from tests.webhooks.harness import WebhookHarness, webhook_harness
 from webhooks.dispatch.worker import Turns
 from webhooks.endpoints.rules import Order
 from webhooks.outcome import Outcome
@@ -22,8 +22,8 @@ NOW = datetime.now(UTC)
 OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)
 
 
-class House(Protocol):
-    """Lanes, and hands to make things happen to them."""
+class LaneHarness(Protocol):
+    """Lanes, and what a test does to them."""
 
     async def endpoint(self, order: Order = "none", **rules: Any) -> str: ...
     async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]: ...
@@ -105,25 +105,25 @@ class InMemory:
 
 
 class InPostgres:
-    def __init__(self, house: Floor) -> None:
-        self._house = house
+    def __init__(self, webhooks: WebhookHarness) -> None:
+        self._webhooks = webhooks
         self.opened: list[Lanes] = []
 
     async def endpoint(self, order: Order = "none", **rules: Any) -> str:
-        id = await self._house.endpoint()
-        await self._house.rule(id, order=order, **rules)
+        id = await self._webhooks.endpoint()
+        await self._webhooks.rule(id, order=order, **rules)
         return id
 
     async def deliver(self, number: int = 1, *, recovered: bool = False) -> list[int]:
-        return await self._made(await self._house.notices(number), recovered)
+        return await self._made(await self._webhooks.notices(number), recovered)
 
     async def happens_to(self, *customers: str, recovered: bool = False) -> list[int]:
-        return await self._made(await self._house.happens_to(*customers), recovered)
+        return await self._made(await self._webhooks.happens_to(*customers), recovered)
 
     async def _made(self, sequences: list[int], recovered: bool) -> list[int]:
-        await self._house.catch_up()
+        await self._webhooks.catch_up()
         if recovered:
-            await self._house.owner.execute(
+            await self._webhooks.owner.execute(
                 "UPDATE webhooks.delivery SET recovered = true WHERE sequence = ANY ($1)", sequences
             )
         return sequences
@@ -132,58 +132,60 @@ class InPostgres:
         patch: dict[str, Any] = {
             name: value for name, value in (("url", url), ("disabled", disabled)) if value is not None
         }
-        await self._house.edit(id, **(patch or {"description": "edited"}))
+        await self._webhooks.edit(id, **(patch or {"description": "edited"}))
 
     async def rule(self, id: str, **rules: Any) -> None:
-        await self._house.rule(id, **rules)
+        await self._webhooks.rule(id, **rules)
 
     async def cancel(self, id: str, sequences: Sequence[int]) -> None:
-        await self._house.owner.fetch("SELECT webhooks.cancel($1, $2)", id, sequences)
+        await self._webhooks.owner.fetch("SELECT webhooks.cancel($1, $2)", id, sequences)
 
     async def resend(self, id: str, sequence: int) -> None:
-        await self._house.owner.fetch("SELECT webhooks.resend($1, $2)", id, sequence)
+        await self._webhooks.owner.fetch("SELECT webhooks.resend($1, $2)", id, sequence)
 
     async def hand_to(self, account: str, *ids: str) -> None:
-        await self._house.owner.execute("UPDATE webhooks.endpoint SET account = $1 WHERE id = ANY ($2)", account, ids)
+        await self._webhooks.owner.execute(
+            "UPDATE webhooks.endpoint SET account = $1 WHERE id = ANY ($2)", account, ids
+        )
 
     async def hurry(self) -> None:
-        await self._house.hurry()
+        await self._webhooks.hurry()
 
     async def row(self, id: str) -> LaneRow:
-        row = await self._house.lane(id)
+        row = await self._webhooks.lane(id)
         never = row["ready_at"].year == NEVER.year
         state = Lane(**{name: row[name] for name in Lane.__slots__})
         lease = None if row["lease"] is None else 1
         return LaneRow(NEVER if never else row["ready_at"], lease, row["leased_until"], state, row["set_aside"])
 
     async def pending(self) -> list[int]:
-        return [sequence for sequence, _ in await self._house.deliveries()]
+        return [sequence for sequence, _ in await self._webhooks.deliveries()]
 
     async def outcomes(self) -> list[tuple[int, int, str]]:
-        return sorted((row["sequence"], row["attempt"], row["outcome"]) for row in await self._house.attempts())
+        return sorted((row["sequence"], row["attempt"], row["outcome"]) for row in await self._webhooks.attempts())
 
     def lanes(self, lease_s: float = 60.0) -> Turns:
-        self.opened.append(Lanes(self._house.dsn, lease_s=lease_s))
+        self.opened.append(Lanes(self._webhooks.dsn, lease_s=lease_s))
         return self.opened[-1]
 
 
 @pytest.fixture
-def memory() -> House:
+def memory() -> LaneHarness:
     return InMemory()
 
 
 @pytest.fixture
-async def postgres(database: str) -> AsyncIterator[House]:
-    async with floor(database) as house:
-        world = InPostgres(house)
-        yield world
-        for lanes in world.opened:
+async def postgres(database: str) -> AsyncIterator[LaneHarness]:
+    async with webhook_harness(database) as webhooks:
+        made = InPostgres(webhooks)
+        yield made
+        for lanes in made.opened:
             await lanes.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def house(request: pytest.FixtureRequest) -> House:
-    given: House = request.getfixturevalue(request.param)
+def harness(request: pytest.FixtureRequest) -> LaneHarness:
+    given: LaneHarness = request.getfixturevalue(request.param)
     return given
 
 
@@ -222,157 +224,159 @@ def given(turn: Turn) -> list[int]:
     return [head.sequence for head in turn.heads]
 
 
-async def test_a_lane_is_born_as_the_rules_say(house: House) -> None:
-    row = await house.row(await house.endpoint())
+async def test_a_lane_is_born_as_the_rules_say(harness: LaneHarness) -> None:
+    row = await harness.row(await harness.endpoint())
     assert (row.state, row.ready_at, row.lease) == (NEW, NEVER, None)
 
 
-async def test_a_leased_lane_is_nobody_elses(house: House) -> None:
-    id = await house.endpoint()
-    sequences = await house.deliver(3)
-    turn = await house.lanes().turn([], [], claims=5)
+async def test_a_leased_lane_is_nobody_elses(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    sequences = await harness.deliver(3)
+    turn = await harness.lanes().turn([], [], claims=5)
     assert (turn.claimed, given(turn)) == (1, sequences)
     assert {head.endpoint_id for head in turn.heads} == {id}
-    assert (await house.lanes().turn([], [], claims=5)).claimed == 0
+    assert (await harness.lanes().turn([], [], claims=5)).claimed == 0
 
 
-async def test_lanes_are_leased_in_the_order_in_which_they_became_ready(house: House) -> None:
-    first = await house.endpoint()
-    await house.deliver()
-    second = await house.endpoint()
-    await house.deliver()
-    lanes = house.lanes()
+async def test_lanes_are_leased_in_the_order_in_which_they_became_ready(harness: LaneHarness) -> None:
+    first = await harness.endpoint()
+    await harness.deliver()
+    second = await harness.endpoint()
+    await harness.deliver()
+    lanes = harness.lanes()
     turns = [await lanes.turn([], [], claims=1) for _ in range(2)]
     assert [endpoint.id for turn in turns for endpoint, _ in turn.served] == [first, second]
 
 
-async def test_of_a_lane_just_leased_twice_its_concurrency_is_given(house: House) -> None:
-    await house.endpoint()
-    live = await house.deliver(12)
-    recovered = await house.deliver(6, recovered=True)
-    turn = await house.lanes().turn([], [], claims=1)
+async def test_of_a_lane_just_leased_twice_its_concurrency_is_given(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    live = await harness.deliver(12)
+    recovered = await harness.deliver(6, recovered=True)
+    turn = await harness.lanes().turn([], [], claims=1)
     assert given(turn) == live[: 2 * NEW.concurrency] + recovered[: NEW.concurrency]
 
 
-async def test_a_lane_whose_lease_ran_out_is_leased_again_and_its_old_worker_records_nothing(house: House) -> None:
-    await house.endpoint()
-    await house.deliver()
-    dead, alive = house.lanes(lease_s=0), house.lanes()
+async def test_a_lane_whose_lease_ran_out_is_leased_again_and_its_old_worker_records_nothing(
+    harness: LaneHarness,
+) -> None:
+    await harness.endpoint()
+    await harness.deliver()
+    dead, alive = harness.lanes(lease_s=0), harness.lanes()
     old = await dead.turn([], [], claims=1)
     new = await alive.turn([], [], claims=1)
     assert given(new) == given(old)
     late = await dead.turn([report(old)], [took(old.heads[0])], claims=0)
     assert list(late.lost) == [old.heads[0].endpoint_id]
-    assert len(await house.pending()) == 1
-    assert await house.outcomes() == []
+    assert len(await harness.pending()) == 1
+    assert await harness.outcomes() == []
 
 
-async def test_a_touched_lane_is_held_on_to_when_its_lease_ran_out_and_nobody_took_it(house: House) -> None:
-    await house.endpoint()
-    [sequence] = await house.deliver()
-    lanes = house.lanes(lease_s=0)
+async def test_a_touched_lane_is_held_on_to_when_its_lease_ran_out_and_nobody_took_it(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    [sequence] = await harness.deliver()
+    lanes = harness.lanes(lease_s=0)
     turn = await lanes.turn([], [], claims=1)
     again = await lanes.turn([report(turn, known=[sequence])], [], claims=1)
     assert (list(again.lost), again.claimed) == ([], 0)
 
 
-async def test_a_result_told_twice_is_recorded_once(house: House) -> None:
-    await house.endpoint()
-    one, other = await house.deliver(2)
-    lanes = house.lanes()
+async def test_a_result_told_twice_is_recorded_once(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    one, other = await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     told = [took(turn.heads[0]), failed(turn.heads[1])]
     for _ in range(2):
         await lanes.turn([report(turn, known=[other])], told, claims=0)
-    assert await house.outcomes() == [(one, 1, "delivered"), (other, 1, "retry")]
-    assert await house.pending() == [other]
+    assert await harness.outcomes() == [(one, 1, "delivered"), (other, 1, "retry")]
+    assert await harness.pending() == [other]
 
 
-async def test_a_fault_of_our_own_told_twice_is_recorded_once_and_uses_up_no_try(house: House) -> None:
-    await house.endpoint()
-    [sequence] = await house.deliver()
-    lanes = house.lanes()
+async def test_a_fault_of_our_own_told_twice_is_recorded_once_and_uses_up_no_try(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    [sequence] = await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     for _ in range(2):
         await lanes.turn([report(turn, known=[sequence])], [our_fault(turn.heads[0])], claims=0)
-    assert await house.outcomes() == [(sequence, 1, "retry")]
-    await house.hurry()
+    assert await harness.outcomes() == [(sequence, 1, "retry")]
+    await harness.hurry()
     again = await lanes.turn([report(turn, want=1)], [], claims=0)
     assert [(head.sequence, head.attempts) for head in again.heads] == [(sequence, 0)]
     await lanes.turn([report(turn)], [our_fault(again.heads[0])], claims=0)
-    assert await house.outcomes() == [(sequence, 1, "retry")] * 2
+    assert await harness.outcomes() == [(sequence, 1, "retry")] * 2
 
 
-async def test_a_delivery_that_is_given_up_or_canceled_is_gone(house: House) -> None:
-    id = await house.endpoint()
-    one, other = await house.deliver(2)
-    lanes = house.lanes()
+async def test_a_delivery_that_is_given_up_or_canceled_is_gone(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    one, other = await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    await house.cancel(id, [other])
+    await harness.cancel(id, [other])
     last = turn.heads[0]._replace(attempts=0)
     gave_up = result(last, Outcome(status=410, duration_ms=1), GaveUp(), NOW)
     await lanes.turn([report(turn)], [gave_up, took(turn.heads[1])], claims=0)
-    assert await house.pending() == []
-    assert await house.outcomes() == [(one, 1, "gave_up"), (other, 0, "canceled")]
+    assert await harness.pending() == []
+    assert await harness.outcomes() == [(one, 1, "gave_up"), (other, 0, "canceled")]
 
 
-async def test_a_try_that_is_not_the_next_counts_for_nothing(house: House) -> None:
-    await house.endpoint()
-    [sequence] = await house.deliver()
-    lanes = house.lanes()
+async def test_a_try_that_is_not_the_next_counts_for_nothing(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    [sequence] = await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     later = turn.heads[0]._replace(attempts=ATTEMPTS_MAX - 1)
     await lanes.turn([report(turn)], [took(later)], claims=0)
-    assert (await house.pending(), await house.outcomes()) == ([sequence], [])
+    assert (await harness.pending(), await harness.outcomes()) == ([sequence], [])
 
 
-async def test_a_lane_is_let_go_until_its_next_delivery_is_due(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver()
-    lanes = house.lanes()
+async def test_a_lane_is_let_go_until_its_next_delivery_is_due(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     done = await lanes.turn([report(turn)], [failed(turn.heads[0], wait_s=300)], claims=5)
-    row = await house.row(id)
+    row = await harness.row(id)
     assert (row.lease, row.ready_at) == (None, done.moment + timedelta(seconds=300))
 
 
-async def test_a_lane_with_more_to_do_queues_behind_those_that_wait(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes = house.lanes()
+async def test_a_lane_with_more_to_do_queues_behind_those_that_wait(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     done = await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
-    row = await house.row(id)
+    row = await harness.row(id)
     assert (row.lease, row.ready_at) == (None, done.moment)
 
 
-async def test_a_lane_with_nothing_to_do_waits_to_be_woken(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver()
-    lanes = house.lanes()
+async def test_a_lane_with_nothing_to_do_waits_to_be_woken(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn)], [took(turn.heads[0])], claims=5)
-    assert (await house.row(id)).ready_at == NEVER
-    sequences = await house.deliver()
+    assert (await harness.row(id)).ready_at == NEVER
+    sequences = await harness.deliver()
     assert given(await lanes.turn([], [], claims=5)) == sequences
 
 
-async def test_new_deliveries_reach_a_lane_while_it_is_held(house: House) -> None:
-    await house.endpoint()
-    [first] = await house.deliver()
-    lanes = house.lanes()
+async def test_new_deliveries_reach_a_lane_while_it_is_held(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    [first] = await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     looked = report(turn, known=[first], want=3, touched=False)
     assert given(await lanes.turn([looked], [], claims=0)) == []
-    second = await house.deliver(5)
+    second = await harness.deliver(5)
     assert given(await lanes.turn([looked], [], claims=0)) == second[:3]
 
 
-async def test_recovered_deliveries_have_places_of_their_own(house: House) -> None:
-    await house.endpoint()
-    recovered = await house.deliver(4, recovered=True)
-    live = await house.deliver(4)
-    lanes = house.lanes()
+async def test_recovered_deliveries_have_places_of_their_own(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    recovered = await harness.deliver(4, recovered=True)
+    live = await harness.deliver(4)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     more = [
         await lanes.turn([report(turn, want=want, recovered=recovered)], [], claims=0)
@@ -382,113 +386,113 @@ async def test_recovered_deliveries_have_places_of_their_own(house: House) -> No
     assert [head.recovered for head in more[1].heads] == [True] * 3 + [False]
 
 
-async def test_an_open_breaker_keeps_the_lane_from_everybody_but_one_probe(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes = house.lanes()
+async def test_an_open_breaker_keeps_the_lane_from_everybody_but_one_probe(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=OPEN)], [failed(turn.heads[0])], claims=5)
-    await house.deliver()
-    assert (await house.row(id)).ready_at == OPEN.open_until
+    await harness.deliver()
+    assert (await harness.row(id)).ready_at == OPEN.open_until
     assert (await lanes.turn([], [], claims=5)).claimed == 0
-    await house.hurry()
+    await harness.hurry()
     assert len((await lanes.turn([], [], claims=5)).heads) == 1
 
 
-async def test_a_receiver_that_asked_for_it_is_left_alone(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes, quiet = house.lanes(), Lane(quiet_until=NOW + timedelta(hours=1))
+async def test_a_receiver_that_asked_for_it_is_left_alone(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes, quiet = harness.lanes(), Lane(quiet_until=NOW + timedelta(hours=1))
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=quiet)], [failed(turn.heads[0])], claims=0)
-    await house.deliver()
-    assert (await house.row(id)).ready_at == quiet.quiet_until
+    await harness.deliver()
+    assert (await harness.row(id)).ready_at == quiet.quiet_until
     assert (await lanes.turn([], [], claims=5)).claimed == 0
 
 
-async def test_a_lane_that_is_gone_is_ready_no_more_until_its_url_is_another(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes = house.lanes()
+async def test_a_lane_that_is_gone_is_ready_no_more_until_its_url_is_another(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=Lane(gone=True))], [failed(turn.heads[0])], claims=0)
-    await house.deliver()
-    assert (await house.row(id)).ready_at == NEVER
-    await house.change(id, url="https://example.org/new")
+    await harness.deliver()
+    assert (await harness.row(id)).ready_at == NEVER
+    await harness.change(id, url="https://example.org/new")
     again = await lanes.turn([], [], claims=5)
     assert [state for _, state in again.served] == [NEW]
     assert len(again.heads) == 2
 
 
-async def test_a_new_url_is_a_fresh_start_for_its_lane(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes = house.lanes()
+async def test_a_new_url_is_a_fresh_start_for_its_lane(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     one, other = turn.heads
-    await house.change(id, url="https://example.org/new")
+    await harness.change(id, url="https://example.org/new")
     told = await lanes.turn([report(turn, known=[other.sequence], lane=OPEN)], [failed(one)], claims=0)
     [(endpoint, lane)] = told.served
     assert (endpoint.url, lane) == ("https://example.org/new", NEW)
 
 
-async def test_what_a_lane_learnt_counts_though_its_endpoint_was_edited_meanwhile(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(2)
-    lanes = house.lanes()
+async def test_what_a_lane_learnt_counts_though_its_endpoint_was_edited_meanwhile(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(2)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     one, other = turn.heads
-    await house.change(id)
+    await harness.change(id)
     gone = Lane(failing_since=turn.moment, failures_in_a_row=1, gone=True)
     told = await lanes.turn([report(turn, known=[other.sequence], lane=gone)], [failed(one)], claims=0)
     assert [state for _, state in told.served] == [gone]
-    assert (await house.row(id)).state == gone
+    assert (await harness.row(id)).state == gone
 
 
-async def test_nothing_is_given_for_a_disabled_endpoint_and_its_worker_is_told(house: House) -> None:
-    id = await house.endpoint()
-    await house.deliver(3)
-    lanes = house.lanes()
+async def test_nothing_is_given_for_a_disabled_endpoint_and_its_worker_is_told(harness: LaneHarness) -> None:
+    id = await harness.endpoint()
+    await harness.deliver(3)
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    await house.change(id, disabled=True)
+    await harness.change(id, disabled=True)
     told = await lanes.turn([report(turn, want=5)], [], claims=0)
     assert ([endpoint.status for endpoint, _ in told.served], given(told)) == (["disabled"], [])
-    assert (await house.row(id)).ready_at == NEVER
-    await house.change(id, disabled=False)
+    assert (await harness.row(id)).ready_at == NEVER
+    await harness.change(id, disabled=False)
     assert len((await lanes.turn([], [], claims=1)).heads) == 3
 
 
-async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_worker(house: House) -> None:
-    known, unknown = await house.endpoint(), await house.endpoint()
-    await house.deliver(20)  # more than a lane is given at first
-    lanes = house.lanes()
+async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_worker(harness: LaneHarness) -> None:
+    known, unknown = await harness.endpoint(), await harness.endpoint()
+    await harness.deliver(20)  # more than a lane is given at first
+    lanes = harness.lanes()
     await lanes.turn([], [], claims=5)
     assert (await lanes.turn([], [], claims=5)).claimed == 0
     again = await lanes.turn([], [], claims=5, held=[known])
     assert [endpoint.id for endpoint, _ in again.served] == [unknown]
 
 
-async def test_only_responsive_lanes_are_leased_when_that_is_asked(house: House) -> None:
-    await house.endpoint()
-    await house.deliver()
-    lanes, responsive = house.lanes(), Lane(window_attempts=1, window_started_at=NOW)
+async def test_only_responsive_lanes_are_leased_when_that_is_asked(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    await harness.deliver()
+    lanes, responsive = harness.lanes(), Lane(window_attempts=1, window_started_at=NOW)
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=responsive)], [took(turn.heads[0])], claims=0)
-    await house.endpoint()
-    await house.deliver()
+    await harness.endpoint()
+    await harness.deliver()
     only = await lanes.turn([], [], claims=5, responsive=True)
     assert [endpoint.id for endpoint, _ in only.served] == [turn.served[0][0].id]
 
 
-async def two_accounts(house: House, first: int) -> tuple[list[str], str]:
+async def two_accounts(harness: LaneHarness, first: int) -> tuple[list[str], str]:
     """Ready lanes, so many of account `a`, and after those one of account `b`."""
-    ids = [await house.endpoint() for _ in range(first)]
-    await house.hand_to("a", *ids)
-    await house.deliver()
-    last = await house.endpoint()
-    await house.hand_to("b", last)
-    await house.change(last, disabled=True)
-    await house.change(last, disabled=False)
+    ids = [await harness.endpoint() for _ in range(first)]
+    await harness.hand_to("a", *ids)
+    await harness.deliver()
+    last = await harness.endpoint()
+    await harness.hand_to("b", last)
+    await harness.change(last, disabled=True)
+    await harness.change(last, disabled=False)
     return ids, last
 
 
@@ -496,190 +500,194 @@ def leased(turn: Turn) -> list[str]:
     return sorted(endpoint.id for endpoint, _ in turn.served)
 
 
-async def test_an_endpoint_comes_with_the_share_of_its_account(house: House) -> None:
-    await two_accounts(house, 1)
-    await house.deliver()
-    turn = await house.lanes().turn([], [], claims=5)
+async def test_an_endpoint_comes_with_the_share_of_its_account(harness: LaneHarness) -> None:
+    await two_accounts(harness, 1)
+    await harness.deliver()
+    turn = await harness.lanes().turn([], [], claims=5)
     assert sorted(endpoint.share for endpoint, _ in turn.served) == ["a/test", "b/test"]
 
 
-async def test_no_lane_is_leased_of_an_account_that_has_its_share(house: House) -> None:
-    _, other = await two_accounts(house, 2)
-    await house.deliver()
-    assert leased(await house.lanes().turn([], [], claims=1, full=["a/test"])) == [other]
+async def test_no_lane_is_leased_of_an_account_that_has_its_share(harness: LaneHarness) -> None:
+    _, other = await two_accounts(harness, 2)
+    await harness.deliver()
+    assert leased(await harness.lanes().turn([], [], claims=1, full=["a/test"])) == [other]
 
 
-async def test_of_a_crowded_account_only_responsive_lanes_are_leased(house: House) -> None:
-    _, other = await two_accounts(house, 2)
-    await house.deliver()
-    assert leased(await house.lanes().turn([], [], claims=5, crowded=["a/test"])) == [other]
+async def test_of_a_crowded_account_only_responsive_lanes_are_leased(harness: LaneHarness) -> None:
+    _, other = await two_accounts(harness, 2)
+    await harness.deliver()
+    assert leased(await harness.lanes().turn([], [], claims=5, crowded=["a/test"])) == [other]
 
 
-async def test_an_account_with_many_lanes_ready_does_not_keep_others_from_being_leased(house: House) -> None:
-    ids, other = await two_accounts(house, 6)
-    await house.deliver()
-    turn = await house.lanes().turn([], [], claims=2)
+async def test_an_account_with_many_lanes_ready_does_not_keep_others_from_being_leased(harness: LaneHarness) -> None:
+    ids, other = await two_accounts(harness, 6)
+    await harness.deliver()
+    turn = await harness.lanes().turn([], [], claims=2)
     assert turn.claimed == 2
     assert other in leased(turn)
     assert len(set(ids).intersection(leased(turn))) == 2
 
 
-async def test_what_is_handed_over_with_lanes_just_leased_has_room(house: House) -> None:
+async def test_what_is_handed_over_with_lanes_just_leased_has_room(harness: LaneHarness) -> None:
     for _ in range(2):
-        await house.endpoint()
-    await house.deliver(5)
-    turn = await house.lanes().turn([], [], claims=2, room=6)
+        await harness.endpoint()
+    await harness.deliver(5)
+    turn = await harness.lanes().turn([], [], claims=2, room=6)
     assert len(turn.heads) == 4, "two of each lane, and a third of the room is for what is recovered"
 
 
-async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(house: House) -> None:
-    await house.endpoint()
-    await house.endpoint()
-    await house.deliver()
-    lanes = house.lanes()
+async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(harness: LaneHarness) -> None:
+    await harness.endpoint()
+    await harness.endpoint()
+    await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     assert [head.pending for head in turn.heads] == [2]
     await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
     assert [head.pending for head in (await lanes.turn([], [], claims=1)).heads] == [1]
 
 
-async def test_what_follows_the_first_of_its_key_goes_along_and_the_keys_share_the_places(house: House) -> None:
-    await house.endpoint("customer")
-    a1, a2, _, b1, b2, c1 = await house.happens_to("a", "a", "a", "b", "b", "c")
-    turn = await house.lanes().turn([], [], claims=1)
+async def test_what_follows_the_first_of_its_key_goes_along_and_the_keys_share_the_places(harness: LaneHarness) -> None:
+    await harness.endpoint("customer")
+    a1, a2, _, b1, b2, c1 = await harness.happens_to("a", "a", "a", "b", "b", "c")
+    turn = await harness.lanes().turn([], [], claims=1)
     assert given(turn) == [a1, b1, c1, a2, b2], "8 places, 2 for each"
     assert len({head.key for head in turn.heads}) == 3
 
 
-async def test_where_order_is_strict_all_goes_along_with_the_first_of_all(house: House) -> None:
-    await house.endpoint("strict")
-    sequences = await house.happens_to(*"abcabcabcabc")
-    turn = await house.lanes().turn([], [], claims=1)
+async def test_where_order_is_strict_all_goes_along_with_the_first_of_all(harness: LaneHarness) -> None:
+    await harness.endpoint("strict")
+    sequences = await harness.happens_to(*"abcabcabcabc")
+    turn = await harness.lanes().turn([], [], claims=1)
     assert given(turn) == sequences[: 2 * NEW.concurrency]
     assert {head.key for head in turn.heads} == {""}
 
 
-async def test_what_waits_for_one_that_a_worker_has_is_not_given(house: House) -> None:
-    await house.endpoint("customer")
-    first, _, _ = await house.happens_to("a", "a", "a")
-    lanes = house.lanes()
+async def test_what_waits_for_one_that_a_worker_has_is_not_given(harness: LaneHarness) -> None:
+    await harness.endpoint("customer")
+    first, _, _ = await harness.happens_to("a", "a", "a")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    [other] = await house.happens_to("b")
+    [other] = await harness.happens_to("b")
     more = await lanes.turn([report(turn, known=[first], want=5)], [], claims=0)
     assert given(more) == [other]
 
 
-async def test_the_next_of_a_key_is_given_in_the_turn_that_tells_of_the_end_of_the_one_before(house: House) -> None:
-    await house.endpoint("strict")
-    sequences = await house.happens_to("a", "b", "c", "d")
-    lanes = house.lanes()
+async def test_the_next_of_a_key_is_given_in_the_turn_that_tells_of_the_end_of_the_one_before(
+    harness: LaneHarness,
+) -> None:
+    await harness.endpoint("strict")
+    sequences = await harness.happens_to("a", "b", "c", "d")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     told = [took(turn.heads[0]), used_up(turn.heads[1], hold=False)]
     more = await lanes.turn([report(turn, want=5)], told, claims=0)
     assert given(more) == sequences[2:]
 
 
-async def test_a_delivery_to_be_tried_again_holds_back_its_key_alone(house: House) -> None:
-    id = await house.endpoint("customer")
-    first, second, other = await house.happens_to("a", "a", "b")
-    lanes = house.lanes()
+async def test_a_delivery_to_be_tried_again_holds_back_its_key_alone(harness: LaneHarness) -> None:
+    id = await harness.endpoint("customer")
+    first, second, other = await harness.happens_to("a", "a", "b")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     assert given(turn) == [first, other, second]
     again = await lanes.turn([report(turn, want=5)], [failed(turn.heads[0], wait_s=300)], claims=0)
     assert given(again) == [other]
     done = await lanes.turn([report(turn, want=5)], [took(turn.heads[1])], claims=0)
-    assert (await house.row(id)).ready_at == done.moment + timedelta(seconds=300) - (done.moment - again.moment)
-    await house.resend(id, first)
+    assert (await harness.row(id)).ready_at == done.moment + timedelta(seconds=300) - (done.moment - again.moment)
+    await harness.resend(id, first)
     assert given(await lanes.turn([], [], claims=1)) == [first, second]
 
 
-async def test_a_fault_of_our_own_at_one_that_followed_another_is_recorded_once(house: House) -> None:
-    await house.endpoint("strict")
-    first, second = await house.happens_to("a", "b")
-    lanes = house.lanes()
+async def test_a_fault_of_our_own_at_one_that_followed_another_is_recorded_once(harness: LaneHarness) -> None:
+    await harness.endpoint("strict")
+    first, second = await harness.happens_to("a", "b")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     for _ in range(2):
         told = [took(turn.heads[0]), our_fault(turn.heads[1])]
         assert given(await lanes.turn([report(turn, want=5)], told, claims=0)) == []
-    assert await house.outcomes() == [(first, 1, "delivered"), (second, 1, "retry")]
-    await house.hurry()
+    assert await harness.outcomes() == [(first, 1, "delivered"), (second, 1, "retry")]
+    await harness.hurry()
     again = await lanes.turn([], [], claims=1)
     assert [(head.sequence, head.attempts) for head in again.heads] == [(second, 0)]
 
 
-async def test_one_that_follows_may_come_to_something_before_the_end_of_the_first_is_told(house: House) -> None:
-    await house.endpoint("strict")
-    first, second = await house.happens_to("a", "b")
-    lanes = house.lanes()
+async def test_one_that_follows_may_come_to_something_before_the_end_of_the_first_is_told(harness: LaneHarness) -> None:
+    await harness.endpoint("strict")
+    first, second = await harness.happens_to("a", "b")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     early = await lanes.turn([report(turn, known=[first], want=5)], [our_fault(turn.heads[1])], claims=0)
     assert given(early) == []
-    assert await house.outcomes() == [(second, 1, "retry")]
-    assert await house.pending() == [first, second]
+    assert await harness.outcomes() == [(second, 1, "retry")]
+    assert await harness.pending() == [first, second]
 
 
 @pytest.mark.parametrize("way_out", ["resend", "cancel", "another URL"])
-async def test_a_delivery_that_is_held_holds_until_somebody_says_what_becomes_of_it(house: House, way_out: str) -> None:
-    id = await house.endpoint("customer", on_exhaustion="hold")
-    first, second = await house.happens_to("a", "a")
-    lanes = house.lanes()
+async def test_a_delivery_that_is_held_holds_until_somebody_says_what_becomes_of_it(
+    harness: LaneHarness, way_out: str
+) -> None:
+    id = await harness.endpoint("customer", on_exhaustion="hold")
+    first, second = await harness.happens_to("a", "a")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     for _ in range(2):
         told = await lanes.turn([report(turn, want=5)], [used_up(turn.heads[0], hold=True)], claims=5)
-        assert (given(told), (await house.row(id)).ready_at) == ([], NEVER)
-    await house.hurry()
+        assert (given(told), (await harness.row(id)).ready_at) == ([], NEVER)
+    await harness.hurry()
     assert (await lanes.turn([], [], claims=5)).claimed == 0
-    assert await house.outcomes() == [(first, 1, "retry")]
+    assert await harness.outcomes() == [(first, 1, "retry")]
     if way_out == "resend":
-        await house.resend(id, first)
+        await harness.resend(id, first)
     elif way_out == "cancel":
-        await house.cancel(id, [first])
+        await harness.cancel(id, [first])
     else:
-        await house.change(id, url="https://example.org/new")
+        await harness.change(id, url="https://example.org/new")
     after = await lanes.turn([], [], claims=5)
     assert [(head.sequence, head.attempts) for head in after.heads] == [
         (sequence, 0) for sequence in ([second] if way_out == "cancel" else [first, second])
     ]
 
 
-async def test_canceling_what_waits_lets_nothing_go_that_waits_for_another(house: House) -> None:
-    id = await house.endpoint("strict")
-    first, second, third = await house.happens_to("a", "b", "c")
-    await house.cancel(id, [second])
-    assert given(await house.lanes().turn([], [], claims=1)) == [first, third]
-    assert await house.outcomes() == [(second, 0, "canceled")]
+async def test_canceling_what_waits_lets_nothing_go_that_waits_for_another(harness: LaneHarness) -> None:
+    id = await harness.endpoint("strict")
+    first, second, third = await harness.happens_to("a", "b", "c")
+    await harness.cancel(id, [second])
+    assert given(await harness.lanes().turn([], [], claims=1)) == [first, third]
+    assert await harness.outcomes() == [(second, 0, "canceled")]
 
 
-async def test_what_is_resent_is_due_at_once_unless_it_waits_for_another(house: House) -> None:
-    id = await house.endpoint("strict")
-    first, second = await house.happens_to("a", "b")
-    lanes = house.lanes()
+async def test_what_is_resent_is_due_at_once_unless_it_waits_for_another(harness: LaneHarness) -> None:
+    id = await harness.endpoint("strict")
+    first, second = await harness.happens_to("a", "b")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn)], [failed(turn.heads[0], wait_s=300)], claims=0)
-    await house.resend(id, second)
+    await harness.resend(id, second)
     assert given(await lanes.turn([], [], claims=1)) == []
-    await house.resend(id, first)
+    await harness.resend(id, first)
     again = await lanes.turn([], [], claims=1)
     assert [(head.sequence, head.attempts) for head in again.heads] == [(first, 1), (second, 0)]
 
 
-async def test_what_was_delivered_is_resent_in_no_order(house: House) -> None:
-    id = await house.endpoint("strict")
-    [first] = await house.happens_to("a")
-    lanes = house.lanes()
+async def test_what_was_delivered_is_resent_in_no_order(harness: LaneHarness) -> None:
+    id = await harness.endpoint("strict")
+    [first] = await harness.happens_to("a")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
-    await house.happens_to("b")
-    await house.resend(id, first)
+    await harness.happens_to("b")
+    await harness.resend(id, first)
     again = await lanes.turn([], [], claims=1)
     assert {head.sequence: head.key for head in again.heads}[first] is None
 
 
-async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(house: House) -> None:
-    await house.endpoint("strict")
-    recovered = await house.happens_to("a", "b", "c", recovered=True)
-    live = await house.happens_to("d", "e", "f")
-    lanes = house.lanes()
+async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(harness: LaneHarness) -> None:
+    await harness.endpoint("strict")
+    recovered = await harness.happens_to("a", "b", "c", recovered=True)
+    live = await harness.happens_to("d", "e", "f")
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     assert [head.sequence for head in turn.heads if head.recovered] == recovered
     assert [head.sequence for head in turn.heads if not head.recovered] == live
@@ -690,121 +698,121 @@ async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(house: H
     assert given(more) == []
 
 
-async def test_a_worker_is_told_the_rules_of_an_endpoint_and_when_they_change(house: House) -> None:
-    id = await house.endpoint("strict", on_exhaustion="hold", rate_limit=5, in_flight_max=2)
-    [sequence] = await house.deliver()
-    lanes = house.lanes()
+async def test_a_worker_is_told_the_rules_of_an_endpoint_and_when_they_change(harness: LaneHarness) -> None:
+    id = await harness.endpoint("strict", on_exhaustion="hold", rate_limit=5, in_flight_max=2)
+    [sequence] = await harness.deliver()
+    lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     [(told, _)] = turn.served
     assert (told.on_exhaustion, told.rate_limit, told.in_flight_max) == ("hold", 5, 2)
-    await house.rule(id, on_exhaustion="skip", rate_limit=None)
+    await harness.rule(id, on_exhaustion="skip", rate_limit=None)
     [(again, state)] = (await lanes.turn([report(turn, known=[sequence], lane=OPEN)], [], claims=0)).served
     assert (again.on_exhaustion, again.rate_limit, again.in_flight_max) == ("skip", None, 2)
     assert state == OPEN, "what the lane learnt counts still"
 
 
-async def test_of_a_lane_just_leased_no_more_is_given_than_twice_what_may_be_on_its_way(house: House) -> None:
-    await house.endpoint(in_flight_max=1)
-    live = await house.deliver(4)
-    recovered = await house.deliver(4, recovered=True)
-    assert given(await house.lanes().turn([], [], claims=1)) == [*live[:2], *recovered[:1]]
+async def test_of_a_lane_just_leased_no_more_is_given_than_twice_what_may_be_on_its_way(harness: LaneHarness) -> None:
+    await harness.endpoint(in_flight_max=1)
+    live = await harness.deliver(4)
+    recovered = await harness.deliver(4, recovered=True)
+    assert given(await harness.lanes().turn([], [], claims=1)) == [*live[:2], *recovered[:1]]
 
 
-async def test_a_lane_whose_rate_is_limited_is_ready_when_the_next_attempt_may_begin(house: House) -> None:
-    id = await house.endpoint(rate_limit=1)
-    await house.deliver(2)
-    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+async def test_a_lane_whose_rate_is_limited_is_ready_when_the_next_attempt_may_begin(harness: LaneHarness) -> None:
+    id = await harness.endpoint(rate_limit=1)
+    await harness.deliver(2)
+    lanes, paced = harness.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=paced)], [took(turn.heads[0])], claims=5)
-    assert (await house.row(id)).ready_at == paced.paced_until
-    await house.deliver()
-    assert (await house.row(id)).ready_at == paced.paced_until
+    assert (await harness.row(id)).ready_at == paced.paced_until
+    await harness.deliver()
+    assert (await harness.row(id)).ready_at == paced.paced_until
     assert (await lanes.turn([], [], claims=5)).claimed == 0
 
 
-async def test_a_lane_with_nothing_to_do_is_woken_when_the_next_attempt_may_begin(house: House) -> None:
-    id = await house.endpoint(rate_limit=1)
-    await house.deliver()
-    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+async def test_a_lane_with_nothing_to_do_is_woken_when_the_next_attempt_may_begin(harness: LaneHarness) -> None:
+    id = await harness.endpoint(rate_limit=1)
+    await harness.deliver()
+    lanes, paced = harness.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn, lane=paced)], [took(turn.heads[0])], claims=5)
-    assert (await house.row(id)).ready_at == NEVER
-    await house.deliver()
-    assert (await house.row(id)).ready_at == paced.paced_until
+    assert (await harness.row(id)).ready_at == NEVER
+    await harness.deliver()
+    assert (await harness.row(id)).ready_at == paced.paced_until
 
 
-async def test_a_fresh_start_leaves_a_lane_its_pace(house: House) -> None:
-    id = await house.endpoint(rate_limit=1)
-    await house.deliver(2)
-    lanes, paced = house.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
+async def test_a_fresh_start_leaves_a_lane_its_pace(harness: LaneHarness) -> None:
+    id = await harness.endpoint(rate_limit=1)
+    await harness.deliver(2)
+    lanes, paced = harness.lanes(), Lane(paced_until=NOW + timedelta(hours=1))
     turn = await lanes.turn([], [], claims=1)
     one, other = turn.heads
-    await house.change(id, url="https://example.org/new")
+    await harness.change(id, url="https://example.org/new")
     [(_, state)] = (await lanes.turn([report(turn, known=[other.sequence], lane=paced)], [took(one)], claims=0)).served
     assert state == paced
-    await house.change(id, disabled=True)
-    await house.change(id, disabled=False)
-    assert (await house.row(id)).state == paced
-    assert (await house.row(id)).ready_at == paced.paced_until
+    await harness.change(id, disabled=True)
+    await harness.change(id, disabled=False)
+    assert (await harness.row(id)).state == paced
+    assert (await harness.row(id)).ready_at == paced.paced_until
 
 
-async def test_a_lane_that_is_set_aside_is_let_go_and_keeps_what_waits(house: House) -> None:
-    id, lanes = await house.endpoint(), house.lanes()
-    [sequence] = await house.deliver()
+async def test_a_lane_that_is_set_aside_is_let_go_and_keeps_what_waits(harness: LaneHarness) -> None:
+    id, lanes = await harness.endpoint(), harness.lanes()
+    [sequence] = await harness.deliver()
     turn = await lanes.turn([], [], claims=1)
     assert [head.sequence for head in turn.heads] == [sequence]
     waits = []
     for _ in range(8):
         await lanes.set_aside({id: "url_unreadable"})
-        row = await house.row(id)
+        row = await harness.row(id)
         assert (row.set_aside, row.lease) == ("url_unreadable", None)
         waits.append(row.state.open_s)
         assert not (await lanes.turn([], [], claims=1)).served
-        await house.hurry()
+        await harness.hurry()
         again = await lanes.turn([], [], claims=1)
         assert [head.sequence for head in again.heads] == [sequence]
-        assert (await house.row(id)).set_aside == "url_unreadable", "nobody knows yet that it is better"
+        assert (await harness.row(id)).set_aside == "url_unreadable", "nobody knows yet that it is better"
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    state = (await house.row(id)).state
+    state = (await harness.row(id)).state
     assert (state.failures_in_a_row, state.failing_since is not None) == (8, True)
-    assert await house.pending() == [sequence]
+    assert await harness.pending() == [sequence]
 
 
-async def test_a_lane_is_set_aside_no_longer_once_its_worker_reports_it(house: House) -> None:
-    id, lanes = await house.endpoint(), house.lanes()
-    await house.deliver()
+async def test_a_lane_is_set_aside_no_longer_once_its_worker_reports_it(harness: LaneHarness) -> None:
+    id, lanes = await harness.endpoint(), harness.lanes()
+    await harness.deliver()
     await lanes.turn([], [], claims=1)
     await lanes.set_aside({id: "secret_unreadable"})
-    await house.hurry()
+    await harness.hurry()
     turn = await lanes.turn([], [], claims=1)
     await lanes.turn([report(turn)], [took(turn.heads[0])], claims=0)
-    assert (await house.row(id)).set_aside is None
-    assert await house.pending() == []
+    assert (await harness.row(id)).set_aside is None
+    assert await harness.pending() == []
 
 
 @pytest.mark.parametrize("edit", ["url", "rules", "nothing much"])
-async def test_whatever_its_owner_edits_brings_a_lane_back(house: House, edit: str) -> None:
-    id, lanes = await house.endpoint(), house.lanes()
-    [sequence] = await house.deliver()
+async def test_whatever_its_owner_edits_brings_a_lane_back(harness: LaneHarness, edit: str) -> None:
+    id, lanes = await harness.endpoint(), harness.lanes()
+    [sequence] = await harness.deliver()
     await lanes.turn([], [], claims=1)
     await lanes.set_aside({id: "rules_invalid"})
     match edit:
         case "url":
-            await house.change(id, url="https://example.com/other")
+            await harness.change(id, url="https://example.com/other")
         case "rules":
-            await house.rule(id, rate_limit=7)
+            await harness.rule(id, rate_limit=7)
         case _:
-            await house.change(id)
-    row = await house.row(id)
+            await harness.change(id)
+    row = await harness.row(id)
     assert (row.set_aside, row.state.open_until) == (None, None)
     turn = await lanes.turn([], [], claims=1)
     assert [head.sequence for head in turn.heads] == [sequence]
 
 
-async def test_only_who_has_a_lane_sets_it_aside(house: House) -> None:
-    id, lanes, others = await house.endpoint(), house.lanes(), house.lanes()
-    await house.deliver()
+async def test_only_who_has_a_lane_sets_it_aside(harness: LaneHarness) -> None:
+    id, lanes, others = await harness.endpoint(), harness.lanes(), harness.lanes()
+    await harness.deliver()
     await lanes.turn([], [], claims=1)
     await others.set_aside({id: "internal"})
-    assert (await house.row(id)).set_aside is None
+    assert (await harness.row(id)).set_aside is None
     assert not (await lanes.turn([], [], claims=1)).lost

@@ -25,7 +25,7 @@ OTHERS = [
 ]
 
 
-class World(NamedTuple):
+class LogHarness(NamedTuple):
     """A log, and a way to have time go by for it."""
 
     log: Log
@@ -33,17 +33,17 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def memory() -> World:
+def memory() -> LogHarness:
     clock = FrozenClock(datetime(2026, 6, 1, tzinfo=UTC))
 
     async def advance(by: timedelta) -> None:
         clock.advance(by)
 
-    return World(MemoryLog(clock), advance)
+    return LogHarness(MemoryLog(clock), advance)
 
 
 @pytest.fixture
-async def postgres(database: str) -> AsyncIterator[World]:
+async def postgres(database: str) -> AsyncIterator[LogHarness]:
     commit = GroupCommit(database, NoReadModels())
     pool = await create_pool(database, application="test", size_max=2)
 
@@ -57,20 +57,20 @@ async def postgres(database: str) -> AsyncIterator[World]:
         finally:
             await owner.close()
 
-    yield World(PostgresLog(commit, pool, KEYS), age)
+    yield LogHarness(PostgresLog(commit, pool, KEYS), age)
     await commit.close()
     await pool.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def world(request: pytest.FixtureRequest) -> World:
-    given: World = request.getfixturevalue(request.param)
+def harness(request: pytest.FixtureRequest) -> LogHarness:
+    given: LogHarness = request.getfixturevalue(request.param)
     return given
 
 
 @pytest.fixture
-def log(world: World) -> Log:
-    return world.log
+def log(harness: LogHarness) -> Log:
+    return harness.log
 
 
 async def stream(log: Log, name: str = "note-1") -> list[Record]:
@@ -317,20 +317,20 @@ async def test_a_key_nobody_used_has_no_answer(log: Log) -> None:
     assert await log.receipt("acct_1", False, "never") is None
 
 
-async def test_an_answer_is_kept_for_24_hours(world: World) -> None:
-    await world.log.append(append("note-1", 0, "a", receipt=receipt("again")))
-    await world.pass_time(timedelta(hours=23, minutes=59))
-    assert await world.log.receipt("acct_1", False, "again") == receipt("again")
+async def test_an_answer_is_kept_for_24_hours(harness: LogHarness) -> None:
+    await harness.log.append(append("note-1", 0, "a", receipt=receipt("again")))
+    await harness.pass_time(timedelta(hours=23, minutes=59))
+    assert await harness.log.receipt("acct_1", False, "again") == receipt("again")
     with pytest.raises(AlreadyAnswered):
-        await world.log.append(append("note-2", 0, "b", receipt=receipt("again")))
+        await harness.log.append(append("note-2", 0, "b", receipt=receipt("again")))
 
 
-async def test_after_24_hours_a_key_may_be_used_anew(world: World) -> None:
-    await world.log.append(append("note-1", 0, "a", receipt=receipt("again", body=b"old")))
-    await world.pass_time(timedelta(hours=24, seconds=1))
-    assert await world.log.receipt("acct_1", False, "again") is None
-    await world.log.append(append("note-2", 0, "b", receipt=receipt("again", body=b"new")))
-    kept = await world.log.receipt("acct_1", False, "again")
+async def test_after_24_hours_a_key_may_be_used_anew(harness: LogHarness) -> None:
+    await harness.log.append(append("note-1", 0, "a", receipt=receipt("again", body=b"old")))
+    await harness.pass_time(timedelta(hours=24, seconds=1))
+    assert await harness.log.receipt("acct_1", False, "again") is None
+    await harness.log.append(append("note-2", 0, "b", receipt=receipt("again", body=b"new")))
+    kept = await harness.log.receipt("acct_1", False, "again")
     assert kept is not None
     assert kept.body == b"new"
 

@@ -1,4 +1,4 @@
-"""A small house to carry out commands in: customers alone, on any log."""
+"""Commands on customers, carried out over any log: the executor, without read models."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,7 @@ def reply(state: Customer, rows: Any) -> Reply:
 
 
 @dataclass
-class House:
+class CustomerStore:
     """An executor of its own, as each process has one, on a log that may be shared."""
 
     log: Log

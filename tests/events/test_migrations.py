@@ -321,10 +321,10 @@ async def test_the_owner_need_not_be_a_superuser(private_postgres: PrivatePostgr
     server = private_postgres.start()
     superuser = await asyncpg.connect(server)
     await superuser.execute("CREATE ROLE landlord LOGIN CREATEROLE")
-    await superuser.execute("CREATE DATABASE house OWNER landlord")
-    await superuser.execute("CREATE DATABASE shed OWNER landlord")
+    await superuser.execute("CREATE DATABASE shop OWNER landlord")
+    await superuser.execute("CREATE DATABASE spare OWNER landlord")
     await superuser.close()
-    for name in ("house", "shed"):  # the second finds the service's role made
+    for name in ("shop", "spare"):  # the second finds the service's role made
         dsn = with_database(server, name).replace("postgresql://postgres@", "postgresql://landlord@")
         assert await migrate(dsn) != []
         connection = await connect(dsn, application="test")
@@ -340,9 +340,9 @@ async def test_an_owner_who_may_create_no_role_hears_what_a_superuser_does_once(
     server = private_postgres.start()
     superuser = await asyncpg.connect(server)
     await superuser.execute("CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE processes LOGIN")
-    await superuser.execute("CREATE DATABASE house OWNER app")
+    await superuser.execute("CREATE DATABASE shop OWNER app")
     as_app, as_other, as_processes = (
-        with_database(server, "house").replace("postgresql://postgres@", f"postgresql://{role}@")
+        with_database(server, "shop").replace("postgresql://postgres@", f"postgresql://{role}@")
         for role in ("app", "other", "processes")
     )
     with pytest.raises(DatabaseUnsuitable, match=r"app may not create .*`rollbook roles --sql`"):

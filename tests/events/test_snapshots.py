@@ -24,7 +24,7 @@ from events.state_codec import StateCodec
 from events.testclock import TEST_CLOCK
 from events.token import TOKEN
 from service.wiring import codec
-from tests.events.customer_store import CUSTOMER, ID, TEST, House
+from tests.events.customer_store import CUSTOMER, ID, TEST, CustomerStore
 from tests.events.strategies import EVENTS
 from webhooks.broker.subscriber import SUBSCRIBER
 from webhooks.endpoints.endpoint import ENDPOINT
@@ -78,16 +78,16 @@ def either(request: pytest.FixtureRequest) -> Log:
     return given
 
 
-async def written(house: House, updates: int) -> None:
-    await house.create()
+async def written(store: CustomerStore, updates: int) -> None:
+    await store.create()
     for number in range(updates):
-        await house.update(email=f"{number}@example.com", metadata={"n": str(number)})
+        await store.update(email=f"{number}@example.com", metadata={"n": str(number)})
 
 
 async def test_another_process_loads_a_snapshot_and_a_bounded_tail(either: Log) -> None:
     log = either
-    house = House(log)
-    await written(house, 3 * SNAPSHOT_EVENTS)
+    store = CustomerStore(log)
+    await written(store, 3 * SNAPSHOT_EVENTS)
     assert CODE is not None
     loaded = await log.load_state(STREAM, CODE)
     assert loaded.snapshot is not None
@@ -95,20 +95,20 @@ async def test_another_process_loads_a_snapshot_and_a_bounded_tail(either: Log) 
     assert [each.version for each in loaded.records] == list(
         range(loaded.snapshot.version + 1, 3 * SNAPSHOT_EVENTS + 2)
     )
-    other = House(log)
-    assert await other.executor.state(CUSTOMER, ID, TEST) == await house.replayed() == house.remembered()
+    other = CustomerStore(log)
+    assert await other.executor.state(CUSTOMER, ID, TEST) == await store.replayed() == store.remembered()
 
 
 async def test_processes_that_write_by_turns_reach_the_state_of_the_whole_history(log: PostgresLog) -> None:
-    houses = [House(log), House(log)]
-    await houses[0].create()
+    stores = [CustomerStore(log), CustomerStore(log)]
+    await stores[0].create()
     for number in range(2 * SNAPSHOT_EVENTS + 5):
-        await houses[number % 2].update(metadata={str(number % 7): str(number)})
-    assert houses[0].remembered() == await houses[0].replayed()
+        await stores[number % 2].update(metadata={str(number % 7): str(number)})
+    assert stores[0].remembered() == await stores[0].replayed()
 
 
 async def test_a_short_stream_has_no_snapshot(log: PostgresLog, owner: asyncpg.Connection) -> None:
-    await written(House(log), SNAPSHOT_EVENTS - 2)
+    await written(CustomerStore(log), SNAPSHOT_EVENTS - 2)
     assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 0
 
 
@@ -128,26 +128,26 @@ BREAKAGES = {
 async def test_a_snapshot_that_cannot_be_used_is_passed_over(
     breakage: str, log: PostgresLog, owner: asyncpg.Connection
 ) -> None:
-    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), 2 * SNAPSHOT_EVENTS)
     await owner.execute(BREAKAGES[breakage])
-    house = House(log)
-    assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+    store = CustomerStore(log)
+    assert await store.executor.state(CUSTOMER, ID, TEST) == await store.replayed()
 
 
 async def test_a_snapshot_that_cannot_be_used_is_logged_once(log: PostgresLog, owner: asyncpg.Connection) -> None:
-    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), 2 * SNAPSHOT_EVENTS)
     await owner.execute(BREAKAGES["corrupt"])
-    house = House(log)
+    store = CustomerStore(log)
     with structlog.testing.capture_logs() as logged:
         for _ in range(3):
-            assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+            assert await store.executor.state(CUSTOMER, ID, TEST) == await store.replayed()
     assert [(line["event"], line["stream"]) for line in logged] == [("snapshot.ignored", STREAM)]
 
 
 async def test_a_snapshot_that_cannot_be_used_is_replaced(log: PostgresLog, owner: asyncpg.Connection) -> None:
-    await written(House(log), 2 * SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), 2 * SNAPSHOT_EVENTS)
     await owner.execute(BREAKAGES["corrupt"])
-    await House(log).update(email="new@example.com")
+    await CustomerStore(log).update(email="new@example.com")
     assert CODE is not None
     loaded = await log.load_state(STREAM, CODE)
     assert loaded.snapshot is not None
@@ -156,7 +156,7 @@ async def test_a_snapshot_that_cannot_be_used_is_replaced(log: PostgresLog, owne
 
 
 async def test_a_snapshot_says_nothing_of_the_person(log: PostgresLog, owner: asyncpg.Connection) -> None:
-    await written(House(log), SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), SNAPSHOT_EVENTS)
     body = await owner.fetchval("SELECT body FROM events.snapshot")
     assert body
     assert b"example.com" not in body
@@ -165,18 +165,18 @@ async def test_a_snapshot_says_nothing_of_the_person(log: PostgresLog, owner: as
 async def test_a_long_tail_of_a_release_without_snapshots_is_folded(
     log: PostgresLog, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await written(House(log), SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), SNAPSHOT_EVENTS)
     monkeypatch.setattr(Snapshots, "make", lambda self, decider, stream, held: (None, held))
     for number in range(2 * SNAPSHOT_EVENTS):
-        await House(log).update(email=f"old{number}@example.com")
+        await CustomerStore(log).update(email=f"old{number}@example.com")
     monkeypatch.undo()
-    house = House(log)
-    assert await house.executor.state(CUSTOMER, ID, TEST) == await house.replayed()
+    store = CustomerStore(log)
+    assert await store.executor.state(CUSTOMER, ID, TEST) == await store.replayed()
 
 
 async def test_snapshots_of_other_code_are_kept_for_a_day(log: PostgresLog, owner: asyncpg.Connection) -> None:
     """While two releases write by turns each finds its own."""
-    await written(House(log), SNAPSHOT_EVENTS)
+    await written(CustomerStore(log), SNAPSHOT_EVENTS)
     await owner.execute(
         "INSERT INTO events.snapshot SELECT stream, sha256(code), version, kept_at, body FROM events.snapshot"
     )
@@ -185,11 +185,11 @@ async def test_snapshots_of_other_code_are_kept_for_a_day(log: PostgresLog, owne
         "FROM events.snapshot WHERE code = $1",
         folding_code.digest(COUPON.evolve.__module__),
     )
-    house = House(log)
+    store = CustomerStore(log)
     for number in range(2 * SNAPSHOT_EVENTS):
-        await house.update(email=f"{number}@example.org")
+        await store.update(email=f"{number}@example.org")
     assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 2
     await owner.execute("UPDATE events.snapshot SET kept_at = kept_at - interval '25 hours'")
     for number in range(2 * SNAPSHOT_EVENTS):
-        await house.update(email=f"{number}@example.net")
+        await store.update(email=f"{number}@example.net")
     assert await owner.fetchval("SELECT count(*) FROM events.snapshot") == 1

@@ -24,7 +24,7 @@ from events.record import Append, Loaded, Receipt, Record
 from projections.customers import body
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
-from tests.events.customer_store import CUSTOMER, ID, LIVE, STRANGER, TEST, House, reply
+from tests.events.customer_store import CUSTOMER, ID, LIVE, STRANGER, TEST, CustomerStore, reply
 from tests.events.strategies import patches
 from tests.waiting import until
 
@@ -84,17 +84,17 @@ commands = st.lists(
 @given(patches, commands)
 async def test_what_is_remembered_is_what_the_log_replays(first: Any, rest: list[tuple[int, str, Any]]) -> None:
     log = MemoryLog()
-    houses = {"here": House(log), "there": House(log)}
-    await houses["here"].create(**first)
+    stores = {"here": CustomerStore(log), "there": CustomerStore(log)}
+    await stores["here"].create(**first)
     for kind, where, patch in rest:
-        house = houses[where]
+        store = stores[where]
         try:
-            await (house.update(**patch) if kind else house.delete())
+            await (store.update(**patch) if kind else store.delete())
         except Refusal:
             continue
-        replayed = await house.replayed()
-        assert house.remembered() == replayed
-        remembered = house.remembered()
+        replayed = await store.replayed()
+        assert store.remembered() == replayed
+        remembered = store.remembered()
         assert remembered is not None
         assert body(remembered, False) == body(replayed, False)  # to the byte: order counts too
     records = (await log.load(STREAM)).records
@@ -104,35 +104,35 @@ async def test_what_is_remembered_is_what_the_log_replays(first: Any, rest: list
 @given(patches)
 async def test_an_update_sent_twice_adds_nothing(patch: Any) -> None:
     log = MemoryLog()
-    house = House(log)
-    await house.create(email="jenny@example.com", metadata={"a": "1"})
-    await house.update(**patch)
+    store = CustomerStore(log)
+    await store.create(email="jenny@example.com", metadata={"a": "1"})
+    await store.update(**patch)
     before = len((await log.load(STREAM)).records)
-    await house.update(**patch)
+    await store.update(**patch)
     assert len((await log.load(STREAM)).records) == before
 
 
 async def test_updates_of_one_customer_from_two_processes_are_all_applied() -> None:
     log = MemoryLog()
-    houses = [House(log), House(log)]
-    await houses[0].create()
-    await asyncio.gather(*(houses[number % 2].update(metadata={f"key {number}": "text"}) for number in range(40)))
-    replayed = await houses[0].replayed()
+    stores = [CustomerStore(log), CustomerStore(log)]
+    await stores[0].create()
+    await asyncio.gather(*(stores[number % 2].update(metadata={f"key {number}": "text"}) for number in range(40)))
+    replayed = await stores[0].replayed()
     assert set(replayed.profile.metadata) == {f"key {number}" for number in range(40)}
     assert len((await log.load(STREAM)).records) == 41
 
 
 async def test_the_usual_update_asks_the_log_once() -> None:
     log = Watched(MemoryLog())
-    house = House(log)
-    await house.create()
-    await house.update(email="jenny@example.com")
+    store = CustomerStore(log)
+    await store.create()
+    await store.update(email="jenny@example.com")
     assert (log.appends, log.loads) == (2, 0)
 
 
 async def test_a_process_that_lost_a_race_decides_again_on_what_the_log_holds() -> None:
     log = Watched(MemoryLog())
-    here, there = House(log), House(log)
+    here, there = CustomerStore(log), CustomerStore(log)
     await here.create(metadata={"a": "1"})
     await there.update(metadata={"b": "2"})
     await here.update(metadata={"c": "3"})
@@ -141,7 +141,7 @@ async def test_a_process_that_lost_a_race_decides_again_on_what_the_log_holds() 
 
 async def test_a_refusal_is_never_pronounced_from_memory() -> None:
     log = MemoryLog()
-    here, there = House(log), House(log)
+    here, there = CustomerStore(log), CustomerStore(log)
     await here.create(next_invoice_sequence=5)
     await there.update(metadata={f"key {number}": "text" for number in range(50)})
     await here.update(metadata={"key 50": ""})  # here remembers fifty keys now
@@ -152,7 +152,7 @@ async def test_a_refusal_is_never_pronounced_from_memory() -> None:
 
 async def test_that_nothing_changes_is_never_found_from_memory() -> None:
     log = MemoryLog()
-    here, there = House(log), House(log)
+    here, there = CustomerStore(log), CustomerStore(log)
     await here.create(email="old@example.com")
     await there.update(email="new@example.com")
     await here.update(email="old@example.com")
@@ -161,7 +161,7 @@ async def test_that_nothing_changes_is_never_found_from_memory() -> None:
 
 async def test_a_customer_deleted_elsewhere_is_missing_here() -> None:
     log = MemoryLog()
-    here, there = House(log), House(log)
+    here, there = CustomerStore(log), CustomerStore(log)
     await here.create()
     await there.delete()
     with pytest.raises(Missing):
@@ -170,40 +170,40 @@ async def test_a_customer_deleted_elsewhere_is_missing_here() -> None:
 
 async def test_when_others_are_first_at_every_try_the_caller_is_told_to_try_again() -> None:
     log = Watched(MemoryLog())
-    house = House(log)
-    await house.create()
+    store = CustomerStore(log)
+    await store.create()
     log.failures = [StaleStream(STREAM, 1)] * transact.TRIES_MAX
     with pytest.raises(LockTimeout) as caught:
-        await house.update(email="jenny@example.com")
+        await store.update(email="jenny@example.com")
     assert caught.value.code == "lock_timeout"
     assert log.failures == []
-    await house.update(email="jenny@example.com")
+    await store.update(email="jenny@example.com")
 
 
 async def test_who_waits_too_long_for_another_command_on_the_object_is_told_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = Gated(MemoryLog())
-    house = House(log)
-    await House(log.log).create()
-    holder = asyncio.create_task(house.update(email="first@example.com"))
+    store = CustomerStore(log)
+    await CustomerStore(log.log).create()
+    holder = asyncio.create_task(store.update(email="first@example.com"))
     await until(lambda: log.appends == 1)
     monkeypatch.setattr(stream_locks, "LOCK_TIMEOUT_S", 0.0)
     with pytest.raises(LockTimeout):
-        await house.update(email="second@example.com")
+        await store.update(email="second@example.com")
     log.gate.set()
     await holder
-    assert (await house.replayed()).profile.email == "first@example.com"
-    await house.update(email="third@example.com")
-    assert len(house.executor._locks) == 0, "no lock outlives its users"
+    assert (await store.replayed()).profile.email == "first@example.com"
+    await store.update(email="third@example.com")
+    assert len(store.executor._locks) == 0, "no lock outlives its users"
 
 
 async def test_commands_on_other_objects_do_not_wait() -> None:
     log = Gated(MemoryLog())
-    await House(log.log).create("cus_1")
-    await House(log.log).create("cus_2")
-    house = House(log)
-    both = [asyncio.create_task(house.update(id, email="jenny@example.com")) for id in ("cus_1", "cus_2")]
+    await CustomerStore(log.log).create("cus_1")
+    await CustomerStore(log.log).create("cus_2")
+    store = CustomerStore(log)
+    both = [asyncio.create_task(store.update(id, email="jenny@example.com")) for id in ("cus_1", "cus_2")]
     await until(lambda: log.appends == 2)
     log.gate.set()
     await asyncio.gather(*both)
@@ -211,82 +211,82 @@ async def test_commands_on_other_objects_do_not_wait() -> None:
 
 async def test_a_caller_who_goes_away_while_waiting_leaves_no_lock_behind() -> None:
     log = Gated(MemoryLog())
-    house = House(log)
-    await House(log.log).create()
-    holder = asyncio.create_task(house.update(email="first@example.com"))
+    store = CustomerStore(log)
+    await CustomerStore(log.log).create()
+    holder = asyncio.create_task(store.update(email="first@example.com"))
     await until(lambda: log.appends == 1)
-    waiter = asyncio.create_task(house.update(email="second@example.com"))
-    await until(lambda: house.executor._locks.users(STREAM) == 2)
+    waiter = asyncio.create_task(store.update(email="second@example.com"))
+    await until(lambda: store.executor._locks.users(STREAM) == 2)
     waiter.cancel()
     log.gate.set()
     await holder
     with pytest.raises(asyncio.CancelledError):
         await waiter
-    assert len(house.executor._locks) == 0
+    assert len(store.executor._locks) == 0
 
 
 async def test_after_a_loss_nothing_is_believed_of_what_was_remembered() -> None:
     log = Watched(MemoryLog())
-    house = House(log)
-    await house.create()
+    store = CustomerStore(log)
+    await store.create()
     log.failures = [LogUnavailable("gone")]
     with pytest.raises(LogUnavailable):
-        await house.update(email="jenny@example.com")
-    assert house.remembered() is None
-    await house.update(email="jenny@example.com")
-    assert (await house.replayed()).profile.email == "jenny@example.com"
+        await store.update(email="jenny@example.com")
+    assert store.remembered() is None
+    await store.update(email="jenny@example.com")
+    assert (await store.replayed()).profile.email == "jenny@example.com"
 
 
 @pytest.mark.parametrize("remembered", [True, False])
 @pytest.mark.parametrize("origin", [STRANGER, LIVE])
 async def test_another_account_or_mode_has_no_such_customer(origin: Any, remembered: bool) -> None:
     log = MemoryLog()
-    maker = House(log)
+    maker = CustomerStore(log)
     await maker.create(email="jenny@example.com")
-    house = maker if remembered else House(log)
-    for attempt in (house.update(origin=origin, email="evil@example.com"), house.delete(origin=origin)):
+    store = maker if remembered else CustomerStore(log)
+    for attempt in (store.update(origin=origin, email="evil@example.com"), store.delete(origin=origin)):
         with pytest.raises(Missing) as caught:
             await attempt
         there = "a similar object exists in test mode, but a live mode key was used to make this request."
         assert caught.value.message == "No such customer: 'cus_1'" + (f"; {there}" if origin is LIVE else "")
-    assert (await house.executor.state(CUSTOMER, ID, origin)).id == ""
-    assert (await house.executor.state(CUSTOMER, ID, TEST)).profile.email == "jenny@example.com"
+    assert (await store.executor.state(CUSTOMER, ID, origin)).id == ""
+    assert (await store.executor.state(CUSTOMER, ID, TEST)).profile.email == "jenny@example.com"
     assert len((await log.load(STREAM)).records) == 1
 
 
 async def test_a_test_key_is_told_of_an_object_of_live_mode() -> None:
-    house = House(MemoryLog())
-    await house.create(origin=LIVE)
+    store = CustomerStore(MemoryLog())
+    await store.create(origin=LIVE)
     with pytest.raises(Missing, match="exists in live mode, but a test mode key"):
-        await house.update(email="jenny@example.com")
+        await store.update(email="jenny@example.com")
 
 
 async def test_another_accounts_update_does_not_disturb_what_is_remembered() -> None:
-    house = House(MemoryLog())
-    await house.create(email="jenny@example.com")
+    store = CustomerStore(MemoryLog())
+    await store.create(email="jenny@example.com")
     with pytest.raises(Missing):
-        await house.update(origin=STRANGER, email="evil@example.com")
-    await house.update(name="Jenny")
-    assert (await house.replayed()).profile.email == "jenny@example.com"
+        await store.update(origin=STRANGER, email="evil@example.com")
+    await store.update(name="Jenny")
+    assert (await store.replayed()).profile.email == "jenny@example.com"
 
 
 async def test_an_id_that_is_in_use_creates_nothing() -> None:
     log = MemoryLog()
-    await House(log).create(email="jenny@example.com")
+    await CustomerStore(log).create(email="jenny@example.com")
     for origin in (TEST, STRANGER):
         with pytest.raises(StaleStream):
-            await House(log).create(origin=origin, email="evil@example.com")
+            await CustomerStore(log).create(origin=origin, email="evil@example.com")
     assert len(await log.read(0, 10)) == 1
 
 
 async def test_a_command_under_a_key_that_was_answered_does_nothing() -> None:
     log = MemoryLog()
-    house = House(log)
-    told = await house.create(key_use=KEY, email="jenny@example.com")
+    store = CustomerStore(log)
+    told = await store.create(key_use=KEY, email="jenny@example.com")
     with pytest.raises(AlreadyAnswered):
-        await house.create("cus_2", key_use=KEY)
+        await store.create("cus_2", key_use=KEY)
     with pytest.raises(AlreadyAnswered):
-        await house.update(key_use=KEY, email="other@example.com")
+        await store.update(key_use=KEY, email="other@example.com")
     kept = await log.receipt("acct_1", False, "again")
     assert kept is not None
     assert (kept.status, kept.body, kept.request_id, kept.route) == (told.status, told.body, "req_1", KEY.route)
@@ -295,9 +295,9 @@ async def test_a_command_under_a_key_that_was_answered_does_nothing() -> None:
 
 async def test_an_update_that_changes_nothing_keeps_its_answer_too() -> None:
     log = MemoryLog()
-    house = House(log)
-    await house.create(email="jenny@example.com")
-    told = await house.update(key_use=KEY, email="jenny@example.com")
+    store = CustomerStore(log)
+    await store.create(email="jenny@example.com")
+    told = await store.update(key_use=KEY, email="jenny@example.com")
     kept = await log.receipt("acct_1", False, "again")
     assert kept is not None
     assert Reply(kept.status, kept.body) == told
@@ -306,44 +306,44 @@ async def test_an_update_that_changes_nothing_keeps_its_answer_too() -> None:
 
 async def test_a_refusal_may_be_kept_as_the_answer() -> None:
     log = MemoryLog()
-    house = House(log)
+    store = CustomerStore(log)
     receipt = KEY._replace(request_id="req_9").receipt(Reply(404, b"{}"))
-    await house.executor.keep_refusal(TEST, receipt)
+    await store.executor.keep_refusal(TEST, receipt)
     assert await log.receipt("acct_1", False, "again") == receipt
     with pytest.raises(AlreadyAnswered):
-        await house.executor.keep_refusal(TEST, receipt)
+        await store.executor.keep_refusal(TEST, receipt)
 
 
 async def test_only_so_many_streams_are_remembered_the_latest_written() -> None:
-    house = House(MemoryLog(), remembered_max=2)
+    store = CustomerStore(MemoryLog(), remembered_max=2)
     for id in ("cus_1", "cus_2"):
-        await house.create(id)
-    await house.update("cus_1", name="Jenny")
-    await house.create("cus_3")
-    assert [id for id in ("cus_1", "cus_2", "cus_3") if house.remembered(id)] == ["cus_1", "cus_3"]
-    await house.update("cus_2", name="Jenny")
-    assert (await house.replayed("cus_2")).profile.name == "Jenny"
+        await store.create(id)
+    await store.update("cus_1", name="Jenny")
+    await store.create("cus_3")
+    assert [id for id in ("cus_1", "cus_2", "cus_3") if store.remembered(id)] == ["cus_1", "cus_3"]
+    await store.update("cus_2", name="Jenny")
+    assert (await store.replayed("cus_2")).profile.name == "Jenny"
 
 
 async def test_history_sealed_under_a_destroyed_key_folds_without_its_personal_part() -> None:
     log = MemoryLog()
-    house = House(log)
-    await house.create(email="jenny@example.com", tax_exempt="reverse")
+    store = CustomerStore(log)
+    await store.create(email="jenny@example.com", tax_exempt="reverse")
     del log._keys[STREAM]
-    state: Customer = await house.replayed()
+    state: Customer = await store.replayed()
     assert (state.id, state.profile.email, state.profile.tax_exempt) == (ID, None, "reverse")
 
 
 async def test_history_that_was_tampered_with_stops_the_command() -> None:
     log = MemoryLog()
-    await House(log).create(email="jenny@example.com")
+    await CustomerStore(log).create(email="jenny@example.com")
     log._streams[STREAM][0] = log._streams[STREAM][0]._replace(payload=b'{"id":"cus_1"}')
     with pytest.raises(BrokenHistory):
-        await House(log).update(email="other@example.com")
+        await CustomerStore(log).update(email="other@example.com")
 
 
 async def test_the_answer_is_made_of_the_state_reached() -> None:
-    house = House(MemoryLog())
-    await house.create(email="jenny@example.com")
-    told = await house.update(metadata={"a": "1"})
-    assert told == reply(await house.replayed(), None)
+    store = CustomerStore(MemoryLog())
+    await store.create(email="jenny@example.com")
+    told = await store.update(metadata={"a": "1"})
+    assert told == reply(await store.replayed(), None)

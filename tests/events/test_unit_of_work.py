@@ -11,7 +11,7 @@ from events.memory import MemoryLog
 from events.unit_of_work import UnitOfWork
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
-from tests.events.customer_store import CUSTOMER, STRANGER, TEST, House
+from tests.events.customer_store import CUSTOMER, STRANGER, TEST, CustomerStore
 from tests.events.test_transact import Watched
 
 KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")
@@ -39,28 +39,28 @@ async def log() -> Watched:
 
 
 @pytest.fixture
-async def house(log: Watched) -> House:
-    house = House(log)
-    await house.create("cus_1", name="one")
-    await house.create("cus_2", name="two")
+async def store(log: Watched) -> CustomerStore:
+    store = CustomerStore(log)
+    await store.create("cus_1", name="one")
+    await store.create("cus_2", name="two")
     log.appends = log.loads = 0
-    return house
+    return store
 
 
-async def names(house: House) -> list[str | None]:
-    return [(await house.replayed(id)).profile.name for id in ("cus_1", "cus_2")]
+async def names(store: CustomerStore) -> list[str | None]:
+    return [(await store.replayed(id)).profile.name for id in ("cus_1", "cus_2")]
 
 
-async def test_what_a_unit_does_to_several_streams_is_one_append(house: House, log: Watched) -> None:
-    assert await house.executor.transact(both, TEST) == OK
-    assert await names(house) == ["moved on", "one"]
+async def test_what_a_unit_does_to_several_streams_is_one_append(store: CustomerStore, log: Watched) -> None:
+    assert await store.executor.transact(both, TEST) == OK
+    assert await names(store) == ["moved on", "one"]
     assert (log.appends, log.loads) == (1, 2)
-    assert [house.remembered(id) for id in ("cus_1", "cus_2")] == [
-        await house.replayed(id) for id in ("cus_1", "cus_2")
+    assert [store.remembered(id) for id in ("cus_1", "cus_2")] == [
+        await store.replayed(id) for id in ("cus_1", "cus_2")
     ]
 
 
-async def test_commands_on_one_stream_follow_each_other(house: House) -> None:
+async def test_commands_on_one_stream_follow_each_other(store: CustomerStore) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         unit.begin(CUSTOMER, "cus_3")
         unit.do(CUSTOMER, "cus_3", CreateCustomer(id="cus_3", created=1, invoice_prefix="P3", patch={"name": "three"}))
@@ -68,25 +68,25 @@ async def test_commands_on_one_stream_follow_each_other(house: House) -> None:
         assert unit.state(CUSTOMER, "cus_3").profile.name == "trois"
         return OK
 
-    await house.executor.transact(act, TEST)
-    assert (await house.replayed("cus_3")).profile.name == "trois"
-    assert len((await house.log.load("customer-cus_3")).records) == 2
+    await store.executor.transact(act, TEST)
+    assert (await store.replayed("cus_3")).profile.name == "trois"
+    assert len((await store.log.load("customer-cus_3")).records) == 2
 
 
-async def test_a_refusal_leaves_nothing_of_the_unit(house: House, log: Watched) -> None:
+async def test_a_refusal_leaves_nothing_of_the_unit(store: CustomerStore, log: Watched) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         rename(unit, "cus_1", "never")
         raise Refusal("no")
 
     with pytest.raises(Refusal, match="no"):
-        await house.executor.transact(act, TEST)
+        await store.executor.transact(act, TEST)
     assert log.appends == 0
-    assert (await house.replayed("cus_1")).profile.name == "one"
+    assert (await store.replayed("cus_1")).profile.name == "one"
 
 
-async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_holds(house: House) -> None:
-    other = House(house.log)
+async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_holds(store: CustomerStore) -> None:
+    other = CustomerStore(store.log)
     await other.update("cus_1", name="allowed")
 
     async def act(unit: UnitOfWork) -> Reply:
@@ -96,12 +96,12 @@ async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_h
         rename(unit, "cus_1", "done")
         return OK
 
-    await house.executor.transact(act, TEST)
-    assert (await house.replayed("cus_1")).profile.name == "done"
+    await store.executor.transact(act, TEST)
+    assert (await store.replayed("cus_1")).profile.name == "done"
 
 
-async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanwhile(house: House) -> None:
-    other, tries = House(house.log), 0
+async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanwhile(store: CustomerStore) -> None:
+    other, tries = CustomerStore(store.log), 0
 
     async def act(unit: UnitOfWork) -> Reply:
         nonlocal tries
@@ -113,18 +113,18 @@ async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanw
             await other.update("cus_1", name="changed")
         return OK
 
-    await house.executor.transact(act, TEST)
-    assert await names(house) == ["changed", "changed"]
+    await store.executor.transact(act, TEST)
+    assert await names(store) == ["changed", "changed"]
     assert tries == 2
 
 
-async def test_what_others_keep_changing_is_a_lock_timeout(house: House, log: Watched) -> None:
+async def test_what_others_keep_changing_is_a_lock_timeout(store: CustomerStore, log: Watched) -> None:
     log.failures = [StaleStream("customer-cus_1", 1) for _ in range(100)]
     with pytest.raises(LockTimeout):
-        await house.executor.transact(both, TEST)
+        await store.executor.transact(both, TEST)
 
 
-async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(house: House) -> None:
+async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(store: CustomerStore) -> None:
     def act(*order: str) -> Act:
         async def rename_both(unit: UnitOfWork) -> Reply:
             for id in order:
@@ -136,42 +136,42 @@ async def test_units_that_share_streams_never_wait_for_each_other_in_a_ring(hous
 
     streams = ["customer-cus_1", "customer-cus_2"]
     units = [
-        house.executor.transact(act(*order), TEST, serialized_on=serialized_on)
+        store.executor.transact(act(*order), TEST, serialized_on=serialized_on)
         for _ in range(20)
         for order, serialized_on in ((("cus_1", "cus_2"), streams), (("cus_2", "cus_1"), streams[::-1]))
     ]
     async with asyncio.timeout(10):
         await asyncio.gather(*units)
-    assert await names(house) == ["one" + "." * 40, "two" + "." * 40]
+    assert await names(store) == ["one" + "." * 40, "two" + "." * 40]
 
 
-async def test_a_key_is_used_once_for_all_streams_together(house: House) -> None:
-    await house.executor.transact(both, TEST, record=KEY.receipt)
+async def test_a_key_is_used_once_for_all_streams_together(store: CustomerStore) -> None:
+    await store.executor.transact(both, TEST, record=KEY.receipt)
     with pytest.raises(AlreadyAnswered):
-        await house.executor.transact(both, TEST, record=KEY.receipt)
-    assert await names(house) == ["moved on", "one"]
+        await store.executor.transact(both, TEST, record=KEY.receipt)
+    assert await names(store) == ["moved on", "one"]
 
 
-async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(house: House, log: Watched) -> None:
+async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(store: CustomerStore, log: Watched) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         return OK
 
-    house.executor.forget("customer-cus_1")
-    await house.executor.transact(act, TEST)
+    store.executor.forget("customer-cus_1")
+    await store.executor.transact(act, TEST)
     assert log.appends == 0
-    await house.executor.transact(act, TEST, record=KEY.receipt)
-    kept = await house.log.receipt("acct_1", False, "again")
+    await store.executor.transact(act, TEST, record=KEY.receipt)
+    kept = await store.log.receipt("acct_1", False, "again")
     assert kept is not None
     assert kept.body == OK.body
 
 
-async def test_another_accounts_object_is_no_object(house: House) -> None:
+async def test_another_accounts_object_is_no_object(store: CustomerStore) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         unit.do(CUSTOMER, "cus_1", DeleteCustomer(id="cus_1"))
         return OK
 
     with pytest.raises(Missing):
-        await house.executor.transact(act, STRANGER)
-    assert (await house.replayed("cus_1")).exists
+        await store.executor.transact(act, STRANGER)
+    assert (await store.replayed("cus_1")).exists

@@ -49,7 +49,7 @@ def free_port() -> int:
 
 
 @dataclass
-class House:
+class Deployment:
     """Starts, kills and restarts its parts; `dsn` and `amqp_url` stay the same over restarts.
 
     A process goes by its role, and where there are several by names such as `relay-2`. `knobs` are settings for all.
@@ -94,7 +94,7 @@ class House:
             )
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What the house's processes see of the environment."""
+        """What the deployment's processes see of the environment."""
         knobs = {"AMQP_URL": self.amqp_url, "ROLLBOOK_WEBHOOK_LEASE_S": str(LEASE_S), **self.knobs, **more}
         return environment(self.dsn, self.directory, **knobs)
 
@@ -173,7 +173,7 @@ class House:
 class Load:
     """Callers that create customers and change them, and what was acknowledged to them."""
 
-    house: House
+    deployment: Deployment
     created: list[str] = field(default_factory=list)
     updated: int = 0
 
@@ -186,9 +186,9 @@ class Load:
 
     async def _caller(self, session: aiohttp.ClientSession, numbers: Any) -> None:
         for number in numbers:
-            made = await self.house.post(session, "/v1/customers", f"email=c{number}@example.com")
+            made = await self.deployment.post(session, "/v1/customers", f"email=c{number}@example.com")
             self.created.append(made["id"])
-            await self.house.post(session, f"/v1/customers/{made['id']}", f"metadata[n]={number}")
+            await self.deployment.post(session, f"/v1/customers/{made['id']}", f"metadata[n]={number}")
             self.updated += 1
 
 

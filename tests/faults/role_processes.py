@@ -27,7 +27,7 @@ LISTENERS = ("rollbook listen",)
 
 
 @dataclass
-class Trio:
+class RoleProcesses:
     """The processes of `roles` over the database at `dsn`, with an exchange and a queue of their own."""
 
     dsn: str

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.waiting import until
 from tests.webhooks.broker.test_relay import bound, relaying, take
-from tests.webhooks.harness import Floor, floor
+from tests.webhooks.harness import WebhookHarness, webhook_harness
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
 from webhooks.broker.relay import IN_FLIGHT_MAX
@@ -23,8 +23,8 @@ PATIENCE_S = 0.3  # what is waited for a broker that is well, in these tests
 
 
 @pytest.fixture
-async def house(database: str) -> AsyncIterator[Floor]:
-    async with floor(database) as built:
+async def webhooks(database: str) -> AsyncIterator[WebhookHarness]:
+    async with webhook_harness(database) as built:
         yield built
 
 
@@ -40,19 +40,19 @@ class Counted(Topology):
 
 
 async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
-    house: Floor, private_rabbit: PrivateRabbit, monkeypatch: pytest.MonkeyPatch
+    webhooks: WebhookHarness, private_rabbit: PrivateRabbit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     amqp_url, topology = await asyncio.to_thread(private_rabbit.start), Counted()
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relaying_one:
-        await house.endpoint()
-        first = await house.notices(1)
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology) as relaying_one:
+        await webhooks.endpoint()
+        first = await webhooks.notices(1)
         await take(queue, 1)
         await asyncio.to_thread(private_rabbit.raise_alarm)
         monkeypatch.setattr(amqp, "OPERATION_TIMEOUT_S", PATIENCE_S)
         with capture_logs() as said:
-            held_back = await house.notices(NOTICES)
+            held_back = await webhooks.notices(NOTICES)
             await until(lambda: relaying_one.state.startswith("blocked"))
-            assert await house.catch_up() == 1 + NOTICES, "webhooks are told of it from the log"
+            assert await webhooks.catch_up() == 1 + NOTICES, "webhooks are told of it from the log"
             waited_until = asyncio.get_running_loop().time() + 10 * PATIENCE_S
             await until(lambda: asyncio.get_running_loop().time() > waited_until)
             assert relaying_one.active
@@ -69,7 +69,7 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
         assert first < held_back
         # It stops in good time too, whatever it has on its way.
         await asyncio.to_thread(private_rabbit.raise_alarm)
-        await house.notices(NOTICES)
+        await webhooks.notices(NOTICES)
         await until(lambda: relaying_one.state.startswith("blocked"))
         monkeypatch.setattr(relay, "STOPPING_S", PATIENCE_S)
         monkeypatch.setattr(amqp, "OPERATION_TIMEOUT_S", PATIENCE_S)

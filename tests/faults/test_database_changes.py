@@ -12,7 +12,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from tests.faults.role_processes import Trio, listeners
+from tests.faults.role_processes import RoleProcesses, listeners
 from tests.servers.postgres import QUICK, PrivatePostgres
 from tests.servers.receiver import Receiver
 from tests.waiting import until
@@ -23,21 +23,23 @@ SMALL_MB = 96
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
 
 
-class Scene(Trio):
-    """The trio with the server beneath it."""
+class ProcessesOverPostgres(RoleProcesses):
+    """The processes with the server beneath it."""
 
     owner_dsn: str
     small: Path | None  # where the database's files are, when they are on a small disk of their own
 
 
 @pytest.fixture(scope="module")
-def scene(server_dir: Path, amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def processes(
+    server_dir: Path, amqp_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProcessesOverPostgres]:
     postgres = PrivatePostgres(server_dir / "changes", settings=QUICK)
     postgres_dsn = postgres.start()
     small = _small_disk(server_dir / "small")
     try:
         dsn = asyncio.run(_shop(postgres_dsn, small))
-        made = Scene(dsn, amqp_url, tmp_path_factory.mktemp("changes"))
+        made = ProcessesOverPostgres(dsn, amqp_url, tmp_path_factory.mktemp("changes"))
         made.owner_dsn, made.small = postgres_dsn, small
         made.start()
         try:
@@ -103,24 +105,24 @@ def _fill(disk: Path) -> Path:
 
 
 @asynccontextmanager
-async def working(scene: Scene, receiver: Receiver) -> AsyncIterator[asyncpg.Connection]:
+async def working(processes: ProcessesOverPostgres, receiver: Receiver) -> AsyncIterator[asyncpg.Connection]:
     """Everything works before and after; gives the owner's connection."""
     path = f"/{secrets.token_hex(4)}"
-    owner = await asyncpg.connect(scene.owner_dsn)
+    owner = await asyncpg.connect(processes.owner_dsn)
     try:
-        endpoint = await scene.post("/v1/webhook_endpoints", f"url={receiver.url(path)}&enabled_events[]=*")
-        await scene.works(receiver, path)
+        endpoint = await processes.post("/v1/webhook_endpoints", f"url={receiver.url(path)}&enabled_events[]=*")
+        await processes.works(receiver, path)
         before = await listeners(owner)
         assert sum(before.values()) >= 3
         yield owner
-        await scene.all_say(200, "ok")
-        await scene.works(receiver, path)
+        await processes.all_say(200, "ok")
+        await processes.works(receiver, path)
 
         async def all_listen() -> bool:
             return await listeners(owner) == before
 
         await until(all_listen, 30)
-        await scene.ask("DELETE", f"/v1/webhook_endpoints/{endpoint['id']}")
+        await processes.ask("DELETE", f"/v1/webhook_endpoints/{endpoint['id']}")
     finally:
         await owner.close()
 
@@ -167,30 +169,30 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_every_role_says_what_changed_and_recovers_without_a_restart(
-    scene: Scene, receiver: Receiver, change: str
+    processes: ProcessesOverPostgres, receiver: Receiver, change: str
 ) -> None:
     break_it, mend_it, state, told = CHANGES[change]
-    async with working(scene, receiver) as owner:
-        said = {role: scene.said(role, "database.unavailable") for role in scene.roles}
+    async with working(processes, receiver) as owner:
+        said = {role: processes.said(role, "database.unavailable") for role in processes.roles}
         if change == "renamed":
             await owner.execute("ALTER DATABASE shop ALLOW_CONNECTIONS false")
             await owner.execute(TERMINATE)
             await _alone(owner)
         await owner.execute(break_it)
         await owner.execute(TERMINATE)
-        await scene.all_say(503, state)
+        await processes.all_say(503, state)
         key = secrets.token_hex(8)
-        assert (await scene.ask("POST", "/v1/customers", "name=Later", key))[0] == 503
+        assert (await processes.ask("POST", "/v1/customers", "name=Later", key))[0] == 503
         await owner.execute(mend_it)
         if change == "renamed":
             await owner.execute("ALTER DATABASE shop ALLOW_CONNECTIONS true")
-        await scene.all_say(200, "ok")
-        status, headers, _ = await scene.ask("POST", "/v1/customers", "name=Later", key)
+        await processes.all_say(200, "ok")
+        status, headers, _ = await processes.ask("POST", "/v1/customers", "name=Later", key)
         assert (status, headers.get("Idempotent-Replayed")) == (200, None), "nothing was kept under the key"
-    for role in scene.roles:
-        assert told in scene.log(role).read_text()
-        assert scene.said(role, "database.unavailable") - said[role] <= 3, "said once, however long"
-        assert scene.log(role).read_text().count("first@") == 0
+    for role in processes.roles:
+        assert told in processes.log(role).read_text()
+        assert processes.said(role, "database.unavailable") - said[role] <= 3, "said once, however long"
+        assert processes.log(role).read_text().count("first@") == 0
 
 
 async def _alone(owner: asyncpg.Connection) -> None:
@@ -200,31 +202,33 @@ async def _alone(owner: asyncpg.Connection) -> None:
     await until(gone)
 
 
-async def test_a_full_disk_is_503_and_over_when_there_is_space_again(scene: Scene, receiver: Receiver) -> None:
-    if scene.small is None:
+async def test_a_full_disk_is_503_and_over_when_there_is_space_again(
+    processes: ProcessesOverPostgres, receiver: Receiver
+) -> None:
+    if processes.small is None:
         pytest.skip("only root can mount a disk to fill")
-    async with working(scene, receiver):
-        ballast = _fill(scene.small)
+    async with working(processes, receiver):
+        ballast = _fill(processes.small)
         key, answers = secrets.token_hex(8), list[int]()
         body = f"description={'x' * 4000}"
 
         async def refused() -> bool:
-            answers.append((await scene.ask("POST", "/v1/customers", body, secrets.token_hex(8)))[0])
+            answers.append((await processes.ask("POST", "/v1/customers", body, secrets.token_hex(8)))[0])
             return answers[-1] != 200
 
         await until(refused, 30)
-        await scene.ask("POST", "/v1/customers", body, key)
+        await processes.ask("POST", "/v1/customers", body, key)
 
         async def ready_says_so() -> bool:
-            return (await scene.states())["api"] == (503, "PostgreSQL's disk is full")
+            return (await processes.states())["api"] == (503, "PostgreSQL's disk is full")
 
         await until(ready_says_so)
-        answers += [(await scene.ask("POST", "/v1/customers", body, key))[0] for _ in range(5)]
+        answers += [(await processes.ask("POST", "/v1/customers", body, key))[0] for _ in range(5)]
         assert set(answers) <= {200, 503}, "never 500"
-        assert (await scene.ask("GET", "/v1/customers"))[0] == 200
+        assert (await processes.ask("GET", "/v1/customers"))[0] == 200
         ballast.unlink()
-        await scene.all_say(200, "ok")
-        status, headers, _ = await scene.ask("POST", "/v1/customers", body, key)
+        await processes.all_say(200, "ok")
+        status, headers, _ = await processes.ask("POST", "/v1/customers", body, key)
         assert (status, headers.get("Idempotent-Replayed")) == (200, None)
-    assert scene.said("api", "could not extend file") <= 6
-    assert "request.failed" not in scene.log("api").read_text()
+    assert processes.said("api", "could not extend file") <= 6
+    assert "request.failed" not in processes.log("api").read_text()

@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from tests.faults.role_processes import Trio
+from tests.faults.role_processes import RoleProcesses
 from tests.servers.address import Address
 from tests.servers.postgres import QUICK, PrivatePostgres
 from tests.servers.receiver import Receiver
@@ -22,18 +22,18 @@ pytestmark = [pytest.mark.faults, pytest.mark.rabbitmq, pytest.mark.timeout(180)
 
 
 @asynccontextmanager
-async def served(trio: Trio, receiver: Receiver) -> AsyncIterator[str]:
+async def served(processes: RoleProcesses, receiver: Receiver) -> AsyncIterator[str]:
     """Everything works at first; gives the path that webhooks go to."""
-    trio.start()
+    processes.start()
     try:
-        await trio.all_say(200, "ok", 60)
-        await trio.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=*")
-        await trio.works(receiver, "/hook")
+        await processes.all_say(200, "ok", 60)
+        await processes.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=*")
+        await processes.works(receiver, "/hook")
         yield "/hook"
-        await asyncio.to_thread(trio.stop)
+        await asyncio.to_thread(processes.stop)
     finally:
-        trio.kill()
-        await trio.forget_broker()
+        processes.kill()
+        await processes.forget_broker()
 
 
 async def test_a_standby_that_is_promoted_is_gone_on_with(
@@ -49,17 +49,17 @@ async def test_a_standby_that_is_promoted_is_gone_on_with(
         here = await stack.enter_async_context(Address(first.socket))
         there = await stack.enter_async_context(Address())
         dsn = f"postgresql://postgres@127.0.0.1:{here.port},127.0.0.1:{there.port}/postgres?sslmode=disable"
-        trio = Trio(dsn, amqp_url, tmp_path, roles=("serve",))
-        async with served(trio, receiver) as path:
+        processes = RoleProcesses(dsn, amqp_url, tmp_path, roles=("serve",))
+        async with served(processes, receiver) as path:
             await asyncio.to_thread(second.start_standby, first)
             there.leads_to = second.socket
             await _caught_up(first, second)
             await asyncio.to_thread(first.kill9)
             here.leads_to = None
-            await trio.all_say(503, "PostgreSQL is read-only")
+            await processes.all_say(503, "PostgreSQL is read-only")
             await asyncio.to_thread(second.promote)
-            await trio.all_say(200, "ok")
-            await trio.works(receiver, path)
+            await processes.all_say(200, "ok")
+            await processes.works(receiver, path)
 
             await asyncio.to_thread(third.start_standby, second)
             await _caught_up(second, third)
@@ -70,15 +70,15 @@ async def test_a_standby_that_is_promoted_is_gone_on_with(
             there.leads_to = third.socket
 
             async def written() -> str | None:
-                status, _, made = await trio.ask("POST", "/v1/customers", "email=bob@example.com")
+                status, _, made = await processes.ask("POST", "/v1/customers", "email=bob@example.com")
                 return made["id"] if status == 200 else None
 
             made = await until(written, 30)
             # Connections that only read were cut by nobody, and are at the new server too: the old one has no Bob.
-            assert (await trio.ask("GET", f"/v1/customers/{made}"))[0] == 200
-            _, _, page = await trio.ask("GET", "/v1/customers?email=bob@example.com")
+            assert (await processes.ask("GET", f"/v1/customers/{made}"))[0] == 200
+            _, _, page = await processes.ask("GET", "/v1/customers?email=bob@example.com")
             assert [customer["id"] for customer in page["data"]] == [made]
-            await trio.works(receiver, path)
+            await processes.works(receiver, path)
             assert await demoted.fetchval("SELECT count(*) FROM projections.customer WHERE id = $1", made) == 0
             await demoted.close()
 
@@ -98,14 +98,14 @@ async def _caught_up(primary: PrivatePostgres, standby: PrivatePostgres) -> None
 async def test_the_embedded_server_is_started_again_when_it_dies(
     tmp_path: Path, amqp_url: str, receiver: Receiver
 ) -> None:
-    trio = Trio("", amqp_url, tmp_path, roles=("serve",))
-    async with served(trio, receiver) as path:
-        assert "[warning" not in trio.log("serve").read_text(), "a first start misses nothing"
+    processes = RoleProcesses("", amqp_url, tmp_path, roles=("serve",))
+    async with served(processes, receiver) as path:
+        assert "[warning" not in processes.log("serve").read_text(), "a first start misses nothing"
         for process in _servers(tmp_path):
             os.kill(process.pid, signal.SIGKILL)
-        await until(lambda: trio.said("serve", "postgres.restarted") == 1, 60)
-        await trio.all_say(200, "ok")
-        await trio.works(receiver, path)
+        await until(lambda: processes.said("serve", "postgres.restarted") == 1, 60)
+        await processes.all_say(200, "ok")
+        await processes.works(receiver, path)
     assert not _servers(tmp_path)
 
 
@@ -127,17 +127,17 @@ async def test_a_server_that_is_silent_makes_processes_not_ready_and_is_gone_on_
         await asyncio.to_thread(postgres.start)
         address = await stack.enter_async_context(Address(postgres.socket))
         dsn = f"postgresql://postgres@127.0.0.1:{address.port}/postgres?sslmode=disable"
-        trio = Trio(dsn, amqp_url, tmp_path, roles=("serve",))
-        async with served(trio, receiver) as path:
+        processes = RoleProcesses(dsn, amqp_url, tmp_path, roles=("serve",))
+        async with served(processes, receiver) as path:
             postgres.signal(signal.SIGSTOP)
             try:
-                await trio.all_say(503, "PostgreSQL does not answer")
+                await processes.all_say(503, "PostgreSQL does not answer")
             finally:
                 postgres.signal(signal.SIGCONT)
-            await trio.all_say(200, "ok")
-            await trio.works(receiver, path)
+            await processes.all_say(200, "ok")
+            await processes.works(receiver, path)
             address.silent = True
-            await trio.all_say(503, "PostgreSQL does not answer")
+            await processes.all_say(503, "PostgreSQL does not answer")
             address.silent = False
-            await trio.all_say(200, "ok")
-            await trio.works(receiver, path)
+            await processes.all_say(200, "ok")
+            await processes.works(receiver, path)

@@ -11,7 +11,7 @@ import pytest
 
 from events import chain
 from events.log import record_of
-from tests.faults.deployment import House, Load, Subscriber, account, delivered
+from tests.faults.deployment import Deployment, Load, Subscriber, account, delivered
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Receiver
@@ -28,10 +28,10 @@ REPEATED_MAX = 200
 
 
 @pytest.fixture
-async def house(
+async def deployment(
     private_postgres: PrivatePostgres, private_rabbit: PrivateRabbit, tmp_path: Path
-) -> AsyncIterator[House]:
-    built = House(private_postgres, private_rabbit, tmp_path)
+) -> AsyncIterator[Deployment]:
+    built = Deployment(private_postgres, private_rabbit, tmp_path)
     try:
         await built.open()
         yield built
@@ -39,49 +39,51 @@ async def house(
         built.close()
 
 
-async def test_nothing_acknowledged_is_lost_whichever_part_is_killed(house: House, receiver: Receiver) -> None:
-    subscriber = Subscriber(house.amqp_url, "faults.subscriber")
+async def test_nothing_acknowledged_is_lost_whichever_part_is_killed(
+    deployment: Deployment, receiver: Receiver
+) -> None:
+    subscriber = Subscriber(deployment.amqp_url, "faults.subscriber")
     listening = asyncio.create_task(subscriber.run())
     acknowledged: list[str] = []
     try:
         await asyncio.wait_for(subscriber.listening.wait(), 30)
         declared = time.monotonic()
-        await house.register(receiver.url("/hook"))
+        await deployment.register(receiver.url("/hook"))
         await until(lambda: time.monotonic() - declared >= QUEUES_SETTLED_S)
         for part in PARTS:
-            await kill_under_load(house, part, subscriber, receiver, acknowledged)
+            await kill_under_load(deployment, part, subscriber, receiver, acknowledged)
         firsts = list(dict.fromkeys(subscriber.sequences))
         assert firsts == sorted(firsts), "first seen in log order"
 
         async def nothing_pending() -> bool:
-            return (await account(house.dsn)).pending == 0
+            return (await account(deployment.dsn)).pending == 0
 
         await until(nothing_pending, timeout_s=60)
-        positions = (await account(house.dsn)).positions
+        positions = (await account(deployment.dsn)).positions
         assert positions == list(range(1, len(positions) + 1)), "positions have no gap"
-        assert await broken_chains(house.dsn) == []
+        assert await broken_chains(deployment.dsn) == []
     finally:
         listening.cancel()
 
 
 async def kill_under_load(
-    house: House, part: str, subscriber: Subscriber, receiver: Receiver, acknowledged: list[str]
+    deployment: Deployment, part: str, subscriber: Subscriber, receiver: Receiver, acknowledged: list[str]
 ) -> None:
     """Kill a part while customers are made and changed, and look for each of them, and of those `acknowledged` before.
 
     The new ones are added to these.
     """
     before = repeated(subscriber.got), repeated(delivered(receiver, "/hook"))
-    load = Load(house)
+    load = Load(deployment)
     working = asyncio.create_task(load.run(CUSTOMERS))
     await until(lambda: len(load.created) >= BEFORE_THE_KILL, timeout_s=60)
     assert not working.done(), f"{part} is killed in the middle of load"
-    await house.kill9_and_restart(part)
+    await deployment.kill9_and_restart(part)
     await asyncio.wait_for(working, 90)
     assert len(load.created) == load.updated == CUSTOMERS
     acknowledged += load.created
 
-    stored = await account(house.dsn)
+    stored = await account(deployment.dsn)
     assert len(acknowledged) == len(set(acknowledged))
     assert set(acknowledged) == stored.customers, f"{part}: acknowledged = stored, and nothing else"
     told = set(stored.notices)

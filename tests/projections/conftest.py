@@ -13,27 +13,27 @@ from projections import api_keys
 from projections.customers import CustomerProjection
 from projections.inline import InlineReadModels, RowsOfKinds
 from projections.read import Reader
-from tests.events.customer_store import KEYS, House
+from tests.events.customer_store import KEYS, CustomerStore
 
 API_VERSION = "2026-10-28.endive"
 
 
 @dataclass
-class Home(House):
-    """A house whose rows are written, and read."""
+class ReadableCustomerStore(CustomerStore):
+    """One whose read models are written inline, with a reader of them."""
 
     reader: Reader = None  # type: ignore[assignment]  # always given
     pool: asyncpg.Pool = None
 
 
 @pytest.fixture
-async def home(database: str) -> AsyncIterator[Home]:
+async def store(database: str) -> AsyncIterator[ReadableCustomerStore]:
     """One process: its own executor and reader over the test's database."""
     commit = GroupCommit(database, InlineReadModels())
     pool = await create_pool(database, application="test", size_max=4)
     rows_of = RowsOfKinds({"customer": CustomerProjection(API_VERSION).rows, "api_key": api_keys.rows})
     reader = Reader(database, pool)
-    yield Home(PostgresLog(commit, pool, KEYS), rows_of=rows_of, reader=reader, pool=pool)
+    yield ReadableCustomerStore(PostgresLog(commit, pool, KEYS), rows_of=rows_of, reader=reader, pool=pool)
     await commit.close()
     await reader.close()
     await pool.close()

@@ -15,7 +15,7 @@ from projections.progress import Progress
 from projections.runner import Runner, Touched
 from projections.search.rows import SearchProjection
 from tests.events.customer_store import LIVE, TEST
-from tests.projections.conftest import Home
+from tests.projections.conftest import ReadableCustomerStore
 from tests.waiting import until
 
 CUSTOMERS = 25
@@ -38,8 +38,8 @@ class Watched(SearchProjection):
         await self.go_on.wait()
 
 
-async def some_customers(home: Home) -> None:
-    await asyncio.gather(*(home.create(f"cus_{n}", name=f"Number {n}") for n in range(CUSTOMERS)))
+async def some_customers(store: ReadableCustomerStore) -> None:
+    await asyncio.gather(*(store.create(f"cus_{n}", name=f"Number {n}") for n in range(CUSTOMERS)))
 
 
 async def done(rebuilding: AsyncIterator[Progress]) -> list[int]:
@@ -53,35 +53,39 @@ async def followed(owner: asyncpg.Connection) -> tuple[int, int]:
     return position, await owner.fetchval("SELECT count(*) FROM projections.search")
 
 
-async def test_a_batch_goes_to_its_end_and_says_how_long_it_was(home: Home, owner: asyncpg.Connection) -> None:
-    await some_customers(home)
-    runner = Runner(home.pool, SearchProjection(), batch=10)
+async def test_a_batch_goes_to_its_end_and_says_how_long_it_was(
+    store: ReadableCustomerStore, owner: asyncpg.Connection
+) -> None:
+    await some_customers(store)
+    runner = Runner(store.pool, SearchProjection(), batch=10)
     for advanced, reached in ((10, 10), (10, 20), (5, 25), (0, 25)):
         assert await runner.advance() == advanced
         assert await followed(owner) == (reached, reached)
 
 
 async def test_a_customer_changed_often_is_looked_at_once_and_as_it_is_now(
-    home: Home, owner: asyncpg.Connection
+    store: ReadableCustomerStore, owner: asyncpg.Connection
 ) -> None:
     for origin in (TEST, LIVE):
         id = "cus_test" if origin is TEST else "cus_live"
-        await home.create(id, origin, name="Before")
+        await store.create(id, origin, name="Before")
         for name in ("Then", "Now"):
-            await home.update(id, origin, name=name)
+            await store.update(id, origin, name=name)
     search = Watched()
-    assert await Runner(home.pool, search).advance() == 6
+    assert await Runner(store.pool, search).advance() == 6
     assert search.told == [
         [Touched("acct_1", False, "customer-cus_test"), Touched("acct_1", True, "customer-cus_live")]
     ]
     assert {row["name"] for row in await owner.fetch("SELECT name FROM projections.search")} == {"now"}
 
 
-async def test_going_over_the_same_events_again_leads_to_the_same_rows(home: Home, owner: asyncpg.Connection) -> None:
-    await some_customers(home)
-    await home.update("cus_3", name="Other")
-    await home.delete("cus_4")
-    runner = Runner(home.pool, SearchProjection(), batch=4)
+async def test_going_over_the_same_events_again_leads_to_the_same_rows(
+    store: ReadableCustomerStore, owner: asyncpg.Connection
+) -> None:
+    await some_customers(store)
+    await store.update("cus_3", name="Other")
+    await store.delete("cus_4")
+    runner = Runner(store.pool, SearchProjection(), batch=4)
     select = "SELECT * FROM projections.search ORDER BY id"
     seen = []
     for _ in range(2):
@@ -95,12 +99,12 @@ async def test_going_over_the_same_events_again_leads_to_the_same_rows(home: Hom
 
 @pytest.mark.parametrize("end", ["cancelled", "connection lost"])
 async def test_what_is_cut_off_between_rows_and_checkpoint_leaves_neither(
-    home: Home, owner: asyncpg.Connection, end: str
+    store: ReadableCustomerStore, owner: asyncpg.Connection, end: str
 ) -> None:
-    await some_customers(home)
+    await some_customers(store)
     search = Watched()
     search.go_on.clear()
-    working = asyncio.create_task(Runner(home.pool, search).advance())
+    working = asyncio.create_task(Runner(store.pool, search).advance())
     await search.wrote.wait()
     if end == "cancelled":
         working.cancel()
@@ -113,29 +117,31 @@ async def test_what_is_cut_off_between_rows_and_checkpoint_leaves_neither(
     with pytest.raises((asyncio.CancelledError, LogUnavailable)):
         await working
     assert await followed(owner) == (0, 0)
-    assert await Runner(home.pool, SearchProjection()).advance() == CUSTOMERS
+    assert await Runner(store.pool, SearchProjection()).advance() == CUSTOMERS
     assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
 
 
-async def test_one_advances_at_a_time_and_the_others_do_not_wait(home: Home, owner: asyncpg.Connection) -> None:
-    await some_customers(home)
+async def test_one_advances_at_a_time_and_the_others_do_not_wait(
+    store: ReadableCustomerStore, owner: asyncpg.Connection
+) -> None:
+    await some_customers(store)
     search = Watched()
     search.go_on.clear()
-    working = asyncio.create_task(Runner(home.pool, search).advance())
+    working = asyncio.create_task(Runner(store.pool, search).advance())
     await search.wrote.wait()
-    assert await Runner(home.pool, SearchProjection()).advance() == 0
+    assert await Runner(store.pool, SearchProjection()).advance() == 0
     search.go_on.set()
     assert await working == CUSTOMERS
     assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
 
 
 async def test_several_that_follow_see_each_event_once_between_them(
-    home: Home, owner: asyncpg.Connection, database: str
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
 ) -> None:
     stop, wakeup, searches = asyncio.Event(), Wakeup(database, "rollbook_log"), [Watched() for _ in range(3)]
     following = [asyncio.create_task(wakeup.run(stop))]
-    following += [asyncio.create_task(Runner(home.pool, one, batch=2).run(wakeup, stop)) for one in searches]
-    await some_customers(home)
+    following += [asyncio.create_task(Runner(store.pool, one, batch=2).run(wakeup, stop)) for one in searches]
+    await some_customers(store)
 
     async def all_found() -> bool:
         return await followed(owner) == (CUSTOMERS, CUSTOMERS)
@@ -150,11 +156,11 @@ async def test_several_that_follow_see_each_event_once_between_them(
 
 
 async def test_a_follower_outlives_a_database_that_refuses(
-    home: Home, owner: asyncpg.Connection, database: str
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
 ) -> None:
     await owner.execute("ALTER TABLE projections.search RENAME TO elsewhere")
-    await some_customers(home)
-    stop, wakeup, runner = asyncio.Event(), Wakeup(database, "rollbook_log"), Runner(home.pool, SearchProjection())
+    await some_customers(store)
+    stop, wakeup, runner = asyncio.Event(), Wakeup(database, "rollbook_log"), Runner(store.pool, SearchProjection())
     with capture_logs() as said:
         following = [asyncio.create_task(one) for one in (wakeup.run(stop), runner.run(wakeup, stop))]
         await until(lambda: [line["error"] for line in said if line["event"] == "projection.waits"])
@@ -170,16 +176,18 @@ async def test_a_follower_outlives_a_database_that_refuses(
     await asyncio.gather(*following)
 
 
-async def test_a_rebuild_shares_the_work_with_who_follows(home: Home, owner: asyncpg.Connection, database: str) -> None:
-    await some_customers(home)
+async def test_a_rebuild_shares_the_work_with_who_follows(
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
+) -> None:
+    await some_customers(store)
     search = Watched()
-    await Runner(home.pool, search).advance()
+    await Runner(store.pool, search).advance()
     await owner.execute("UPDATE projections.search SET name = 'wrong'")
-    rebuilding = rebuild.search(home.pool)
+    rebuilding = rebuild.search(store.pool)
     assert (await anext(rebuilding)).done == 0
     search.go_on.clear()
     search.wrote.clear()
-    working = asyncio.create_task(Runner(home.pool, search, batch=5).advance())
+    working = asyncio.create_task(Runner(store.pool, search, batch=5).advance())
     await search.wrote.wait()
     rest = asyncio.create_task(done(rebuilding))
     search.go_on.set()
@@ -190,9 +198,9 @@ async def test_a_rebuild_shares_the_work_with_who_follows(home: Home, owner: asy
 
 
 async def test_a_follower_that_breaks_stays_where_it_is_says_so_and_goes_on_when_it_is_mended(
-    home: Home, owner: asyncpg.Connection, database: str
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
 ) -> None:
-    await some_customers(home)
+    await some_customers(store)
 
     class Broken(Watched):
         async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
@@ -204,7 +212,7 @@ async def test_a_follower_that_breaks_stays_where_it_is_says_so_and_goes_on_when
     search, stop, wakeup = Broken(), asyncio.Event(), Wakeup(database, "rollbook_log")
     search.go_on.clear()
     with capture_logs() as logs:
-        following = asyncio.create_task(Runner(home.pool, search).run(wakeup, stop))
+        following = asyncio.create_task(Runner(store.pool, search).run(wakeup, stop))
         await search.wrote.wait()
         await until(lambda: any(line["event"] == "projection.failed" for line in logs))
         assert await followed(owner) == (0, 0)

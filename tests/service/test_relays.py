@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from tests.service.serving import Launch
 from tests.waiting import until
-from tests.webhooks.harness import Floor, floor
+from tests.webhooks.harness import WebhookHarness, webhook_harness
 from webhooks.broker.relay import LOCK
 
 pytestmark = pytest.mark.rabbitmq
@@ -52,15 +52,15 @@ async def hearing(amqp_url: str, exchange: str) -> AsyncIterator[Heard]:
         await channel.exchange_delete(exchange)
 
 
-async def cursor(house: Floor) -> tuple[int, int]:
+async def cursor(webhooks: WebhookHarness) -> tuple[int, int]:
     """How far the relays have come, and the epoch of the one that leads."""
-    row = await house.owner.fetchrow("SELECT sequence, epoch FROM webhooks.relay_cursor")
+    row = await webhooks.owner.fetchrow("SELECT sequence, epoch FROM webhooks.relay_cursor")
     return row["sequence"], row["epoch"]
 
 
-async def leads(house: Floor) -> int | None:
+async def leads(webhooks: WebhookHarness) -> int | None:
     """The backend of the relay that leads."""
-    pid: int | None = await house.owner.fetchval(
+    pid: int | None = await webhooks.owner.fetchval(
         "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database WHERE locktype = 'advisory' AND granted "
         "AND datname = current_database() AND objid = $1::bigint::oid",
         LOCK,
@@ -80,33 +80,33 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
         "ROLLBOOK_OPERATIONS_PORT": "0",
         "ROLLBOOK_RELAY_LEASE_S": str(LEASE_S) if ended_by == "the end of its lease" else "3600",
     }
-    async with hearing(amqp_url, exchange) as heard, floor(database) as house:
+    async with hearing(amqp_url, exchange) as heard, webhook_harness(database) as webhooks:
         first = await launch("relay", **knobs)
-        backend = await until(lambda: leads(house), timeout_s=30)
+        backend = await until(lambda: leads(webhooks), timeout_s=30)
         await launch("relay", **knobs)
-        told = await house.notices(NOTICES)
+        told = await webhooks.notices(NOTICES)
         await until(lambda: heard.sequences)
         first.process.send_signal(signal.SIGSTOP)
         assert len(heard.firsts) < NOTICES, "stopped in the middle of it"
         if ended_by == "the loss of its connection":
-            await house.owner.execute("SELECT pg_terminate_backend($1)", backend)
+            await webhooks.owner.execute("SELECT pg_terminate_backend($1)", backend)
 
         async def taken_over() -> bool:
-            return await leads(house) not in (None, backend)
+            return await leads(webhooks) not in (None, backend)
 
         await until(taken_over, timeout_s=30)
         await until(lambda: len(heard.firsts) == NOTICES, timeout_s=30)
-        epochs = (await cursor(house))[1]
-        told += await house.notices(10)
+        epochs = (await cursor(webhooks))[1]
+        told += await webhooks.notices(10)
         first.process.send_signal(signal.SIGCONT)
-        told += await house.notices(10)
+        told += await webhooks.notices(10)
 
         async def all_confirmed() -> bool:
-            return (await cursor(house))[0] == told[-1]
+            return (await cursor(webhooks))[0] == told[-1]
 
         await until(all_confirmed, timeout_s=30)
-        told += await house.notices(10)
+        told += await webhooks.notices(10)
         await until(lambda: len(heard.firsts) == len(told), timeout_s=30)
         assert heard.firsts == told, "each in order"
         await until(all_confirmed)
-        assert (await cursor(house))[1] == epochs, "the one that came back took nothing over"
+        assert (await cursor(webhooks))[1] == epochs, "the one that came back took nothing over"

@@ -1,1 +1,1 @@
-"""Tests of the webhooks floor."""
+"""Tests of webhooks."""

@@ -1,13 +1,13 @@
-"""The webhooks floor, for tests that need a real one."""
+"""Webhooks over a real database."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.webhooks.harness import Floor, floor
+from tests.webhooks.harness import WebhookHarness, webhook_harness
 
 
 @pytest.fixture
-async def house(database: str) -> AsyncIterator[Floor]:
-    async with floor(database) as built:
+async def webhooks(database: str) -> AsyncIterator[WebhookHarness]:
+    async with webhook_harness(database) as built:
         yield built

@@ -1,4 +1,4 @@
-"""The webhooks floor over a real database, with hands to make things happen to it."""
+"""The harness of webhooks: endpoints, fan-out, deliveries and workers over a real database."""
 
 import asyncio
 import itertools
@@ -66,8 +66,8 @@ class Bell:
 
 
 @dataclass
-class Floor:
-    """What tests do to the floor, and ask of it."""
+class WebhookHarness:
+    """What tests do with webhooks: register endpoints, have events happen, fan out, deliver, look."""
 
     dsn: str
     pool: asyncpg.Pool  # as the service's role
@@ -223,7 +223,7 @@ class Floor:
             await fan_out.close()
 
     def worker(self, **options: Any) -> Worker:
-        """A worker that is woken by this floor's bell."""
+        """A worker that is woken by this harness's bell."""
         lease_s = options.pop("lease_s", 60.0)
         sender = Sender(Policy(production=False), total_timeout_s=options.pop("total_timeout_s", 15.0))
         return Worker(Lanes(self.dsn, lease_s=lease_s), sender, MASTER_KEYS, self.bell, **options)
@@ -241,8 +241,8 @@ class Floor:
 
 
 @asynccontextmanager
-async def floor(dsn: str) -> AsyncIterator[Floor]:
-    """The floor over a migrated database."""
+async def webhook_harness(dsn: str) -> AsyncIterator[WebhookHarness]:
+    """The harness over a migrated database."""
     codec = Codec()
     for name, cls in endpoint.EVENT_TYPES.items():
         codec.register(name, cls)
@@ -251,7 +251,7 @@ async def floor(dsn: str) -> AsyncIterator[Floor]:
     rows_of = RowsOfKinds({endpoint.KIND: EndpointProjection(MASTER_KEYS, "2026-10-28.endive").rows})
     owner = await asyncpg.connect(dsn)
     try:
-        yield Floor(
+        yield WebhookHarness(
             dsn, pool, owner, commit, Executor(PostgresLog(commit, pool, MASTER_KEYS), codec, MASTER_KEYS, rows_of)
         )
     finally:

@@ -12,7 +12,7 @@ from projections.runner import Touched
 from projections.search.find import Finder, Place, finder
 from projections.search.query import TEXTS, Clause, Created, Metadata, Query, Text
 from projections.search.rows import SearchProjection
-from tests.projections.conftest import Home
+from tests.projections.conftest import ReadableCustomerStore
 
 CUSTOMERS = 2_500  # more than are looked at first
 QUERIES = 150
@@ -89,7 +89,7 @@ async def walked(search: Finder, query: Query, limit: int) -> list[Shown]:
 
 
 async def test_a_search_finds_what_looking_at_every_customer_finds(
-    home: Home, owner: asyncpg.Connection, database: str
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
 ) -> None:
     chance = random.Random(7)
     all = list(customers(chance))
@@ -99,7 +99,7 @@ async def test_a_search_finds_what_looking_at_every_customer_finds(
         records=[row for _, row in all],
         columns=("account", "livemode", "id", "created", "position", "version", "deleted", "test_clock", "body"),
     )
-    async with home.pool.acquire() as connection:
+    async with store.pool.acquire() as connection:
         touched = [Touched(row[0], row[1], customer.stream(shown["id"])) for shown, row in all]
         await SearchProjection().apply(connection, touched)
     positions = {shown["id"]: row[4] for shown, row in all}

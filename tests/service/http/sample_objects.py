@@ -24,7 +24,7 @@ LISTED = {
 }
 
 
-class World:
+class SampleObjects:
     """Makes objects for one operation at a time."""
 
     def __init__(self, api: Api, hook: str) -> None:

@@ -25,7 +25,7 @@ from service.http.docs.event_types import EVENT_TYPES
 from service.http.operation import Operation
 from tests.servers.receiver import Answer, Receiver
 from tests.service.described import check
-from tests.service.http.sample_objects import VERSION, World
+from tests.service.http.sample_objects import VERSION, SampleObjects
 from tests.service.serving import Api, working
 
 ANSWERS = Path(str(resources.files("service.http.docs").joinpath("answers.json")))
@@ -52,10 +52,10 @@ for await (const name of readline.createInterface({ input: process.stdin })) {
 """
 
 
-def failing_world(api: Api, receiver: Receiver) -> World:
-    """A world whose deliveries fail, so that they stay pending."""
+def with_failing_webhooks(api: Api, receiver: Receiver) -> SampleObjects:
+    """Objects whose deliveries fail, so that they stay pending."""
     receiver.behave("/hooks", Answer(status=500))
-    return World(api, receiver.url("/hooks"))
+    return SampleObjects(api, receiver.url("/hooks"))
 
 
 def here(api: Api, source: str, names: dict[str, str]) -> str:
@@ -68,10 +68,10 @@ def here(api: Api, source: str, names: dict[str, str]) -> str:
 
 async def test_curl_samples_run_and_answer_as_the_reference_shows(api: Api, receiver: Receiver) -> None:
     recorded: dict[str, Any] = {}
-    world = failing_world(api, receiver)
+    objects = with_failing_webhooks(api, receiver)
     async with working(api):
         for operation in OPERATIONS:
-            names = await world.make(operation)
+            names = await objects.make(operation)
             source = here(api, SAMPLES[operation.name]["curl"], names).replace("curl ", "curl -sS ", 1)
             process = await asyncio.create_subprocess_shell(source, stdout=PIPE, stderr=PIPE)
             output, errors = await process.communicate()
@@ -116,11 +116,11 @@ async def test_python_samples_run_with_the_official_client(api: Api, receiver: R
             exec(compile(source, "sample", "exec"), {})
         return printed.getvalue()
 
-    world = failing_world(api, receiver)
+    objects = with_failing_webhooks(api, receiver)
     async with working(api):
         for operation in OPERATIONS:
             if source := SAMPLES[operation.name].get("Python"):
-                source = here(api, source, await world.make(operation))
+                source = here(api, source, await objects.make(operation))
                 try:
                     printed = await asyncio.to_thread(run, source)
                 except (stripe.StripeError, AttributeError, TypeError) as error:
@@ -134,7 +134,7 @@ async def test_node_samples_run_with_the_official_client(
 ) -> None:
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     (tmp_path / "runner.mjs").write_text(RUNNER)
-    world = failing_world(api, receiver)
+    objects = with_failing_webhooks(api, receiver)
     process = await asyncio.create_subprocess_exec(
         str(node), str(tmp_path / "runner.mjs"), stdin=PIPE, stdout=DEVNULL, stderr=PIPE
     )
@@ -143,7 +143,7 @@ async def test_node_samples_run_with_the_official_client(
     async with working(api):
         for operation in OPERATIONS:
             if source := SAMPLES[operation.name].get("Node"):
-                source = here(api, source, await world.make(operation))
+                source = here(api, source, await objects.make(operation))
                 file = tmp_path / f"{operation.name}.mjs"
                 await asyncio.to_thread(file.write_text, source)
                 process.stdin.write(f"./{file.name}\n".encode())

@@ -19,7 +19,7 @@ from events.errors import LogUnavailable
 from events.follow import Wakeup
 from tests.waiting import until
 from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
-from tests.webhooks.harness import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, WebhookHarness
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
 from webhooks.broker.consumer import Consumer
@@ -41,10 +41,10 @@ async def topology(amqp_url: str) -> AsyncIterator[Topology]:
 
 
 @asynccontextmanager
-async def relaying(house: Floor, amqp_url: str, topology: Topology) -> AsyncIterator[Relay]:
+async def relaying(webhooks: WebhookHarness, amqp_url: str, topology: Topology) -> AsyncIterator[Relay]:
     """A relay at work, stopped in order at the end."""
-    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
-    relay = Relay(house.dsn, amqp_url, topology, wakeup)
+    wakeup, stop = Wakeup(webhooks.dsn, "rollbook_log"), asyncio.Event()
+    relay = Relay(webhooks.dsn, amqp_url, topology, wakeup)
     tasks = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(relay.run(stop))]
     try:
         yield relay
@@ -92,12 +92,12 @@ async def take(queue: AbstractQueue, count: int) -> list[AbstractIncomingMessage
 
 
 async def test_a_microservice_gets_each_notice_once_and_in_order(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
     async with bound(amqp_url, topology, f"{ACCOUNT}.test.customer.*") as queue:
-        async with relaying(house, amqp_url, topology) as relay:
-            sequences = await house.notices(300)
-            await house.notices(1, account="acct_2")
+        async with relaying(webhooks, amqp_url, topology) as relay:
+            sequences = await webhooks.notices(300)
+            await webhooks.notices(1, account="acct_2")
             messages = await take(queue, 300)
             await until(lambda: relay.published == 301)
         assert [message.headers["rollbook-sequence"] for message in messages] == sequences
@@ -106,12 +106,12 @@ async def test_a_microservice_gets_each_notice_once_and_in_order(
 
 
 async def test_a_message_says_what_it_is_about_before_it_is_read(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
-        (sequence,) = await house.notices(1, "customer.updated", livemode=True)
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):
+        (sequence,) = await webhooks.notices(1, "customer.updated", livemode=True)
         (message,) = await take(queue, 1)
-    stored = await house.owner.fetchrow("SELECT * FROM projections.notice WHERE sequence = $1", sequence)
+    stored = await webhooks.owner.fetchrow("SELECT * FROM projections.notice WHERE sequence = $1", sequence)
     assert message.body == stored["body"]
     assert message.routing_key == f"{ACCOUNT}.live.customer.updated"
     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
@@ -129,50 +129,50 @@ async def test_a_message_says_what_it_is_about_before_it_is_read(
 
 
 async def test_a_notice_of_before_there_were_traces_is_published_without(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    (sequence,) = await house.notices(1)
-    await house.owner.execute("UPDATE projections.notice SET traceparent = NULL WHERE sequence = $1", sequence)
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
+    (sequence,) = await webhooks.notices(1)
+    await webhooks.owner.execute("UPDATE projections.notice SET traceparent = NULL WHERE sequence = $1", sequence)
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):
         (message,) = await take(queue, 1)
     assert "traceparent" not in message.headers
 
 
 async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
-        await tell(house, version=BASIL)
-        await tell(house)
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):
+        await tell(webhooks, version=BASIL)
+        await tell(webhooks)
         old, new = await take(queue, 2)
     assert orjson.loads(old.body)["data"]["object"] == {**OLD_DISCOUNT, "coupon": {**COUPON, "account": ACCOUNT}}
     assert orjson.loads(new.body)["data"]["object"] == DISCOUNT
 
 
 async def test_of_two_relays_one_is_active_and_the_other_takes_over(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as second:
-        async with relaying(house, amqp_url, topology) as first:
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology) as second:
+        async with relaying(webhooks, amqp_url, topology) as first:
             await until(lambda: first.active or second.active)
-            await house.notices(20)
+            await webhooks.notices(20)
             await take(queue, 20)
             assert first.active != second.active
-        await house.notices(20)
+        await webhooks.notices(20)
         assert len(await take(queue, 20)) == 20
         assert second.active
 
 
 async def test_a_relay_that_was_superseded_cannot_move_the_cursor(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology) as relay:
         await until(lambda: relay.active)
-        await house.owner.execute("UPDATE webhooks.relay_cursor SET epoch = epoch + 1, sequence = 0")
-        sequences = await house.notices(5)
+        await webhooks.owner.execute("UPDATE webhooks.relay_cursor SET epoch = epoch + 1, sequence = 0")
+        sequences = await webhooks.notices(5)
 
         async def led_anew() -> bool:
-            cursor = await house.owner.fetchrow("SELECT sequence, epoch FROM webhooks.relay_cursor")
+            cursor = await webhooks.owner.fetchrow("SELECT sequence, epoch FROM webhooks.relay_cursor")
             return (cursor["sequence"], cursor["epoch"]) == (sequences[-1], 3)
 
         await until(led_anew)
@@ -181,27 +181,27 @@ async def test_a_relay_that_was_superseded_cannot_move_the_cursor(
 
 
 async def test_a_relay_survives_the_loss_of_its_database_connection(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
+    async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology) as relay:
         await until(lambda: relay.active)
-        await house.owner.execute(
+        await webhooks.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name LIKE 'rollbook%' AND pid <> pg_backend_pid()"
         )
-        sequences = await house.notices(3)
+        sequences = await webhooks.notices(3)
         messages = await take(queue, 3)
     assert {message.headers["rollbook-sequence"] for message in messages} == set(sequences)
 
 
-async def test_a_leaders_session_ends_when_it_is_not_heard_of(house: Floor) -> None:
-    leading = await session(house.dsn, 0.2)
+async def test_a_leaders_session_ends_when_it_is_not_heard_of(webhooks: WebhookHarness) -> None:
+    leading = await session(webhooks.dsn, 0.2)
     try:
         assert await leading.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
         await until(leading.is_closed)
 
         async def free() -> bool:
-            taken: bool = await house.owner.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+            taken: bool = await webhooks.owner.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
             return taken
 
         await until(free)
@@ -209,7 +209,9 @@ async def test_a_leaders_session_ends_when_it_is_not_heard_of(house: Floor) -> N
         leading.terminate()
 
 
-async def test_a_leaders_connection_ends_with_its_machine(house: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_leaders_connection_ends_with_its_machine(
+    webhooks: WebhookHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: dict[str, str] = {}
 
     async def connect(dsn: str, *, application: str, **settings: str) -> object:
@@ -218,7 +220,7 @@ async def test_a_leaders_connection_ends_with_its_machine(house: Floor, monkeypa
 
     # The values that are asked for: those in force read zero where the connection is a Unix socket.
     monkeypatch.setattr(relay, "connect", connect)
-    (await session(house.dsn, 10.0)).terminate()
+    (await session(webhooks.dsn, 10.0)).terminate()
     assert {name: int(value) for name, value in asked.items() if name.startswith("tcp_")} == {
         "tcp_keepalives_idle": 5,
         "tcp_keepalives_interval": 2,
@@ -228,13 +230,13 @@ async def test_a_leaders_connection_ends_with_its_machine(house: Floor, monkeypa
 
 
 async def test_a_leader_that_stopped_in_the_middle_of_a_statement_is_taken_over_from(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    silent = await session(house.dsn, 1.0)
+    silent = await session(webhooks.dsn, 1.0)
     assert await silent.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
     await silent.prepare("SELECT 1")  # parsed and never executed: its session is active, and so never idle for too long
-    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
-    standing_by = Relay(house.dsn, amqp_url, topology, wakeup, lease_s=1.0)
+    wakeup, stop = Wakeup(webhooks.dsn, "rollbook_log"), asyncio.Event()
+    standing_by = Relay(webhooks.dsn, amqp_url, topology, wakeup, lease_s=1.0)
     running = asyncio.create_task(standing_by.run(stop))
     try:
         await until(lambda: standing_by.active)
@@ -247,14 +249,14 @@ async def test_a_leader_that_stopped_in_the_middle_of_a_statement_is_taken_over_
 
 
 async def test_a_leader_with_nothing_to_publish_goes_on_leading(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    wakeup, stop = Wakeup(house.dsn, "rollbook_log"), asyncio.Event()
-    away = Relay(house.dsn, "amqp://guest:guest@127.0.0.1:1/", topology, wakeup, lease_s=0.5)
+    wakeup, stop = Wakeup(webhooks.dsn, "rollbook_log"), asyncio.Event()
+    away = Relay(webhooks.dsn, "amqp://guest:guest@127.0.0.1:1/", topology, wakeup, lease_s=0.5)
     leading = asyncio.create_task(away.run(stop))
     try:
         await until(lambda: away.active)
-        async with relaying(house, amqp_url, topology) as other:
+        async with relaying(webhooks, amqp_url, topology) as other:
             led_until = time.monotonic() + 1.0
             await until(lambda: time.monotonic() > led_until)
             assert away.active
@@ -264,13 +266,15 @@ async def test_a_leader_with_nothing_to_publish_goes_on_leading(
         await leading
 
 
-async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url: str, topology: Topology) -> None:
-    await house.owner.execute("ALTER TABLE webhooks.relay_cursor ADD CONSTRAINT broken CHECK (epoch = 0)")
+async def test_a_relay_whose_statement_fails_tries_again(
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
+) -> None:
+    await webhooks.owner.execute("ALTER TABLE webhooks.relay_cursor ADD CONSTRAINT broken CHECK (epoch = 0)")
     with capture_logs() as said:
-        async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology):
-            sequences = await house.notices(3)
+        async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):
+            sequences = await webhooks.notices(3)
             await until(lambda: any(entry["event"] == "relay.waits" for entry in said))
-            await house.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
+            await webhooks.owner.execute("ALTER TABLE webhooks.relay_cursor DROP CONSTRAINT broken")
             messages = await take(queue, 3)
     assert [message.headers["rollbook-sequence"] for message in messages] == sequences
     assert [entry["event"] for entry in said if entry["event"].startswith("relay")] == [
@@ -281,7 +285,7 @@ async def test_a_relay_whose_statement_fails_tries_again(house: Floor, amqp_url:
 
 
 async def test_what_is_not_confirmed_in_time_is_published_again_on_another_channel(
-    house: Floor, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish, lost = aio_pika.Exchange.publish, list[object]()
 
@@ -294,8 +298,8 @@ async def test_what_is_not_confirmed_in_time_is_published_again_on_another_chann
     monkeypatch.setattr(aio_pika.Exchange, "publish", publish_without_the_first)
     monkeypatch.setattr(amqp, "CONFIRM_TIMEOUT_S", 0.5)
     with capture_logs() as said:
-        async with bound(amqp_url, topology, "#") as queue, relaying(house, amqp_url, topology) as relay:
-            sequences = await house.notices(3)
+        async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology) as relay:
+            sequences = await webhooks.notices(3)
             await until(lambda: relay.unconfirmed == 1)
             await until(lambda: relay.published == 3, timeout_s=30)
             messages = await take(queue, 5)
@@ -303,27 +307,27 @@ async def test_what_is_not_confirmed_in_time_is_published_again_on_another_chann
     assert [message.headers["rollbook-sequence"] for message in messages] == [*sequences[1:], *sequences]
     [cause] = [entry["cause"] for entry in said if entry["event"] == "broker.lost"]
     assert f"exchange '{topology.exchange}' was not confirmed within 0.5 s" in cause
-    assert await house.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequences[-1]
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequences[-1]
 
 
 async def test_notices_go_on_when_the_queue_of_webhooks_was_deleted(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
-    async with relaying(house, amqp_url, topology) as relay:
-        await house.notices(1)
+    async with relaying(webhooks, amqp_url, topology) as relay:
+        await webhooks.notices(1)
         await until(lambda: relay.published == 1)
         async with await aio_pika.connect(amqp_url) as connection:
             await (await connection.channel()).queue_delete(topology.fanout_queue)
-        (sequence,) = await house.notices(1)
+        (sequence,) = await webhooks.notices(1)
         await until(lambda: relay.published == 2)
-    assert await house.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequence
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.relay_cursor") == sequence
 
 
 async def test_a_queue_that_was_deleted_is_there_again_before_anything_is_published(
-    house: Floor, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "DECLARE_EVERY_S", 0.1)
-    async with relaying(house, amqp_url, topology) as running:
+    async with relaying(webhooks, amqp_url, topology) as running:
         await until(lambda: running.state == "ok")
         async with await aio_pika.connect(amqp_url) as connection:
             await (await connection.channel()).queue_delete(topology.fanout_queue)
@@ -339,7 +343,7 @@ async def test_a_queue_that_was_deleted_is_there_again_before_anything_is_publis
 
 
 async def test_a_consumer_whose_queue_was_deleted_goes_on_with_another(
-    house: Floor, amqp_url: str, topology: Topology
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
     handed: list[int] = []
 
@@ -352,24 +356,28 @@ async def test_a_consumer_whose_queue_was_deleted_goes_on_with_another(
             await (await connection.channel()).queue_delete(topology.fanout_queue)
         await until(lambda: consumer.state.startswith("lost"))
         await until(lambda: consumer.state == "ok")
-        async with relaying(house, amqp_url, topology):
-            sequences = await house.notices(3)
+        async with relaying(webhooks, amqp_url, topology):
+            sequences = await webhooks.notices(3)
             await until(lambda: handed == sequences)
 
 
-async def test_what_comes_through_the_queue_is_fanned_out(house: Floor, amqp_url: str, topology: Topology) -> None:
+async def test_what_comes_through_the_queue_is_fanned_out(
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
+) -> None:
     handed: list[int] = []
 
     async def fan_out(sequences: Sequence[int]) -> None:
         handed.extend(sequences)
 
-    async with relaying(house, amqp_url, topology), consuming(amqp_url, topology, fan_out) as consumer:
-        sequences = await house.notices(50)
+    async with relaying(webhooks, amqp_url, topology), consuming(amqp_url, topology, fan_out) as consumer:
+        sequences = await webhooks.notices(50)
         await until(lambda: consumer.consumed == 50)
     assert handed == sequences
 
 
-async def test_messages_whose_fan_out_failed_come_again(house: Floor, amqp_url: str, topology: Topology) -> None:
+async def test_messages_whose_fan_out_failed_come_again(
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
+) -> None:
     handed: list[int] = []
 
     async def fan_out(sequences: Sequence[int]) -> None:
@@ -378,12 +386,14 @@ async def test_messages_whose_fan_out_failed_come_again(house: Floor, amqp_url: 
             raise LogUnavailable("Postgres is away")
         handed.extend(sequences)
 
-    async with relaying(house, amqp_url, topology), consuming(amqp_url, topology, fan_out):
-        sequences = await house.notices(3)
+    async with relaying(webhooks, amqp_url, topology), consuming(amqp_url, topology, fan_out):
+        sequences = await webhooks.notices(3)
         await until(lambda: set(handed) == {0, *sequences})
 
 
-async def test_a_message_that_is_not_ours_is_passed_over(house: Floor, amqp_url: str, topology: Topology) -> None:
+async def test_a_message_that_is_not_ours_is_passed_over(
+    webhooks: WebhookHarness, amqp_url: str, topology: Topology
+) -> None:
     async def fan_out(sequences: Sequence[int]) -> None:
         raise AssertionError("nothing is to be fanned out")
 

@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests import acting
 from tests.servers.receiver import Received, Receiver
-from tests.webhooks.harness import MASTER_KEYS, Floor, origin
+from tests.webhooks.harness import MASTER_KEYS, WebhookHarness, origin
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import ENDPOINT, RollSecret
 from webhooks.post import signature
@@ -18,11 +18,11 @@ DAY_S = 24 * 3600
 NOW = datetime.now(UTC)
 
 
-async def roll(house: Floor, id: str, ago: timedelta = timedelta(), overlap_s: int = DAY_S) -> str:
+async def roll(webhooks: WebhookHarness, id: str, ago: timedelta = timedelta(), overlap_s: int = DAY_S) -> str:
     """Roll the secret of an endpoint, so long ago; gives the new one."""
     secret = signature.new_secret(secrets.token_bytes(32))
     command = RollSecret(id=id, at=int((NOW - ago).timestamp()), overlap_s=overlap_s, secret=secret)
-    await acting.update(house.executor, ENDPOINT, id, command, origin())
+    await acting.update(webhooks.executor, ENDPOINT, id, command, origin())
     return secret
 
 
@@ -43,66 +43,68 @@ def signatures(received: Received) -> tuple[int, int]:
     return received.headers["Stripe-Signature"].count("v1="), len(received.headers["webhook-signature"].split(" "))
 
 
-async def delivered(house: Floor, receiver: Receiver) -> Received:
+async def delivered(webhooks: WebhookHarness, receiver: Receiver) -> Received:
     """What arrives of a notice told now."""
     before = len(receiver.requests)
-    await house.notices()
-    async with house.working():
-        await house.catch_up()
+    await webhooks.notices()
+    async with webhooks.working():
+        await webhooks.catch_up()
         return (await receiver.wait_for(before + 1))[-1]
 
 
-async def test_both_secrets_sign_while_they_overlap(house: Floor, receiver: Receiver) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
-    old = await house.secret(id)
-    new = await roll(house, id)
-    got = await delivered(house, receiver)
+async def test_both_secrets_sign_while_they_overlap(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    id = await webhooks.endpoint(receiver.url("/hook"))
+    old = await webhooks.secret(id)
+    new = await roll(webhooks, id)
+    got = await delivered(webhooks, receiver)
     assert signatures(got) == (2, 2)
     assert [verifies(got, secret) for secret in (old, new, signature.new_secret(bytes(32)))] == [True, True, False]
 
 
 async def test_when_the_overlap_has_ended_only_the_new_one_signs_though_no_job_ran(
-    house: Floor, receiver: Receiver
+    webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
-    old = await house.secret(id)
-    new = await roll(house, id, timedelta(hours=25))
-    kept = await house.owner.fetchval("SELECT cardinality(secrets) FROM webhooks.endpoint")
+    id = await webhooks.endpoint(receiver.url("/hook"))
+    old = await webhooks.secret(id)
+    new = await roll(webhooks, id, timedelta(hours=25))
+    kept = await webhooks.owner.fetchval("SELECT cardinality(secrets) FROM webhooks.endpoint")
     assert kept == 2, "nobody has removed the old one"
-    got = await delivered(house, receiver)
+    got = await delivered(webhooks, receiver)
     assert signatures(got) == (1, 1)
     assert [verifies(got, secret) for secret in (old, new)] == [False, True]
 
 
-async def test_without_an_overlap_the_old_one_ends_at_once(house: Floor, receiver: Receiver) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
-    first = await house.secret(id)
-    second = await roll(house, id)
-    third = await roll(house, id, overlap_s=0)
-    got = await delivered(house, receiver)
+async def test_without_an_overlap_the_old_one_ends_at_once(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    id = await webhooks.endpoint(receiver.url("/hook"))
+    first = await webhooks.secret(id)
+    second = await roll(webhooks, id)
+    third = await roll(webhooks, id, overlap_s=0)
+    got = await delivered(webhooks, receiver)
     assert [verifies(got, secret) for secret in (first, second, third)] == [False, False, True]
 
 
-async def test_a_worker_that_holds_the_lane_signs_with_a_new_secret_too(house: Floor, receiver: Receiver) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
-    await house.notices()
-    async with house.working():
-        await house.catch_up()
+async def test_a_worker_that_holds_the_lane_signs_with_a_new_secret_too(
+    webhooks: WebhookHarness, receiver: Receiver
+) -> None:
+    id = await webhooks.endpoint(receiver.url("/hook"))
+    await webhooks.notices()
+    async with webhooks.working():
+        await webhooks.catch_up()
         await receiver.wait_for(1)
-        new = await roll(house, id)
-        await house.notices()
-        await house.catch_up()
+        new = await roll(webhooks, id)
+        await webhooks.notices()
+        await webhooks.catch_up()
         got = (await receiver.wait_for(2))[-1]
     assert verifies(got, new)
 
 
-async def test_secrets_lie_sealed_in_every_table(house: Floor) -> None:
-    id = await house.endpoint()
-    told = [await house.secret(id), await roll(house, id)]
+async def test_secrets_lie_sealed_in_every_table(webhooks: WebhookHarness) -> None:
+    id = await webhooks.endpoint()
+    told = [await webhooks.secret(id), await roll(webhooks, id)]
     for table in ("webhooks.endpoint", "projections.resource", "events.log"):
-        text = "\n".join(row[0] for row in await house.owner.fetch(f"SELECT t::text FROM {table} t"))
+        text = "\n".join(row[0] for row in await webhooks.owner.fetch(f"SELECT t::text FROM {table} t"))
         for secret in told:
             assert secret not in text
             assert secret.encode().hex() not in text
-    sealed = await house.owner.fetchval("SELECT secrets FROM webhooks.endpoint")
+    sealed = await webhooks.owner.fetchval("SELECT secrets FROM webhooks.endpoint")
     assert [MASTER_KEYS.unseal(each, endpoint.stream(id)).decode() for each in sealed] == told[::-1]

@@ -14,7 +14,7 @@ from projections.rows import NoticeRow, ResourceRow, Rows
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.harness import ACCOUNT, Floor, origin
+from tests.webhooks.harness import ACCOUNT, WebhookHarness, origin
 from webhooks.post import signature
 from webhooks.queue.store import LOOKUPS_ONLY
 
@@ -32,7 +32,12 @@ OLD_DISCOUNT = {"id": "di_1", "object": "discount", "coupon": COUPON, "customer"
 
 
 async def tell(
-    house: Floor, shown: dict[str, Any] = DISCOUNT, *, account: str = ACCOUNT, version: str = NEWEST, count: int = 1
+    webhooks: WebhookHarness,
+    shown: dict[str, Any] = DISCOUNT,
+    *,
+    account: str = ACCOUNT,
+    version: str = NEWEST,
+    count: int = 1,
 ) -> list[NoticeRow]:
     """Have something happen, with a coupon that the account had and deleted."""
     by, name = origin(account), ids.new("cus", secrets.token_bytes(14))
@@ -53,23 +58,25 @@ async def tell(
     )
     rows = Rows(notices=tuple(told), resources=(coupon,))
     happened = Draft("noted", 1, 1, b"{}", bytes(32))
-    await house.commit.append(Append(stream=f"customer-{name}", expected=0, origin=by, drafts=(happened,), rows=rows))
+    await webhooks.commit.append(
+        Append(stream=f"customer-{name}", expected=0, origin=by, drafts=(happened,), rows=rows)
+    )
     return told
 
 
-async def done(house: Floor) -> bool:
-    return not await house.deliveries()
+async def done(webhooks: WebhookHarness) -> bool:
+    return not await webhooks.deliveries()
 
 
 async def test_a_notice_comes_in_the_version_of_the_endpoint_signed_as_it_is_sent(
-    house: Floor, receiver: Receiver
+    webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
-    old = await house.endpoint(receiver.url("/old"), api_version=BASIL)
-    await house.endpoint(receiver.url("/december"), api_version=DECEMBER)
-    await tell(house)
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: done(house))
+    old = await webhooks.endpoint(receiver.url("/old"), api_version=BASIL)
+    await webhooks.endpoint(receiver.url("/december"), api_version=DECEMBER)
+    await tell(webhooks)
+    await webhooks.catch_up()
+    async with webhooks.working():
+        await until(lambda: done(webhooks))
     [sent] = receiver.received("/old")
     shown = orjson.loads(sent.body)
     assert (shown["api_version"], shown["type"]) == (BASIL, "customer.discount.created")
@@ -77,7 +84,10 @@ async def test_a_notice_comes_in_the_version_of_the_endpoint_signed_as_it_is_sen
     assert 1 <= shown["pending_webhooks"] <= 2
     assert b"\n    " in sent.body, "indented like any other"
     signature.verify(
-        sent.body, sent.headers["Stripe-Signature"], await house.secret(old), now=int(sent.headers["webhook-timestamp"])
+        sent.body,
+        sent.headers["Stripe-Signature"],
+        await webhooks.secret(old),
+        now=int(sent.headers["webhook-timestamp"]),
     )
     [sent] = receiver.received("/december")
     shown = orjson.loads(sent.body)
@@ -85,40 +95,40 @@ async def test_a_notice_comes_in_the_version_of_the_endpoint_signed_as_it_is_sen
 
 
 async def test_without_a_version_of_its_own_or_with_the_same_the_bytes_are_those_stored(
-    house: Floor, receiver: Receiver
+    webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
-    await house.endpoint(receiver.url("/none"))
-    await house.endpoint(receiver.url("/same"), api_version=NEWEST)
-    [told] = await tell(house, {**DISCOUNT, "metadata": {"é": "\n"}})
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: done(house))
+    await webhooks.endpoint(receiver.url("/none"))
+    await webhooks.endpoint(receiver.url("/same"), api_version=NEWEST)
+    [told] = await tell(webhooks, {**DISCOUNT, "metadata": {"é": "\n"}})
+    await webhooks.catch_up()
+    async with webhooks.working():
+        await until(lambda: done(webhooks))
     stored = {with_pending(told.body, pending) for pending in (1, 2)}
     assert {sent.body for sent in receiver.requests} <= stored
     assert len(receiver.requests) == 2
 
 
 async def test_what_was_told_in_an_old_version_is_sent_in_that_unless_another_was_asked_for(
-    house: Floor, receiver: Receiver
+    webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
-    await house.endpoint(receiver.url("/none"))
-    await house.endpoint(receiver.url("/newest"), api_version=NEWEST)
-    await tell(house, version=BASIL)
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: done(house))
+    await webhooks.endpoint(receiver.url("/none"))
+    await webhooks.endpoint(receiver.url("/newest"), api_version=NEWEST)
+    await tell(webhooks, version=BASIL)
+    await webhooks.catch_up()
+    async with webhooks.working():
+        await until(lambda: done(webhooks))
     old, new = (orjson.loads(receiver.received(path)[0].body) for path in ("/none", "/newest"))
     assert (old["api_version"], old["data"]["object"]["coupon"]["id"]) == (BASIL, "SALE")
     assert (new["api_version"], new["data"]["object"]) == (NEWEST, DISCOUNT)
 
 
-async def test_each_account_is_shown_its_own_coupon_of_that_name(house: Floor, receiver: Receiver) -> None:
+async def test_each_account_is_shown_its_own_coupon_of_that_name(webhooks: WebhookHarness, receiver: Receiver) -> None:
     for account in ("acct_1", "acct_2"):
-        await house.endpoint(receiver.url(f"/{account}"), account=account, api_version=BASIL)
-        await tell(house, account=account, count=3)
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: done(house))
+        await webhooks.endpoint(receiver.url(f"/{account}"), account=account, api_version=BASIL)
+        await tell(webhooks, account=account, count=3)
+    await webhooks.catch_up()
+    async with webhooks.working():
+        await until(lambda: done(webhooks))
     for account in ("acct_1", "acct_2"):
         shown = [
             orjson.loads(sent.body)["data"]["object"]["coupon"]["account"] for sent in receiver.received(f"/{account}")
@@ -126,52 +136,52 @@ async def test_each_account_is_shown_its_own_coupon_of_that_name(house: Floor, r
         assert shown == [account] * 3
 
 
-async def test_a_retry_is_rendered_like_the_first_try(house: Floor, receiver: Receiver) -> None:
-    await house.endpoint(receiver.url("/old"), api_version=BASIL)
+async def test_a_retry_is_rendered_like_the_first_try(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    await webhooks.endpoint(receiver.url("/old"), api_version=BASIL)
     receiver.behave("/old", Answer(status=500), Answer())
-    await tell(house)
-    await house.catch_up()
-    async with house.working():
+    await tell(webhooks)
+    await webhooks.catch_up()
+    async with webhooks.working():
         await receiver.wait_for(1)
-        await until(lambda: _retried(house))
-        await house.hurry()
-        await until(lambda: done(house))
+        await until(lambda: _retried(webhooks))
+        await webhooks.hurry()
+        await until(lambda: done(webhooks))
     first, second = receiver.received("/old")
     assert first.body == second.body
 
 
-async def _retried(house: Floor) -> bool:
-    return len(await house.attempts()) == 1
+async def _retried(webhooks: WebhookHarness) -> bool:
+    return len(await webhooks.attempts()) == 1
 
 
-async def test_an_endpoint_keeps_its_version_when_it_is_changed(house: Floor, receiver: Receiver) -> None:
-    id = await house.endpoint(receiver.url("/x"), api_version=BASIL)
-    await house.edit(id, description="changed")
-    await tell(house)
-    await house.catch_up()
-    async with house.working():
+async def test_an_endpoint_keeps_its_version_when_it_is_changed(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    id = await webhooks.endpoint(receiver.url("/x"), api_version=BASIL)
+    await webhooks.edit(id, description="changed")
+    await tell(webhooks)
+    await webhooks.catch_up()
+    async with webhooks.working():
         [sent] = await receiver.wait_for(1)
     assert orjson.loads(sent.body)["api_version"] == BASIL
 
 
-async def test_coupons_are_found_by_the_index_of_ids(house: Floor) -> None:
+async def test_coupons_are_found_by_the_index_of_ids(webhooks: WebhookHarness) -> None:
     for number in range(50):
-        await house.endpoint(account=f"acct_{number}")
-        await tell(house, account=f"acct_{number}")
-    rows = await house.owner.fetch("SELECT id FROM webhooks.endpoint")
+        await webhooks.endpoint(account=f"acct_{number}")
+        await tell(webhooks, account=f"acct_{number}")
+    rows = await webhooks.owner.fetch("SELECT id FROM webhooks.endpoint")
     for setting, value in LOOKUPS_ONLY.items():
-        await house.owner.execute(f"SELECT set_config('{setting}', '{value}', false)")
+        await webhooks.owner.execute(f"SELECT set_config('{setting}', '{value}', false)")
     ids = [row["id"] for row in rows]
-    plan = await explain(house.owner, load_sql("webhooks", "get_coupons"), ids, ["SALE"] * len(ids))
+    plan = await explain(webhooks.owner, load_sql("webhooks", "get_coupons"), ids, ["SALE"] * len(ids))
     assert plan.indexes == {"endpoint_pkey", "resource_pkey"}
     assert plan.touched <= 3 * len(ids), plan
 
 
-async def test_endpoints_of_an_older_database_keep_their_versions(house: Floor) -> None:
-    old, none = await house.endpoint(api_version=BASIL), await house.endpoint()
-    await house.owner.execute("ALTER TABLE webhooks.endpoint DROP COLUMN api_version")
-    await house.owner.execute("ALTER TYPE webhooks.head DROP ATTRIBUTE api_version")
+async def test_endpoints_of_an_older_database_keep_their_versions(webhooks: WebhookHarness) -> None:
+    old, none = await webhooks.endpoint(api_version=BASIL), await webhooks.endpoint()
+    await webhooks.owner.execute("ALTER TABLE webhooks.endpoint DROP COLUMN api_version")
+    await webhooks.owner.execute("ALTER TYPE webhooks.head DROP ATTRIBUTE api_version")
     [migration] = [text for name, text in sql_files("webhooks", "migrations") if name.endswith("0002_versions.sql")]
-    await house.owner.execute(migration)
-    rows = await house.owner.fetch("SELECT id, api_version FROM webhooks.endpoint")
+    await webhooks.owner.execute(migration)
+    rows = await webhooks.owner.fetch("SELECT id, api_version FROM webhooks.endpoint")
     assert {row["id"]: row["api_version"] for row in rows} == {old: BASIL, none: None}

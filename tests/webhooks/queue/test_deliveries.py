@@ -11,21 +11,23 @@ from projections.read import PageOf, UnknownCursor
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.harness import ACCOUNT, Floor
+from tests.webhooks.harness import ACCOUNT, WebhookHarness
 from webhooks.endpoints.endpoint import RecoverEndpoint, SendTest
 from webhooks.queue.deliveries import Deliveries, DeliveryKey, Wanted, id_of, key_of, printable
 
 
 @pytest.fixture
-def deliveries(house: Floor) -> Deliveries:
-    return Deliveries(house.pool)
+def deliveries(webhooks: WebhookHarness) -> Deliveries:
+    return Deliveries(webhooks.pool)
 
 
-async def attempt(house: Floor, sequence: int, id: str, outcome: str, *, ago_s: float = 0, number: int = 1) -> None:
+async def attempt(
+    webhooks: WebhookHarness, sequence: int, id: str, outcome: str, *, ago_s: float = 0, number: int = 1
+) -> None:
     """Have an attempt be recorded, so long ago; unless it is a retry its delivery has ended."""
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
-    await house.owner.execute("SELECT events.make_day('webhooks.attempt', $1)", at.date())
-    await house.owner.execute(
+    await webhooks.owner.execute("SELECT events.make_day('webhooks.attempt', $1)", at.date())
+    await webhooks.owner.execute(
         "INSERT INTO webhooks.attempt SELECT $1, $2, $3, id, $4, $5, 200, NULL, 7, NULL, 'x' FROM projections.notice "
         "WHERE sequence = $3",
         at,
@@ -35,7 +37,7 @@ async def attempt(house: Floor, sequence: int, id: str, outcome: str, *, ago_s: 
         outcome,
     )
     if outcome != "retry":
-        await house.owner.execute(
+        await webhooks.owner.execute(
             "DELETE FROM webhooks.delivery WHERE sequence = $1 AND endpoint_id = $2", sequence, id
         )
 
@@ -71,21 +73,21 @@ def test_an_id_tells_which_delivery_it_is() -> None:
 
 
 async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
-    house: Floor, deliveries: Deliveries
+    webhooks: WebhookHarness, deliveries: Deliveries
 ) -> None:
-    id = await house.endpoint()
-    pending, taken, failed, canceled, anew, mended = await house.notices(6)
-    await house.catch_up()
-    await attempt(house, pending, id, "retry")
-    await attempt(house, taken, id, "retry", ago_s=9)
-    await attempt(house, taken, id, "delivered", number=2)
-    await attempt(house, failed, id, "delivered", ago_s=9)
-    await attempt(house, failed, id, "gave_up")
-    await attempt(house, canceled, id, "canceled")
-    await attempt(house, anew, id, "gave_up", ago_s=9)
+    id = await webhooks.endpoint()
+    pending, taken, failed, canceled, anew, mended = await webhooks.notices(6)
+    await webhooks.catch_up()
+    await attempt(webhooks, pending, id, "retry")
+    await attempt(webhooks, taken, id, "retry", ago_s=9)
+    await attempt(webhooks, taken, id, "delivered", number=2)
+    await attempt(webhooks, failed, id, "delivered", ago_s=9)
+    await attempt(webhooks, failed, id, "gave_up")
+    await attempt(webhooks, canceled, id, "canceled")
+    await attempt(webhooks, anew, id, "gave_up", ago_s=9)
     await deliveries.resend(DeliveryKey(anew, id))
-    await attempt(house, mended, id, "gave_up", ago_s=9)
-    await attempt(house, mended, id, "delivered")
+    await attempt(webhooks, mended, id, "gave_up", ago_s=9)
+    await attempt(webhooks, mended, id, "delivered")
     expected = [
         (mended, "delivered"),
         (anew, "pending"),
@@ -105,17 +107,17 @@ async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
         assert found[0]["state"] == expected_state
 
 
-async def test_lists_are_of_one_account_and_mode_and_filtered(house: Floor, deliveries: Deliveries) -> None:
-    one, other = await house.endpoint(), await house.endpoint()
-    await house.endpoint(account="acct_2")
-    first, second = await house.notices(2)
-    [foreign] = await house.notices(account="acct_2")
-    await house.catch_up()
-    await attempt(house, second, one, "delivered")
+async def test_lists_are_of_one_account_and_mode_and_filtered(webhooks: WebhookHarness, deliveries: Deliveries) -> None:
+    one, other = await webhooks.endpoint(), await webhooks.endpoint()
+    await webhooks.endpoint(account="acct_2")
+    first, second = await webhooks.notices(2)
+    [foreign] = await webhooks.notices(account="acct_2")
+    await webhooks.catch_up()
+    await attempt(webhooks, second, one, "delivered")
     assert [n for n, _ in await listed(deliveries)] == [second, second, first, first]
     assert await listed(deliveries, endpoint=one) == [(second, "delivered"), (first, "pending")]
     ask = "SELECT id, stream FROM projections.notice WHERE sequence = $1"
-    notice, stream = await house.owner.fetchrow(ask, second)
+    notice, stream = await webhooks.owner.fetchrow(ask, second)
     customer = stream.removeprefix("customer-")
     assert await listed(deliveries, notice=notice, endpoint=other) == [(second, "pending")]
     assert await listed(deliveries, customer=customer, state="delivered") == [(second, "delivered")]
@@ -127,17 +129,17 @@ async def test_lists_are_of_one_account_and_mode_and_filtered(house: Floor, deli
     shown, _ = await deliveries.page(ACCOUNT, True, PageOf(limit=10))
     assert shown == []
     assert await deliveries.one("acct_2", False, id_of(DeliveryKey(second, one))) is None
-    await house.delete(one)
+    await webhooks.delete(one)
     assert await listed(deliveries, endpoint=one) == []
     assert await deliveries.one(ACCOUNT, False, id_of(DeliveryKey(second, one))) is None
 
 
-async def test_pages_turn_both_ways_and_miss_nothing(house: Floor, deliveries: Deliveries) -> None:
-    ids = sorted([await house.endpoint() for _ in range(3)], reverse=True)
-    sequences = await house.notices(7)
-    await house.catch_up()
+async def test_pages_turn_both_ways_and_miss_nothing(webhooks: WebhookHarness, deliveries: Deliveries) -> None:
+    ids = sorted([await webhooks.endpoint() for _ in range(3)], reverse=True)
+    sequences = await webhooks.notices(7)
+    await webhooks.catch_up()
     for n, sequence in enumerate(sequences):
-        await attempt(house, sequence, ids[n % 3], ("delivered", "gave_up")[n % 2])
+        await attempt(webhooks, sequence, ids[n % 3], ("delivered", "gave_up")[n % 2])
     every = [id_of(DeliveryKey(sequence, id)) for sequence in reversed(sequences) for id in ids]
 
     async def page(starting_after: str | None = None, ending_before: str | None = None) -> tuple[list[str], bool]:
@@ -158,21 +160,21 @@ async def test_pages_turn_both_ways_and_miss_nothing(house: Floor, deliveries: D
 
 
 async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
-    house: Floor, deliveries: Deliveries, receiver: Receiver
+    webhooks: WebhookHarness, deliveries: Deliveries, receiver: Receiver
 ) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
+    id = await webhooks.endpoint(receiver.url("/hook"))
     receiver.behave("/hook", Answer(status=500, body=b"no \xff"))
-    [sequence] = await house.notices()
-    await house.catch_up()
+    [sequence] = await webhooks.notices()
+    await webhooks.catch_up()
     place = DeliveryKey(sequence, id)
-    async with house.working() as worker:
+    async with webhooks.working() as worker:
         await until(lambda: worker.metrics.outcomes["retry"])
-        await until(lambda: _idle(house, id))
+        await until(lambda: _idle(webhooks, id))
         await deliveries.cancel(place)
         await deliveries.cancel(place)
-        await house.hurry()
+        await webhooks.hurry()
         turns = worker.metrics.turns
-        house.bell.poke()
+        webhooks.bell.poke()
         await until(lambda: worker.metrics.turns > turns)
     assert len(receiver.requests) == 1
     found = await deliveries.one(ACCOUNT, False, id_of(place))
@@ -182,65 +184,67 @@ async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
     assert (tried["number"], tried["status"], tried["answer"], tried["counts"]) == (1, 500, "no \ufffd", True)
 
 
-async def test_what_was_taken_may_be_sent_once_more(house: Floor, deliveries: Deliveries, receiver: Receiver) -> None:
-    id = await house.endpoint(receiver.url("/hook"))
-    [sequence] = await house.notices()
-    await house.catch_up()
-    async with house.working():
-        await until(lambda: _done(house))
+async def test_what_was_taken_may_be_sent_once_more(
+    webhooks: WebhookHarness, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    id = await webhooks.endpoint(receiver.url("/hook"))
+    [sequence] = await webhooks.notices()
+    await webhooks.catch_up()
+    async with webhooks.working():
+        await until(lambda: _done(webhooks))
         await deliveries.resend(DeliveryKey(sequence, id))
-        house.bell.poke()
+        webhooks.bell.poke()
         await receiver.wait_for(2)
-        await until(lambda: _done(house))
+        await until(lambda: _done(webhooks))
     one, other = receiver.requests
     assert (one.body, one.headers["webhook-id"]) == (other.body, other.headers["webhook-id"])
     assert len(await deliveries.attempts(DeliveryKey(sequence, id))) == 2
     assert await listed(deliveries) == [(sequence, "delivered")]
 
 
-async def test_a_test_goes_to_that_endpoint_alone_whatever_it_wants(house: Floor) -> None:
-    id = await house.endpoint(events=["customer.deleted"])
-    await house.endpoint()
-    await house.ask(id, SendTest(id=id))
-    assert await house.catch_up() == 1
-    [(sequence, endpoint)] = await house.deliveries()
+async def test_a_test_goes_to_that_endpoint_alone_whatever_it_wants(webhooks: WebhookHarness) -> None:
+    id = await webhooks.endpoint(events=["customer.deleted"])
+    await webhooks.endpoint()
+    await webhooks.ask(id, SendTest(id=id))
+    assert await webhooks.catch_up() == 1
+    [(sequence, endpoint)] = await webhooks.deliveries()
     assert endpoint == id
-    told = await house.owner.fetchval("SELECT type FROM projections.notice WHERE sequence = $1", sequence)
+    told = await webhooks.owner.fetchval("SELECT type FROM projections.notice WHERE sequence = $1", sequence)
     assert told == "rollbook.endpoint.test"
 
 
-async def test_recovering_brings_what_was_not_taken_since_a_time_or_a_position(house: Floor) -> None:
-    id = await house.endpoint(events=["customer.created"])
-    early, taken, failed, canceled, waiting = await house.notices(5)
-    await house.notices(type="customer.updated")
-    await house.catch_up()
+async def test_recovering_brings_what_was_not_taken_since_a_time_or_a_position(webhooks: WebhookHarness) -> None:
+    id = await webhooks.endpoint(events=["customer.created"])
+    early, taken, failed, canceled, waiting = await webhooks.notices(5)
+    await webhooks.notices(type="customer.updated")
+    await webhooks.catch_up()
     for sequence, outcome in ((early, "gave_up"), (taken, "delivered"), (failed, "gave_up"), (canceled, "canceled")):
-        await attempt(house, sequence, id, outcome)
-    await house.ask(id, RecoverEndpoint(id=id, position=early, since=None))
-    assert await house.recover() == 1
-    assert [n for n, _ in await house.deliveries()] == [failed, waiting]
-    await house.ask(id, RecoverEndpoint(id=id, position=None, since=int(datetime.now(UTC).timestamp()) + 86_400))
-    assert await house.recover() == 0
-    await house.ask(id, RecoverEndpoint(id=id, position=None, since=0))
-    assert await house.recover() == 1
-    assert [n for n, _ in await house.deliveries()] == [early, failed, waiting]
-    assert await house.owner.fetchval("SELECT count(*) FROM webhooks.recovery") == 0
+        await attempt(webhooks, sequence, id, outcome)
+    await webhooks.ask(id, RecoverEndpoint(id=id, position=early, since=None))
+    assert await webhooks.recover() == 1
+    assert [n for n, _ in await webhooks.deliveries()] == [failed, waiting]
+    await webhooks.ask(id, RecoverEndpoint(id=id, position=None, since=int(datetime.now(UTC).timestamp()) + 86_400))
+    assert await webhooks.recover() == 0
+    await webhooks.ask(id, RecoverEndpoint(id=id, position=None, since=0))
+    assert await webhooks.recover() == 1
+    assert [n for n, _ in await webhooks.deliveries()] == [early, failed, waiting]
+    assert await webhooks.owner.fetchval("SELECT count(*) FROM webhooks.recovery") == 0
 
 
-async def test_failed_ones_are_found_among_many_taken_without_looking_through_those(house: Floor) -> None:
-    id = await house.endpoint()
-    sequences = await house.notices(500)
+async def test_failed_ones_are_found_among_many_taken_without_looking_through_those(webhooks: WebhookHarness) -> None:
+    id = await webhooks.endpoint()
+    sequences = await webhooks.notices(500)
     for sequence in sequences[::100]:
-        await attempt(house, sequence, id, "gave_up")
-    await house.owner.execute(
+        await attempt(webhooks, sequence, id, "gave_up")
+    await webhooks.owner.execute(
         "INSERT INTO webhooks.attempt SELECT $1, $2, sequence, id, 1, 'delivered', 200, NULL, 7, NULL, '' "
         "FROM projections.notice WHERE sequence % 100 <> 1",
         datetime.now(UTC),
         id,
     )
-    await house.owner.execute("ANALYZE webhooks.attempt; ANALYZE webhooks.delivery; ANALYZE projections.notice")
+    await webhooks.owner.execute("ANALYZE webhooks.attempt; ANALYZE webhooks.delivery; ANALYZE projections.notice")
     everything = (0, 2**62, 2**62, "~", 11)
-    async with house.pool.acquire() as connection:
+    async with webhooks.pool.acquire() as connection:
         for name in ("list_deliveries", "list_deliveries_before"):
             place = everything if name == "list_deliveries" else (0, 2**62, -1, "", 11)
             query = load_sql("webhooks", name)
@@ -251,12 +255,12 @@ async def test_failed_ones_are_found_among_many_taken_without_looking_through_th
             assert found.touched < 100, str(found)
 
 
-async def _idle(house: Floor, id: str) -> bool:
-    return (await house.lane(id))["lease"] is None
+async def _idle(webhooks: WebhookHarness, id: str) -> bool:
+    return (await webhooks.lane(id))["lease"] is None
 
 
-async def _done(house: Floor) -> bool:
-    return not await house.deliveries()
+async def _done(webhooks: WebhookHarness) -> bool:
+    return not await webhooks.deliveries()
 
 
 def test_what_a_receiver_sent_steers_no_terminal() -> None:

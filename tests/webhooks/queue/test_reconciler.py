@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from events.follow import Wakeup
 from tests.servers.receiver import Receiver
 from tests.waiting import until
-from tests.webhooks.harness import MASTER_KEYS, Floor
+from tests.webhooks.harness import MASTER_KEYS, WebhookHarness
 from webhooks.dispatch.worker import Worker
 from webhooks.post.sender import Sender
 from webhooks.post.ssrf import Policy
@@ -34,41 +34,41 @@ async def embedded(dsn: str, *, poll_s: float = NEVER_S) -> AsyncIterator[None]:
             stop.set()
 
 
-async def test_what_happens_is_told_without_anybody_polling(house: Floor, receiver: Receiver) -> None:
-    await house.endpoint(receiver.url("/hook"))
-    async with embedded(house.dsn):
+async def test_what_happens_is_told_without_anybody_polling(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    await webhooks.endpoint(receiver.url("/hook"))
+    async with embedded(webhooks.dsn):
         for count in range(1, 6):
-            await house.notices()
+            await webhooks.notices()
             await receiver.wait_for(count)
-        await until(lambda: _all_done(house))
+        await until(lambda: _all_done(webhooks))
 
 
-async def test_several_processes_tell_everything_once(house: Floor, receiver: Receiver) -> None:
-    await house.endpoint(receiver.url("/hook"))
-    async with embedded(house.dsn), embedded(house.dsn), embedded(house.dsn):
+async def test_several_processes_tell_everything_once(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    await webhooks.endpoint(receiver.url("/hook"))
+    async with embedded(webhooks.dsn), embedded(webhooks.dsn), embedded(webhooks.dsn):
         for _ in range(20):
-            await house.notices(10)
+            await webhooks.notices(10)
         await receiver.wait_for(200)
-        await until(lambda: _all_done(house))
+        await until(lambda: _all_done(webhooks))
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == len(receiver.requests) == 200
 
 
-async def test_the_embedded_mode_survives_its_connections(house: Floor, receiver: Receiver) -> None:
-    await house.endpoint(receiver.url("/hook"))
-    async with embedded(house.dsn, poll_s=0.2):
+async def test_the_embedded_mode_survives_its_connections(webhooks: WebhookHarness, receiver: Receiver) -> None:
+    await webhooks.endpoint(receiver.url("/hook"))
+    async with embedded(webhooks.dsn, poll_s=0.2):
         for _ in range(5):
-            await house.notices(10)
-            await house.owner.execute(
+            await webhooks.notices(10)
+            await webhooks.owner.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND application_name ~ '^rollbook (worker|fan-out|listen)'"
             )
         await until(lambda: _all_told(receiver, 50), timeout_s=20)
-        await until(lambda: _all_done(house))
+        await until(lambda: _all_done(webhooks))
 
 
 def _all_told(receiver: Receiver, count: int) -> bool:
     return len({request.headers["webhook-id"] for request in receiver.requests}) == count
 
 
-async def _all_done(house: Floor) -> bool:
-    return not await house.deliveries()
+async def _all_done(webhooks: WebhookHarness) -> bool:
+    return not await webhooks.deliveries()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tests.waiting import until
-from tests.webhooks.harness import floor
+from tests.webhooks.harness import webhook_harness
 from webhooks.outcome import Outcome
 from webhooks.queue.lane import NEW
 from webhooks.queue.retry import Delivered
@@ -41,11 +41,11 @@ async def is_alone(connection: asyncpg.Connection) -> bool:
 
 
 async def test_turns_look_nothing_up_but_by_index(database: str) -> None:
-    async with floor(database) as house:
+    async with webhook_harness(database) as webhooks:
         for _ in range(3):
-            await house.endpoint()
-        await house.notices(20)
-        await house.catch_up()
+            await webhooks.endpoint()
+        await webhooks.notices(20)
+        await webhooks.catch_up()
     owner = await asyncpg.connect(database)
     try:
         # A session has its scans counted when it ends; those of the preparation are counted first, and then forgotten.

@@ -95,9 +95,9 @@ class Bell:
 class Wire:
     """A worker's way to the database, which may be slow, and lose what is said on it."""
 
-    def __init__(self, house: "Schedule", lanes: MemoryLanes, watched: Watched) -> None:
+    def __init__(self, schedule: "Schedule", lanes: MemoryLanes, watched: Watched) -> None:
         self.lease_s = lanes.lease_s
-        self._house = house
+        self._schedule = schedule
         self._lanes = lanes
         self._watched = watched
 
@@ -113,47 +113,47 @@ class Wire:
         responsive: bool = False,
         held: Sequence[str] | None = None,
     ) -> Turn:
-        house, watched = self._house, self._watched
-        house.witness.asked(watched, reports)
-        sent, answered = house.fate()
+        schedule, watched = self._schedule, self._watched
+        schedule.witness.asked(watched, reports)
+        sent, answered = schedule.fate()
         if not sent:
-            await asyncio.sleep(house.delay_s())
+            await asyncio.sleep(schedule.delay_s())
             raise LogUnavailable("never sent")
         # What is sent is done, whatever becomes of who sent it.
         done: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
 
         def commit() -> None:
-            leases = {id: row.lease for id, row in house.database.lanes.items()}
-            turn = house.database.turn(
+            leases = {id: row.lease for id, row in schedule.database.lanes.items()}
+            turn = schedule.database.turn(
                 self._lanes.worker, self.lease_s, reports, results, held, claims, responsive, room, full, crowded
             )
-            house.witness.committed(watched, leases, reports)
-            house.changed()
+            schedule.witness.committed(watched, leases, reports)
+            schedule.changed()
             if not done.done():
                 done.set_result(turn)
 
-        handle = asyncio.get_running_loop().call_later(house.delay_s(), commit)
+        handle = asyncio.get_running_loop().call_later(schedule.delay_s(), commit)
         try:
             turn = await done
-            await asyncio.sleep(house.delay_s())
+            await asyncio.sleep(schedule.delay_s())
         except asyncio.CancelledError:
-            if house.dice.random() < 0.5:
+            if schedule.dice.random() < 0.5:
                 handle.cancel()
             raise
         if not answered:
-            house.witness.disturb(house.now_s() + 5)
+            schedule.witness.disturb(schedule.now_s() + 5)
             raise LogUnavailable("never answered")
-        house.witness.answered(watched, reports, turn)
+        schedule.witness.answered(watched, reports, turn)
         return turn
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
-        house, watched = self._house, self._watched
-        house.witness.set_aside(watched, reasons)
-        sent, answered = house.fate()
-        await asyncio.sleep(house.delay_s())
+        schedule, watched = self._schedule, self._watched
+        schedule.witness.set_aside(watched, reasons)
+        sent, answered = schedule.fate()
+        await asyncio.sleep(schedule.delay_s())
         if sent:
             await self._lanes.set_aside(reasons)
-            house.changed()
+            schedule.changed()
         if not (sent and answered):
             raise LogUnavailable("not known to be done")
 
@@ -167,9 +167,9 @@ class Wire:
 class Post(Sender):
     """Sends to made-up receivers."""
 
-    def __init__(self, house: "Schedule", watched: Watched) -> None:
+    def __init__(self, schedule: "Schedule", watched: Watched) -> None:
         super().__init__(Policy(production=False))
-        self._house = house
+        self._schedule = schedule
         self._watched = watched
 
     async def __aenter__(self) -> Self:
@@ -188,9 +188,9 @@ class Post(Sender):
         timestamp: int,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Outcome:
-        house = self._house
-        attempt = house.witness.began(self._watched, house.owner[url], url, int(id.removeprefix("evt_")))
-        delay_s, outcome = house.receivers[url].answer(house.dice, house.now_s())
+        schedule = self._schedule
+        attempt = schedule.witness.began(self._watched, schedule.owner[url], url, int(id.removeprefix("evt_")))
+        delay_s, outcome = schedule.receivers[url].answer(schedule.dice, schedule.now_s())
         if attempt is None:
             await asyncio.sleep(delay_s)
             return Outcome(fault="internal", duration_ms=0)
@@ -204,21 +204,21 @@ class Post(Sender):
         try:
             await asyncio.sleep(delay_s)
         except asyncio.CancelledError:
-            house.witness.ended(attempt, None)
+            schedule.witness.ended(attempt, None)
             raise
-        house.witness.ended(attempt, told)
+        schedule.witness.ended(attempt, told)
         return told
 
 
 class Process:
     """One worker after the other, in the place of one process."""
 
-    def __init__(self, house: "Schedule", in_flight_max: int, lease_s: float, host_max: int = 128) -> None:
-        self._house = house
+    def __init__(self, schedule: "Schedule", in_flight_max: int, lease_s: float, host_max: int = 128) -> None:
+        self._schedule = schedule
         self.in_flight_max = in_flight_max
         self.host_max = host_max
         self._lease_s = lease_s
-        self._drain_s = house.dice.choice((20.0, 20.0, 20.0, 1.0, 0.0))
+        self._drain_s = schedule.dice.choice((20.0, 20.0, 20.0, 1.0, 0.0))
         self.bell: Bell | None = None
         self._watched: Watched | None = None
         self._stop = asyncio.Event()
@@ -228,23 +228,23 @@ class Process:
         """Begin to work, unless at it."""
         if self._task is not None:
             return
-        house = self._house
-        lanes = MemoryLanes(house.database, lease_s=self._lease_s)
+        schedule = self._schedule
+        lanes = MemoryLanes(schedule.database, lease_s=self._lease_s)
         watched = self._watched = Watched(lanes.worker, self.in_flight_max, self.host_max)
-        house.witness.hire(watched)
-        house.witness.disturb(house.now_s() + 5)
-        bell = self.bell = Bell(house.dice, lambda: 0.0 if worker.metrics.lanes else house.ready_in_s())
+        schedule.witness.hire(watched)
+        schedule.witness.disturb(schedule.now_s() + 5)
+        bell = self.bell = Bell(schedule.dice, lambda: 0.0 if worker.metrics.lanes else schedule.ready_in_s())
         self._stop = asyncio.Event()
         worker = Worker(
-            Wire(house, lanes, watched),
-            Post(house, watched),
+            Wire(schedule, lanes, watched),
+            Post(schedule, watched),
             MASTER_KEYS,
             bell,
             clock=VirtualClock(),
             in_flight_max=self.in_flight_max,
             host_max=self.host_max,
             drain_s=self._drain_s,
-            jitter=house.dice.random,
+            jitter=schedule.dice.random,
         )
         self._task = asyncio.create_task(worker.run(self._stop))
 
@@ -255,7 +255,7 @@ class Process:
             self._watched.dead = True
             self._task.cancel()
             self._task = self.bell = None
-            self._house.witness.disturb(self._house.now_s() + self._lease_s + 5)
+            self._schedule.witness.disturb(self._schedule.now_s() + self._lease_s + 5)
 
     def stop(self) -> None:
         """Stop in order."""
@@ -263,9 +263,9 @@ class Process:
             assert self._watched is not None, "it works"
             self._watched.stopping = True
             self._stop.set()
-            self._house.leaving.append(self._task)
+            self._schedule.leaving.append(self._task)
             self._task = self.bell = None
-            self._house.witness.disturb(self._house.now_s() + self._drain_s + 10)
+            self._schedule.witness.disturb(self._schedule.now_s() + self._drain_s + 10)
 
 
 class Schedule:
