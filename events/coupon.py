@@ -263,7 +263,7 @@ def _created(state: Coupon, command: CreateCoupon) -> CouponCreated:
     if state.exists:
         raise Refusal("Coupon already exists.", code="resource_already_exists", param="id")
     if command.redeem_by is not None and command.redeem_by <= command.created:
-        raise Refusal("The last moment to redeem a coupon must be in the future.", param="redeem_by")
+        raise Refusal("The redeem_by of a coupon must be in the future.", param="redeem_by")
     return CouponCreated(
         applies_to=command.applies_to,
         attributes=_changes(NO_COUPON, command.patch),

@@ -73,7 +73,7 @@ def parse(url: str) -> DatabaseUrl:
     """What a URL names. Raises InvalidDatabaseUrl."""
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise InvalidDatabaseUrl("is no URL like postgresql://role:password@host:5432/database")
+        raise InvalidDatabaseUrl("is not a URL like postgresql://role:password@host:5432/database")
     if scheme not in SCHEMES:
         named = f"begins with {scheme}://" if re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme) else "has another scheme"
         raise InvalidDatabaseUrl(f"{named}, and has to begin with postgresql://")
@@ -139,7 +139,7 @@ def _hosts(listed: str, ports: str) -> tuple[tuple[str, int], ...]:
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
         raise InvalidDatabaseUrl(
-            "has a port that is no number from 1 to 65535; @ / ? # and : in the password have to be percent-encoded"
+            "has a port that is not a number from 1 to 65535; @ / ? # and : in the password have to be percent-encoded"
         )
     return int(text)
 

@@ -93,7 +93,7 @@ class Difference:
             )
         if self.edited:
             return (
-                f"A migration was applied with another text than this version has ({_listed(self.edited)}): "
+                f"The text of an applied migration differs from that of this version ({_listed(self.edited)}): "
                 "shipped migrations must not be edited; install the release that made this database"
             )
         if self.missing:

@@ -271,7 +271,7 @@ def _changes(state: PromotionCode, patch: PromotionCodePatch) -> Attributes:
 def _must_be_redeemable(state: PromotionCode, command: RedeemPromotionCode) -> None:
     if state.used_up or state.over(command.at):
         raise Refusal(
-            f"This promotion code has expired or was redeemed as often as it may be: '{command.id}'.",
+            f"This promotion code has expired or has reached its maximum number of redemptions: '{command.id}'.",
             code="coupon_expired",
             param="promotion_code",
         )
@@ -281,7 +281,8 @@ def _must_be_redeemable(state: PromotionCode, command: RedeemPromotionCode) -> N
         raise Refusal("This promotion code is for another customer.", param="promotion_code")
     if state.restrictions.first_time_transaction and command.has_paid:
         raise Refusal(
-            "This promotion code is for first purchases, and the customer has paid before.", param="promotion_code"
+            "This promotion code is for first-time customers, and this customer has paid before.",
+            param="promotion_code",
         )
 
 

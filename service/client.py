@@ -58,7 +58,7 @@ class Client:
             ) as response:
                 body = await response.read()
         except aiohttp.InvalidURL as error:
-            raise Refused(f"{self._url} is no URL of an API.") from error
+            raise Refused(f"{self._url} is not a URL of the API.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Away(f"{self._url} cannot be reached: {_why(error)}") from error
         if response.status in WORTH_A_RETRY:
@@ -88,4 +88,4 @@ def _message(status: int, body: bytes) -> str:
     try:
         return str(orjson.loads(body)["error"]["message"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"The answer was {status}, and no answer of this API's."
+        return f"The answer was {status}, which is not a response of this API."

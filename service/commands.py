@@ -131,7 +131,7 @@ async def create_key(
         raise typer.BadParameter("a publishable key has no permissions to restrict")
     for right in rights:
         if right not in keys.RIGHTS:
-            raise typer.BadParameter(f"{right} is no permission; there are {', '.join(keys.RIGHTS)}")
+            raise typer.BadParameter(f"{right} is not a permission; permissions are {', '.join(keys.RIGHTS)}")
     if account and not ACCOUNT.fullmatch(account):
         raise typer.BadParameter("an account's id has letters, digits, - and _ only: it is a word of AMQP routing keys")
     new = not account

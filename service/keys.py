@@ -55,7 +55,7 @@ async def issue(
     Raises ConstraintBroken when it exists, and Refusal for an account that is none.
     """
     if not ACCOUNT.fullmatch(account):
-        raise Refusal(f"'{account}' is no account.", param="account")
+        raise Refusal(f"'{account}' is not a valid account id.", param="account")
     prefix = f"{PREFIXES[power]}_{'live' if livemode else 'test'}"
     key = key or ids.new(prefix, os.urandom(KEY_LETTERS))
     id = ids.new("key", os.urandom(ids.ID_BYTES))

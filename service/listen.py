@@ -60,7 +60,7 @@ def receiver_url(given: str) -> str:
     except (ValueError, IndexError):  # the latter of brackets in odd places
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise Refused(f"{given} is no http URL.")
+        raise Refused(f"{given} is not an http URL.")
     return given
 
 
@@ -77,7 +77,7 @@ async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since:
                 following.position = position
         finally:
             if following.position is not None:
-                say(f"Stopped at position {following.position}: --since {following.position} goes on from there.")
+                say(f"Stopped at position {following.position}: continue with --since {following.position}.")
 
 
 class Following:

@@ -126,7 +126,7 @@ async def replay_to(core: Core, out: Output, name: str, start: str) -> None:
     finally:
         reached = running.position
         out.document({"name": name, "replayed": running.done, "total": running.total, "position": reached})
-        out.line(f"{running.done} are there now, up to position {reached}: --from {reached} goes on from there.")
+        out.line(f"{running.done} were published, up to position {reached}: continue with --from {reached}.")
 
 
 async def _carry_out(core: Core, name: str, command: Command) -> Subscriber:

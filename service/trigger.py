@@ -127,7 +127,7 @@ async def run(*, url: str, key: str, type: str, say: Callable[[str], None]) -> N
     if type not in RECIPES:
         raise Refused(f"There is no recipe for {type}: `rollbook trigger --list` lists those there are.")
     if key.startswith(LIVE):
-        raise Refused("This is a key of live mode; things are made to happen in test mode alone.")
+        raise Refused("This is a live mode key; events can be triggered in test mode only.")
     async with calling(url, key) as client:
         await follow(RECIPES[type], client, say)
 

@@ -68,10 +68,10 @@ def master_keys(settings: Settings) -> MasterKeys:
             _make_key(path)
         return MasterKeys.parse(path.read_text())
     except OSError as error:
-        raise Misconfigured(f"{path}: the master key cannot be kept there: {error.strerror}") from None
+        raise Misconfigured(f"{path}: the master key cannot be stored there: {error.strerror}") from None
     except ValueError:
         raise Misconfigured(
-            f"{path}: this is no master key (32 bytes in base64). Put the one back that the data was sealed with."
+            f"{path}: this is not a master key (32 bytes in base64). Put the one back that the data was sealed with."
         ) from None
 
 

@@ -116,7 +116,7 @@ def decide(state: CashBalance, command: Command) -> list[Event]:
         case FundCashBalance():
             if command.currency not in TRANSFERS:
                 raise Refusal(
-                    f"Bank transfers are not made in {command.currency}; must be one of {', '.join(TRANSFERS)}",
+                    f"Bank transfers do not support {command.currency}; must be one of {', '.join(TRANSFERS)}",
                     param="currency",
                 )
             ending_balance = state.available.get(command.currency, 0) + command.amount

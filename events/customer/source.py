@@ -350,7 +350,7 @@ def not_verified() -> Declined:
 
 def _verify(source: Source, command: VerifyBankAccount) -> list[Event]:
     if not isinstance(source.kept, BankAccount):
-        raise Refusal("Only bank accounts are verified by amounts.", param="id")
+        raise Refusal("Only bank accounts can be verified with amounts.", param="id")
     if source.kept.status == VERIFIED:
         raise Refusal("This bank account has already been verified.", param="amounts")
     if source.kept.status == VERIFICATION_FAILED:

@@ -123,26 +123,26 @@ class _Build(Transformer[Token, Any]):
         minus, (field, key), operator, value = parts
         negated = minus is not None
         if field not in FIELDS:
-            raise _refused(f"The field '{field}' cannot be searched; there are {', '.join(FIELDS)}.")
+            raise _refused(f"The field '{field}' cannot be searched; searchable fields are {', '.join(FIELDS)}.")
         if (field == "metadata") != (key is not None):
             raise _refused('Metadata is searched by key, as in metadata["key"]:"value", and nothing else is.')
         if field == "created":
             return Created(_comparison(operator), _number(value), negated)
         if operator not in ((":", "~") if field in TEXTS else (":",)):
-            raise _refused(f"The operator '{operator}' does not go with the field '{field}'.")
+            raise _refused(f"The operator '{operator}' is not supported for the field '{field}'.")
         if key is not None:
             return Metadata(key, None, not negated) if _is_null(value) else Metadata(key, _text(value, field), negated)
         text = _text(value, field)
         if value.type != "STRING":
-            raise _refused(f"A value of the field '{field}' stands in quotes.")
+            raise _refused(f"A value of the field '{field}' must be quoted.")
         if operator == "~" and len(terms.normalized(text)) < SUBSTRING_CHARACTERS_MIN:
-            raise _refused(f"A text to look for within others has at least {SUBSTRING_CHARACTERS_MIN} characters.")
+            raise _refused(f"A substring search needs at least {SUBSTRING_CHARACTERS_MIN} characters.")
         return Text(field, operator == "~", text, negated)
 
 
 def _comparison(operator: str) -> Any:
     if operator == "~":
-        raise _refused("The operator '~' does not go with the field 'created'.")
+        raise _refused("The operator '~' is not supported for the field 'created'.")
     return "=" if operator == ":" else operator
 
 
@@ -156,7 +156,7 @@ def _number(value: Token) -> int:
 
 def _text(value: Token, field: str) -> str:
     if value.type == "NAME":
-        raise _refused(f"A value of the field '{field}' stands in quotes.")
+        raise _refused(f"A value of the field '{field}' must be quoted.")
     return _unquoted(value) if value.type == "STRING" else str(value)
 
 
@@ -180,11 +180,11 @@ def _misplaced(error: UnexpectedInput, text: str) -> str:
     if not text.strip():
         return "The query is empty."
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        return "The query ends where more of it is expected."
+        return "The query ends unexpectedly."
     place = cast(int, error.pos_in_stream)
     if isinstance(error, UnexpectedCharacters) and text[place] in "()":
         return "Parentheses cannot be used in a query."
-    return f"The query is not understood from character {place + 1} on: {text[place : place + 20]!r}."
+    return f"The query has a syntax error at character {place + 1} on: {text[place : place + 20]!r}."
 
 
 def _refused(message: str) -> Refusal:

@@ -250,7 +250,7 @@ def _let_in(cluster: Path, programs: Path) -> None:
     """Let the system user reach its data and its programs: pass through the directories above, but not list them."""
     for directory in {*cluster.parents, *programs.parents}:
         if _allow(directory, stat.S_IXOTH):
-            print(f"Letting everybody pass through {directory}, so that PostgreSQL's user can.", file=sys.stderr)
+            print(f"Letting all users traverse {directory}, so that PostgreSQL's user can.", file=sys.stderr)
     installation = programs.parent
     package = installation.parent
     libraries = package.parent.glob(f"{package.name}.libs")  # where a wheel brings the shared libraries it is linked to

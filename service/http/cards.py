@@ -121,7 +121,7 @@ def read_bank_account(call: RequestContext, given: parameters_of.BankAccount, pa
     """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
     country = given.country.upper()
     if country not in COUNTRIES:
-        raise Refusal("This is no country by the two letters of ISO 3166-1.", param=f"{param}[country]")
+        raise Refusal("Invalid country: it must be two letters of ISO 3166-1.", param=f"{param}[country]")
     number = account_number(given.account_number, country, f"{param}[account_number]")
     routing = routing_number(given.routing_number, country, f"{param}[routing_number]")
     currency = (given.currency or CURRENCY_OF.get(country, "")).lower()

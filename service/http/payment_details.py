@@ -71,7 +71,7 @@ def _account(call: RequestContext, type: str, sent: Mapping[str, str]) -> dict[s
         cards.routing_number(sent["routing_number"], country, f"{type}[routing_number]")
     for part in parts:
         if part in sent and not re.fullmatch("[0-9 -]{2,9}", sent[part]):
-            raise Refusal("A bank or branch is called by digits alone.", param=f"{type}[{part}]")
+            raise Refusal("The number of a bank or branch must consist of digits.", param=f"{type}[{part}]")
     place = "-".join(sent.get(part, "") for part in parts)
     kept = {"fingerprint": cards.fingerprint(call, "bank account", country, place, number), "last4": number[-4:]}
     if (name := cards.bank_name(call)) is not None:

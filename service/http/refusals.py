@@ -182,8 +182,8 @@ class SecretKeyInUrl(NoKey):
     def __init__(self) -> None:
         HttpRefusal.__init__(
             self,
-            "Only publishable API keys are taken from a URL, which is logged on its way. Send this key in the "
-            "Authorization header, and replace it by a new one.",
+            "Only publishable API keys are accepted in a URL, because URLs are logged. Send this key in the "
+            "Authorization header, and replace it with a new one.",
         )
 
 
@@ -194,7 +194,7 @@ class OtherOrigin(HttpRefusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "The well-known key of development is not taken from web pages of other machines. Make a publishable key "
+            "The well-known key of development is not accepted from pages of other origins. Create a publishable key "
             "with 'rollbook keys create --publishable'."
         )
 

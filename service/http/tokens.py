@@ -28,7 +28,7 @@ async def take(unit: UnitOfWork, call: RequestContext, id: str, *, by: str, para
         raise Refusal(f"No such token: '{masked_id(id)}'{hint}", code="resource_missing", param=param)
     kept = state.card or state.bank_account
     if kept is None:
-        raise Refusal(f"A token of the type {state.type} stands for nothing to pay with.", param=param)
+        raise Refusal(f"A token of the type {state.type} cannot be used for payments.", param=param)
     try:
         unit.do(TOKEN, id, UseToken(id=id, by=by))
     except Refusal as refusal:

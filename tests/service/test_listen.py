@@ -95,7 +95,7 @@ async def test_what_happens_is_forwarded_signed_and_said(api: Api, receiver: Rec
     said = await listening.says(" -> 200 in ")
     assert f"customer.created  {event.id}  position 2  -> 200 in " in said
     assert await listening.interrupt() == 0
-    assert "Stopped at position 2: --since 2 goes on from there." in listening.said
+    assert "Stopped at position 2: continue with --since 2." in listening.said
     assert "Traceback" not in listening.said
 
 
@@ -150,9 +150,9 @@ async def test_nothing_is_lost_while_either_side_is_away(
     ("words", "message"),
     [
         (("--api-key", "sk_test_wrong"), "Invalid API Key provided"),
-        (("--events", "customer.cretaed"), "'customer.cretaed' is no event type"),
+        (("--events", "customer.cretaed"), "'customer.cretaed' is not an event type"),
         (("--since", "99"), "Position 99 does not exist yet"),
-        (("--forward-to", "ftp://localhost/"), "ftp://localhost/ is no http URL"),
+        (("--forward-to", "ftp://localhost/"), "ftp://localhost/ is not an http URL"),
     ],
 )
 async def test_what_cannot_work_is_said_at_once(

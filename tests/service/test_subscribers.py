@@ -214,7 +214,7 @@ async def test_history_is_replayed_to_one_queue_in_order_with_the_headers_it_had
         await shop.take(other, 5)
     said = await shop.replay(name, 1)
     assert f"2 events after position 1, to rollbook.{name}" in said
-    assert "2 are there now, up to position 5: --from 5 goes on from there." in said
+    assert "2 were published, up to position 5: continue with --from 5." in said
     again = await shop.take(name, 2)
     await shop.take(other, 0)
     for live, replayed in zip(first[1:], again, strict=True):

@@ -50,9 +50,9 @@ def run(
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("hunter2", "is no URL like postgresql://role:password@host:5432/database"),
+        ("hunter2", "is not a URL like postgresql://role:password@host:5432/database"),
         ("mysql://root:hunter2@h/d", "begins with mysql://, and has to begin with postgresql://"),
-        ("postgresql://app:hunter2/x@h/d", "has a port that is no number from 1 to 65535; @ / ? # and : in the"),
+        ("postgresql://app:hunter2/x@h/d", "has a port that is not a number from 1 to 65535; @ / ? # and : in the"),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "migrate", "keys list"])

@@ -38,15 +38,15 @@ def parse(url: str) -> BrokerUrl:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise ValueError(f"is no URL of the form {form}") from None
+        raise ValueError(f"is not a URL of the form {form}") from None
     if parts.scheme not in PORTS or not parts.netloc:
-        raise ValueError(f"is no URL of the form {form}")
+        raise ValueError(f"is not a URL of the form {form}")
     if "," in parts.netloc.rpartition("@")[2]:
         raise ValueError("names more than one host; give one, or a name or load balancer that leads to the cluster")
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError(f"has a port that is no number up to 65535; the form is {form}") from None
+        raise ValueError(f"has a port that is not a number up to 65535; the form is {form}") from None
     if not host or any(character.isspace() for character in url):
         raise ValueError(f"names no host; the form is {form}")
     if port == 0:

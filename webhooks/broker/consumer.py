@@ -56,7 +56,7 @@ class Consumer:
             try:
                 while not stop.is_set():
                     if canceled.is_set():
-                        raise ConnectionError("the broker took the queue away")
+                        raise ConnectionError("the broker canceled the consumer")
                     if channel.is_closed:
                         raise ConnectionError("the broker closed the channel")
                     batch = await _gathered(arrived, stopped, gone)

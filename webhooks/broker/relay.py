@@ -336,4 +336,4 @@ async def _give_up_after(stop: asyncio.Event) -> None:
     """Give what is on its way a while to be confirmed when told to stop."""
     await stop.wait()
     await asyncio.sleep(STOPPING_S)
-    raise TimeoutError("what was on its way was not confirmed")
+    raise TimeoutError("messages in flight were not confirmed")

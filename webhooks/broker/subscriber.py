@@ -140,11 +140,11 @@ def _rest(word: str) -> str:
 def _must_be_words(command: AddSubscriber) -> None:
     if not NAME.fullmatch(command.name):
         raise Refusal(
-            f"'{command.name}' is no name of a subscriber: those are small letters, digits, - and _, 63 at most.",
+            f"'{command.name}' is not a valid subscriber name: use lowercase letters, digits, - and _, at most 63.",
             param="name",
         )
     if command.account != ANY and not ACCOUNT.fullmatch(command.account):
-        raise Refusal(f"'{command.account}' is no account.", param="account")
+        raise Refusal(f"'{command.account}' is not a valid account id.", param="account")
     assert command.types, "a subscriber has some types"
 
 

@@ -417,7 +417,7 @@ def _rolled(state: Endpoint, command: RollSecret) -> SecretRolled:
     event = SecretRolled(at=command.at, expires_at=command.at + command.overlap_s, secret=command.secret)
     if 1 + len(_older(state, event)) > SECRETS_MAX:
         raise Refusal(
-            f"An endpoint can have up to {SECRETS_MAX} secrets at a time. With an overlap of 0 all others end at once.",
+            f"An endpoint can have up to {SECRETS_MAX} secrets at a time. An overlap of 0 expires all others at once.",
             param="overlap",
         )
     return event
@@ -454,7 +454,7 @@ def _must_send(state: Endpoint, id: str) -> None:
 def must_be_enabled(disabled: bool, id: str) -> None:
     """Raises Refusal when nothing can be sent to an endpoint now."""
     if disabled:
-        raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before anything is sent to it.")
+        raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before sending to it.")
 
 
 ENDPOINT: Decider[Endpoint, Command, Event] = Decider(KIND, NOWHERE, decide, evolve)

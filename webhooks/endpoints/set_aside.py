@@ -9,11 +9,11 @@ Reason = Literal[
     "url_unreadable", "rules_invalid", "state_invalid", "secret_unreadable", "statement_failed", "internal"
 ]
 WORDS: dict[Reason, str] = {
-    "url_unreadable": "Its URL cannot be read; give it another one.",
-    "rules_invalid": "Its rules hold a value that none may have; set them again.",
-    "state_invalid": "What was stored of its earlier attempts makes no sense, and is begun anew at the next try.",
-    "secret_unreadable": "Its signing secret cannot be used; roll it, or have the master keys of the workers checked.",
-    "statement_failed": "What was to be recorded of it could not be.",
-    "internal": "Our own code failed; the log of the worker says how.",
+    "url_unreadable": "Its URL cannot be parsed; update it.",
+    "rules_invalid": "Its rules have an invalid value; set them again.",
+    "state_invalid": "The stored state of its earlier attempts is invalid, and is reset at the next attempt.",
+    "secret_unreadable": "Its signing secret cannot be used; roll it, or check the master keys of the workers.",
+    "statement_failed": "The results of its attempts could not be recorded.",
+    "internal": "An internal error occurred; see the log of the worker.",
 }
 SET_ASIDE_S_MIN, SET_ASIDE_S_MAX = 60, 60 * 60  # doubled each time: see webhooks/sql/functions/set_aside.sql

@@ -11,7 +11,7 @@ from service.http.refusals import HttpRefusal
 
 RETRY_AFTER_S = 1
 LIMITED = (
-    "Request rate limit exceeded: this key or account has too many requests under way, or sends them too fast. "
+    "Request rate limit exceeded: this key or account has too many requests in flight, or sends them too fast. "
     "Please retry with exponential backoff."
 )
 
@@ -61,7 +61,6 @@ class TimedOut(HttpRefusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request took too long and was given up; it may have been carried out. Please retry with the same "
-            "idempotency key."
+            "The request timed out; it may have been carried out. Please retry with the same idempotency key."
         )
         self.headers = {"Stripe-Should-Retry": "true", "Retry-After": str(RETRY_AFTER_S)}

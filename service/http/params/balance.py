@@ -17,7 +17,7 @@ class _Attributes(Parameters):
     """What may be said of a transaction, now and later."""
 
     description: Annotated[str | None, Field(max_length=350), Cleared] = None
-    """What the transaction is about."""
+    """Description of the transaction."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
@@ -33,9 +33,9 @@ class CreateBalanceTransaction(_Attributes):
     """Parameters of `POST /v1/customers/{customer}/balance_transactions`."""
 
     amount: Amount
-    """What is added to the balance, in minor units: negative for credit, positive for what is owed."""
+    """Amount of the transaction in minor units; a negative amount is a credit."""
     currency: Currency
-    """Currency of the amount; the first one becomes the customer's own."""
+    """Currency of the amount; the first one becomes the currency of the customer."""
 
 
 class UpdateBalanceTransaction(_Attributes):
@@ -53,14 +53,14 @@ class ListBalanceTransactions(DatedListing):
     """Parameters of `GET /v1/customers/{customer}/balance_transactions`."""
 
     invoice: Annotated[Text, NotEmpty] | None = None
-    """Only transactions that this invoice caused; invoices are not kept here, so there are none."""
+    """Filter by invoice; there are no invoices, so nothing matches."""
 
 
 class CashBalanceSettings(Parameters):
     """Settings of the reconciliation of cash."""
 
     reconciliation_mode: Annotated[Literal["automatic", "manual", "merchant_default"], NotEmpty] | None = None
-    """By itself, by hand, or as the account does."""
+    """Reconciliation mode: automatic, manual, or the default of the account."""
 
     def mode(self) -> Mode | None:
         """As the events have it: None for as the account does."""
@@ -103,10 +103,10 @@ class FundCashBalance(Parameters):
     """Parameters of `POST /v1/test_helpers/customers/{customer}/fund_cash_balance`."""
 
     amount: Annotated[Integer, Field(ge=1, le=AMOUNT_MAX)]
-    """What arrives, in minor units."""
+    """Amount of the transfer, in minor units."""
     currency: Currency
-    """Currency of the amount, one that bank transfers are made in."""
+    """Currency of the amount; must be supported for bank transfers."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     reference: Annotated[Text, NotEmpty] | None = None
-    """What the sender wrote on the transfer."""
+    """Reference of the sender."""

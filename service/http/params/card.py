@@ -23,10 +23,10 @@ class Unshown(Parameters):
 
 
 class Networks(Parameters):
-    """Which network a card of several is to be charged by."""
+    """Preferred networks of a co-branded card."""
 
     preferred: Annotated[Literal["cartes_bancaires", "mastercard", "visa"] | None, Cleared] = None
-    """The network that the customer prefers."""
+    """Preferred network of the customer."""
 
 
 class CardAddress(Unshown):
@@ -67,19 +67,19 @@ class Card(CardAddress):
     """A card in full; its number and security code are read and not kept."""
 
     number: Hidden
-    """The number on the card; not kept."""
+    """Card number; not stored."""
     exp_month: Hidden
     """Expiration month."""
     exp_year: Hidden
-    """The year it expires in, of two or four digits."""
+    """Expiration year, of two or four digits."""
     currency: ClearableText = None
-    """Currency the card is debited in, where it is one that money is paid out to; without effect here."""
+    """Currency of payouts to the card; accepted, without effect."""
     cvc: ClearableText = None
-    """The security code; not kept."""
+    """Security code (CVC); not stored."""
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     networks: Annotated[Networks, NotEmpty] | None = None
-    """Which network a card of several is to be charged by."""
+    """Preferred networks of a co-branded card."""
     object: Literal["card"] = "card"
     """Type of the object: a card."""
 
@@ -88,23 +88,23 @@ class BankAccount(Unshown):
     """A bank account in full; its number is read and not kept."""
 
     account_number: Hidden
-    """The account's number; not kept."""
+    """Account number; not stored."""
     country: Hidden
-    """Country of the bank, by the two letters of ISO 3166-1."""
+    """Country of the bank, in two letters of ISO 3166-1."""
     account_holder_name: ClearableText = None
     """Full name of the holder."""
     account_holder_type: HolderType = None
     """Whether the holder is a company or an individual."""
     account_type: Annotated[Literal["checking", "futsu", "savings", "toza"] | None, Cleared] = None
-    """What kind of account it is."""
+    """Type of the account."""
     currency: Annotated[str | None, Field(max_length=3), Cleared] = None
-    """Currency of the account; that of its country unless given."""
+    """Currency of the account; the default is that of its country."""
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     object: Literal["bank_account"] = "bank_account"
     """Type of the object: a bank account."""
     routing_number: ClearableText = None
-    """Code of the bank, where account numbers need one."""
+    """Routing number of the bank, if the country requires one."""
 
 
 def _typed(given: Any) -> Any:

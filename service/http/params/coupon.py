@@ -61,7 +61,7 @@ class AppliesTo(Parameters):
     """What the coupon is for."""
 
     products: Annotated[tuple[Text, ...], Array] = ()
-    """Ids of the products it takes something off."""
+    """Ids of the products that the coupon applies to."""
 
 
 CurrencyOptions = Annotated[dict[str, AmountOff], BeforeValidator(by_currency), NotEmpty]
@@ -73,7 +73,7 @@ class _Attributes(Parameters):
     """What create and update share."""
 
     currency_options: CurrencyOptions | None = None
-    """Amounts to take off in other currencies, by currency; merged by currency."""
+    """Amounts of the discount in other currencies, by currency; merged by currency."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
@@ -99,19 +99,19 @@ class CreateCoupon(_Attributes):
     amount_off: Annotated[Integer, Field(ge=1)] | None = None
     """Amount of the discount, in minor units."""
     applies_to: Annotated[AppliesTo, NotEmpty] | None = None
-    """What the coupon is for; everything unless given."""
+    """Products that the coupon applies to; the default is all."""
     currency: Currency | None = None
-    """Currency of the amount to take off, as three letters of ISO 4217."""
+    """Currency of `amount_off`, in three letters of ISO 4217."""
     duration: Annotated[Literal["forever", "once", "repeating"], NotEmpty] = "once"
-    """How long a discount of this coupon lasts."""
+    """Duration of a discount of this coupon."""
     duration_in_months: Annotated[Integer, Field(ge=1, le=MONTHS_MAX)] | None = None
-    """How many months it lasts when it repeats."""
+    """Number of months of the discount, if `duration` is `repeating`."""
     id: Annotated[str, Field(max_length=255), BeforeValidator(_id), NotEmpty] | None = None
     """Unique identifier of the coupon; generated unless it is set."""
     max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
     """Maximum number of redemptions by all customers."""
     percent_off: Annotated[str, BeforeValidator(_percent, json_schema_input_type=Percent)] | None = None
-    """Percentage to take off, above 0 and up to 100, fractions too."""
+    """Percentage of the discount, above 0 and up to 100; fractions are allowed."""
     redeem_by: Integer | None = None
     """Time after which it cannot be redeemed, in Unix seconds."""
 
@@ -143,15 +143,15 @@ class CreateCoupon(_Attributes):
             )
         if self.amount_off is None:
             if self.percent_off is None:
-                raise missing("percent_off", "A coupon takes off either percent_off or amount_off.")
+                raise missing("percent_off", "A coupon must have either percent_off or amount_off.")
             if self.currency_options:
                 raise Refusal("Only a coupon with an amount off can have currency options.", param="currency_options")
         elif self.currency is None:
-            raise missing("currency", "An amount off is in a currency.")
+            raise missing("currency", "An amount off needs a currency.")
         if self.duration == "repeating" and self.duration_in_months is None:
-            raise missing("duration_in_months", "A repeating discount lasts some months.")
+            raise missing("duration_in_months", "A repeating discount needs duration_in_months.")
         if self.duration != "repeating" and self.duration_in_months is not None:
-            raise Refusal("Only a repeating discount lasts some months.", param="duration_in_months")
+            raise Refusal("Only a repeating discount can have duration_in_months.", param="duration_in_months")
 
 
 class UpdateCoupon(_Attributes):

@@ -68,7 +68,7 @@ class Shipping(Parameters):
     name: RequiredText
     """Name of the recipient."""
     phone: ClearableText = None
-    """Telephone number of who receives them, extension included."""
+    """Phone number of the recipient, including extension."""
 
     def value(self) -> values.Shipping:
         """As the events have it."""
@@ -97,9 +97,9 @@ class InvoiceSettings(Parameters):
     """Defaults for invoices; merged by sub-key."""
 
     custom_fields: Annotated[tuple[CustomField, ...] | None, Field(max_length=4), Array, Cleared] = None
-    """Lines for every invoice; replaced as a whole."""
+    """Custom fields of invoices; replaced as a whole."""
     default_payment_method: ClearableText = None
-    """Id of the attached payment method that invoices are charged to unless told otherwise."""
+    """Id of the attached payment method that is the default for invoices."""
     footer: ClearableText = None
     """Text at the foot of every invoice."""
     rendering_options: Annotated[RenderingOptions | None, Cleared] = None
@@ -168,21 +168,21 @@ class _Tax(Parameters):
     """What create and update share."""
 
     ip_address: Annotated[Text | None, AfterValidator(_ip_address), Cleared] = None
-    """The IP address the customer comes from, of either version."""
+    """IP address of the customer, IPv4 or IPv6."""
 
 
 class CreateTax(_Tax):
-    """What is known for tax alone."""
+    """Tax details of the customer."""
 
     validate_location: Annotated[Literal["deferred", "immediately"], NotEmpty] = "deferred"
-    """Whether the customer's location must be recognised now, or may be later."""
+    """When the location of the customer is validated."""
 
 
 class UpdateTax(_Tax):
-    """What is known for tax alone."""
+    """Tax details of the customer."""
 
     validate_location: Annotated[Literal["auto", "deferred", "immediately"], NotEmpty] = "auto"
-    """Whether the customer's location must be recognised now, or may be later; `auto` defers it like `deferred`."""
+    """When the location of the customer is validated; `auto` is equivalent to `deferred`."""
 
 
 class _Profile(Parameters):
@@ -191,21 +191,21 @@ class _Profile(Parameters):
     address: Annotated[Address | None, Cleared] = None
     """Postal address; replaced as a whole."""
     balance: Amount | None = None
-    """Where the customer's balance is to stand, in minor units of its currency: negative for credit."""
+    """Balance to set, in minor units of the currency of the customer; a negative balance is a credit."""
     business_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     """Name of the customer's business."""
     cash_balance: Annotated[CashBalance | None, NotEmpty] = None
-    """How the customer's cash is matched to what it owes."""
+    """Settings of the cash balance."""
     description: ClearableText = None
     """Description for internal use."""
     email: Email = None
-    """Where the customer is written to; need not be unique."""
+    """Email address of the customer; need not be unique."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     individual_name: Annotated[str | None, Field(max_length=150), Cleared] = None
     """Name of the individual."""
     invoice_prefix: Annotated[str | None, AfterValidator(_prefix), NotEmpty, _PREFIX] = None
-    """What the customer's invoice numbers begin with: 1 to 12 uppercase letters or digits, unique in the account."""
+    """Prefix of the invoice numbers of the customer: 1 to 12 uppercase letters or digits, unique within the account."""
     invoice_settings: Annotated[InvoiceSettings | None, NotEmpty] = None
     """Defaults for invoices; merged by sub-key."""
     metadata: Metadata = None
@@ -213,17 +213,17 @@ class _Profile(Parameters):
     name: Annotated[str | None, Field(max_length=256), Cleared] = None
     """Full name, or name of the business."""
     next_invoice_sequence: Annotated[Integer | None, Field(ge=1)] = None
-    """Number of the customer's next invoice; never runs backwards."""
+    """Number of the customer's next invoice; it can only increase."""
     phone: Annotated[str | None, Field(max_length=20), Cleared] = None
-    """Telephone number, as free text."""
+    """Phone number, as free text."""
     preferred_locales: Annotated[tuple[Text, ...], ClearableArray] = ()
-    """Languages the customer reads, the dearest first; replaced as a whole."""
+    """Preferred languages of the customer, in order of preference; replaced as a whole."""
     shipping: Annotated[Shipping | None, Cleared] = None
-    """Where, and to whom, things are sent; replaced as a whole."""
+    """Shipping address and recipient; replaced as a whole."""
     tax_exempt: Annotated[Literal["none", "exempt", "reverse"], _EMPTIED] = "none"
     """Tax exemption status; `reverse` means that the customer accounts for the tax."""
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
-    """Whether a payment source is to be validated; accepted, and without effect."""
+    """Whether to validate the payment source; accepted, without effect."""
 
     def patch(self) -> ProfilePatch:
         """What was sent of the attributes, as the events have it."""
@@ -256,24 +256,24 @@ class CreateCustomer(_Profile, GivenSource):
     promotion_code: PromotionCode | None = None
     """Id of a promotion code to redeem for a discount."""
     tax: Annotated[CreateTax, NotEmpty] | None = None
-    """What is known for tax alone."""
+    """Tax details of the customer."""
     tax_id_data: Annotated[tuple[TaxId, ...], Field(max_length=COUNT_MAX), Array, NotEmpty] = ()
-    """Tax ids that the customer has from the beginning."""
+    """Tax ids to create with the customer."""
     test_clock: Annotated[Text, NotEmpty] | None = None
-    """Id of the test clock on whose time the customer lives."""
+    """Id of the test clock to attach the customer to."""
 
 
 class UpdateCustomer(_Profile, GivenByAnyName):
     """Parameters of `POST /v1/customers/{customer}`."""
 
     coupon: Text | None = None
-    """Id of a coupon to redeem for a discount in place of any other; empty to remove the discount."""
+    """Id of a coupon to redeem; replaces the discount of the customer. Empty removes the discount."""
     default_source: Annotated[str, Field(max_length=500), NotEmpty] | None = None
-    """Id of the card or bank account, one of the customer's own, that is charged by default."""
+    """Id of the customer's card or bank account to use as the default source."""
     promotion_code: PromotionCode | None = None
-    """Id of a promotion code to redeem for a discount in place of any other."""
+    """Id of a promotion code to redeem; replaces the discount of the customer."""
     tax: Annotated[UpdateTax, NotEmpty] | None = None
-    """What is known for tax alone; merged by sub-key."""
+    """Tax details of the customer; merged by sub-key."""
 
 
 class RetrieveCustomer(Parameters):
@@ -294,6 +294,6 @@ class ListCustomers(DatedListing):
     """Parameters of `GET /v1/customers`."""
 
     email: Annotated[str, Field(max_length=512), NotEmpty] | None = None
-    """Only customers of exactly this address; capitals and small letters differ."""
+    """Filter by email address; an exact, case-sensitive match."""
     test_clock: Annotated[Text, NotEmpty] | None = None
-    """Only customers that live on this test clock's time; without it, only those that live on everybody's."""
+    """Filter by test clock; without it, only customers without a test clock are listed."""

@@ -20,8 +20,8 @@ class ListDeliveries(Listing):
     event: Id | None = None
     """Filter by the id of the event."""
     state: Annotated[Wanted, NotEmpty] | None = None
-    """Only those that are `pending`, `held`, `delivered`, `failed` or `canceled`; `undelivered` is all but the
-    delivered."""
+    """Filter by state: `pending`, `held`, `delivered`, `failed` or `canceled`; `undelivered` is every state but
+    `delivered`."""
 
 
 class RetrieveDelivery(Parameters):

@@ -25,11 +25,11 @@ class ListEvents(DatedListing):
     """Parameters of `GET /v1/events`."""
 
     delivery_success: Boolean | None = None
-    """Only events that every webhook endpoint took, or only those that some did not."""
+    """Filter by delivery success: only events that all webhook endpoints received, or only events that some did not."""
     type: Annotated[Text, NotEmpty] | None = None
     """Filter by the event type, which may end in the wildcard `*`."""
     types: Annotated[tuple[Text, ...], Field(max_length=TYPES_MAX), Array, NotEmpty] | None = None
-    """Only events of one of these types."""
+    """Filter by event types."""
 
     def page(self) -> PageOf:
         """The page that was asked for. Raises Refusal when parameters exclude each other."""

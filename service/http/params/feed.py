@@ -28,7 +28,7 @@ def matching(word: str) -> list[str]:
     else:
         types = [word] if word in EVENT_TYPES else []
     if not types:
-        raise refused(f"Invalid types: '{word}' is no event type, and no type begins so.")
+        raise refused(f"Invalid types: '{word}' is not an event type or a prefix of one.")
     return types
 
 
@@ -36,7 +36,7 @@ class ReadFeed(Parameters):
     """Parameters of `GET /v1/rollbook/feed`."""
 
     after: Annotated[Integer, Field(ge=0)] | None = None
-    """Position to continue from; the default is the present."""
+    """Position to continue from; the default is the end of the feed."""
     limit: Annotated[Integer, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
     """Maximum number of events in the response."""
     types: (

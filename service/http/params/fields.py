@@ -68,7 +68,7 @@ def _not_empty(given: Any) -> Any:
             code="parameter_invalid_empty",
         )
     if isinstance(given, str) and given.isspace():
-        raise refused("This parameter must hold more than blanks.", code="parameter_invalid_string_blank")
+        raise refused("This parameter must not be blank.", code="parameter_invalid_string_blank")
     return given
 
 

@@ -16,43 +16,44 @@ class EuBankTransfer(Parameters):
     """A transfer in the European Union."""
 
     country: RequiredText
-    """Country of the account, one of BE, DE, ES, FR, IE and NL."""
+    """Country of the account: BE, DE, ES, FR, IE or NL."""
 
 
 class BankTransfer(Parameters):
     """A bank transfer, by its type."""
 
     eu_bank_transfer: EuBankTransfer | None = None
-    """Where in the European Union the account is; required with the type `eu_bank_transfer`, and with no other."""
+    """Details of an account in the European Union; required for `eu_bank_transfer` only."""
     requested_address_types: Annotated[tuple[AddressType, ...] | None, Array] = None
-    """Types of the addresses that are shown; when unset, all that there are."""
+    """Types of the financial addresses to return; the default is all."""
     type: Annotated[Type, NotEmpty]
-    """Type of the transfer, which goes with the currency."""
+    """Type of the transfer; must match the currency."""
 
 
 class CreateFundingInstructions(Parameters):
     """Parameters of `POST /v1/customers/{customer}/funding_instructions`."""
 
     bank_transfer: BankTransfer
-    """The bank transfer that is to be made."""
+    """Details of the bank transfer."""
     currency: Currency
-    """Currency of the transfer: eur, gbp, jpy, mxn or usd."""
+    """Currency of the transfer: `eur`, `gbp`, `jpy`, `mxn` or `usd`."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     funding_type: Annotated[Literal["bank_transfer"], NotEmpty]
-    """How the customer pays."""
+    """Type of funding."""
 
     def country(self) -> str:
         """Where the account is. Raises Refusal where currency, type, country and addresses do not go together."""
         transfer = self.bank_transfer
         if self.currency not in TRANSFERS:
             raise Refusal(
-                f"Bank transfers are not made in {self.currency}; must be one of {', '.join(TRANSFERS)}",
+                f"Bank transfers do not support {self.currency}; must be one of {', '.join(TRANSFERS)}",
                 param="currency",
             )
         if TRANSFERS[self.currency] != transfer.type:
             raise Refusal(
-                f"Transfers in {self.currency} are of the type {TRANSFERS[self.currency]}.", param="bank_transfer[type]"
+                f"Transfers in {self.currency} must have the type {TRANSFERS[self.currency]}.",
+                param="bank_transfer[type]",
             )
         for type in transfer.requested_address_types or ():
             if type not in REQUESTABLE[transfer.type]:
@@ -64,7 +65,8 @@ class CreateFundingInstructions(Parameters):
         if transfer.type != "eu_bank_transfer":
             if transfer.eu_bank_transfer is not None:
                 raise Refusal(
-                    f"A {transfer.type} is not made in the European Union.", param="bank_transfer[eu_bank_transfer]"
+                    f"A {transfer.type} is not available in the European Union.",
+                    param="bank_transfer[eu_bank_transfer]",
                 )
             return countries[0]
         if transfer.eu_bank_transfer is None:

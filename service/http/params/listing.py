@@ -18,13 +18,13 @@ class Range(Parameters):
     """Bounds of a time, all of which hold."""
 
     gt: Integer | None = None
-    """Later than this, in Unix seconds."""
+    """Greater than this time, in Unix seconds."""
     gte: Integer | None = None
-    """At this or later, in Unix seconds."""
+    """Greater than or equal to this time, in Unix seconds."""
     lt: Integer | None = None
-    """Earlier than this, in Unix seconds."""
+    """Less than this time, in Unix seconds."""
     lte: Integer | None = None
-    """At this or earlier, in Unix seconds."""
+    """Less than or equal to this time, in Unix seconds."""
 
     @property
     def lowest(self) -> int:
@@ -48,13 +48,13 @@ class Listing(Parameters):
     """The parameters of a list."""
 
     limit: Annotated[Integer, Field(ge=1, le=100)] = LIMIT_DEFAULT
-    """How many objects a page has at most."""
+    """Maximum number of objects in the page."""
     starting_after: Cursor | None = None
-    """Id of the object that the page begins just after, in list order."""
+    """Cursor: id of the object after which the page starts."""
     ending_before: Cursor | None = None
-    """Id of the object that the page ends just before, in list order."""
+    """Cursor: id of the object before which the page ends."""
     expand: Expand = ()
-    """Paths of what each object shows in full, beginning with `data.`; or `total_count`."""
+    """Paths of the objects to expand, prefixed with `data.`; or `total_count`."""
 
     def page(self) -> PageOf:
         """The page that was asked for. Raises Refusal when two cursors were given."""
@@ -71,7 +71,7 @@ class DatedListing(Listing):
     """The parameters of a list that can be narrowed to a range of creation times."""
 
     created: Annotated[Range, BeforeValidator(_exact, json_schema_input_type=int | Range)] = Range()
-    """Only objects of this second of creation, in Unix seconds, or of a range of them."""
+    """Filter by time of creation: Unix seconds, or a range."""
 
     def page(self) -> PageOf:
         """The page that was asked for. Raises Refusal when two cursors were given."""

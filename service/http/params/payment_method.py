@@ -56,13 +56,13 @@ def _bank(type: str) -> Any:
     return Annotated[
         str | None,
         AfterValidator(lambda given: given if given is None else _one_of(given, BANKS[type])),
-        Field(default=None, json_schema_extra={"enum": banks}, description="The bank that the customer has chosen."),
+        Field(default=None, json_schema_extra={"enum": banks}, description="Bank of the customer."),
         Cleared,
     ]
 
 
 class Billing(Parameters):
-    """Whom and where bills go to; merged by sub-key."""
+    """Billing details; merged by sub-key."""
 
     address: Annotated[Address | None, Cleared] = None
     """Postal address; replaced as a whole."""
@@ -71,9 +71,9 @@ class Billing(Parameters):
     name: ClearableText = None
     """Full name."""
     phone: ClearableText = None
-    """Telephone number, extension included."""
+    """Phone number, including extension."""
     tax_id: ClearableText = None
-    """Tax id of the person who pays, where the type asks for one."""
+    """Tax id of the payer, if the type requires one."""
 
     def patch(self) -> dict[str, Any]:
         """What was sent, as the events have it."""
@@ -88,20 +88,20 @@ class Empty(Parameters):
 
 
 class NewCard(Unshown):
-    """A card in full, or the token that stands for one."""
+    """Token, or a hash of a card."""
 
     cvc: ClearableText = None
-    """The security code; not kept."""
+    """Security code (CVC); not stored."""
     exp_month: Hidden | None = None
     """Expiration month."""
     exp_year: Hidden | None = None
-    """The year it expires in, of two or four digits."""
+    """Expiration year, of two or four digits."""
     networks: Annotated[Networks, NotEmpty] | None = None
-    """Which network a card of several is to be charged by."""
+    """Preferred networks of a co-branded card."""
     number: Hidden | None = None
-    """The number on the card; not kept."""
+    """Card number; not stored."""
     token: Annotated[Text, NotEmpty] | None = None
-    """Token that stands for the card, in place of all the rest."""
+    """Token of the card, instead of the other fields."""
 
     def check(self) -> None:
         """Raises Refusal when neither a token nor all of a card was sent, or something of both."""
@@ -124,27 +124,27 @@ class AcssDebit(Unshown):
     """A bank account in Canada."""
 
     account_number: Hidden
-    """The account's number; not kept."""
+    """Account number; not stored."""
     institution_number: Hidden
-    """Number of the bank, of three digits."""
+    """Three-digit number of the bank."""
     transit_number: Hidden
-    """Number of the branch, of five digits."""
+    """Five-digit number of the branch."""
 
 
 class AuBecsDebit(Unshown):
     """A bank account in Australia."""
 
     account_number: Hidden
-    """The account's number; not kept."""
+    """Account number; not stored."""
     bsb_number: Hidden
-    """Number of the branch, of six digits."""
+    """Six-digit number of the branch."""
 
 
 class BacsDebit(Unshown):
     """A bank account in the United Kingdom."""
 
     account_number: Hidden | None = None
-    """The account's number; not kept."""
+    """Account number; not stored."""
     sort_code: Hidden | None = None
     """Sort code of the branch."""
 
@@ -153,14 +153,14 @@ class Boleto(Parameters):
     """A person in Brazil who pays by voucher."""
 
     tax_id: RequiredText
-    """CPF or CNPJ of who pays."""
+    """CPF or CNPJ of the payer."""
 
 
 class Custom(Parameters):
     """A type of the account's own."""
 
     type: RequiredText
-    """Id of the type."""
+    """Id of the custom payment method type."""
 
 
 class Fpx(Parameters):
@@ -193,51 +193,51 @@ class DateOfBirth(Unshown):
     """When somebody was born."""
 
     day: Hidden
-    """The day of the month."""
+    """Day of the month."""
     month: Hidden
-    """The month, from 1 to 12."""
+    """Month, from 1 to 12."""
     year: Hidden
-    """The year, of four digits."""
+    """Year, of four digits."""
 
 
 class Klarna(Unshown):
     """A person who pays later."""
 
     dob: Annotated[DateOfBirth | None, Cleared] = None
-    """When they were born; not kept."""
+    """Date of birth; not stored."""
 
 
 class NaverPay(Parameters):
     """A person in Korea who pays through Naver."""
 
     funding: Annotated[Literal["card", "points"] | None, Cleared] = None
-    """What is paid with; a card unless given."""
+    """Type of the funding instrument; the default is a card."""
 
 
 class NzBankAccount(Unshown):
     """A bank account in New Zealand."""
 
     account_number: Hidden
-    """The account's number; not kept."""
+    """Account number; not stored."""
     bank_code: Hidden
     """Number of the bank."""
     branch_code: Hidden
     """Number of the branch."""
     suffix: Hidden
-    """The suffix of the account's number."""
+    """Suffix of the account number."""
     account_holder_name: ClearableText = None
     """Full name of the holder."""
     reference: ClearableText = None
-    """What the account's statement shows; without effect here."""
+    """Reference on the account statement; without effect."""
 
 
 class Payto(Unshown):
     """A bank account in Australia, or an alias of one."""
 
     account_number: Hidden | None = None
-    """The account's number; not kept."""
+    """Account number; not stored."""
     bsb_number: Hidden | None = None
-    """Number of the branch, of six digits."""
+    """Six-digit number of the branch."""
     pay_id: Hidden | None = None
     """The alias."""
 
@@ -246,7 +246,7 @@ class SepaDebit(Unshown):
     """A bank account in Europe."""
 
     iban: Hidden
-    """The account's IBAN; not kept."""
+    """IBAN of the account; not stored."""
 
 
 class Sofort(Parameters):
@@ -262,9 +262,9 @@ class UsBankAccount(Unshown):
     account_holder_type: Annotated[Literal["company", "individual"] | None, Cleared] = None
     """Whether the holder is a company or an individual."""
     account_number: Hidden | None = None
-    """The account's number; not kept."""
+    """Account number; not stored."""
     account_type: Annotated[Literal["checking", "savings"] | None, Cleared] = None
-    """What kind of account it is; a checking account unless given."""
+    """Type of the account; the default is a checking account."""
     routing_number: Hidden | None = None
     """Routing number of the bank."""
 
@@ -293,19 +293,19 @@ NEEDED = frozenset(HASHES) - {"eps", "ideal", "klarna", "naver_pay", "p24", "pay
 
 
 class RadarOptions(Parameters):
-    """What tells frauds apart; without effect here."""
+    """Radar options for fraud detection; without effect."""
 
     session: ClearableText = None
-    """Id of the session in a browser."""
+    """Id of the browser session (Radar)."""
 
 
 class _Create(Parameters):
     """What every payment method may have."""
 
     type: Type
-    """What the customer pays with; there is a hash of the same name for what belongs to it."""
+    """Type of the payment method; the hash of the same name holds its details."""
     allow_redisplay: Redisplay = "unspecified"
-    """Whether it may be shown to the customer again."""
+    """Whether it may be shown to the customer again for reuse."""
     billing_details: Annotated[Billing, NotEmpty] | None = None
     """Billing contact details."""
     expand: Expand = ()
@@ -313,7 +313,7 @@ class _Create(Parameters):
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     radar_options: Annotated[RadarOptions, NotEmpty] | None = None
-    """What tells frauds apart; without effect here."""
+    """Radar options for fraud detection; without effect."""
 
     @property
     def details(self) -> Parameters | None:
@@ -346,7 +346,7 @@ _hashes: dict[str, Any] = {
         Annotated[HASHES.get(type, Empty), NotEmpty if type in NEEDED else Cleared] | None
         if type in NEEDED
         else Annotated[HASHES.get(type, Empty) | None, Cleared],
-        Field(default=None, description=f"What belongs to a payment method of the type {type}."),
+        Field(default=None, description=f"Details of the payment method type {type}."),
     )
     for type in TYPES
 }
@@ -356,40 +356,40 @@ CreatePaymentMethod = create_model(
 
 
 class CardEdit(Unshown):
-    """What of a card may change."""
+    """Fields of a card to update."""
 
     exp_month: Hidden | None = None
     """Expiration month."""
     exp_year: Hidden | None = None
     """Expiration year."""
     networks: Annotated[Networks, NotEmpty] | None = None
-    """Which network a card of several is to be charged by."""
+    """Preferred networks of a co-branded card."""
 
 
 class UsBankAccountEdit(Parameters):
-    """What of a bank account in the United States may change."""
+    """Fields of a US bank account to update."""
 
     account_holder_type: Literal["company", "individual"] | None = None
     """Whether the holder is a company or an individual."""
     account_type: Literal["checking", "savings"] | None = None
-    """What kind of account it is."""
+    """Type of the account."""
 
 
 class UpdatePaymentMethod(Parameters):
     """Parameters of `POST /v1/payment_methods/{payment_method}`."""
 
     allow_redisplay: Redisplay | None = None
-    """Whether it may be shown to the customer again."""
+    """Whether it may be shown to the customer again for reuse."""
     billing_details: Annotated[Billing, NotEmpty] | None = None
-    """Whom and where bills go to; merged by sub-key."""
+    """Billing details; merged by sub-key."""
     card: Annotated[CardEdit, NotEmpty] | None = None
-    """What of a card may change."""
+    """Fields of a card to update."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     us_bank_account: Annotated[UsBankAccountEdit, NotEmpty] | None = None
-    """What of a bank account in the United States may change."""
+    """Fields of a US bank account to update."""
 
 
 class RetrievePaymentMethod(Parameters):
@@ -403,7 +403,7 @@ class AttachPaymentMethod(Parameters):
     """Parameters of `POST /v1/payment_methods/{payment_method}/attach`."""
 
     customer: Annotated[Text, NotEmpty]
-    """Id of the customer who is to pay with it."""
+    """Id of the customer to attach it to."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
 
@@ -419,9 +419,9 @@ class ListOfCustomer(Listing):
     """Parameters of `GET /v1/customers/{customer}/payment_methods`."""
 
     allow_redisplay: Redisplay | None = None
-    """Only those that may be shown to the customer again in this way."""
+    """Filter by `allow_redisplay`."""
     type: Type | None = None
-    """Only those of this type."""
+    """Filter by type."""
 
     def facts(self) -> dict[str, object]:
         """What those to list have in common."""

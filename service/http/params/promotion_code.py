@@ -26,7 +26,7 @@ class MinimumAmount(Parameters):
     """What a purchase in another currency must come to."""
 
     minimum_amount: Annotated[Integer, Field(ge=1)] | None = None
-    """Least amount, in the currency's smallest unit."""
+    """Minimum amount, in minor units."""
 
 
 CurrencyOptions = Annotated[dict[str, MinimumAmount], BeforeValidator(by_currency), NotEmpty]
@@ -39,7 +39,7 @@ def _minimums(options: dict[str, MinimumAmount] | None) -> dict[str, int]:
 
 
 class Promotion(Parameters):
-    """What the code stands for."""
+    """Promotion of the code."""
 
     coupon: Annotated[Text, NotEmpty] | None = None
     """Id of the coupon."""
@@ -51,13 +51,13 @@ class Restrictions(Parameters):
     """For which purchases the code may be used."""
 
     currency_options: CurrencyOptions | None = None
-    """Least amounts in other currencies, by currency."""
+    """Minimum amounts in other currencies, by currency."""
     first_time_transaction: Boolean = False
-    """Whether it is only for customers who never paid before."""
+    """Whether it is restricted to first-time customers."""
     minimum_amount: Annotated[Integer, Field(ge=1)] | None = None
-    """Least amount of a purchase, in the currency's smallest unit."""
+    """Minimum amount of a purchase, in minor units."""
     minimum_amount_currency: Currency | None = None
-    """Currency of the least amount, as three letters of ISO 4217."""
+    """Currency of the minimum amount, in three letters of ISO 4217."""
 
     def value(self) -> domain.Restrictions:
         """As the events have it."""
@@ -73,7 +73,7 @@ class ChangedRestrictions(Parameters):
     """What of the restrictions may be changed."""
 
     currency_options: CurrencyOptions | None = None
-    """Least amounts in other currencies, by currency; merged by currency."""
+    """Minimum amounts in other currencies, by currency; merged by currency."""
 
 
 class Named(NamedTuple):
@@ -87,13 +87,13 @@ class CreatePromotionCode(Parameters):
     """Parameters of `POST /v1/promotion_codes`."""
 
     active: Boolean = True
-    """Whether it may be redeemed."""
+    """Whether it can be redeemed."""
     code: Annotated[str, Field(max_length=500), AfterValidator(_code), NotEmpty] | None = None
-    """What customers type; unique among active codes, capitals or not. Made up unless given."""
+    """Code that customers enter; unique among active codes, case-insensitive. Generated unless it is set."""
     coupon: Annotated[Text, NotEmpty] | None = None
-    """Id of the coupon that it stands for; `promotion` is the newer spelling."""
+    """Id of the coupon of the code; newer API versions use `promotion`."""
     customer: Annotated[Text, NotEmpty] | None = None
-    """Id of the only customer who may redeem it; everybody may unless given."""
+    """Id of the customer that it is restricted to; the default is no restriction."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     expires_at: Integer | None = None
@@ -103,18 +103,18 @@ class CreatePromotionCode(Parameters):
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     promotion: Annotated[Promotion, NotEmpty] | None = None
-    """What the code stands for."""
+    """Promotion of the code."""
     restrictions: Annotated[Restrictions, NotEmpty] | None = None
-    """For which purchases it may be used."""
+    """Restrictions on its redemption."""
 
     def named(self) -> Named:
         """The coupon it is to stand for. Raises Refusal when there is none, or two, or restrictions by halves."""
         if self.restrictions is not None:
             amount, currency = self.restrictions.minimum_amount, self.restrictions.minimum_amount_currency
             if amount is not None and currency is None:
-                raise missing("restrictions[minimum_amount_currency]", "A least amount is in a currency.")
+                raise missing("restrictions[minimum_amount_currency]", "A minimum amount needs a currency.")
             if currency is not None and amount is None:
-                raise missing("restrictions[minimum_amount]", "A currency alone is no least amount.")
+                raise missing("restrictions[minimum_amount]", "A currency needs a minimum amount.")
         if self.coupon is not None and self.promotion is not None:
             raise Refusal(
                 "You may only specify one of these parameters: coupon, promotion.",
@@ -124,9 +124,9 @@ class CreatePromotionCode(Parameters):
         if self.coupon is not None:
             return Named(self.coupon, "coupon")
         if self.promotion is None:
-            raise missing("promotion", "A promotion code stands for a coupon.")
+            raise missing("promotion", "A promotion code must have a coupon.")
         if self.promotion.coupon is None:
-            raise missing("promotion[coupon]", "A promotion code stands for a coupon.")
+            raise missing("promotion[coupon]", "A promotion code must have a coupon.")
         return Named(self.promotion.coupon, "promotion[coupon]")
 
 
@@ -134,13 +134,13 @@ class UpdatePromotionCode(Parameters):
     """Parameters of `POST /v1/promotion_codes/{promotion_code}`."""
 
     active: Boolean | None = None
-    """Whether it may be redeemed; one that no longer can be is not made active again."""
+    """Whether it can be redeemed; an expired or exhausted code cannot be reactivated."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     restrictions: Annotated[ChangedRestrictions, NotEmpty] | None = None
-    """What of its restrictions is to change."""
+    """Restrictions to update."""
 
     def patch(self) -> PromotionCodePatch:
         """What was sent, as the events have it."""
@@ -165,13 +165,13 @@ class ListPromotionCodes(DatedListing):
     """Parameters of `GET /v1/promotion_codes`."""
 
     active: Boolean | None = None
-    """Only codes that are active, or only those that are not."""
+    """Filter by `active`."""
     code: Annotated[Text, NotEmpty] | None = None
-    """Only the codes spelled so; capitals and small letters are the same."""
+    """Filter by code, case-insensitive."""
     coupon: Annotated[Text, NotEmpty] | None = None
-    """Only codes of the coupon with this id."""
+    """Filter by the id of the coupon."""
     customer: Annotated[Text, NotEmpty] | None = None
-    """Only codes for the customer with this id."""
+    """Filter by the id of the customer."""
 
     def facts(self) -> dict[str, object]:
         """What the codes asked for have in common, beside their spelling."""

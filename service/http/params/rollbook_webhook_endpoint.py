@@ -25,20 +25,20 @@ class SetRules(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}`."""
 
     in_flight_max: Annotated[Annotated[Integer, Field(ge=1, le=IN_FLIGHT_MAX)] | None, Cleared] = None
-    """How many attempts may be on their way at once; when unset, as many as the receiver proves to bear, 32 at most."""
+    """Maximum number of attempts in flight; when unset, it is adapted to the receiver, up to 32."""
     missed: Annotated[Missed, NotEmpty] | None = None
-    """What becomes of events that happen while the endpoint is disabled, once it is enabled: `send` them, behind live
-    ones, or `skip` them. Deliveries that were pending go on in either case."""
+    """Handling of events during a pause, once the endpoint is enabled: `send` them, after live ones, or `skip` them.
+    Pending deliveries are continued in either case."""
     on_exhaustion: Annotated[OnExhaustion, NotEmpty] | None = None
-    """What happens in an order once the tries of an event are used up: `skip` it, or `hold` those after it until it is
-    resent or canceled."""
+    """Handling of an event in an ordered sequence once its attempts are exhausted: `skip` it, or `hold` those after it
+    until it is resent or canceled."""
     order: Annotated[Order, NotEmpty] | None = None
-    """In which order events arrive, from what happens next on: `none`, those of each `customer` one by one as they
-    happened, or all of them: `strict`."""
+    """Ordering of deliveries, for later events: `none`; `customer` delivers the events of each customer in order, one
+    at a time; `strict` all events."""
     payload: Annotated[Payload, NotEmpty] | None = None
-    """What is sent: the `full` event, or a `thin` one that says what happened to whom and where to read the rest."""
+    """Payload of webhooks: the `full` event, or a `thin` one with its type, the ids and a URL of the object."""
     rate_limit: Annotated[Annotated[Integer, Field(ge=1, le=RATE_MAX)] | None, Cleared] = None
-    """How many attempts there may be a second; when unset, any number."""
+    """Maximum number of attempts per second; when unset, there is no limit."""
 
     def patch(self) -> RulesPatch:
         """The rules that were sent."""
@@ -50,7 +50,7 @@ class RollSecret(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/roll_secret`."""
 
     overlap: Annotated[Integer, Field(ge=0, le=168)] = 24
-    """For how many hours the secrets before it go on signing too; with 0 they end at once."""
+    """Number of hours during which older secrets remain valid for signing; 0 expires them at once."""
 
 
 class PauseWebhookEndpoint(Parameters):
@@ -61,17 +61,17 @@ class ResumeWebhookEndpoint(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/resume`."""
 
     replay: Annotated[Replay, NotEmpty] | None = None
-    """What is sent of what happened meanwhile and what was pending: `all` of it, the `latest` event of each object, or
-    nothing: `skip`. When unset, all of it; with the rule `missed` set to `skip`, what was pending."""
+    """Events to send after a pause, pending and missed ones: `all`, the `latest` event of each object, or none
+    (`skip`). When unset: all; with the rule `missed` set to `skip`, only pending ones."""
 
 
 class RecoverWebhookEndpoint(Parameters):
     """Parameters of `POST /v1/rollbook/webhook_endpoints/{webhook_endpoint}/recover`."""
 
     position: Annotated[Integer, Field(ge=0)] | None = None
-    """Position in the feed after which events are sent once more."""
+    """Feed position after which events are sent again."""
     since: Time | None = None
-    """Time since which events are sent once more, in Unix seconds."""
+    """Time since which events are sent again, in Unix seconds."""
 
     def check(self) -> None:
         """Raises Refusal unless one of them was given, and one alone."""

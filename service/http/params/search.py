@@ -13,10 +13,10 @@ class SearchCustomers(Parameters):
     """Parameters of `GET /v1/customers/search`."""
 
     query: RequiredText
-    """What to look for, in the search query language."""
+    """Query, in the search query language."""
     expand: Expand = ()
-    """Paths of what each object shows in full, beginning with `data.`; or `total_count`."""
+    """Paths of the objects to expand, prefixed with `data.`; or `total_count`."""
     limit: Annotated[Integer, Field(ge=1, le=100)] = LIMIT_DEFAULT
-    """How many customers a page has at most."""
+    """Maximum number of customers in the page."""
     page: Annotated[Text, NotEmpty] | None = None
-    """The `next_page` of the page before; it goes with the same query."""
+    """Cursor: `next_page` of the previous page of the same query."""

@@ -25,7 +25,7 @@ class GivenSource(Parameters):
     """A card or bank account."""
 
     source: SourceOrToken | None = None
-    """A card or bank account in full, whose `object` says which; or the token that stands for one."""
+    """Token, or a hash of a card or bank account with its `object`."""
 
     def given(self) -> tuple[str, Given] | None:
         """What was sent, and as which parameter."""
@@ -36,9 +36,9 @@ class GivenByAnyName(GivenSource):
     """A card or bank account, by any of its three names; by one at most."""
 
     card: CardOrToken | None = None
-    """A card in full, or the token that stands for one."""
+    """Token, or a hash of a card."""
     bank_account: BankAccountOrToken | None = None
-    """A bank account in full, or the token that stands for one."""
+    """Token, or a hash of a bank account."""
 
     @field_validator("card", "bank_account")
     @classmethod
@@ -60,7 +60,7 @@ class CreateSource(GivenByAnyName):
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
-    """Whether it is to be validated; accepted, and without effect."""
+    """Whether to validate the source; accepted, without effect."""
 
     def required(self) -> tuple[str, Given]:
         """What was sent, and as which parameter. Raises Refusal unless it is exactly one."""
@@ -78,9 +78,9 @@ class UpdateSource(CardAddress):
     account_holder_type: HolderType = None
     """Whether the holder of a bank account is a company or an individual."""
     exp_month: Hidden | None = None
-    """The month a card expires in."""
+    """Expiration month of a card."""
     exp_year: Hidden | None = None
-    """The year a card expires in, of two or four digits."""
+    """Expiration year of a card, of two or four digits."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
@@ -105,7 +105,7 @@ class VerifySource(Parameters):
     """Parameters of `POST /v1/customers/{customer}/sources/{id}/verify`."""
 
     amounts: Annotated[tuple[Integer, ...], Field(min_length=1), Array, NotEmpty]
-    """The amounts of the two deposits, in minor units."""
+    """Amounts of the two micro-deposits, in minor units."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
 
@@ -118,4 +118,4 @@ class ListSources(Listing):
     """Parameters of `GET /v1/customers/{customer}/sources`."""
 
     object: Annotated[Literal["bank_account", "card", "source"], NotEmpty] | None = None
-    """Only those of this type."""
+    """Filter by type."""

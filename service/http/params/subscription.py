@@ -39,9 +39,9 @@ class Recurring(Parameters):
     """How often a price is charged."""
 
     interval: Literal["day", "week", "month", "year"]
-    """The unit of time between two charges."""
+    """Unit of the billing interval."""
     interval_count: Annotated[Integer, Field(ge=1)] = 1
-    """How many of them."""
+    """Number of units of the billing interval."""
 
 
 class Price(Parameters):
@@ -50,15 +50,15 @@ class Price(Parameters):
     id: RequiredText
     """Id of the price."""
     created: Time = None
-    """When the price was made, in Unix seconds."""
+    """Time of creation of the price, in Unix seconds."""
     nickname: ClearableText = None
-    """What the price is called among ourselves."""
+    """Internal name of the price."""
     product: ClearableText = None
-    """Id of what is sold."""
+    """Id of the product."""
     recurring: Recurring = Recurring(interval="month")
-    """How often it is charged."""
+    """Billing interval."""
     unit_amount: Annotated[Integer | None, Cleared] = None
-    """The price of one unit, in minor units of the subscription's currency."""
+    """Unit amount, in minor units of the currency of the subscription."""
 
     def value(self) -> subscription.Price:
         """As the events have it."""
@@ -79,11 +79,11 @@ class Item(Parameters):
     id: RequiredText
     """Id of the item."""
     price: Annotated[Price, BeforeValidator(_price, json_schema_input_type=RequiredText | Price)]
-    """What one unit of it costs; its id alone will do."""
+    """Price of the item, as a hash or as its id."""
     created: Time = None
-    """When it was added, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     quantity: Annotated[Integer, Field(ge=0)] = 1
-    """How many units of it."""
+    """Quantity of the item."""
 
     def value(self) -> subscription.Item:
         """As the events have it."""
@@ -98,7 +98,7 @@ class Invoice(Parameters):
     status: Literal["draft", "open", "paid", "uncollectible", "void"]
     """Where it stands."""
     auto_advance: Boolean = True
-    """Whether its collection is automatic."""
+    """Whether it is collected automatically."""
 
     def value(self) -> subscription.Invoice:
         """As the events have it."""
@@ -109,47 +109,47 @@ class ReportSubscription(Parameters):
     """Parameters of `PUT /v1/rollbook/customers/{customer}/subscriptions/{subscription}`: all of how it stands now."""
 
     currency: Currency
-    """What it is paid in: three letters of ISO 4217."""
+    """Currency of the subscription, in three letters of ISO 4217."""
     current_period_end: Integer
-    """When the period that was invoiced last ends, in Unix seconds."""
+    """End of the current period, in Unix seconds."""
     current_period_start: Integer
-    """When that period began, in Unix seconds."""
+    """Start of the current period, in Unix seconds."""
     status: Status
-    """Where the subscription stands."""
+    """Status of the subscription."""
     billing_cycle_anchor: Time = None
-    """When billing cycles begin, in Unix seconds; with the subscription unless given."""
+    """Anchor of the billing cycles, in Unix seconds; the default is the start of the subscription."""
     cancel_at: Time = None
-    """When it will be canceled, in Unix seconds."""
+    """Scheduled time of cancellation, in Unix seconds."""
     cancel_at_period_end: Boolean = False
     """Whether it will be canceled at the end of the period."""
     canceled_at: Time = None
-    """When it was canceled, in Unix seconds; when that was first reported unless given."""
+    """Time of cancellation, in Unix seconds; the default is the time of the first report of it."""
     collection_method: Literal["charge_automatically", "send_invoice"] = "charge_automatically"
-    """How invoices are paid."""
+    """Collection method of invoices."""
     created: Time = None
-    """When it was made, in Unix seconds; when it was first reported unless given."""
+    """Time of creation, in Unix seconds; the default is the time of its first report."""
     days_until_due: Annotated[Annotated[Integer, Field(ge=0)] | None, Cleared] = None
-    """How many days the customer has to pay an invoice that was sent."""
+    """Number of days until a sent invoice is due."""
     default_payment_method: ClearableText = None
-    """Id of the payment method it is charged to, when that is not the customer's own."""
+    """Id of the default payment method; unset for the default of the customer."""
     default_source: ClearableText = None
-    """Id of the source it is charged to, when that is not the customer's own."""
+    """Id of the default source; unset for the default of the customer."""
     description: Annotated[str | None, Field(max_length=500), Cleared] = None
-    """What the customer is told it is."""
+    """Description for the customer."""
     ended_at: Time = None
-    """When it ended, in Unix seconds; when its cancellation was first reported unless given."""
+    """End of the subscription, in Unix seconds; the default is the time of the first report of its cancellation."""
     items: Annotated[tuple[Item, ...], Field(max_length=ITEMS_MAX), Array] = ()
-    """What is subscribed to."""
+    """Items of the subscription."""
     latest_invoice: Annotated[Invoice | None, Cleared] = None
-    """The latest invoice, where there is one."""
+    """Latest invoice, if any."""
     metadata: Metadata = None
     """Key-value pairs for your own use."""
     start_date: Time = None
-    """When it first began, in Unix seconds; with its creation unless given."""
+    """Start of the subscription, in Unix seconds; the default is its creation."""
     trial_end: Time = None
-    """When the trial ends, in Unix seconds."""
+    """End of the trial, in Unix seconds."""
     trial_start: Time = None
-    """When the trial began, in Unix seconds."""
+    """Start of the trial, in Unix seconds."""
 
     def attributes(self) -> Attributes:
         """What was said, as the events have it."""
@@ -175,7 +175,8 @@ class ListSubscriptions(Listing):
     """Parameters of `GET /v1/customers/{customer}/subscriptions`."""
 
     status: Listed | None = None
-    """Only those that stand so, `ended` for all that are over, `all` for every one; without it, all but canceled."""
+    """Filter by status; `ended` matches canceled and expired ones, `all` matches every one. The default is all but
+    canceled."""
 
     def facts(self) -> dict[str, object]:
         """What the subscriptions to list have in common."""

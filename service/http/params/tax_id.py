@@ -25,7 +25,7 @@ class TaxId(Parameters):
     """A number and its type."""
 
     type: Annotated[RequiredText, AfterValidator(_known), Field(json_schema_extra={"enum": list(TYPES)})]
-    """What kind of number it is: `eu_vat`, `us_ein` and so on."""
+    """Type of the tax id, such as `eu_vat` or `us_ein`."""
     value: RequiredText
     """The number."""
 
@@ -73,25 +73,27 @@ class Owner(Parameters):
     """Whose a tax id is."""
 
     type: Annotated[Literal["account", "application", "customer", "self"], NotEmpty]
-    """`self` for the account's own, `customer` for a customer's; those of others are not kept here."""
+    """Type of the owner: `self` for the account, or `customer`."""
     account: Annotated[Text, NotEmpty] | None = None
-    """Id of the connected account it is of; there are none."""
+    """Id of the connected account; there are none."""
     customer: Annotated[Text, NotEmpty] | None = None
-    """Id of the customer it is of."""
+    """Id of the customer that owns it."""
     customer_account: Annotated[Text, NotEmpty] | None = None
-    """Id of the account that represents the customer it is of; there are none."""
+    """Id of the account that represents the customer; there are none."""
 
     def customer_id(self) -> str | None:
         """The customer it is of; None for the account's own. Raises Refusal for owners that there cannot be."""
         if self.type in ("account", "application"):
-            message = f"Tax IDs that belong to an {self.type} are not kept here: the owner may be 'self' or 'customer'."
+            message = (
+                f"Tax IDs that belong to an {self.type} are not supported: the owner must be 'self' or 'customer'."
+            )
             raise Refusal(message, param="owner[type]")
         for name in ("account", "customer_account"):
             if getattr(self, name) is not None:
-                raise Refusal(f"The owner of a tax ID cannot be named by '{name}' here.", param=f"owner[{name}]")
+                raise Refusal(f"The owner of a tax ID cannot be specified with '{name}' here.", param=f"owner[{name}]")
         if self.type == "self":
             if self.customer is not None:
-                raise Refusal("A customer is named only where the owner is one.", param="owner[customer]")
+                raise Refusal("owner[customer] requires the owner type 'customer'.", param="owner[customer]")
             return None
         if self.customer is None:
             message = "Missing required param: owner[customer]."
@@ -103,7 +105,7 @@ class _Owned(Parameters):
     """What tells whose tax ids are meant."""
 
     owner: Annotated[Owner, NotEmpty] | None = None
-    """Whose they are; the account's own unless given."""
+    """Filter by owner; the default is the account itself."""
 
     def customer_id(self) -> str | None:
         """The customer they are of; None for the account's own. Raises Refusal for owners that there cannot be."""

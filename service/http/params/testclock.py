@@ -16,20 +16,20 @@ class CreateTestClock(Parameters):
     """Parameters of `POST /v1/test_helpers/test_clocks`."""
 
     frozen_time: Time
-    """When the clock stands, in Unix seconds; past or future."""
+    """Initial time of the clock, in Unix seconds; in the past or the future."""
     customer: Annotated[Text, NotEmpty] | None = None
-    """Id of an existing customer who lives on the clock's time from now on."""
+    """Id of an existing customer to attach to the clock."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     name: Annotated[str | None, Field(max_length=300), Cleared] = None
-    """What the clock is called."""
+    """Name of the clock."""
 
 
 class AdvanceTestClock(Parameters):
     """Parameters of `POST /v1/test_helpers/test_clocks/{test_clock}/advance`."""
 
     frozen_time: Time
-    """The time to move to, in Unix seconds: later than the clock's own, by two years at most."""
+    """Target time, in Unix seconds: after the time of the clock, by at most two years."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
 

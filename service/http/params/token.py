@@ -14,35 +14,35 @@ class CvcUpdate(Unshown):
     """A security code, sent anew."""
 
     cvc: Hidden
-    """The security code; not kept."""
+    """Security code (CVC); not stored."""
 
 
 class Pii(Unshown):
     """Details of a person that are to be verified."""
 
     id_number: ClearableText = None
-    """Number of a document; not kept."""
+    """Number of a document; not stored."""
 
 
 class CreateToken(Parameters):
     """Parameters of `POST /v1/tokens`: exactly one of what a token may stand for."""
 
     account: dict[str, object] | None = None
-    """Details of a connected account, which there are none of here: refused."""
+    """Details of a connected account; refused, as there are none."""
     bank_account: BankAccountOrToken | None = None
-    """A bank account in full."""
+    """Details of a bank account."""
     card: CardOrToken | None = None
-    """A card in full."""
+    """Details of a card."""
     customer: ClearableText = None
-    """Id of a customer whose card or bank account is to be shared, which is refused: there is nobody to share with."""
+    """Id of a customer whose card or bank account to share; refused, as there are no connected accounts."""
     cvc_update: Annotated[CvcUpdate, NotEmpty] | None = None
-    """A security code, sent anew; nothing of it is kept."""
+    """Updated security code (CVC); not stored."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     person: dict[str, object] | None = None
-    """Details of a person of a connected account, which there are none of here: refused."""
+    """Details of a person of a connected account; refused, as there are none."""
     pii: Annotated[Pii, NotEmpty] | None = None
-    """Details of a person that are to be verified; nothing of them is kept."""
+    """Personal data for verification; not stored."""
 
     def kind(self) -> str:
         """What the token is to stand for. Raises Refusal when it is not exactly one thing, or one nobody has here."""
@@ -62,11 +62,11 @@ class CreateToken(Parameters):
         kind = sent[0]
         if kind in ("account", "person"):
             raise Refusal(
-                f"There are no connected accounts here, so no token can stand for {kind} details.", param=kind
+                f"There are no connected accounts, so tokens of {kind} details are not supported.", param=kind
             )
         if self.customer is not None or isinstance(getattr(self, kind), str):
             raise Refusal(
-                "There are no connected accounts here to share what a customer has with.",
+                "There are no connected accounts to share a customer's payment method with.",
                 param="customer" if self.customer is not None else kind,
             )
         return kind

@@ -33,7 +33,7 @@ EVENT_TYPES = _names("event_types.txt") | OWN_EVENT_TYPES
 def _event_type(given: str) -> str:
     if given != "*" and given not in EVENT_TYPES:
         raise refused(
-            f"Invalid enabled_events: '{given}' is no event type. Use '*' for all, or the types of the API reference."
+            f"Invalid enabled_events: '{given}' is not an event type. Use '*' for all, or types of the API reference."
         )
     return given
 
@@ -60,7 +60,7 @@ class _Attributes(Parameters):
     """What create and update share."""
 
     description: ClearableText = None
-    """What the endpoint is for."""
+    """Description of the endpoint."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
@@ -77,11 +77,11 @@ class CreateWebhookEndpoint(_Attributes):
     """Parameters of `POST /v1/webhook_endpoints`."""
 
     url: Url
-    """Where events are sent."""
+    """URL of the receiver."""
     enabled_events: EventTypes
     """Types of the events to send; `*` for all of them."""
     api_version: Annotated[Text, NotEmpty, AfterValidator(_version)] | None = None
-    """Version of the API that events are rendered in; the account's unless given."""
+    """API version in which events are rendered; the default is that of the account."""
     connect: Annotated[Boolean, AfterValidator(_own)] = False
     """Whether events of connected accounts are received; there are none."""
 
@@ -90,11 +90,11 @@ class UpdateWebhookEndpoint(_Attributes):
     """Parameters of `POST /v1/webhook_endpoints/{webhook_endpoint}`."""
 
     disabled: Boolean | None = None
-    """Whether sending is stopped."""
+    """Whether the endpoint is disabled."""
     enabled_events: EventTypes | None = None
     """Types of the events to send; `*` for all of them; replaced as a whole."""
     url: Url | None = None
-    """Where events are sent."""
+    """URL of the receiver."""
 
 
 class RetrieveWebhookEndpoint(Parameters):

@@ -116,7 +116,7 @@ async def fund(call: RequestContext) -> Reply:
     parameters = call.parse(parameters_of.FundCashBalance)
     tree = expand.paths(call, parameters.expand, TRANSACTION)
     if call.caller.livemode:
-        raise Refusal("Cash balances are funded by this route in test mode alone.", code="livemode_mismatch")
+        raise Refusal("Cash balances can be funded by this route in test mode only.", code="livemode_mismatch")
     customer, id = call.match["customer"], ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))
 
     async def act(unit: UnitOfWork, state: Customer) -> None:

@@ -39,7 +39,9 @@ async def create(call: RequestContext) -> Reply:
     expand.paths(call, parameters.expand, KIND)
     country, currency = parameters.country(), parameters.currency
     if call.caller.livemode:
-        raise Refusal("Funding instructions are of test mode alone: no bank is behind them.", code="livemode_mismatch")
+        raise Refusal(
+            "Funding instructions exist in test mode only: there is no bank behind them.", code="livemode_mismatch"
+        )
     customer = call.match["customer"]
     number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
 

@@ -18,23 +18,23 @@ class BalanceTransaction(Shape):
     amount: int
     """Amount of the transaction in minor units; a negative amount is a credit."""
     checkout_session: None
-    """No checkout leads to one here."""
+    """Always null: there are no checkout sessions."""
     created: int
     """Time of creation, in Unix seconds."""
     credit_note: None
-    """There are no credit notes here."""
+    """Always null: there are no credit notes."""
     currency: str
     """Currency of the amount."""
     customer: "str | Customer | DeletedCustomer"
     """Customer that owns it. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     description: str | None
-    """What the transaction is about."""
+    """Description of the transaction."""
     ending_balance: int
     """Balance after the transaction, in minor units."""
     invoice: None
-    """There are no invoices here."""
+    """Always null: there are no invoices."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]

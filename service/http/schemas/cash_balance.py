@@ -14,7 +14,7 @@ class CashBalanceSettings(Shape):
     reconciliation_mode: Literal["automatic", "manual"]
     """Automatic or manual reconciliation."""
     using_merchant_default: bool
-    """Whether that is as the account does, or settled for the customer."""
+    """Whether it is the account's default or set for the customer."""
 
 
 class CashBalance(Shape):
@@ -27,7 +27,7 @@ class CashBalance(Shape):
     customer: str
     """Customer that owns it."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     settings: CashBalanceSettings
@@ -71,7 +71,7 @@ class UsBankTransfer(Shape):
     """A transfer in the United States."""
 
     network: Literal["ach", "domestic_wire_us", "swift"]
-    """Network it came by."""
+    """Network of the transfer."""
     sender_name: str | None
     """Who sent it."""
 
@@ -86,9 +86,9 @@ class BankTransfer(Shape):
     jp_bank_transfer: JpBankTransfer = ABSENT
     """Details of a transfer in Japan."""
     reference: str | None
-    """What the sender wrote on it."""
+    """Reference that the sender gave."""
     type: Literal["eu_bank_transfer", "gb_bank_transfer", "jp_bank_transfer", "mx_bank_transfer", "us_bank_transfer"]
-    """Which kind of transfer it is."""
+    """Type of the transfer."""
     us_bank_transfer: UsBankTransfer = ABSENT
     """Details of a transfer in the United States."""
 
@@ -97,7 +97,7 @@ class Funded(Shape):
     """How cash arrived."""
 
     bank_transfer: BankTransfer
-    """The transfer it came by."""
+    """Details of the transfer."""
 
 
 class CashBalanceTransaction(Shape):
@@ -114,7 +114,7 @@ class CashBalanceTransaction(Shape):
     customer: "str | Customer | DeletedCustomer"
     """Customer that owns it. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     ending_balance: int
     """Cash balance after the transaction, in minor units."""
     funded: Funded

@@ -9,7 +9,7 @@ class AppliesTo(Shape):
     """What a coupon is for."""
 
     products: list[str]
-    """Ids of the products it takes something off."""
+    """Ids of the products that the coupon applies to."""
 
 
 class AmountOff(Shape):
@@ -29,17 +29,17 @@ class Coupon(Shape):
     amount_off: int | None
     """Amount of the discount, in minor units."""
     applies_to: AppliesTo = ABSENT
-    """What the coupon is for; present when it was expanded and the coupon is not for everything."""
+    """Products that the coupon applies to; present when it was expanded and the coupon is limited to some."""
     created: int
     """Time of creation, in Unix seconds."""
     currency: str | None
     """Currency of `amount_off`."""
     currency_options: dict[str, AmountOff] = ABSENT
-    """Amounts to take off in other currencies, by currency; present when they were expanded."""
+    """Amounts of the discount in other currencies, by currency; present when they were expanded."""
     duration: Literal["forever", "once", "repeating"]
-    """How long a discount of this coupon lasts."""
+    """Duration of a discount of this coupon."""
     duration_in_months: int | None
-    """How many months it lasts when it repeats."""
+    """Number of months of the discount, if `duration` is `repeating`."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     max_redemptions: int | None

@@ -12,20 +12,20 @@ class DeliveryAttempt(Shape):
     object: Literal["rollbook.delivery_attempt"]
     """Type of the object: an attempt."""
     answer: str
-    """How the answer's body began, 4 KiB of it at most; control characters are escaped, like `\\x1b`."""
+    """First 4 KiB of the response body; control characters are escaped, like `\x1b`."""
     at: int
     """Time of the end of the attempt, in Unix seconds."""
     counts: bool
-    """Whether it took one of the tries; false where it failed on our side."""
+    """Whether it counts as an attempt; false if it failed on our side."""
     delivered: bool
     """Whether the receiver accepted it."""
     duration_ms: int
     """Duration in milliseconds."""
     error: Fault | None
-    """What went wrong where there was no answer. Of these `address_refused`, `proxy`, `resolver`, `exhausted` and
-    `internal` are on our side: they take none of the tries."""
+    """Category of the failure if there was no response. `address_refused`, `proxy`, `resolver`, `exhausted` and
+    `internal` are on our side and do not count as attempts."""
     error_code: str | None
-    """The same, more exactly where more is known: `tls.expired`, `connect.refused`."""
+    """Detailed code of the failure, if known, such as `tls.expired` or `connect.refused`."""
     next_attempt: int | None
     """Time of the next attempt, in Unix seconds; null if there was none."""
     number: int
@@ -56,9 +56,11 @@ class Delivery(Shape):
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     next_attempt: int | None
-    """Time of the next attempt, in Unix seconds; null once the delivery has ended, and while it waits for another."""
+    """Time of the next attempt, in Unix seconds; null once the delivery has ended, and while it waits for an earlier
+    one."""
     state: Literal["canceled", "delivered", "failed", "held", "pending"]
-    """How it stands; one that is `held` has used its tries up, and those after it wait until it is sent or canceled."""
+    """State of the delivery; a `held` one has exhausted its attempts and blocks those after it until it is resent or
+    canceled."""
     type: str
     """Type of the event, such as `customer.created`."""
 

@@ -14,7 +14,7 @@ class DiscountSource(Shape):
     """What a discount is of."""
 
     coupon: "str | Coupon | None"
-    """The coupon that was redeemed. Expandable."""
+    """Coupon of the discount. Expandable."""
     type: Literal["coupon"]
     """What it is."""
 
@@ -27,36 +27,36 @@ class _Discount(Shape):
     object: Literal["discount"]
     """Type of the object: a discount."""
     checkout_session: None
-    """No checkout leads to one here."""
+    """Always null: there are no checkout sessions."""
     customer: "str | Customer | DeletedCustomer"
-    """Who has it. Expandable."""
+    """Customer that has the discount. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     invoice: None
-    """It is the customer's, not an invoice's."""
+    """Always null: the discount belongs to a customer."""
     invoice_item: None
-    """It is the customer's, not an invoice item's."""
+    """Always null: the discount belongs to a customer."""
     promotion_code: "str | PromotionCode | None"
-    """The promotion code it was redeemed by, where it was by one. Expandable."""
+    """Promotion code that was redeemed, if any. Expandable."""
     source: DiscountSource
-    """What it is of."""
+    """Source of the discount."""
     start: int
-    """When it began, in Unix seconds."""
+    """Start of the discount, in Unix seconds."""
     subscription: None
-    """It is the customer's, not a subscription's."""
+    """Always null: the discount belongs to a customer."""
     subscription_item: None
-    """It is the customer's, not a subscription item's."""
+    """Always null: the discount belongs to a customer."""
 
 
 class Discount(_Discount):
     """What a coupon takes off for one customer."""
 
     end: int | None
-    """When it ends, in Unix seconds; null for never, or for the first time it is used."""
+    """End of the discount, in Unix seconds; null if its duration is `forever` or `once`."""
 
 
 class DeletedDiscount(_Discount):
     """A discount that was just removed."""
 
     deleted: Literal[True]
-    """Says that it is gone."""
+    """Always true: the object was deleted."""

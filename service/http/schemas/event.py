@@ -9,18 +9,18 @@ class EventData(Shape):
     """What an event is about."""
 
     object: dict[str, Any]
-    """The object right after it happened, in the version of the API that the event names."""
+    """Object after the event, in the API version of the event."""
     previous_attributes: dict[str, Any] = ABSENT
-    """What changed, as it was before; there in events that tell of a change."""
+    """Previous values of the fields that changed; present in update events."""
 
 
 class EventRequest(Shape):
     """The request that brought an event about."""
 
     id: str
-    """Id of the request."""
+    """Unique identifier of the request."""
     idempotency_key: str | None
-    """The idempotency key it carried."""
+    """Idempotency key of the request."""
 
 
 class Event(Shape):
@@ -31,7 +31,7 @@ class Event(Shape):
     object: Literal["event"]
     """Type of the object: an event."""
     api_version: str
-    """Version of the API that its object is rendered in."""
+    """API version in which its object is rendered."""
     created: int
     """Time of the event, in Unix seconds."""
     data: EventData

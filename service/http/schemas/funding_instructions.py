@@ -9,17 +9,17 @@ class FinancialAddressOwner(Shape):
     """An address of a bank, or of the holder of an account."""
 
     city: str | None
-    """City, district or the like."""
+    """City, district, suburb, town or village."""
     country: str | None
-    """Country, as two letters."""
+    """Country, in two letters of ISO 3166-1."""
     line1: str | None
     """Street and number."""
     line2: str | None
-    """Flat, floor or the like."""
+    """Flat, suite, unit or building."""
     postal_code: str | None
     """Postal code."""
     state: str | None
-    """State, county or the like."""
+    """State, county, province or region."""
 
 
 class _Account(Shape):
@@ -32,43 +32,43 @@ class _Account(Shape):
 
 
 class AbaAddress(_Account):
-    """An account in the United States."""
+    """Bank account in the United States."""
 
     account_number: str
-    """Number of the account."""
+    """Account number."""
     account_type: str
     """Type of the account."""
     bank_name: str
     """Name of the bank."""
     routing_number: str
-    """The bank's routing number."""
+    """Routing number of the bank."""
 
 
 class IbanAddress(_Account):
-    """An account with an IBAN."""
+    """Bank account with an IBAN."""
 
     bic: str
     """BIC of the bank."""
     country: str
-    """Country of the account, as two letters."""
+    """Country of the account, in two letters of ISO 3166-1."""
     iban: str
     """IBAN of the account."""
 
 
 class SortCodeAddress(_Account):
-    """An account in the United Kingdom."""
+    """Bank account in the United Kingdom."""
 
     account_number: str
-    """Number of the account."""
+    """Account number."""
     sort_code: str
     """Sort code of the bank."""
 
 
 class SpeiAddress(_Account):
-    """An account in Mexico."""
+    """Bank account in Mexico."""
 
     bank_code: str
-    """Code of the bank, three digits."""
+    """Three-digit code of the bank."""
     bank_name: str
     """Name of the bank."""
     clabe: str
@@ -76,10 +76,10 @@ class SpeiAddress(_Account):
 
 
 class SwiftAddress(_Account):
-    """An account that transfers by SWIFT go to."""
+    """Bank account for SWIFT transfers."""
 
     account_number: str
-    """Number of the account."""
+    """Account number."""
     account_type: str
     """Type of the account."""
     bank_name: str
@@ -89,10 +89,10 @@ class SwiftAddress(_Account):
 
 
 class ZenginAddress(_Account):
-    """An account in Japan."""
+    """Bank account in Japan."""
 
     account_number: str
-    """Number of the account."""
+    """Account number."""
     account_type: str
     """Type of the account: `futsu` or `toza`."""
     bank_code: str
@@ -109,46 +109,46 @@ class FinancialAddress(Shape):
     """An account that a transfer may go to; its type decides which hash there is."""
 
     aba: AbaAddress = ABSENT
-    """An account in the United States."""
+    """Bank account in the United States."""
     iban: IbanAddress = ABSENT
-    """An account with an IBAN."""
+    """Bank account with an IBAN."""
     sort_code: SortCodeAddress = ABSENT
-    """An account in the United Kingdom."""
+    """Bank account in the United Kingdom."""
     spei: SpeiAddress = ABSENT
-    """An account in Mexico."""
+    """Bank account in Mexico."""
     supported_networks: list[
         Literal["ach", "bacs", "chaps", "domestic_wire_us", "fps", "sepa", "spei", "swift", "zengin"]
     ]
-    """Networks that a transfer may come by."""
+    """Networks supported for the transfer."""
     swift: SwiftAddress = ABSENT
-    """An account that transfers by SWIFT go to."""
+    """Bank account for SWIFT transfers."""
     type: Literal["aba", "iban", "sort_code", "spei", "swift", "zengin"]
-    """Which kind of address it is."""
+    """Type of the financial address."""
     zengin: ZenginAddress = ABSENT
-    """An account in Japan."""
+    """Bank account in Japan."""
 
 
 class FundingBankTransfer(Shape):
-    """The bank transfer to make."""
+    """Details of the bank transfer."""
 
     country: str
-    """Country of the account, as two letters."""
+    """Country of the account, in two letters of ISO 3166-1."""
     financial_addresses: list[FinancialAddress]
-    """Where the transfer may go."""
+    """Financial addresses for the transfer."""
     type: Literal["eu_bank_transfer", "gb_bank_transfer", "jp_bank_transfer", "mx_bank_transfer", "us_bank_transfer"]
-    """Which kind of transfer it is."""
+    """Type of the transfer."""
 
 
 class FundingInstructions(Shape):
     """Where a customer's bank transfers go."""
 
     object: Literal["funding_instructions"]
-    """Says that these are funding instructions."""
+    """Type of the object: funding instructions."""
     bank_transfer: FundingBankTransfer
-    """The bank transfer to make."""
+    """Details of the bank transfer."""
     currency: str
     """Currency of the transfer."""
     funding_type: Literal["bank_transfer"]
-    """How the customer pays."""
+    """Type of funding."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""

@@ -25,31 +25,31 @@ class BillingDetails(Shape):
     phone: str | None
     """Phone number."""
     tax_id: str | None
-    """Tax id of the person who pays."""
+    """Tax id of the payer."""
 
 
 class CardChecks(Shape):
     """Results of the checks by the card issuer."""
 
     address_line1_check: Check | None
-    """Of street and number."""
+    """Result of the check of street and number."""
     address_postal_code_check: Check | None
-    """Of the postal code."""
+    """Result of the check of the postal code."""
     cvc_check: Check | None
-    """Of the security code."""
+    """Result of the check of the security code."""
 
 
 class Networks(Shape):
     """Networks a card is charged by."""
 
     available: list[str]
-    """Those it can be charged by."""
+    """Networks available for charges."""
     preferred: str | None
-    """The one that the customer prefers."""
+    """Preferred network of the customer."""
 
 
 class ThreeDSecureUsage(Shape):
-    """What can be done for the holder to prove who they are."""
+    """Support for 3D Secure."""
 
     supported: bool
     """Whether anything can."""
@@ -65,27 +65,27 @@ class PaymentMethodCard(Shape):
     country: str | None
     """Country of the issuer, in two letters of ISO 3166-1."""
     display_brand: str
-    """Brand to show it by."""
+    """Brand to display."""
     exp_month: int
     """Expiration month."""
     exp_year: int
     """Expiration year."""
     fingerprint: str | None
-    """The same for every card of the same number in the account."""
+    """Fingerprint of the card number; equal for the same number within the account."""
     funding: Literal["credit", "debit", "prepaid", "unknown"]
     """Funding type of the card."""
     generated_from: None
-    """It was made of nothing else."""
+    """Always null: it was not generated from another object."""
     last4: str
-    """The last four digits of its number."""
+    """Last four digits of the number."""
     networks: Networks
-    """Networks it is charged by."""
+    """Networks of the card."""
     regulated_status: None
     """Not known here."""
     three_d_secure_usage: ThreeDSecureUsage
-    """What can be done for the holder to prove who they are."""
+    """Support for 3D Secure."""
     wallet: None
-    """There are no cards of wallets here."""
+    """Always null: there are no wallet cards."""
 
 
 class Nothing(Shape):
@@ -100,14 +100,17 @@ def _hash(of: str) -> type[Shape]:
         return Nothing
     fields: dict[str, Any] = {name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]}
     name = "PaymentMethod" + "".join(word.capitalize() for word in of.split("_"))
-    return create_model(name, __base__=Shape, __doc__=f"What is known of a way to pay by {_spaced(of)}.", **fields)
+    return create_model(name, __base__=Shape, __doc__=f"Details of the payment method type {of}.", **fields)
 
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-_hashes: Any = {of: (_hash(of), Field(default=ABSENT, description=f"There when the type is {of}.")) for of in TYPES}
+_hashes: Any = {
+    of: (_hash(of), Field(default=ABSENT, description=f"Details of the type {of}; present if it is the type."))
+    for of in TYPES
+}
 _Typed: Any = create_model("_Typed", __base__=Shape, **_hashes)
 
 
@@ -119,7 +122,7 @@ class PaymentMethod(_Typed):
     object: Literal["payment_method"]
     """Type of the object: a payment method."""
     allow_redisplay: Literal["always", "limited", "unspecified"]
-    """Whether it may be shown to the customer again."""
+    """Whether it may be shown to the customer again for reuse."""
     billing_details: BillingDetails
     """Billing contact details."""
     created: int
@@ -127,10 +130,10 @@ class PaymentMethod(_Typed):
     customer: "str | Customer | DeletedCustomer | None"
     """Customer that it is attached to; null if none. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     type: str = Field(json_schema_extra={"enum": [*TYPES]})
-    """What the customer pays with; there is a hash of the same name for what belongs to it."""
+    """Type of the payment method; the hash of the same name holds its details."""

@@ -22,20 +22,20 @@ class MinimumAmount(Shape):
     """What a purchase in another currency must come to."""
 
     minimum_amount: int
-    """Least amount, in the currency's smallest unit."""
+    """Minimum amount, in minor units."""
 
 
 class Restrictions(Shape):
     """For which purchases a code may be used."""
 
     currency_options: dict[str, MinimumAmount] = ABSENT
-    """Least amounts in other currencies, by currency; present when they were expanded."""
+    """Minimum amounts in other currencies, by currency; present when they were expanded."""
     first_time_transaction: bool
-    """Whether it is only for customers who never paid before."""
+    """Whether it is restricted to first-time customers."""
     minimum_amount: int | None
-    """Least amount of a purchase, in the currency's smallest unit."""
+    """Minimum amount of a purchase, in minor units."""
     minimum_amount_currency: str | None
-    """Currency of the least amount."""
+    """Currency of the minimum amount."""
 
 
 class PromotionCode(Shape):
@@ -46,15 +46,15 @@ class PromotionCode(Shape):
     object: Literal["promotion_code"]
     """Type of the object: a promotion code."""
     active: bool
-    """Whether it may be redeemed."""
+    """Whether it can be redeemed."""
     code: str
     """What customers type."""
     created: int
     """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
-    """The only customer who may redeem it; null for everybody. May be expanded."""
+    """Customer that it is restricted to; null if there is no restriction. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     expires_at: int | None
     """Time after which it cannot be redeemed, in Unix seconds."""
     livemode: bool
@@ -64,8 +64,8 @@ class PromotionCode(Shape):
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     promotion: Promotion
-    """What it stands for."""
+    """Object that is promoted."""
     restrictions: Restrictions
-    """For which purchases it may be used."""
+    """Restrictions on its redemption."""
     times_redeemed: int
     """Number of redemptions."""

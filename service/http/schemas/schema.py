@@ -70,9 +70,9 @@ class Deleted(Shape):
     """What is left to show of an object that was deleted."""
 
     id: str
-    """What it was called."""
+    """Name of the item."""
     deleted: Literal[True]
-    """Says that it is gone."""
+    """Always true: the object was deleted."""
 
 
 class Address(Shape):
@@ -81,7 +81,7 @@ class Address(Shape):
     city: str | None
     """City, district, suburb, town or village."""
     country: str | None
-    """Country as it was given; tax needs the two-letter code (ISO 3166-1)."""
+    """Country, as free text; automatic tax needs the two-letter code (ISO 3166-1)."""
     line1: str | None
     """Street and number, or post office box."""
     line2: str | None
@@ -96,19 +96,19 @@ class Error(Shape):
     """What went wrong, and what to do about it."""
 
     code: str = ABSENT
-    """Which error it is, in a word for programs."""
+    """Error code, for programs."""
     decline_code: str = ABSENT
-    """Why a card was declined, in a word for programs."""
+    """Decline code of the card issuer, for programs."""
     doc_url: str = ABSENT
-    """Where the code is explained."""
+    """URL of the documentation of the code."""
     message: str
-    """What went wrong, in a sentence for people."""
+    """Message, for people."""
     param: str = ABSENT
-    """Which parameter is at fault."""
+    """Parameter at fault."""
     request_log_url: str = ABSENT
-    """Where the request would be shown in a dashboard."""
+    """URL of the request in a dashboard."""
     type: Literal["api_error", "card_error", "idempotency_error", "invalid_request_error"]
-    """What kind of error it is."""
+    """Type of the error."""
 
 
 class Refused(Shape):

@@ -16,7 +16,7 @@ class CardNetworks(Shape):
     """Which network a card of several is charged by."""
 
     preferred: str | None
-    """The network that the customer prefers."""
+    """Preferred network of the customer."""
 
 
 class Card(Shape):
@@ -51,17 +51,17 @@ class Card(Shape):
     cvc_check: Check | None
     """Result of the CVC check by the card issuer."""
     dynamic_last4: None
-    """There are no cards of wallets here."""
+    """Always null: there are no wallet cards."""
     exp_month: int
     """Expiration month."""
     exp_year: int
     """Expiration year."""
     fingerprint: str | None
-    """The same for every card of the same number in the account."""
+    """Fingerprint of the card number; equal for the same number within the account."""
     funding: Literal["credit", "debit", "prepaid", "unknown"]
     """Funding type of the card."""
     last4: str
-    """The last four digits of its number."""
+    """Last four digits of the number."""
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     name: str | None
@@ -71,7 +71,7 @@ class Card(Shape):
     regulated_status: None
     """Not known here."""
     tokenization_method: None
-    """There are no cards of wallets here."""
+    """Always null: there are no wallet cards."""
 
 
 class BankAccount(Shape):
@@ -86,7 +86,7 @@ class BankAccount(Shape):
     account_holder_type: Literal["company", "individual"] | None
     """Whether the holder is a company or an individual."""
     account_type: Literal["checking", "futsu", "savings", "toza"] | None
-    """What kind of account it is."""
+    """Type of the account."""
     bank_name: str | None
     """Name of the bank."""
     country: str
@@ -96,15 +96,15 @@ class BankAccount(Shape):
     customer: "str | Customer | DeletedCustomer | None" = ABSENT
     """Customer that owns the bank account; null in a token. Expandable."""
     fingerprint: str | None
-    """The same for every account of the same number in the account."""
+    """Fingerprint of the account number; equal for the same number within the account."""
     last4: str
-    """The last four digits of its number."""
+    """Last four digits of the number."""
     metadata: dict[str, str] = ABSENT
     """Key-value pairs for your own use; absent in a token."""
     routing_number: str | None
     """Routing number of the bank."""
     status: Literal["errored", "new", "validated", "verification_failed", "verified"]
-    """How far it is checked."""
+    """State of the verification."""
 
 
 class Source(RootModel[Annotated[Card | BankAccount, Field(discriminator="object")]]):

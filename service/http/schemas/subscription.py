@@ -14,21 +14,21 @@ Interval = Literal["day", "month", "week", "year"]
 
 
 class AutomaticTax(Shape):
-    """Whether tax is reckoned by itself."""
+    """Settings of automatic tax."""
 
     disabled_reason: None
-    """Why it was disabled; never."""
+    """Always null: it is never disabled."""
     enabled: Literal[False]
     """It is not."""
     liability: None
-    """Whose tax it is; nobody's."""
+    """Always null: no account is liable."""
 
 
 class BillingMode(Shape):
-    """How billing is reckoned."""
+    """Billing mode."""
 
     flexible: None
-    """Only of another mode."""
+    """Always null: only for another collection mode."""
     type: Literal["classic"]
     """The mode."""
 
@@ -37,11 +37,11 @@ class CancellationDetails(Shape):
     """Why it was canceled; not reported here."""
 
     comment: None
-    """What the customer said."""
+    """Comment of the customer."""
     feedback: None
-    """What the customer chose."""
+    """Reason that the customer chose."""
     feedback_option: None
-    """What the customer chose of the account's own choices."""
+    """Feedback option that the customer chose."""
     reason: None
     """Why it ended."""
 
@@ -54,44 +54,44 @@ class Issuer(Shape):
 
 
 class SubscriptionInvoiceSettings(Shape):
-    """What its invoices are like."""
+    """Settings of its invoices."""
 
     account_tax_ids: None
-    """Tax ids of the account that they show."""
+    """Tax ids of the account on the invoices."""
     custom_fields: None
-    """Lines of their own."""
+    """Custom fields."""
     description: None
-    """What they say they are for."""
+    """Description on the invoices."""
     footer: None
-    """Text at their foot."""
+    """Footer."""
     issuer: Issuer
     """Who issues them."""
 
 
 class PaymentSettings(Shape):
-    """How its invoices are paid."""
+    """Payment settings of its invoices."""
 
     payment_method_options: None
-    """Options by type of payment method."""
+    """Options by payment method type."""
     payment_method_types: None
-    """Which types of payment methods they are paid with."""
+    """Payment method types."""
     save_default_payment_method: Literal["off"]
-    """Whether what they were paid with becomes the default."""
+    """Whether the payment method of a paid invoice becomes the default."""
 
 
 class Recurring(Shape):
     """How often a price is charged."""
 
     interval: Interval
-    """The unit of time between two charges."""
+    """Unit of the billing interval."""
     interval_count: int
-    """How many of them."""
+    """Number of units of the billing interval."""
     meter: None
-    """Nothing is metered here."""
+    """Always null: there is no metered usage."""
     trial_period_days: None
-    """Trials are the subscription's."""
+    """Always null: trials belong to the subscription."""
     usage_type: Literal["licensed"]
-    """What quantity is charged."""
+    """How the quantity is determined."""
 
 
 class Price(Shape):
@@ -102,39 +102,39 @@ class Price(Shape):
     object: Literal["price"]
     """Type of the object: a price."""
     active: bool
-    """Whether it can be subscribed to."""
+    """Whether it can be used for new subscriptions."""
     billing_scheme: Literal["per_unit"]
-    """How it is reckoned."""
+    """How the price is computed."""
     created: int
-    """When it was made, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str
     """Currency of the amount."""
     custom_unit_amount: None
-    """Nobody chooses what to pay."""
+    """Always null: customers do not choose the amount."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     lookup_key: None
-    """It is found by its id."""
+    """Always null: prices have no lookup keys."""
     metadata: dict[str, str]
-    """Keys and values; none are reported."""
+    """Key-value pairs; always empty."""
     nickname: str | None
-    """What it is called among ourselves."""
+    """Internal name."""
     product: str | None
-    """Id of what is sold."""
+    """Id of the product."""
     recurring: Recurring
-    """How often it is charged."""
+    """Billing interval."""
     tax_behavior: Literal["unspecified"]
     """Whether tax is included."""
     tiers_mode: None
-    """It has no tiers."""
+    """Always null: there are no tiers."""
     transform_quantity: None
-    """Quantities are charged as they are."""
+    """Always null: quantities are not transformed."""
     type: Literal["recurring"]
-    """It is charged again and again."""
+    """Always `recurring`."""
     unit_amount: int | None
-    """The price of one unit, in minor units."""
+    """Unit amount, in minor units."""
     unit_amount_decimal: str | None
-    """The same as a decimal."""
+    """Unit amount as a decimal string."""
 
 
 class Plan(Shape):
@@ -145,39 +145,39 @@ class Plan(Shape):
     object: Literal["plan"]
     """Type of the object: a plan."""
     active: bool
-    """Whether it can be subscribed to."""
+    """Whether it can be used for new subscriptions."""
     amount: int | None
-    """The price of one unit, in minor units."""
+    """Unit amount, in minor units."""
     amount_decimal: str | None
-    """The same as a decimal."""
+    """Unit amount as a decimal string."""
     billing_scheme: Literal["per_unit"]
-    """How it is reckoned."""
+    """How the price is computed."""
     created: int
-    """When it was made, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str
     """Currency of the amount."""
     interval: Interval
-    """The unit of time between two charges."""
+    """Unit of the billing interval."""
     interval_count: int
-    """How many of them."""
+    """Number of units of the billing interval."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     metadata: dict[str, str]
-    """Keys and values; none are reported."""
+    """Key-value pairs; always empty."""
     meter: None
-    """Nothing is metered here."""
+    """Always null: there is no metered usage."""
     nickname: str | None
-    """What it is called among ourselves."""
+    """Internal name."""
     product: str | None
-    """Id of what is sold."""
+    """Id of the product."""
     tiers_mode: None
-    """It has no tiers."""
+    """Always null: there are no tiers."""
     transform_usage: None
-    """Quantities are charged as they are."""
+    """Always null: quantities are not transformed."""
     trial_period_days: None
-    """Trials are the subscription's."""
+    """Always null: trials belong to the subscription."""
     usage_type: Literal["licensed"]
-    """What quantity is charged."""
+    """How the quantity is determined."""
 
 
 class SubscriptionItem(Shape):
@@ -188,29 +188,29 @@ class SubscriptionItem(Shape):
     object: Literal["subscription_item"]
     """Type of the object: an item of a subscription."""
     billing_thresholds: None
-    """No amount brings an invoice about."""
+    """Always null: there are no billing thresholds."""
     created: int
-    """When it was added, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     current_period_end: int
-    """When the period that was invoiced last ends, in Unix seconds."""
+    """End of the current period, in Unix seconds."""
     current_period_start: int
-    """When that period began, in Unix seconds."""
+    """Start of the current period, in Unix seconds."""
     current_trial: None
-    """Trials are the subscription's."""
+    """Always null: trials belong to the subscription."""
     discounts: list[Any]
-    """Discounts of the item; none are reported."""
+    """Discounts of the item; always empty."""
     metadata: dict[str, str]
-    """Keys and values; none are reported."""
+    """Key-value pairs; always empty."""
     plan: Plan
-    """The price, as it was called before."""
+    """The price in its older form."""
     price: Price
-    """What one unit costs."""
+    """Price of the item."""
     quantity: int
     """How many units."""
     subscription: str
     """Id of the subscription."""
     tax_rates: list[Any]
-    """Tax rates of the item; none are reported."""
+    """Tax rates of the item; always empty."""
 
 
 class Subscription(Shape):
@@ -221,73 +221,73 @@ class Subscription(Shape):
     object: Literal["subscription"]
     """Type of the object: a subscription."""
     application: None
-    """It was made by the account itself."""
+    """Always null: no Connect application created it."""
     application_fee_percent: None
-    """There are no connected accounts here."""
+    """Always null: there are no connected accounts."""
     automatic_tax: AutomaticTax
-    """Whether tax is reckoned by itself."""
+    """Settings of automatic tax."""
     billing_cycle_anchor: int
-    """When billing cycles begin, in Unix seconds."""
+    """Anchor of the billing cycles, in Unix seconds."""
     billing_cycle_anchor_config: None
-    """Cycles begin as the anchor says."""
+    """Always null: billing cycles follow the anchor."""
     billing_mode: BillingMode
-    """How billing is reckoned."""
+    """Billing mode."""
     billing_schedules: list[Any]
-    """Schedules of billing; none are reported."""
+    """Billing schedules; always empty."""
     billing_thresholds: None
-    """No amount brings an invoice about."""
+    """Always null: there are no billing thresholds."""
     cancel_at: int | None
-    """When it will be canceled, in Unix seconds."""
+    """Scheduled time of cancellation, in Unix seconds."""
     cancel_at_period_end: bool
     """Whether it will be canceled at the end of the period."""
     canceled_at: int | None
-    """When it was canceled, in Unix seconds."""
+    """Time of cancellation, in Unix seconds."""
     cancellation_details: CancellationDetails
-    """Why it was canceled."""
+    """Details of the cancellation."""
     collection_method: Literal["charge_automatically", "send_invoice"]
-    """How invoices are paid."""
+    """Collection method of invoices."""
     created: int
-    """When it was made, in Unix seconds."""
+    """Time of creation, in Unix seconds."""
     currency: str
-    """What it is paid in."""
+    """Currency of the subscription."""
     customer: "str | Customer | DeletedCustomer"
     """Customer that owns it. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     days_until_due: int | None
-    """How many days the customer has to pay an invoice that was sent."""
+    """Number of days until a sent invoice is due."""
     default_payment_method: "str | PaymentMethod | None"
-    """The payment method it is charged to, when that is not the customer's own. Expandable."""
+    """Default payment method; null for the default of the customer. Expandable."""
     default_source: "str | Card | BankAccount | None"
-    """The source it is charged to, when that is not the customer's own. Expandable."""
+    """Default source; null for the default of the customer. Expandable."""
     default_tax_rates: list[Any]
-    """Tax rates of its items; none are reported."""
+    """Default tax rates; always empty."""
     description: str | None
-    """What the customer is told it is."""
+    """Description for the customer."""
     discounts: list[Any]
-    """Discounts of its own; none are reported."""
+    """Discounts of the subscription; always empty."""
     ended_at: int | None
     """Time of the end of the attempt, in Unix seconds."""
     invoice_settings: SubscriptionInvoiceSettings
-    """What its invoices are like."""
+    """Settings of its invoices."""
     items: ListOf[SubscriptionItem]
-    """What is subscribed to."""
+    """Items of the subscription."""
     latest_invoice: str | None
     """Id of its latest invoice."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     managed_payments: None
-    """Nobody else sells in the account's place."""
+    """Always null: the account itself is the seller."""
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     next_pending_invoice_item_invoice: None
     """Not reported."""
     on_behalf_of: None
-    """There are no connected accounts here."""
+    """Always null: there are no connected accounts."""
     pause_collection: None
     """Not reported."""
     payment_settings: PaymentSettings
-    """How its invoices are paid."""
+    """Payment settings of its invoices."""
     pending_invoice_item_interval: None
     """Not reported."""
     pending_setup_intent: None
@@ -297,21 +297,21 @@ class Subscription(Shape):
     schedule: None
     """Not reported."""
     start_date: int
-    """When it first began, in Unix seconds."""
+    """Start of the subscription, in Unix seconds."""
     status: Literal[
         "active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"
     ]
     """Where it stands."""
     test_clock: "str | TestClock | None"
-    """The test clock on whose time its customer lives. Expandable."""
+    """Test clock of its customer. Expandable."""
     transfer_data: None
-    """There are no connected accounts here."""
+    """Always null: there are no connected accounts."""
     trial_end: int | None
-    """When the trial ends, in Unix seconds."""
+    """End of the trial, in Unix seconds."""
     trial_settings: None
-    """What its trial is like."""
+    """Settings of the trial."""
     trial_start: int | None
-    """When the trial began, in Unix seconds."""
+    """Start of the trial, in Unix seconds."""
 
 
 class DeletedSubscription(Deleted):

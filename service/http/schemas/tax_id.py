@@ -12,22 +12,22 @@ class Owner(Shape):
     """Whose a tax id is."""
 
     customer: "str | Customer | DeletedCustomer" = ABSENT
-    """The customer whose it is, where it is a customer's. Expandable."""
+    """Customer that owns the tax id, if a customer does. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     type: Literal["customer", "self"]
-    """Whether it is a customer's, or the account's own."""
+    """Type of the owner: a customer or the account itself."""
 
 
 class Verification(Shape):
     """What became of checking a number."""
 
     status: Literal["pending", "unavailable", "unverified", "verified"]
-    """How far that is."""
+    """Status of the verification."""
     verified_address: str | None
-    """Address the number is registered under."""
+    """Registered address."""
     verified_name: str | None
-    """Name the number is registered under."""
+    """Registered name."""
 
 
 class TaxId(Shape):
@@ -38,23 +38,23 @@ class TaxId(Shape):
     object: Literal["tax_id"]
     """Type of the object: a tax id."""
     country: str | None
-    """Country the number is of, in two letters of ISO 3166-1."""
+    """Country of the tax id, in two letters of ISO 3166-1."""
     created: int
     """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
     """Customer that owns it; null if the account does. Expandable."""
     customer_account: None
-    """No account represents a customer here."""
+    """Always null: no account represents a customer."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     owner: Owner
     """Customer that owns it."""
     type: str
-    """What kind of number it is: `eu_vat`, `us_ein` and so on."""
+    """Type of the tax id, such as `eu_vat` or `us_ein`."""
     value: str
     """The number."""
     verification: Verification | None
-    """What became of checking the number; null for the account's own."""
+    """Result of the verification; null for the tax ids of the account."""
 
 
 class DeletedTaxId(Deleted):

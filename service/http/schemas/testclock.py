@@ -9,14 +9,14 @@ class Advancing(Shape):
     """A clock that moves."""
 
     target_frozen_time: int
-    """The time it moves to, in Unix seconds."""
+    """Target time, in Unix seconds."""
 
 
 class StatusDetails(Shape):
     """More of where a clock stands."""
 
     advancing: Advancing = ABSENT
-    """There while it moves."""
+    """Present while the clock advances."""
 
 
 class TestClock(Shape):
@@ -29,17 +29,17 @@ class TestClock(Shape):
     created: int
     """Time of creation in Unix seconds, by the real clock."""
     deletes_after: int
-    """When it is deleted by itself, in Unix seconds of everybody's time."""
+    """Time of its automatic deletion, in Unix seconds of real time."""
     frozen_time: int
-    """When the clock stands, in Unix seconds."""
+    """Time of the clock, in Unix seconds."""
     livemode: Literal[False]
-    """Clocks are of test mode."""
+    """Always false: test clocks exist in test mode only."""
     name: str | None
-    """What it is called among people."""
+    """Name of the clock."""
     status: Literal["advancing", "internal_failure", "ready"]
-    """Whether it moves, or is ready to be moved."""
+    """Status of the clock: `advancing`, or `ready` to advance."""
     status_details: StatusDetails
-    """More of where it stands."""
+    """Details of the status."""
 
 
 class DeletedTestClock(Deleted):

@@ -14,16 +14,16 @@ class Token(Shape):
     object: Literal["token"]
     """Type of the object: a token."""
     bank_account: BankAccount = ABSENT
-    """The bank account it stands for, where it does for one."""
+    """Bank account of the token; present if its type is `bank_account`."""
     card: Card = ABSENT
-    """The card it stands for, where it does for one."""
+    """Card of the token; present if its type is `card`."""
     client_ip: None
-    """Addresses of callers are not kept here."""
+    """Always null: IP addresses of clients are not stored."""
     created: int
     """Time of creation, in Unix seconds."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     type: Literal["bank_account", "card", "cvc_update", "pii"]
-    """What it stands for."""
+    """Object that is promoted."""
     used: bool
-    """Whether it was used; it can be once."""
+    """Whether it was used; a token can be used once."""

@@ -13,13 +13,13 @@ class WebhookEndpoint(Shape):
     object: Literal["webhook_endpoint"]
     """Type of the object: a webhook endpoint."""
     api_version: str | None
-    """Version of the API that events are rendered in; null for the account's."""
+    """API version in which events are rendered; null for the default of the account."""
     application: None
-    """It was made by the account itself."""
+    """Always null: no Connect application created it."""
     created: int
     """Time of creation, in Unix seconds."""
     description: str | None
-    """What it is for."""
+    """Description of the endpoint."""
     enabled_events: list[str]
     """Types of the events that are sent; `*` for all of them."""
     livemode: bool
@@ -27,11 +27,11 @@ class WebhookEndpoint(Shape):
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     secret: str = ABSENT
-    """What its webhooks are signed with; there in the answer that makes it alone."""
+    """Signing secret; present only in the response to its creation."""
     status: Literal["disabled", "enabled"]
-    """Whether events are sent."""
+    """Status: `enabled` or `disabled`."""
     url: str
-    """Where they are sent."""
+    """URL of the receiver."""
 
 
 class OwnWebhookEndpoint(Shape):
@@ -42,51 +42,51 @@ class OwnWebhookEndpoint(Shape):
     object: Literal["rollbook.webhook_endpoint"]
     """Type of the object: the state of a webhook endpoint."""
     affected: int = ABSENT
-    """Number of pending deliveries or missed events that the request is about; none is counted beyond 10,000. Only in
-    the answers to pause, resume, recover and cancel_pending."""
+    """Number of pending deliveries or missed events that the request concerns, counted up to 10,000; present only in
+    the responses to pause, resume, recover and cancel_pending."""
     breaker: Literal["closed", "half_open", "open"]
-    """Whether attempts are made; while it is `open` none is, and a `half_open` one lets a single one through."""
+    """State of the circuit breaker: `closed`; `open` allows no attempts; `half_open` allows a single one."""
     breaker_until: int | None
-    """Until when the breaker opened last, in Unix seconds; null while it is closed."""
+    """Time at which the breaker becomes half-open, in Unix seconds; null while it is closed."""
     complete_up_to: int
-    """The position of the feed up to which no event is missing: each that was to be sent was taken, or canceled."""
+    """Feed position up to which every event was delivered or canceled."""
     concurrency: int
-    """How many attempts the receiver has proved to bear at once."""
+    """Current concurrency limit, adapted to the receiver."""
     failing_since: int | None
-    """When the first attempt failed after the last that did not, in Unix seconds."""
+    """Time of the first failure since the last success, in Unix seconds."""
     held_deliveries: int
-    """How many deliveries hold others back until they are resent or canceled; none is counted beyond 10,000."""
+    """Number of `held` deliveries, which block others until they are resent or canceled; counted up to 10,000."""
     in_flight_max: int | None
-    """How many attempts may be on their way at once; null for as many as the receiver proves to bear."""
+    """Maximum number of attempts in flight; null if it is adapted to the receiver."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     missed: Literal["send", "skip"]
-    """What becomes of events that happen while it is disabled, once it is enabled."""
+    """Handling of events during a pause: `send` them once it is enabled, or `skip` them."""
     on_exhaustion: Literal["hold", "skip"]
-    """What happens in an order once the tries of an event are used up."""
+    """Handling of an event in an ordered sequence once its attempts are exhausted: `skip` or `hold`."""
     order: Literal["customer", "none", "strict"]
-    """In which order events arrive."""
+    """Ordering of deliveries: `none`, by `customer`, or `strict`."""
     payload: Literal["full", "thin"]
-    """Whether events are sent in full."""
+    """Payload of webhooks: the `full` event or a `thin` one."""
     pending_deliveries: int
-    """How many deliveries are still to be made, held ones among them; none is counted beyond 10,000."""
+    """Number of pending deliveries, `held` ones included; counted up to 10,000."""
     quiet_until: int | None
-    """Until when the receiver asked to be left alone, in Unix seconds."""
+    """Time until which the receiver asked for no requests (Retry-After), in Unix seconds."""
     rate_limit: int | None
-    """How many attempts there may be a second; null for any number."""
+    """Maximum number of attempts per second; null for no limit."""
     recovering: bool
-    """Whether more deliveries are to come of what it missed."""
+    """Whether a recovery of missed events is in progress."""
     set_aside: str | None
-    """What is stored of it that Rollbook cannot work with: `url_unreadable`, `rules_invalid`, `secret_unreadable` and
-    so on. Nothing is sent to it then; it is tried again when it is edited, and after `breaker_until`."""
+    """Reason why it was set aside, such as `url_unreadable`, `rules_invalid` or `secret_unreadable`: its stored data is
+    unusable. Nothing is sent until it is edited or `breaker_until` has passed."""
     set_aside_reason: str | None
-    """The same in a sentence."""
+    """Explanation of `set_aside`, as a sentence."""
     settled_up_to: int
-    """The position of the feed up to which nothing is to be sent any more, whatever became of it."""
+    """Feed position up to which every delivery has ended, with any outcome."""
     status: Literal["disabled", "enabled"]
-    """Whether events are sent."""
+    """Status: `enabled` or `disabled`."""
     url: str
-    """Where they are sent."""
+    """URL of the receiver."""
 
 
 class DeletedWebhookEndpoint(Deleted):

@@ -96,7 +96,7 @@ def test_parameters_have_the_types_that_their_text_stands_for() -> None:
         "type": "number",
         "exclusiveMinimum": 0,
         "maximum": 100,
-        "description": "Percentage to take off, above 0 and up to 100, fractions too.",
+        "description": "Percentage of the discount, above 0 and up to 100; fractions are allowed.",
     }
 
 

@@ -33,11 +33,11 @@ def test_a_url_says_where_a_broker_is_and_as_whom_it_is_used(url: str, parts: tu
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("foo", "is no URL"),
-        ("mq.example:5672", "is no URL"),
-        ("http://mq.example", "is no URL"),
-        ("amqp://", "is no URL"),
-        ("amqp://[::1", "is no URL"),
+        ("foo", "is not a URL"),
+        ("mq.example:5672", "is not a URL"),
+        ("http://mq.example", "is not a URL"),
+        ("amqp://", "is not a URL"),
+        ("amqp://[::1", "is not a URL"),
         ("amqp://me:hush@a:5672,b:5672/", "more than one host"),
         ("amqp://a,b/", "more than one host"),
         ("amqp://mq.example:70000/", "port"),

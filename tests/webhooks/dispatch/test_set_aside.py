@@ -172,7 +172,7 @@ async def test_an_operator_and_an_owner_see_that_a_lane_is_set_aside(webhooks: W
         await until(partial(_all_aside, webhooks, [id]))
     standing = (await Statuses(webhooks.pool, SystemClock()).of("acct_1", False, [id]))[id]
     assert (standing["set_aside"], standing["breaker"]) == ("url_unreadable", "open")
-    assert standing["set_aside_reason"] == "Its URL cannot be read; give it another one."
+    assert standing["set_aside_reason"] == "Its URL cannot be parsed; update it."
     assert standing["failing_since"] is not None
     assert orjson.dumps(standing)
 
