@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 PAGE_BYTES_MAX = 4 * 1024 * 1024
+BYTES_UNLIMITED = 2**63 - 1  # for what is shown whatever its size
 
 
 class TooManyBytes(Exception):
