@@ -81,7 +81,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
     _tell(core, fan_out, delivering)
     readings.count(
-        "webhooks_endpoint_notifications", "Notifications to owners about a failing endpoint.", lambda: monitor.told
+        "webhooks_endpoint_notifications", "Notifications to owners about a failing endpoint.", lambda: monitor.notified
     )
     readings.count(
         "webhooks_endpoints_disabled", "Failing endpoints that this process disabled.", lambda: monitor.disabled

@@ -1,1 +1,1 @@
-"""The second floor: telling the outside world, at least once."""
+"""Webhooks and broker: at-least-once delivery of events to HTTP receivers and to RabbitMQ (the second floor)."""

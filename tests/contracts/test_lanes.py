@@ -468,7 +468,7 @@ async def test_lanes_of_an_answer_that_was_lost_are_leased_again_by_the_same_wor
     lanes = harness.lanes()
     await lanes.turn([], [], claims=5)
     assert (await lanes.turn([], [], claims=5)).claimed == 0
-    again = await lanes.turn([], [], claims=5, held=[known])
+    again = await lanes.turn([], [], claims=5, leased=[known])
     assert [endpoint.id for endpoint, _ in again.served] == [unknown]
 
 

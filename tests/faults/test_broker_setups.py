@@ -63,7 +63,7 @@ async def test_a_broker_that_lets_us_not_in_is_said_once_with_its_cause_and_trie
             pass
 
     with capture_logs() as logs:
-        task = asyncio.create_task(amqp.supervise(work, stop, name="test", url=given, told=lambda _: None))
+        task = asyncio.create_task(amqp.supervise(work, stop, name="test", url=given, on_state=lambda _: None))
         await until(lambda: tries >= 3)
         stop.set()
         await task

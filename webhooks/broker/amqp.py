@@ -1,7 +1,7 @@
 """The connection to RabbitMQ, under a supervisor of our own, and what we declare there.
 
-A plain connection is made anew when it is lost, whole: channel, topology and all. A channel on which anything went
-wrong or took too long is thrown away with its connection, for nobody can tell what state it is in.
+A connection is replaced as a whole when it is lost: channel, topology and all. A channel on which anything went
+wrong or took too long is thrown away with its connection, because its state is unknown.
 """
 
 import asyncio
@@ -177,22 +177,22 @@ class Flow:
     """Whether the broker takes what is published on a connection: short of memory or of disk, it takes nothing.
 
     It says so, reads no further and goes on once it can (`connection.blocked`), so who publishes has only to wait:
-    a connection made anew would be stopped in the same way, and what was sent on this one would be published twice.
-    `told` is given the state for whoever asks.
+    a new connection would be blocked in the same way, and what was sent on this one would be published twice.
+    `on_state` is called with the state, for /readyz.
     """
 
-    def __init__(self, connection: AbstractConnection, told: Callable[[str], None]) -> None:
+    def __init__(self, connection: AbstractConnection, on_state: Callable[[str], None]) -> None:
         self._connection = connection
-        self._told = told
+        self._on_state = on_state
 
     async def watch(self) -> None:
-        """Tell when that changes, until canceled."""
+        """Report changes of the flow, until canceled."""
         while True:
             if not await self._takes():
-                self._told("blocked: the broker is short of memory or disk")
+                self._on_state("blocked: the broker is short of memory or disk")
                 log.warning("broker.blocked")
                 await self.open()
-                self._told("ok")
+                self._on_state("ok")
                 log.info("broker.unblocked")
             await asyncio.sleep(SHORTLY_S)
 
@@ -226,12 +226,12 @@ class Flow:
 
 
 async def supervise(
-    work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, url: str, told: Callable[[str], None]
+    work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, url: str, on_state: Callable[[str], None]
 ) -> None:
-    """Do `work` over and over until told to stop: it returns when there is nothing more, raises when the broker fails.
+    """Do `work` over and over until `stop` is set: it returns when there is nothing more, raises when the broker fails.
 
-    Waits grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `told` is given the state for
-    whoever asks.
+    Waits grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `on_state` is called with the
+    state for whoever asks.
     """
     wait_s, lost = WAIT_S_MIN, Once()
     while not stop.is_set():
@@ -243,7 +243,7 @@ async def supervise(
             if asyncio.get_running_loop().time() - began > WAIT_S_MAX:
                 wait_s, lost = WAIT_S_MIN, Once()  # it had been well for a while
             cause = broker_url.cause(url, error)
-            told(f"lost: {cause}")
+            on_state(f"lost: {cause}")
             if lost.new(cause):
                 log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(wait_s, 1))
             if not await stopped_within(wait_s * random.uniform(0.8, 1.2), stop):

@@ -1,4 +1,4 @@
-"""The consumer of the fan-out queue: what arrived is fanned out in Postgres together, and acknowledged after.
+"""The consumer of the fan-out queue: messages are fanned out in Postgres in batches, and acknowledged after the commit.
 
 The queue only makes fan-out prompt: what it loses, or never gets, the reconciler finds in the log.
 """
@@ -42,8 +42,10 @@ class Consumer:
         self.malformed = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until told to stop; what was not acknowledged by then comes again."""
-        await amqp.supervise(lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, told=self._told)
+        """Consume until `stop` is set; messages that were not acknowledged by then are redelivered."""
+        await amqp.supervise(
+            lambda: self._consume(stop), stop, name="consumer", url=self._amqp_url, on_state=self._set_state
+        )
 
     async def _consume(self, stop: asyncio.Event) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(maxsize=PREFETCH)
@@ -64,7 +66,7 @@ class Consumer:
                         await self._handle(batch, stop)
                     elif not stop.is_set() and not canceled.is_set():
                         # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
-                        # asking for the queue tells the two apart.
+                        # asking for the queue distinguishes the two.
                         await self._topology.declare(channel)
                         if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
                             raise ConnectionError("the queue has no consumer any more")
@@ -90,7 +92,7 @@ class Consumer:
         self.consumed += len(sequences)
 
     async def _fanned_out(self, sequences: Sequence[int], stop: asyncio.Event) -> bool:
-        """Fan out, however long the database is away; gives whether it was done before we were told to stop."""
+        """Fan out, retrying while the database is unavailable; gives False if it was stopped before."""
         while not stop.is_set():
             try:
                 await self._fan_out(sequences)
@@ -101,7 +103,7 @@ class Consumer:
                 return True
         return False
 
-    def _told(self, state: str) -> None:
+    def _set_state(self, state: str) -> None:
         self.state = state
 
 
@@ -109,10 +111,10 @@ async def _canceled(channel: AbstractChannel) -> asyncio.Event:
     """Set once the broker says that a queue that is consumed from on `channel` is no more."""
     canceled = asyncio.Event()
 
-    async def told(frame: spec.Basic.Cancel) -> None:
+    async def on_cancel(frame: spec.Basic.Cancel) -> None:
         canceled.set()
 
-    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(told)
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(on_cancel)
     return canceled
 
 

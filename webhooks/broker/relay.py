@@ -1,4 +1,4 @@
-"""The relay: every notice published once to the exchange, confirmed, in log order.
+"""The relay (outbox publisher): publishes the outbox in log order, with publisher confirms; one leader among many.
 
 One of many is active: it holds a session advisory lock, and a cursor that only the holder of the newest epoch may move,
 so one that was paused and taken over cannot turn it back. The cursor moves over what the broker confirmed and no
@@ -7,7 +7,7 @@ further: after a crash some notices are published again, none is left out.
 The lock is a lease: a session that holds it and was not heard of for `lease_s` is ended, be it that its process is
 stopped or that its machine is gone without a word. Postgres does so by itself where the session is idle; one that
 stopped in the middle of a statement is ended by those that stand by. One that comes back late publishes what others
-have published, or what they would have published next, for it leaves nothing out on its way either: whoever passes
+have published, or what they would have published next, for it leaves nothing out either: whoever passes
 over what repeats still has every notice in order.
 """
 
@@ -28,7 +28,7 @@ from events.supervision import Retries, stopped_within
 from webhooks.broker import amqp
 from webhooks.broker.amqp import Flow, Topology
 from webhooks.feed import api_version
-from webhooks.feed.api_version import Told, Wanted
+from webhooks.feed.api_version import VersionedNotice, Wanted
 
 log = structlog.get_logger("webhooks")
 
@@ -71,7 +71,7 @@ class Relay:
         self.unconfirmed = 0  # messages that the broker did not confirm in time
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until told to stop; what is on its way then is confirmed first."""
+        """Relay until `stop` is set, then wait for the confirms of messages in flight."""
         retries = Retries(log, "relay")
         while not stop.is_set():
             try:
@@ -107,7 +107,7 @@ class Relay:
             lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
             await _beside(
                 amqp.supervise(
-                    lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, told=self._told
+                    lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, on_state=self._set_state
                 ),
                 lead.keep(self._lease_s / HEARD_PER_LEASE, lambda: known.generation == generation),
             )
@@ -124,7 +124,7 @@ class Relay:
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         async with amqp.channel(self._amqp_url, "relay") as channel:
             exchange, _ = await self._topology.declare(channel)
-            flow = Flow((await channel.get_underlay_channel()).connection, self._told)
+            flow = Flow((await channel.get_underlay_channel()).connection, self._set_state)
             self.state = "ok"
             on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
             try:
@@ -154,13 +154,15 @@ class Relay:
             if channel.is_closed:
                 raise ConnectionError("the broker closed the channel")
             notices = await lead.fetch(self._next, sequence, appended_at, BATCH)
-            told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
-            bodies = await api_version.rendered(told, lead.find_coupons)
-            for place, notice in enumerate(notices):
+            versioned = [
+                VersionedNotice(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices
+            ]
+            bodies = await api_version.rendered(versioned, lead.find_coupons)
+            for index, notice in enumerate(notices):
                 await flow.open()
                 sequence, appended_at = notice["sequence"], notice["appended_at"]
                 confirmed = asyncio.create_task(
-                    exchange.publish(message(notice, bodies.get(place, notice["body"])), routing_key(notice))
+                    exchange.publish(message(notice, bodies.get(index, notice["body"])), routing_key(notice))
                 )
                 await on_their_way.put((notice, confirmed))
             if len(notices) < BATCH:
@@ -194,13 +196,13 @@ class Relay:
             raise
 
     async def _keep_declared(self) -> None:
-        """Have everything exist again before long when somebody deleted it: who publishes is not told of that."""
+        """Declare the topology again and again: a publisher is not notified when it is deleted."""
         while True:
             await asyncio.sleep(DECLARE_EVERY_S)
             async with amqp.channel(self._amqp_url, "topology") as own:  # ours may be blocked
                 await self._topology.declare(own)
 
-    def _told(self, state: str) -> None:
+    def _set_state(self, state: str) -> None:
         self.state = state
 
 
@@ -230,7 +232,7 @@ class _Lead:
         self.sequence, self.appended_at = sequence, appended_at
 
     async def keep(self, every_s: float, current: Callable[[], bool]) -> None:
-        """Be heard of, whatever else there is to do. Raises what tells that the connection, and the lock, are lost."""
+        """Send a heartbeat to the server. Raises when the connection, and with it the advisory lock, is lost."""
         while current():
             await asyncio.sleep(every_s)
             await self.fetch("SELECT 1")
@@ -254,7 +256,7 @@ async def session(dsn: str, lease_s: float) -> ServiceConnection:
     """A connection to lead by: the server ends it when nothing was heard of us for `lease_s`. Raises LogUnavailable.
 
     A process that is stopped has a kernel that still answers for it, so it is the silence of the session that counts.
-    Where the machine itself is gone, an answer of the server may be on its way to it for many minutes; TCP gives up
+    Where the machine itself is gone, an answer of the server may be in flight to it for many minutes; TCP gives up
     on both after the same time.
     """
     lease_ms = math.ceil(lease_s * 1000)
@@ -301,10 +303,10 @@ def routing_key(notice: Any) -> str:
 
 
 def message(notice: Any, body: bytes) -> aio_pika.Message:
-    """A notice as a message: its JSON as the API shows it, and headers that tell enough to skip it unread.
+    """A notice as a message: its JSON as the API shows it, and headers that allow a consumer to skip it unread.
 
-    The message id is new at each publish, because returned messages are matched by it; consumers tell repeated notices
-    by `rollbook-notice-id`. CloudEvents attributes follow the AMQP protocol binding.
+    The message id is new at each publish, because returned messages are matched by it; consumers recognize repeated
+    notices by `rollbook-notice-id`. CloudEvents attributes follow the AMQP protocol binding.
     """
     traced = {"traceparent": notice["traceparent"]} if notice["traceparent"] else {}
     created = datetime.fromtimestamp(notice["created"], UTC)
@@ -333,7 +335,7 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
 
 
 async def _give_up_after(stop: asyncio.Event) -> None:
-    """Give what is on its way a while to be confirmed when told to stop."""
+    """Wait for the confirms of messages in flight, for a while, when it is stopped."""
     await stop.wait()
     await asyncio.sleep(STOPPING_S)
     raise TimeoutError("messages in flight were not confirmed")

@@ -1,4 +1,4 @@
-"""History for one subscriber: notices that were told before, put once more on its queue and on no other.
+"""Replay: past events published again to the queue of one subscriber.
 
 They go straight to the queue, in order, each confirmed, with the headers they had and one that says they are replayed.
 Live notices go on arriving meanwhile, so what is replayed comes after newer ones, and some may come twice.
@@ -20,9 +20,9 @@ from webhooks.broker.amqp import OPERATION_TIMEOUT_S
 from webhooks.broker.relay import message
 from webhooks.broker.subscriber import ANY, Subscriber
 from webhooks.feed import api_version
-from webhooks.feed.api_version import Told
+from webhooks.feed.api_version import VersionedNotice
 
-BATCH = 200  # on their way at once
+BATCH = 200  # messages in flight
 REPLAYED = "rollbook-replayed"
 
 
@@ -38,9 +38,9 @@ class Replay:
     done: int = 0
 
     async def run(self, pool: Pool, amqp_url: str, stop: asyncio.Event) -> AsyncGenerator[int, None]:
-        """Put what is left on the queue, yielding how many are done after each batch, until told to stop.
+        """Publish the rest to the queue, yielding the count after each batch, until it is stopped.
 
-        Raises LogUnavailable, one of BROKER_ERRORS; `position` then tells from where to go on.
+        Raises LogUnavailable, one of BROKER_ERRORS; `position` is then the position to continue from.
         """
         query = load_sql("webhooks", "replay_notices")
         async with amqp.channel(amqp_url, "replay") as channel:
@@ -74,7 +74,7 @@ class Replay:
 
 
 async def begin(pool: Pool, of: Subscriber, start: int | datetime) -> Replay:
-    """A replay of all that was told after a position, or at a time and after it.
+    """A replay of all events after a position, or at a time and after it.
 
     Raises Refusal for a position whose notices are gone or that is not there yet, LogUnavailable.
     """
@@ -109,12 +109,12 @@ def _marked(notice: Any, body: bytes) -> aio_pika.Message:
 
 
 async def _bodies(pool: Pool, notices: list[Any]) -> list[bytes]:
-    """The notices as they were told, in the version of their time."""
-    told = [Told(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
+    """The notices in the API version of their time."""
+    versioned = [VersionedNotice(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
     older = await api_version.rendered(
-        told, lambda wanted: api_version.find_coupons(lambda *asked: _fetch(pool, *asked), wanted)
+        versioned, lambda wanted: api_version.find_coupons(lambda *asked: _fetch(pool, *asked), wanted)
     )
-    return [older.get(place, notice.body) for place, notice in enumerate(told)]
+    return [older.get(index, notice.body) for index, notice in enumerate(versioned)]
 
 
 async def _fetch(pool: Pool, query: str, *arguments: object) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Subscribers on the broker: each a durable quorum queue, bound to the exchange, with one more for its dead letters.
+"""Subscribers on the broker: each a durable quorum queue, bound to the exchange, with a dead-letter queue.
 
 Neither has a length limit: a queue that refuses messages would hold up the relay, and with it everybody. What a
 consumer rejects, and what was handed out 20 times and never acknowledged, goes to the dead letters and stays there.
@@ -108,9 +108,9 @@ class WithSubscribers(Topology):
     find: Callable[[], Awaitable[Sequence[Subscriber]]]
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
-        """Have it all exist. A queue that is there in another form is left as it is, and told of.
+        """Have it all exist. A queue that is there in another form is left as it is, and logged.
 
-        So is one that was gone: what was in it, and what was told while it was away, is there to be replayed.
+        So is one that was missing: what was in it, and what was published meanwhile, can be replayed.
         """
         declared = await Topology.declare(self, channel)
         waiting, gone = list(await self.find()), set[str]()
@@ -145,8 +145,8 @@ async def _count(amqp_url: str, queue: str) -> tuple[int, int] | None:
             found = await channel.declare_queue(queue, passive=True, timeout=OPERATION_TIMEOUT_S)
         except aio_pika.exceptions.ChannelNotFoundEntity:
             return None
-    told = found.declaration_result
-    return told.message_count or 0, told.consumer_count or 0
+    declared = found.declaration_result
+    return declared.message_count or 0, declared.consumer_count or 0
 
 
 def _read(body: bytes) -> Subscriber:

@@ -1,8 +1,9 @@
-"""A lane that a worker leases: the endpoint as it is now, what of its deliveries waits to be sent, what is on its way.
+"""A leased lane: the in-memory queue of one endpoint in a worker, with its prefetched deliveries and attempts in
+flight.
 
 Pure. Recovered deliveries wait apart from live ones. Those of one key wait in a run behind the first of them: only when
 that has ended may the next one go, and when it is to be tried again, none of them does (the database keeps them, and
-hands them over anew when their time has come). In a run too, live ones go before recovered ones.
+hands them out again when they are due). In a run too, live ones go before recovered ones.
 """
 
 from collections import deque
@@ -44,7 +45,7 @@ class LeasedLane:
 
     @property
     def known(self) -> list[int]:
-        """Every delivery of the lane that is held."""
+        """The sequences of all deliveries of the lane that this worker has."""
         waiting = (head.sequence for head in self._all_waiting())
         return [*self.in_flight, *self.recovered_in_flight, *waiting]
 
@@ -58,8 +59,8 @@ class LeasedLane:
         """Whether nothing waits at all, not even for another of its key."""
         return self.idle and not any(self.runs.values())
 
-    def held(self) -> tuple[int, int]:
-        """How many live and how many recovered deliveries wait, those in runs among them."""
+    def waiting_counts(self) -> tuple[int, int]:
+        """Numbers of live and of recovered deliveries that wait, those in runs included."""
         live, recovered = len(self.waiting), len(self.recovered)
         for run in self.runs.values():
             for head in run:
@@ -70,7 +71,7 @@ class LeasedLane:
         return live, recovered
 
     def take(self, head: Head, now: float) -> bool:
-        """Have a delivery wait to be sent. One that is held already (its lease ran out, and was taken anew) is not."""
+        """Queue a delivery; gives False for one in flight already (its lease expired and was taken again)."""
         if head.sequence in self.in_flight or head.sequence in self.recovered_in_flight:
             return False
         if self.empty:
@@ -86,7 +87,7 @@ class LeasedLane:
         return True
 
     def _overtakes(self, head: Head, run: deque[Head]) -> bool:
-        """Whether a live delivery takes the place of the first of its key, one recovered that waits: behind it, now."""
+        """Whether a live delivery goes before the first of its key: a recovered one, which is queued behind it."""
         first = next((each for each in self.recovered if each.key == head.key), None)
         if first is None:
             return False
@@ -95,7 +96,7 @@ class LeasedLane:
         return True
 
     def next_live(self, *, first_attempt: bool = False) -> Head | None:
-        """The next live delivery, on its way from now on: one that was never tried, where it must be."""
+        """Pop the next live delivery and mark it as in flight; one without attempts if `first_attempt`."""
         head: Head | None
         if not first_attempt or not self.waiting[0].attempts:
             head = self.waiting.popleft()
@@ -108,13 +109,13 @@ class LeasedLane:
         return head
 
     def next_recovered(self) -> Head:
-        """The next recovered delivery, on its way from now on."""
+        """Pop the next recovered delivery and mark it as in flight."""
         head = self.recovered.popleft()
         self.recovered_in_flight.add(head.sequence)
         return head
 
     def landed(self, head: Head) -> None:
-        """An attempt is no longer on its way."""
+        """An attempt is no longer in flight."""
         (self.recovered_in_flight if head.recovered else self.in_flight).discard(head.sequence)
 
     def settle(self, head: Head, *, ended: bool) -> None:

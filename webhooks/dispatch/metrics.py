@@ -10,9 +10,9 @@ from webhooks.outcome import Outcome
 from webhooks.queue.retry import Delivered, GaveUp, RetryAt, Verdict
 
 ATTEMPT_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
-ENDPOINTS_MAX = 1_000  # told apart; what further ones come to is counted together
+ENDPOINTS_MAX = 1_000  # counted apart; further ones are counted together
 OTHERS = "others"
-IDLE_S_MAX = 3600.0  # an endpoint that nothing was sent to for so long is told of no more
+IDLE_S_MAX = 3600.0  # an endpoint without attempts for so long is dropped from the metrics
 ATTEMPT_OUTCOMES = {Delivered: "delivered", RetryAt: "retry", GaveUp: "gave_up"}
 OWN_FAULT = "own_fault"
 
@@ -26,8 +26,8 @@ class DeliveryMetrics:
     leased: int = 0
     lost: int = 0  # lanes that others leased from us
     set_aside: Counter[str] = field(default_factory=Counter)  # lanes that our code cannot work with, by why not
-    lanes: int = 0  # held now
-    in_flight: int = 0  # attempts on their way now
+    lanes: int = 0  # leased now
+    in_flight: int = 0  # attempts in flight now
     outcomes: Counter[str] = field(default_factory=Counter)  # of attempts: delivered, retry, gave_up, own_fault
     faults: Counter[str] = field(default_factory=Counter)  # of those not delivered: a Fault, or status_5xx
     attempt_s: float = 0.0  # seconds of all attempts together

@@ -57,7 +57,7 @@ def host(endpoint: Endpoint, state: Lane) -> str:
     if endpoint.status != "enabled":
         return ""
     try:
-        return receiver_url.parse(endpoint.url).place
+        return receiver_url.parse(endpoint.url).host_and_port
     except UrlUnreadable as error:
         raise Unworkable("url_unreadable", error) from error
 

@@ -1,7 +1,7 @@
 """A worker: leases lanes, sends what heads them, and records what came of it.
 
 Attempts and the database go their own pace. While one turn (webhooks/queue/store.py) is in flight, attempts end and
-others start; the next turn tells of all of them at once, so a busy lane costs a fraction of a statement for each
+others start; the next turn records all of them in one batch, so a busy lane costs a fraction of a statement for each
 delivery. What waits of a lane is in webhooks/dispatch/leased_lane.py, whose turn it is in webhooks/dispatch/slots.py.
 """
 
@@ -42,21 +42,21 @@ from webhooks.queue.turn import ROOM_MAX, Endpoint, Head, Report, Result, Turn, 
 
 log = structlog.get_logger("webhooks")
 
-HOST_MAX = 128  # attempts on their way to one host
+HOST_MAX = 128  # attempts in flight to one host
 CLAIMS_MAX = 128  # lanes leased in one turn
-AHEAD = 4  # deliveries of a lane held, for each that may be on its way
-ROOM_MIN = 16  # deliveries held, beside half as many again as may be in flight
-RESULTS_MAX = 128  # results that are told at once; fewer of them wait for company
+AHEAD = 4  # prefetched deliveries of a lane, for each attempt that may be in flight
+ROOM_MIN = 16  # prefetched deliveries, beyond 1.5 times the attempts that may be in flight
+RESULTS_MAX = 128  # results that are recorded at once; fewer of them wait to be batched
 LINGER_S = 0.01  # but no longer than this
 POSITION_HEADER = "Rollbook-Position"  # of the notice in the feed: what is missing shows by itself
-VERSION_HEADER = "Rollbook-Version"  # of the customer, or whatever else it tells of, right after it
+VERSION_HEADER = "Rollbook-Version"  # of the stream of its object (the customer, for example) after the event
 ENDS = ("delivered", "gave_up")
 POLL_S = 1.0
-FRESH_S = 1.0  # a delivery that waited longer is taken anew, for its endpoint may have changed
+FRESH_S = 1.0  # a delivery that waited longer is fetched again: its endpoint may have changed
 RETRY_S = 0.5  # after a turn that failed while stopping
 DRAIN_S = 20.0
 LOGGED_MAX = 200  # characters of an error
-# What a statement cannot digest of its data, or we of its answer; anything else is not one lane's.
+# Errors that the data of a single lane can cause in the statement or in its answer.
 INDIGESTIBLE = (
     asyncpg.DataError,
     asyncpg.CardinalityViolationError,
@@ -95,14 +95,14 @@ class Turns(Protocol):
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
         responsive: bool = False,
-        held: Sequence[str] | None = None,
+        leased: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn: lease up to `claims` lanes, with up to `room` deliveries, of no account whose share is `full`.
 
         Of accounts that are `crowded` only responsive lanes are leased; of all accounts, where `responsive` is set.
-        `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+        `leased`, when the answer to the last one was lost, are all the lanes that the worker knows it has leased.
 
-        Raises LogUnavailable, when what was told may or may not be recorded.
+        Raises LogUnavailable: the results may or may not be recorded.
         """
         ...
 
@@ -123,9 +123,9 @@ class Turns(Protocol):
 
 
 class Worker:
-    """Delivers, until told to stop; any number of workers share the lanes.
+    """Delivers until it is stopped; any number of workers share the lanes.
 
-    `wakeup` tells that lanes may be ready. `in_flight_max` bounds the attempts on their way at once, `host_max` those
+    `wakeup` notifies that lanes may be ready. `in_flight_max` bounds the attempts in flight, `host_max` those
     to one host; `drain_s` how long a stopping worker waits for them. `gone` is called when it is recorded that a
     receiver is.
     """
@@ -154,7 +154,7 @@ class Worker:
         self._drain_s = drain_s
         self._jitter = jitter
         self._gone = gone
-        self._held: dict[str, LeasedLane] = {}
+        self._leased: dict[str, LeasedLane] = {}
         self._slots = Slots(in_flight_max, host_max, self._capacity)
         self._aside: dict[str, Reason] = {}  # lanes that are to be set aside
         self._results: list[Result] = []
@@ -169,7 +169,7 @@ class Worker:
         self._moment_at = 0.0  # at this time of the loop
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until told to stop, then finish what is on its way."""
+        """Deliver until `stop` is set, then drain: finish the attempts in flight."""
         self._stop = stop
         async with self._sender:
             listening = asyncio.create_task(self._listen())
@@ -197,46 +197,46 @@ class Worker:
         self._due.set()
 
     async def _drain(self) -> None:
-        """Wait for what is on its way, for a while, and let every lane go."""
-        for held in self._held.values():
-            held.put_back()
+        """Wait for the attempts in flight, up to the drain time, and release every lane."""
+        for leased in self._leased.values():
+            leased.put_back()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
-                while self._held:
+                while self._leased:
                     await self._turn()
-                    if self._held:
+                    if self._leased:
                         await self._due.wait()
-        if self._held:
+        if self._leased:
             log.warning("worker.attempts_abandoned", in_flight=self._slots.in_flight)
-            for held in self._held.values():
-                held.abandon()
+            for leased in self._leased.values():
+                leased.abandon()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_S * 4):
                     await self._turn()
 
     async def _turn(self) -> None:
-        """Tell the database what happened and learn what to do next."""
+        """Record results in the database and fetch the next deliveries."""
         self._due.clear()
         try:
-            await self._tell_of_those_set_aside()
+            await self._record_set_aside()
         except DATABASE_ERRORS as error:
             await self._wait(error)
             return
         now = asyncio.get_running_loop().time()
         rooms = self._rooms()
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
-        # A part is for lanes that are leased now: those that are held ask for more than there may be.
+        # The budget is for lanes to lease now: those leased already may ask for more than there is.
         kept = max((rooms.capacity - rooms.used) // 4, 1)
         rooms.capacity -= kept
         reports = []
-        for held in list(self._held.values()):
+        for leased in list(self._leased.values()):
             try:
-                report = self._report(held, now, rooms)
+                report = self._report(leased, now, rooms)
             except Exception as error:
-                self._set_aside(held.endpoint.id, "internal", error)
+                self._set_aside(leased.endpoint.id, "internal", error)
                 continue
             if report is not None:
-                rooms.take(held.endpoint.share, report.want + report.recovered)
+                rooms.take(leased.endpoint.share, report.want + report.recovered)
                 reports.append(report)
         rooms.capacity += kept
         room = rooms.room("")  # for an account that has nothing yet
@@ -250,12 +250,12 @@ class Worker:
         except DATABASE_ERRORS as error:
             self._results = results + self._results
             for report in reports:
-                if report.touched and (reported := self._held.get(report.endpoint_id)) is not None:
+                if report.touched and (reported := self._leased.get(report.endpoint_id)) is not None:
                     reported.touch()
             await self._wait(error)
             return
         except asyncio.CancelledError:
-            self._results = results + self._results  # the last turn tells of them again
+            self._results = results + self._results  # the last turn records them again
             self._unsure = True
             raise
         self._retries.worked()
@@ -267,7 +267,7 @@ class Worker:
             self._searched = full | crowded
 
     async def _wait(self, error: Exception) -> None:
-        """Wait before the next turn; whether what was told is recorded is not known."""
+        """Wait before the next turn; whether the results were recorded is unknown."""
         self._unsure = True
         if self._stopping:
             await asyncio.sleep(RETRY_S)
@@ -290,7 +290,7 @@ class Worker:
                 full=leasing.full,
                 crowded=leasing.crowded,
                 responsive=self._slots.crowded,
-                held=list(self._held) if self._unsure else None,
+                leased=list(self._leased) if self._unsure else None,
             )
         except INDIGESTIBLE as error:
             self._unsure = True
@@ -306,7 +306,7 @@ class Worker:
             for part in filter(None, (reports[:half], reports[half:])):
                 ids = {report.endpoint_id for report in part}
                 await self._exchange(part, [each for each in results if each.endpoint_id in ids], NO_LEASING)
-            await self._tell_of_those_set_aside()
+            await self._record_set_aside()
             return await self._exchange([], [], leasing) if leasing.claims else 0
         self._unsure = False
         self._moment, self._moment_at = turn.moment, asyncio.get_running_loop().time()
@@ -316,10 +316,10 @@ class Worker:
         return turn.claimed
 
     def _set_aside(self, id: str, reason: Reason, error: Exception) -> None:
-        """Have nothing more to do with a lane that our code cannot work with, and have the database say so."""
-        held = self._held.pop(id, None)
-        if held is not None:
-            held.let_go()
+        """Release a lane whose stored data is unusable, and mark it as set aside in the database."""
+        leased = self._leased.pop(id, None)
+        if leased is not None:
+            leased.let_go()
         if id in self._aside:
             return
         self._aside[id] = reason
@@ -333,11 +333,11 @@ class Worker:
         )
         self._due.set()
 
-    def _untold(self, id: str) -> bool:
+    def _unrecorded(self, id: str) -> bool:
         return any(result.endpoint_id == id for result in self._results)
 
-    async def _tell_of_those_set_aside(self) -> None:
-        """Raises LogUnavailable; then they are told of in a later turn."""
+    async def _record_set_aside(self) -> None:
+        """Mark lanes as set aside in the database. Raises LogUnavailable; then a later turn does it."""
         if self._aside:
             aside = dict(self._aside)
             await self._lanes.set_aside(aside)
@@ -345,11 +345,11 @@ class Worker:
                 del self._aside[id]
 
     def _rooms(self) -> Shares:
-        """What is held by whom of the deliveries that may be: half as many again as may be in flight, and some."""
+        """The prefetch budget and who uses it: 1.5 times the attempts that may be in flight, and some."""
         rooms = Shares(self._slots.in_flight_max * 3 // 2 + ROOM_MIN)
-        for held in self._held.values():
-            if count := sum(held.held()) + len(held.in_flight) + len(held.recovered_in_flight):
-                rooms.take(held.endpoint.share, count)
+        for leased in self._leased.values():
+            if count := sum(leased.waiting_counts()) + len(leased.in_flight) + len(leased.recovered_in_flight):
+                rooms.take(leased.endpoint.share, count)
         return rooms
 
     def _claims(self, room: int, left_out: frozenset[str]) -> int:
@@ -362,109 +362,113 @@ class Worker:
             return 0
         return min(CLAIMS_MAX, max(room // 2, 1))
 
-    def _report(self, held: LeasedLane, now: float, rooms: Shares) -> Report | None:
-        """What to say of a lane, if anything, with room for so many more deliveries."""
-        if not held.empty and now - held.taken_at > FRESH_S:
-            held.put_back()
-        known = held.known
-        slots, recovered_slots = self._slots.live(held), self._slots.recovered(held)
-        busy = held.waiting or len(held.in_flight) >= slots
-        touched = held.touched or not known or now - held.reported_at > self._lanes.lease_s / 3
+    def _report(self, leased: LeasedLane, now: float, rooms: Shares) -> Report | None:
+        """The report of a lane, or None, with a budget of so many more deliveries."""
+        if not leased.empty and now - leased.taken_at > FRESH_S:
+            leased.put_back()
+        known = leased.known
+        slots, recovered_slots = self._slots.live(leased), self._slots.recovered(leased)
+        busy = leased.waiting or len(leased.in_flight) >= slots
+        touched = leased.touched or not known or now - leased.reported_at > self._lanes.lease_s / 3
         if not touched and (self._stopping or busy):
             return None
         want = recovered = 0
-        if not self._stopping and held.aside is None:
-            # And some more to wait, so that a slot that falls free is taken at once; of a breaker one probe.
-            room = rooms.room(held.endpoint.share)
-            ahead = AHEAD if held.lane.open_until is None else 1
-            most = min(room, held.endpoint.rate_limit or room)
-            live_waiting, recovered_waiting = held.held()
-            want = max(0, min(ahead * slots - len(held.in_flight) - live_waiting, most))
+        if not self._stopping and leased.aside is None:
+            # Prefetch some more, so that a free slot is used at once; an open breaker gets one probe.
+            room = rooms.room(leased.endpoint.share)
+            ahead = AHEAD if leased.lane.open_until is None else 1
+            most = min(room, leased.endpoint.rate_limit or room)
+            live_waiting, recovered_waiting = leased.waiting_counts()
+            want = max(0, min(ahead * slots - len(leased.in_flight) - live_waiting, most))
             recovered = max(
-                0, min(ahead * recovered_slots - len(held.recovered_in_flight) - recovered_waiting, most - want)
+                0, min(ahead * recovered_slots - len(leased.recovered_in_flight) - recovered_waiting, most - want)
             )
-        held.reported()
-        return Report(held.endpoint.id, held.endpoint.version, touched, known, want, recovered, held.lane)
+        leased.reported()
+        return Report(leased.endpoint.id, leased.endpoint.version, touched, known, want, recovered, leased.lane)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
-        """Do as the answer to a turn says."""
+        """Apply the answer to a turn."""
         for id in turn.lost:
-            if id in self._held:
-                self._lose(self._held[id])
-        for told, state in turn.served:
-            if told.id in self._aside:
+            if id in self._leased:
+                self._lose(self._leased[id])
+        for current, state in turn.served:
+            if current.id in self._aside:
                 continue
             try:
-                self._serve(told, state)
+                self._serve(current, state)
             except Unworkable as error:
-                held = self._held.get(told.id)
-                if held is not None and (held.in_flight or held.recovered_in_flight or self._untold(told.id)):
-                    held.set_aside(error)  # once that is recorded
+                leased = self._leased.get(current.id)
+                if leased is not None and (
+                    leased.in_flight or leased.recovered_in_flight or self._unrecorded(current.id)
+                ):
+                    leased.set_aside(error)  # once that is recorded
                 else:
-                    self._set_aside(told.id, error.reason, error)
+                    self._set_aside(current.id, error.reason, error)
             except Exception as error:
-                self._set_aside(told.id, "internal", error)
+                self._set_aside(current.id, "internal", error)
         heads = []
         for head in turn.heads:
-            held = self._held.get(head.endpoint_id)
-            if held is not None and held.aside is None and held.take(head, self._moment_at):
+            leased = self._leased.get(head.endpoint_id)
+            if leased is not None and leased.aside is None and leased.take(head, self._moment_at):
                 heads.append(head)
         taken = Counter(head.endpoint_id for head in heads)
         recovered = Counter(head.endpoint_id for head in heads if head.recovered)
         for report in reports:
-            held = self._held.get(report.endpoint_id)
-            if held is None:
+            leased = self._leased.get(report.endpoint_id)
+            if leased is None:
                 continue
             live = taken[report.endpoint_id] - recovered[report.endpoint_id]
-            held.answered(
+            leased.answered(
                 self._moment_at if report.touched else None,
                 more=live >= report.want,
                 more_recovered=recovered[report.endpoint_id] >= report.recovered > 0,
             )
         let_go = {report.endpoint_id for report in reports if report.touched and not report.known}
-        let_go |= {told.id for told, _ in turn.served}.difference(report.endpoint_id for report in reports)
+        let_go |= {current.id for current, _ in turn.served}.difference(report.endpoint_id for report in reports)
         for id in let_go.difference(taken, turn.lost, self._aside):
-            held = self._held.pop(id)
-            held.let_go()
-            if isinstance(held.aside, Unworkable):
-                self._set_aside(id, held.aside.reason, held.aside)
+            leased = self._leased.pop(id)
+            leased.let_go()
+            if isinstance(leased.aside, Unworkable):
+                self._set_aside(id, leased.aside.reason, leased.aside)
         for id in taken:
-            self._slots.queue(self._held[id])
-        self.metrics.lanes = len(self._held)
+            self._slots.queue(self._leased[id])
+        self.metrics.lanes = len(self._leased)
         self._start()
 
-    def _serve(self, told: Endpoint, state: Lane) -> None:
-        """Take up a lane that was just leased, or one whose endpoint has changed."""
-        held = self._held.get(told.id)
-        if held is None:
+    def _serve(self, current: Endpoint, state: Lane) -> None:
+        """Start a lane that was just leased, or update one whose endpoint has changed."""
+        leased = self._leased.get(current.id)
+        if leased is None:
             self.metrics.leased += 1
-            held = self._held[told.id] = LeasedLane(endpoint=told, lane=state, reported_at=self._moment_at, more=True)
+            leased = self._leased[current.id] = LeasedLane(
+                endpoint=current, lane=state, reported_at=self._moment_at, more=True
+            )
         else:
-            held.refresh(told, state)
-        held.address(workable.host(told, state))
-        self._hold_back(held)
-        held.sign_with(self._secrets(told))
-        self._slots.queue(held)  # it may have slots again
+            leased.refresh(current, state)
+        leased.address(workable.host(current, state))
+        self._hold_back(leased)
+        leased.sign_with(self._secrets(current))
+        self._slots.queue(leased)  # it may have slots again
 
-    def _secrets(self, told: Endpoint) -> tuple[tuple[str, int | None], ...]:
-        """What its requests are signed with, each until when. Raises Unworkable."""
-        stream = endpoint.stream(told.id)
+    def _secrets(self, current: Endpoint) -> tuple[tuple[str, int | None], ...]:
+        """The signing secrets, each with its expiry (Unix seconds). Raises Unworkable."""
+        stream = endpoint.stream(current.id)
         try:
-            secrets = [self._master_keys.unseal(sealed, stream).decode() for sealed in told.secrets]
-            until = told.secrets_until or [None] * len(secrets)
+            secrets = [self._master_keys.unseal(sealed, stream).decode() for sealed in current.secrets]
+            until = current.secrets_until or [None] * len(secrets)
             signing = tuple(zip(secrets, until, strict=True))
         except (BrokenHistory, ValueError) as error:
             raise Unworkable("secret_unreadable", error) from None
-        if told.status == "enabled":
+        if current.status == "enabled":
             workable.check_secrets(secrets)
         return signing
 
-    def _lose(self, held: LeasedLane) -> None:
-        """Another worker has the lane: what is on its way there tells us nothing any more."""
-        held.let_go()
-        del self._held[held.endpoint.id]
+    def _lose(self, leased: LeasedLane) -> None:
+        """Drop a lane that another worker has leased: results of its attempts in flight are ignored."""
+        leased.let_go()
+        del self._leased[leased.endpoint.id]
         self.metrics.lost += 1
-        log.warning("lane.lost", endpoint=held.endpoint.id, in_flight=len(held.in_flight))
+        log.warning("lane.lost", endpoint=leased.endpoint.id, in_flight=len(leased.in_flight))
 
     def _start(self) -> None:
         """Give the free slots to the lanes in line."""
@@ -478,53 +482,53 @@ class Worker:
         """A slot for the delivery whose turn it is; its lane waits before the next one where its rate is limited."""
         slot = self._slots.next()
         if slot is not None and (rate_limit := slot.leased.endpoint.rate_limit) is not None:
-            held = slot.leased
-            held.pace(rate_limit, self._now())
-            self._hold_back(held)
+            leased = slot.leased
+            leased.pace(rate_limit, self._now())
+            self._hold_back(leased)
         return slot
 
-    def _hold_back(self, held: LeasedLane) -> None:
+    def _hold_back(self, leased: LeasedLane) -> None:
         """Let no attempt begin before the pace of the lane lets it."""
-        wait_s = held.hold_back(self._now())
+        wait_s = leased.hold_back(self._now())
         if wait_s is not None:
-            asyncio.get_running_loop().call_later(wait_s, self._go_on, held)
+            asyncio.get_running_loop().call_later(wait_s, self._go_on, leased)
 
-    def _go_on(self, held: LeasedLane) -> None:
-        held.timer_ended()
-        if not held.ours:
+    def _go_on(self, leased: LeasedLane) -> None:
+        leased.timer_ended()
+        if not leased.ours:
             return
-        self._hold_back(held)
-        if not held.paced:
-            self._slots.queue(held)
+        self._hold_back(leased)
+        if not leased.paced:
+            self._slots.queue(leased)
             self._start()
 
     async def _carry(self, first: Slot) -> None:
-        """Make one attempt after the other, as long as somebody stands in line."""
+        """Make one attempt after the other, as long as a lane is queued for a slot."""
         slot: Slot | None = first
         while slot is not None:
-            held, head, url = slot.leased, slot.head, slot.leased.endpoint.url
+            leased, head, url = slot.leased, slot.head, slot.leased.endpoint.url
             try:
-                outcome = await self._post(held, head)
+                outcome = await self._post(leased, head)
             finally:
-                held.landed(head)
+                leased.landed(head)
                 self._slots.free(slot)
-            if held.ours:
+            if leased.ours:
                 try:
-                    self._ended(held, head, outcome, url)
+                    self._ended(leased, head, outcome, url)
                 except Exception as error:
                     self._set_aside(head.endpoint_id, "internal", error)
             slot = self._next()
             self._start()
 
-    async def _post(self, held: LeasedLane, head: Head) -> Outcome:
+    async def _post(self, leased: LeasedLane, head: Head) -> Outcome:
         if head.broken:
             return Outcome(fault="internal", duration_ms=0)
         timestamp = int(self._clock.now().timestamp())
         try:
             return await self._sender.post(
-                held.endpoint.url,
+                leased.endpoint.url,
                 _body(head),
-                [secret for secret, until in held.secrets if until is None or timestamp < until],
+                [secret for secret, until in leased.secrets if until is None or timestamp < until],
                 id=head.notice_id,
                 timestamp=timestamp,
                 headers=_headers(head),
@@ -533,48 +537,50 @@ class Worker:
             log.exception("attempt.crashed", endpoint=head.endpoint_id, event_id=head.notice_id)
             return Outcome(fault="internal", duration_ms=0)
 
-    def _ended(self, held: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
-        """Judge an attempt, and have it told; the lane learns of it unless it went to another URL than it has now."""
+    def _ended(self, leased: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
+        """Judge an attempt and queue its result; the state of the lane changes unless the URL has changed since."""
         now = self._now()
-        verdict = judge(outcome, head.attempts + 1, now, self._jitter(), held.lane.failing_since)
-        held.record(outcome, head.attempts + 1, now, url)
-        hold = head.key is not None and held.endpoint.on_exhaustion == "hold"
-        told = result(head, outcome, verdict, now, hold=hold)
-        held.settle(head, ended=told.outcome in ENDS)
-        self._results.append(told)
+        verdict = judge(outcome, head.attempts + 1, now, self._jitter(), leased.lane.failing_since)
+        leased.record(outcome, head.attempts + 1, now, url)
+        hold = head.key is not None and leased.endpoint.on_exhaustion == "hold"
+        recorded = result(head, outcome, verdict, now, hold=hold)
+        leased.settle(head, ended=recorded.outcome in ENDS)
+        self._results.append(recorded)
         self.metrics.attempted(head.endpoint_id, outcome, verdict)
         log.info(
             "delivery.attempted",
             endpoint=head.endpoint_id,
             event_id=head.notice_id,
             trace=head.traceparent and trace.id_of(head.traceparent),
-            attempt=told.attempt,
-            outcome=told.outcome,
+            attempt=recorded.attempt,
+            outcome=recorded.outcome,
             status=outcome.status,
             fault=outcome.code or outcome.fault,
             reason=None if outcome.delivered else explanation.words(outcome.code or outcome.fault, outcome.status),
             elapsed_ms=outcome.duration_ms,
-            retry_in_s=told.wait_s,
+            retry_in_s=recorded.wait_s,
         )
-        if held.lane.open_until is not None or self._capacity(held) == 0:
-            held.forget()
-        self._slots.queue(held)
-        self._tell(held)
+        if leased.lane.open_until is not None or self._capacity(leased) == 0:
+            leased.forget()
+        self._slots.queue(leased)
+        self._schedule_turn(leased)
 
-    def _tell(self, held: LeasedLane) -> None:
-        """See to it that a turn is taken: soon, or at once when somebody waits for it."""
+    def _schedule_turn(self, leased: LeasedLane) -> None:
+        """Schedule a turn: soon, or at once when a lane has run dry."""
         slots = self._slots
-        dry = not held.waiting and not slots.waited_for
-        dry = dry and (held.more or (held.more_recovered and not held.recovered and not slots.waited_for_by_recovered))
+        dry = not leased.waiting and not slots.waited_for
+        dry = dry and (
+            leased.more or (leased.more_recovered and not leased.recovered and not slots.waited_for_by_recovered)
+        )
         if dry or slots.in_flight == 0 or len(self._results) >= RESULTS_MAX:
             self._due.set()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
 
-    def _capacity(self, held: LeasedLane) -> int:
-        if held.aside is not None:
+    def _capacity(self, leased: LeasedLane) -> int:
+        if leased.aside is not None:
             return 0
-        state, most = held.lane, held.endpoint.in_flight_max
+        state, most = leased.lane, leased.endpoint.in_flight_max
         if state.open_until is None and state.quiet_until is None and not state.gone:
             return state.concurrency if most is None else min(state.concurrency, most)
         return min(lane.capacity(state, self._now()), most or IN_FLIGHT_MAX)
@@ -585,7 +591,7 @@ class Worker:
 
 
 def _headers(head: Head) -> dict[str, str]:
-    """What an attempt says beside its signatures."""
+    """The headers of an attempt, without its signatures."""
     headers = {POSITION_HEADER: str(head.sequence), VERSION_HEADER: str(head.version)}
     if head.traceparent is not None:
         headers["traceparent"] = trace.child(head.traceparent, os.urandom(trace.SPAN_BYTES))
@@ -593,7 +599,7 @@ def _headers(head: Head) -> dict[str, str]:
 
 
 def _body(head: Head) -> bytes:
-    """What is sent of a notice: all of it, with how many still have to take it, or in short."""
+    """The body of an attempt: the full event with its pending_webhooks, or a thin event."""
     if head.body is not None:
         return with_pending(head.body, head.pending)
     return thin.body(

@@ -2,7 +2,7 @@
 
 What is recorded of an update is its outcome: the whole new value of each attribute that truly changed. The secret and
 the caller's own words (an address may carry a token) are sealed in the log. We disable an endpoint ourselves when it
-fails for days or says that it is gone, and tell its owner of that, and before.
+fails for days or says that it is gone, and notify its owner of that, and before.
 """
 
 from collections.abc import Mapping
@@ -67,13 +67,13 @@ class UpdateEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteEndpoint:
-    """Stop telling the URL anything, for good."""
+    """Delete the endpoint: nothing is sent to the URL any more."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellOfFailing:
+class NotifyOfFailing:
     """Tell that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
 
     id: str
@@ -171,7 +171,7 @@ class EndpointDeleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFailed:
-    """It had failed for so many hours, and its owner was told."""
+    """It had failed for so many hours, and its owner was notified."""
 
     attempts: int
     hours: int
@@ -232,7 +232,7 @@ Command = (
     CreateEndpoint
     | UpdateEndpoint
     | DeleteEndpoint
-    | TellOfFailing
+    | NotifyOfFailing
     | DisableFailing
     | RollSecret
     | ResumeEndpoint
@@ -295,8 +295,8 @@ class Endpoint:
     replay: Resumption = "all"  # of the last pause
     rules: Rules = field(default_factory=Rules)
     secret: str = ""
-    told_hours: int = 0  # of failing
-    told_since: int = 0  # which failing that was
+    notified_hours: int = 0  # of failing
+    notified_since: int = 0  # start of that failure (Unix seconds)
     url: str = ""
 
     @property
@@ -329,10 +329,10 @@ def decide(state: Endpoint, command: Command) -> list[Event]:
         case DeleteEndpoint():
             _must_exist(state, command.id)
             return [EndpointDeleted(id=command.id)]
-        case TellOfFailing():
+        case NotifyOfFailing():
             _must_exist(state, command.id)
-            told = state.told_hours if state.told_since == command.since else 0
-            if state.disabled or command.hours <= told:
+            notified = state.notified_hours if state.notified_since == command.since else 0
+            if state.disabled or command.hours <= notified:
                 return []
             return [EndpointFailed(attempts=command.attempts, hours=command.hours, since=command.since)]
         case DisableFailing():
@@ -379,7 +379,7 @@ def evolve(state: Endpoint, event: Event) -> Endpoint:
         case EndpointDeleted():
             return replace(state, deleted=True)
         case EndpointFailed():
-            return replace(state, told_hours=event.hours, told_since=event.since)
+            return replace(state, notified_hours=event.hours, notified_since=event.since)
         case EndpointDisabled():
             return replace(state, disabled=True)
         case SecretRolled():

@@ -1,4 +1,4 @@
-"""An endpoint that fails: when its owner is told, and when we disable it.
+"""Policy for failing endpoints: when the owner is notified, and when the endpoint is disabled.
 
 Pure. Faults of our own count too, since nothing reaches the endpoint all the same. webhooks/queue/lane.py counts.
 """
@@ -20,24 +20,24 @@ class Failing:
     since: datetime
     attempts: int
     gone: bool  # it said so
-    told_hours: int  # its owner was told of so many hours of it
+    notified_hours: int  # hours of this failure that the owner was last notified of
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """Its owner is to be told that it has failed for so many hours."""
+class Notify:
+    """Notify the owner that it has failed for so many hours."""
 
     hours: int
 
 
 @dataclass(frozen=True, slots=True)
 class Disable:
-    """It is to be disabled."""
+    """Disable the endpoint."""
 
     reason: Reason
 
 
-def due(failing: Failing, now: datetime) -> Tell | Disable | None:
+def due(failing: Failing, now: datetime) -> Notify | Disable | None:
     """What is to be done about it now."""
     if failing.gone:
         return Disable("gone")
@@ -45,4 +45,4 @@ def due(failing: Failing, now: datetime) -> Tell | Disable | None:
     if lasts >= DISABLED_AFTER and failing.attempts >= ATTEMPTS_MIN:
         return Disable("failing")
     hours = max((hours for hours in TOLD_AFTER_H if lasts >= timedelta(hours=hours)), default=0)
-    return Tell(hours) if hours > failing.told_hours else None
+    return Notify(hours) if hours > failing.notified_hours else None

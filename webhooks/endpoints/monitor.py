@@ -1,4 +1,5 @@
-"""The watch over endpoints that fail: it tells their owners, and disables those that stay so or say they are gone.
+"""The failure monitor: notifies the owners of failing endpoints, and disables those that keep failing or answer 410
+Gone.
 
 What it goes by is in Postgres, written with the attempts themselves; what it does is a command on the endpoint's own
 stream, decided on the version it looked at. So whatever a kill leaves undone the next look finds again, and several
@@ -21,8 +22,8 @@ from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stoppe
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from webhooks.endpoints import failing
-from webhooks.endpoints.endpoint import ENDPOINT, DisableFailing, TellOfFailing
-from webhooks.endpoints.failing import Disable, Failing, Tell
+from webhooks.endpoints.endpoint import ENDPOINT, DisableFailing, NotifyOfFailing
+from webhooks.endpoints.failing import Disable, Failing, Notify
 
 log = structlog.get_logger("webhooks")
 
@@ -39,11 +40,11 @@ class FailureMonitor:
         self._wakeup = wakeup
         self._poll_s = poll_s
         self._find = load_sql("webhooks", "find_failing")
-        self.told = 0
+        self.notified = 0
         self.disabled = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """FailureMonitor until told to stop."""
+        """Monitor until `stop` is set."""
         retries = Retries(log, "failure_monitor")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(poke_when_stopped(stop, self._wakeup))
@@ -73,18 +74,18 @@ class FailureMonitor:
             since=row["failing_since"],
             attempts=row["failures_in_a_row"],
             gone=row["gone"],
-            told_hours=row["told_hours"],
+            notified_hours=row["notified_hours"],
         )
         what = failing.due(found, now)
         if what is not None:
             await self._do(row, found, what)
 
-    async def _do(self, row: Any, found: Failing, what: Tell | Disable) -> None:
+    async def _do(self, row: Any, found: Failing, what: Notify | Disable) -> None:
         id, since = row["id"], int(found.since.timestamp())
-        command: TellOfFailing | DisableFailing
+        command: NotifyOfFailing | DisableFailing
         match what:
-            case Tell():
-                command = TellOfFailing(id=id, attempts=found.attempts, hours=what.hours, since=since)
+            case Notify():
+                command = NotifyOfFailing(id=id, attempts=found.attempts, hours=what.hours, since=since)
             case Disable():
                 command = DisableFailing(id=id, attempts=found.attempts, reason=what.reason, since=since)
             case _:
@@ -109,8 +110,8 @@ class FailureMonitor:
             return
         if not done:
             return
-        if isinstance(what, Tell):
-            self.told += 1
+        if isinstance(what, Notify):
+            self.notified += 1
             log.warning("endpoint.failing", endpoint=id, hours=what.hours, attempts=found.attempts)
         else:
             self.disabled += 1

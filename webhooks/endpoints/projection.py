@@ -19,14 +19,14 @@ from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFail
 
 
 class EndpointProjection:
-    """Turns changes of endpoints into their row and into notices, told in `api_version`."""
+    """Turns changes of endpoints into their row and into notices, rendered in `api_version`."""
 
     def __init__(self, master_keys: MasterKeys, api_version: str) -> None:
         self._master_keys = master_keys
         self._api_version = api_version
 
     def rows(self, change: Change[Endpoint]) -> Rows:
-        """The row as the change left it, and what is told of it."""
+        """The row after the change, and its notices."""
         state, origin = change.after, change.origin
         shown = rendering.render_deleted(state.id) if state.deleted else rendering.render(state, origin.livemode)
         status = "deleted" if state.deleted else "disabled" if state.disabled else "enabled"
@@ -43,8 +43,8 @@ class EndpointProjection:
             "rules": asdict(state.rules),
             "secrets": (),
             "secrets_until": (),
-            "told_hours": state.told_hours,
-            "told_since": state.told_since,
+            "told_hours": state.notified_hours,
+            "told_since": state.notified_since,
         }
         if not state.deleted:
             secrets = (state.secret, *(older.secret for older in state.older_secrets))
@@ -69,7 +69,7 @@ class EndpointProjection:
 
     def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
         first = change.version - len(change.steps) + 1
-        for place, (event, after) in enumerate(change.steps):
+        for index, (event, after) in enumerate(change.steps):
             livemode = change.origin.livemode
             match event:
                 case EndpointFailed():
@@ -84,8 +84,8 @@ class EndpointProjection:
                 type,
                 shown,
                 stream=change.stream,
-                version=first + place,
-                event=place,
+                version=first + index,
+                event=index,
                 origin=change.origin,
                 api_version=self._api_version,
             )

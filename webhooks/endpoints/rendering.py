@@ -23,12 +23,12 @@ def render(state: Endpoint, livemode: bool) -> dict[str, Any]:
 
 
 def render_with_secret(state: Endpoint, livemode: bool) -> dict[str, Any]:
-    """The answer to its creation or to a new secret: the one time that is shown, in its alphabetical place."""
+    """The response to its creation or to a new secret: with the secret, in alphabetical order."""
     return _in_order({**render(state, livemode), "secret": state.secret})
 
 
 def render_failing(state: Endpoint, livemode: bool, event: EndpointFailed | EndpointDisabled) -> dict[str, Any]:
-    """What its owner is told of a failing endpoint: the endpoint, and how it fails, in its alphabetical place."""
+    """The object of a failure notification: the endpoint with `failure`, in alphabetical order."""
     failing: dict[str, Any] = {"attempts": event.attempts, "since": event.since}
     match event:
         case EndpointFailed():

@@ -1,10 +1,11 @@
 """The rules an endpoint's owner sets for what is sent to it: in which order, how much of it, how fast.
 
 Pure. Order is none unless it is asked for, as at Stripe. In the order `customer` what happened to one customer (or
-coupon, or whatever else an event tells of) arrives one by one, as it happened, and an event that fails holds back that
-customer's alone; in the order `strict` everything does. What happens once the tries of such an event are used up is the
-owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it. What an
-endpoint misses while it is disabled is sent once it is enabled, behind live events, unless the owner chose to skip it.
+coupon, or whatever else is the object of the event) arrives one by one, as it happened, and an event that fails holds
+back that customer's alone; in the order `strict` everything does. What happens once the tries of such an event are used
+up is the owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it.
+What an endpoint misses while it is disabled is sent once it is enabled, behind live events, unless the owner chose to
+skip it.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class RulesPatch(TypedDict, total=False):
 class Rules:
     """The rules of one endpoint."""
 
-    in_flight_max: int | None = None  # attempts on their way at once; None for as many as it has proved to bear
+    in_flight_max: int | None = None  # attempts in flight; None for the adaptive limit
     missed: Missed = "send"  # what becomes of what happened while it was disabled, once it is enabled again
     on_exhaustion: OnExhaustion = "skip"
     order: Order = "none"

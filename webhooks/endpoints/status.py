@@ -68,7 +68,7 @@ def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         payload="thin" if row["thin"] else "full",
         rate_limit=row["rate_limit"],
     )
-    told = {
+    fields = {
         "breaker": "closed" if open_until is None else "open" if now < open_until else "half_open",
         "breaker_until": _seconds(open_until),
         "complete_up_to": settled if failed is None else min(settled, failed - 1),
@@ -86,7 +86,7 @@ def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "url": row["url"],
         **asdict(rules),
     }
-    return {"id": row["id"], "object": "rollbook.webhook_endpoint", **dict(sorted(told.items()))}
+    return {"id": row["id"], "object": "rollbook.webhook_endpoint", **dict(sorted(fields.items()))}
 
 
 def _seconds(at: datetime | None) -> int | None:

@@ -1,7 +1,7 @@
-"""Notices in the version of the API that who receives them asked for.
+"""API versions of events: notices rendered in the version that the receiver asked for.
 
-They are stored in the newest rendering and name the version their account had at the time. Told in that, and when that
-is a recent one, they are sent as they are stored, to the byte.
+They are stored in the newest rendering and name the version their account had at the time. Rendered in that, and when
+that is a recent one, they are sent as they are stored, to the byte.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -17,8 +17,8 @@ from projections.rows import dumps
 GET_RESOURCES = load_sql("projections", "get_resources")
 
 
-class Told(NamedTuple):
-    """A stored notice, and the version to tell it in: the one it names when that is None."""
+class VersionedNotice(NamedTuple):
+    """A stored notice, and the version to render it in: the one it names when that is None."""
 
     body: bytes
     version: str | None
@@ -30,25 +30,25 @@ Find = Callable[[Sequence[Wanted]], Awaitable[Mapping[Wanted, bytes]]]
 Notice = tuple[bytes, str]  # and a version: a notice to many is rendered once
 
 
-async def rendered(notices: Sequence[Told], find: Find) -> dict[int, bytes]:
-    """The bodies to send in place of those stored, by their places among `notices`.
+async def rendered(notices: Sequence[VersionedNotice], find: Find) -> dict[int, bytes]:
+    """The bodies to send instead of those stored, by their index in `notices`.
 
     `find` gives the coupons that older versions show in full: asked once, and only when there are any.
     """
     bodies: dict[int, bytes] = {}
     older: dict[int, Notice] = {}
     whose: dict[Notice, Any] = {}
-    for place, told in enumerate(notices):
-        named = api_version.version_of(told.body)
-        version = told.version or named
+    for index, notice in enumerate(notices):
+        named = api_version.version_of(notice.body)
+        version = notice.version or named
         if api_version.differs(version):
-            older[place] = (told.body, version)
-            whose.setdefault(older[place], told.owner)
+            older[index] = (notice.body, version)
+            whose.setdefault(older[index], notice.owner)
         elif version != named:
-            bodies[place] = api_version.named_version(told.body, version)
+            bodies[index] = api_version.named_version(notice.body, version)
     if older:
         done = await _render(whose, find)
-        bodies.update((place, done[notice]) for place, notice in older.items())
+        bodies.update((index, done[notice]) for index, notice in older.items())
     return bodies
 
 
@@ -57,14 +57,14 @@ async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Seque
     accounts, livemodes = zip(*(owner for owner, _ in wanted), strict=True)
     kinds, ever = [COUPON] * len(wanted), [True] * len(wanted)
     rows = await fetch(GET_RESOURCES, accounts, livemodes, kinds, [id for _, id in wanted], ever)
-    return {place: row["body"] for place, row in zip(wanted, rows, strict=True) if row["body"] is not None}
+    return {index: row["body"] for index, row in zip(wanted, rows, strict=True) if row["body"] is not None}
 
 
 async def _render(whose: Mapping[Notice, Any], find: Find) -> dict[Notice, bytes]:
     shown = {(body, version): orjson.loads(body) for body, version in whose}
-    wanted = {notice: api_version.coupons_of_notice(told, notice[1]) for notice, told in shown.items()}
+    wanted = {notice: api_version.coupons_of_notice(body, notice[1]) for notice, body in shown.items()}
     asked = {(owner, id): None for notice, owner in whose.items() for id in wanted[notice]}
-    found = {place: orjson.loads(body) for place, body in (await find(list(asked))).items()} if asked else {}
+    found = {index: orjson.loads(body) for index, body in (await find(list(asked))).items()} if asked else {}
     done = {}
     for notice, owner in whose.items():
         coupons = {id: found.get((owner, id)) for id in wanted[notice]}

@@ -17,7 +17,7 @@ from events.database import Pool, load_sql
 from events.follow import Wakeup
 from events.supervision import Retries
 from webhooks.feed import api_version
-from webhooks.feed.api_version import Told
+from webhooks.feed.api_version import VersionedNotice
 
 log = structlog.get_logger("webhooks")
 
@@ -212,9 +212,9 @@ class Feed:
         if after > head:
             raise NotReached(head)
         found = [row for row in rows if row["sequence"] is not None]
-        told = [Told(row["body"], None, (account, livemode)) for row in found]
-        older = await api_version.rendered(told, lambda wanted: api_version.find_coupons(self._fetch, wanted))
-        notices = [(row["sequence"], older.get(place, row["body"])) for place, row in enumerate(found)]
+        versioned = [VersionedNotice(row["body"], None, (account, livemode)) for row in found]
+        older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        notices = [(row["sequence"], older.get(index, row["body"])) for index, row in enumerate(found)]
         whole = len(found) < limit and sum(len(row["body"]) for row in found) < self._bytes_enough
         return Portion(notices, head if whole else found[-1]["sequence"]), reached_at
 

@@ -9,7 +9,7 @@ from projections.notices import with_pending
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import Page, PageOf, UnknownCursor
 from webhooks.feed import api_version
-from webhooks.feed.api_version import Told
+from webhooks.feed.api_version import VersionedNotice
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
 TYPES_LOOKED_UP_MAX = 8  # of a list: so many are looked up one by one, more are looked for among all notices
@@ -95,10 +95,12 @@ class Notices:
         return count
 
     async def _bodies(self, account: str, livemode: bool, rows: Sequence[Any]) -> list[bytes]:
-        """Notices as they were told, in the version of their time."""
-        told = [Told(with_pending(row["body"], row["pending"]), None, (account, livemode)) for row in rows]
-        older = await api_version.rendered(told, lambda wanted: api_version.find_coupons(self._fetch, wanted))
-        return [older.get(place, notice.body) for place, notice in enumerate(told)]
+        """Notices in the API version of their time."""
+        versioned = [
+            VersionedNotice(with_pending(row["body"], row["pending"]), None, (account, livemode)) for row in rows
+        ]
+        older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        return [older.get(index, notice.body) for index, notice in enumerate(versioned)]
 
     def _earliest(self, page: PageOf) -> int:
         return min(max(page.created_min, self._oldest()), FAR_S)

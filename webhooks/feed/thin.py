@@ -1,4 +1,4 @@
-"""A notice in short: what happened to whom and where to read the whole of it, and none of what it was.
+"""Thin events: the type, the ids and a URL to fetch the object from, without its data.
 
 Pure. It is what an endpoint gets that asked for it, or of a notice too large to be sent.
 """
@@ -8,12 +8,12 @@ from projections.rows import dumps
 
 
 def body(*, id: str, type: str, created: int, livemode: bool, stream: str, version: int, position: int) -> bytes:
-    """The JSON of a thin notice; `version` counts in the stream of what it tells of, `position` in the feed.
+    """The JSON of a thin notice; `version` counts in the stream of its object, `position` in the feed.
 
     `link` is the path, at the API it came from, at which the whole event is read.
     """
     kind, _, about = stream.partition("-")
-    told = {
+    fields = {
         "id": id,
         "object": "rollbook.thin_event",
         "created": created,
@@ -24,4 +24,4 @@ def body(*, id: str, type: str, created: int, livemode: bool, stream: str, versi
         "type": type,
         "version": version,
     }
-    return dumps(told)
+    return dumps(fields)

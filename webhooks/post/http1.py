@@ -73,7 +73,7 @@ class Http1Client:
         try:
             return await self._connector.connect(request, [], self._timeout)
         except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.place}") from error
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.host_and_port}") from error
 
     async def post(
         self,

@@ -49,7 +49,7 @@ class Proxy:
     resolves: bool = False
 
     @property
-    def place(self) -> tuple[str | None, int | None]:
+    def address(self) -> tuple[str | None, int | None]:
         """Its host and port."""
         return self.url.raw_host, self.url.port
 

@@ -42,7 +42,7 @@ class ReceiverUrl:
     origin: URL  # what connections are made by
 
     @property
-    def place(self) -> str:
+    def host_and_port(self) -> str:
         """Host and port, by which attempts are grouped."""
         return f"{self.host}:{self.port}"
 

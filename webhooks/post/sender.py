@@ -52,7 +52,7 @@ OWN_SHORTAGES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL})
 class Sender:
     """Sends deliveries over one pool of connections; `async with` opens and closes it.
 
-    No more than `in_flight_max` are on their way at once: a further one waits for its turn, on none of the receiver's
+    No more than `in_flight_max` are in flight: a further one waits for its turn, on none of the receiver's
     time. `tls` is who is trusted, and as whom we show ourselves; unset: whom the system trusts, and nobody. `lookup`
     resolves names; unset: the system's resolver.
     """
@@ -260,9 +260,9 @@ class Sender:
         match error:
             case aiohttp.ClientHttpProxyError():
                 return "connect.proxy" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
-            case aiohttp.ClientSSLError() if (error.host, error.port) != proxy.place:
+            case aiohttp.ClientSSLError() if (error.host, error.port) != proxy.address:
                 return _tls_code(error)
-            case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.place:
+            case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.address:
                 return "connect.proxy"
             case TimeoutError():
                 # It waits for the receiver, if it waits: one that takes no connection keeps us waiting itself.
@@ -274,7 +274,7 @@ class Sender:
         assert self._proxy is not None
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(*self._proxy.place)
+                _, writer = await asyncio.open_connection(*self._proxy.address)
         except OSError:
             return False
         writer.close()

@@ -98,6 +98,6 @@ def _recent(text: str, now: int, tolerance_s: int) -> int:
 
 
 def _one_matches(expected: bytes, signatures: list[bytes]) -> None:
-    # Every one is compared, whole, so that the time taken tells nothing.
+    # Every one is compared, whole, so that the time taken leaks nothing (constant-time comparison).
     if sum(hmac.compare_digest(expected, each) for each in signatures) == 0:
         raise BadSignature("no signature is of this body with this secret")

@@ -137,7 +137,7 @@ class Deliveries:
         return [render_attempt(row) for row in rows]
 
     async def resend(self, key: DeliveryKey) -> None:
-        """Have a delivery made anew, or at once where it is pending and waits for no other."""
+        """Resend a delivery: make it again, or due at once if it is pending and waits for no other."""
         await self._fetch("SELECT webhooks.resend($1, $2)", key.endpoint_id, key.sequence)
 
     async def cancel(self, key: DeliveryKey) -> None:

@@ -24,11 +24,11 @@ class Progress(NamedTuple):
     passed: int  # notices the floor moved over
     missed: int  # of those, fanned out only now
     made: int  # deliveries
-    in_order: bool  # some endpoints are told in order: see `catch_up_in_order`
+    in_order: bool  # some endpoints have ordered delivery: see `catch_up_in_order`
 
 
 class InOrder(NamedTuple):
-    """What one step along the log came to, for endpoints that are told in order."""
+    """The result of one step of ordered fan-out."""
 
     passed: int  # notices
     made: int  # deliveries
@@ -81,7 +81,7 @@ class FanOut:
         return progress
 
     async def catch_up_in_order(self, batch: int) -> InOrder:
-        """Fan out at most `batch` notices below the floor to endpoints that are told in order.
+        """Fan out at most `batch` notices below the floor to endpoints with ordered delivery.
 
         Raises LogUnavailable.
         """

@@ -1,6 +1,6 @@
-"""How things stand for all processes together: what waits and for how long, and how the lanes are.
+"""The lag monitor: backlog and lag of relay, fan-out, search and deliveries, and the state of the lanes, for /metrics.
 
-Whoever asks for metrics is told what was seen last: the database is looked at now and then, by one statement that
+A scrape gets the last sample: the database is queried periodically, by one statement that
 costs the same however much there is.
 """
 
@@ -26,9 +26,9 @@ class Backlog(NamedTuple):
     Each lag is how long the first of what waits has waited, and None while nothing does.
     """
 
-    relay_notices: int  # to be published still
+    relay_notices: int  # not published yet
     relay_lag: timedelta | None
-    fan_out_notices: int  # to be fanned out still, or not yet known to be
+    fan_out_notices: int  # above the watermark of fan-out
     fan_out_lag: timedelta | None
     search_events: int  # that search is behind
     search_lag: timedelta | None
@@ -42,15 +42,15 @@ class Backlog(NamedTuple):
     closed: int  # breakers
     open: int
     half_open: int
-    quiet: int  # lanes whose receivers asked to be left alone for a while,
-    gone: int  # and for good
-    set_aside: int  # that our own code cannot work with
+    quiet: int  # lanes whose receivers sent Retry-After,
+    gone: int  # or answered 410 Gone
+    set_aside: int  # whose stored data is unusable
     paused: int  # endpoints
     held: int  # deliveries that hold others back
 
 
 class LagMonitor:
-    """Looks every `every_s`; `seen` is how it was, and None while nobody can tell."""
+    """Samples every `every_s`; `seen` is the last sample, None while the database is unavailable."""
 
     def __init__(self, pool: Pool, *, every_s: float = EVERY_S) -> None:
         self._pool = pool
@@ -59,7 +59,7 @@ class LagMonitor:
         self.seen: Backlog | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look on until told to stop."""
+        """Sample until `stop` is set."""
         retries = Retries(log, "lag_monitor")
         while not stop.is_set():
             try:
@@ -72,7 +72,7 @@ class LagMonitor:
             await stopped_within(self._every_s, stop)
 
     async def look(self) -> Backlog:
-        """Look once. Raises LogUnavailable."""
+        """Sample once. Raises LogUnavailable."""
         row = await self._pool.fetchrow(self._read, COUNTED_MAX, timeout=TIMEOUT_S)
         self.seen = Backlog(*row)
         return self.seen

@@ -1,4 +1,4 @@
-"""The lane of an endpoint: how much may be on its way to it, and when it is left in peace.
+"""The lane of an endpoint: its adaptive concurrency limit (slow start, AIMD), circuit breaker and rate limit.
 
 Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. Once the receiver had
 more to do than it could, it grows by one again for each round of successes as large as itself. A breaker opens when
@@ -6,8 +6,8 @@ more to do than it could, it grows by one again for each round of successes as l
 policy that refuses its address, or an egress that fails, takes no tries but opens it too. It stays open for 30 s, twice
 as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a dead
 endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
-the receiver asked to be left alone, nor once it said that it is gone. Where its owner limits the rate, attempts begin
-one by one, evenly spaced.
+the receiver asked for a pause (Retry-After), nor once it answered 410 Gone. Where its owner limits the rate, attempts
+begin one by one, evenly spaced.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ WINDOW = timedelta(minutes=5)
 WINDOW_ATTEMPTS_MIN = 10
 WINDOW_FAILED_PERCENT = 70
 UNREACHABLE_IN_A_ROW_MAX = 5
-OPEN_S_MIN = 30  # longer than an attempt may take: what was on its way at the opening has ended before the probe
+OPEN_S_MIN = 30  # longer than an attempt may take: those in flight at the opening have ended before the probe
 OPEN_S_MAX = 15 * 60
 OPEN_S_MAX_SHARED = 2 * 60  # for what fails for all endpoints at once, and ends so, like an egress proxy
 
@@ -41,10 +41,10 @@ class Lane:
     window_attempts: int = 0
     window_failures: int = 0
     step_in: int = 0  # successes until concurrency grows by one; 0 while each doubles it
-    quiet_until: datetime | None = None  # the receiver asked for it
+    quiet_until: datetime | None = None  # Retry-After of the receiver
     failing_since: datetime | None = None  # the first failure since the last success
     failures_in_a_row: int = 0
-    gone: bool = False  # so it said
+    gone: bool = False  # it answered 410 Gone
     paced_until: datetime | None = None  # its owner limits the rate: no attempt begins before
 
 
@@ -52,7 +52,7 @@ NEW = Lane()
 
 
 def capacity(lane: Lane, now: datetime) -> int:
-    """How many attempts may be on their way at once: none while it is left in peace, one while it is half-open."""
+    """How many attempts may be in flight: none while it is quiet, gone or open, one while it is half-open."""
     if lane.gone or (lane.quiet_until is not None and now < lane.quiet_until):
         return 0
     if lane.open_until is None:
@@ -71,7 +71,7 @@ def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime |
 
 
 def responsive(lane: Lane) -> bool:
-    """Whether it has answered recently. Lanes that did not may not have all places among what is on its way."""
+    """Whether it has answered recently. Lanes that did not may not use all slots."""
     return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
 
 

@@ -1,4 +1,4 @@
-"""The lanes in a dict: the same turns as those in Postgres, for tests and for thinking.
+"""In-memory fake of the delivery queue: the same lanes and turns as in Postgres, for tests and simulation.
 
 Nothing here waits for anything, so what takes a lock there is one step here. The contract of both is in
 tests/contracts/test_lanes.py.
@@ -76,7 +76,7 @@ class _Served(NamedTuple):
     known: Collection[int]
     want: int
     recovered: int
-    told: bool
+    changed: bool
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class MemoryDatabase:
     attempts: list[AttemptRow] = field(default_factory=list)
     pending: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # endpoints still to take a notice
     notices: dict[int, tuple[str, bytes]] = field(default_factory=dict)  # id and body, by sequence
-    _anew: dict[str, int] = field(default_factory=dict)  # the version of an endpoint when its lane last began anew
+    _restarted: dict[str, int] = field(default_factory=dict)  # the version of an endpoint when its lane was last reset
     _workers: Iterable[int] = field(default_factory=count)
 
     def worker(self) -> int:
@@ -103,16 +103,16 @@ class MemoryDatabase:
         self.endpoints[endpoint.id] = endpoint
         self.lanes[endpoint.id] = LaneRow()
         self.deliveries[endpoint.id] = {}
-        self._anew[endpoint.id] = endpoint.version
+        self._restarted[endpoint.id] = endpoint.version
 
     def change(self, id: str, *, url: str | None = None, status: str | None = None, **rules: Any) -> None:
         """Change an endpoint, as webhooks.sync_endpoints does: another URL, or being enabled, is a fresh start."""
         was = self.endpoints[id]
         now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status, **rules)
         self.endpoints[id] = now
-        anew = (was.status, was.url) != (now.status, now.url) or self.lanes[id].set_aside is not None
-        if now.status == "enabled" and anew:
-            self._anew[id] = now.version
+        restarts = (was.status, was.url) != (now.status, now.url) or self.lanes[id].set_aside is not None
+        if now.status == "enabled" and restarts:
+            self._restarted[id] = now.version
             row = self.lanes[id]
             row.state = Lane(paced_until=row.state.paced_until)
             row.set_aside = None
@@ -160,7 +160,7 @@ class MemoryDatabase:
             self.wake(id)
 
     def resend(self, id: str, sequence: int) -> None:
-        """Have a delivery be due at once unless it waits for another; one that ended is made anew, in no order."""
+        """Have a delivery be due at once unless it waits for another; one that ended is made again, in no order."""
         now = self.clock.now()
         row = self.deliveries[id].get(sequence)
         if row is None:
@@ -199,7 +199,7 @@ class MemoryDatabase:
         lease_s: float,
         reports: Sequence[Report],
         results: Sequence[Result],
-        held: Sequence[str] | None,
+        leased: Sequence[str] | None,
         claims: int,
         responsive: bool,
         room: int,
@@ -211,9 +211,9 @@ class MemoryDatabase:
         mine = [report for report in reports if self._may_report(worker, report, moment)]
         named = {report.endpoint_id for report in mine}
         lost = [report.endpoint_id for report in reports if report.touched and report.endpoint_id not in named]
-        if held is not None:
+        if leased is not None:
             for id, row in self.lanes.items():
-                if row.lease == worker and id not in held:
+                if row.lease == worker and id not in leased:
                     row.ready_at = row.leased_until = moment
         taken = self._claim(claims, named, moment, full, crowded, responsive=responsive)
         claimed = len(taken)
@@ -227,16 +227,16 @@ class MemoryDatabase:
             if delivery is not None:
                 self._release(id, delivery, moment)
 
-        places = [self._reported(report) for report in mine]
-        places += [self._taken(id, moment, room // len(taken)) for id in taken]
+        lanes = [self._reported(report) for report in mine]
+        lanes += [self._taken(id, moment, room // len(taken)) for id in taken]
         heads: list[tuple[datetime, Head]] = []
         for id in named:
             self.lanes[id].set_aside = None
-        for place in places:
-            heads += self._hand(worker, lease_s, place, moment)
+        for served in lanes:
+            heads += self._hand(worker, lease_s, served, moment)
         heads.sort(key=lambda due: (due[0], due[1].sequence))
-        served = [(self.endpoints[place.endpoint_id], place.state) for place in places if place.told]
-        return Turn(moment, lost, served, [head for _, head in heads], claimed)
+        changed = [(self.endpoints[each.endpoint_id], each.state) for each in lanes if each.changed]
+        return Turn(moment, lost, changed, [head for _, head in heads], claimed)
 
     def _may_report(self, worker: int, report: Report, moment: datetime) -> bool:
         row = self.lanes[report.endpoint_id]
@@ -282,8 +282,8 @@ class MemoryDatabase:
                 row.due_at = next_at = moment + timedelta(seconds=result.wait_s)
         else:
             self._end(result.endpoint_id, result.sequence)
-        told = result._replace(outcome=outcome)
-        self.attempts.append(AttemptRow(moment, *told[:8], next_at, told.excerpt))
+        recorded = result._replace(outcome=outcome)
+        self.attempts.append(AttemptRow(moment, *recorded[:8], next_at, recorded.excerpt))
         return row if result.outcome not in ("retry", "held") else None
 
     def _end(self, id: str, sequence: int) -> DeliveryRow:
@@ -303,13 +303,13 @@ class MemoryDatabase:
         return sorted((row for row in pending if (row.recovered, row.key) == (recovered, key)), key=_by_sequence)
 
     def _reported(self, report: Report) -> _Served:
-        """A lane as its worker says it is; if it began anew since, only its pace."""
+        """A lane as its worker says it is; if it was reset since, only its pace."""
         id, version = report.endpoint_id, report.version
         state = report.lane
-        if self._anew[id] > version:
+        if self._restarted[id] > version:
             state = lane.paced(self.lanes[id].state, report.lane.paced_until)
-        told = self.endpoints[id].version != version
-        return _Served(id, state, report.known, report.want, report.recovered, told)
+        changed = self.endpoints[id].version != version
+        return _Served(id, state, report.known, report.want, report.recovered, changed)
 
     def _taken(self, id: str, moment: datetime, handed_max: int) -> _Served:
         """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
@@ -318,45 +318,45 @@ class MemoryDatabase:
         first = 1 if state.open_until is not None else min(state.concurrency, most or state.concurrency)
         want = 1 if state.open_until is not None else min(2 * first, max(handed_max * 2 // 3, 1))
         recovered = min(first, max(handed_max // 3, 1))
-        return _Served(id, state, (), 0 if peace else want, 0 if peace else recovered, told=True)
+        return _Served(id, state, (), 0 if peace else want, 0 if peace else recovered, changed=True)
 
-    def _hand(self, worker: int, lease_s: float, place: _Served, moment: datetime) -> list[tuple[datetime, Head]]:
+    def _hand(self, worker: int, lease_s: float, served: _Served, moment: datetime) -> list[tuple[datetime, Head]]:
         """The deliveries of a lane that the worker now holds besides; the lane's row as that leaves it."""
         handed: list[DeliveryRow] = []
         rest: list[DeliveryRow] = []
-        if self.endpoints[place.endpoint_id].status == "enabled":
-            pending = self.deliveries[place.endpoint_id].values()
-            free = sorted((row for row in pending if row.sequence not in place.known), key=_by_due)
-            for recovered, want in ((False, place.want), (True, place.recovered)):
+        if self.endpoints[served.endpoint_id].status == "enabled":
+            pending = self.deliveries[served.endpoint_id].values()
+            free = sorted((row for row in pending if row.sequence not in served.known), key=_by_due)
+            for recovered, want in ((False, served.want), (True, served.recovered)):
                 queue = [row for row in free if row.recovered == recovered][: want + 1]
                 due = sum(row.due_at <= moment for row in queue[:want])
                 handed += queue[:due]
-                handed += self._following(queue[:due], place, want)
+                handed += self._following(queue[:due], served, want)
                 rest += queue[due:]
-        state, row = place.state, self.lanes[place.endpoint_id]
+        state, row = served.state, self.lanes[served.endpoint_id]
         ready_at = NEVER
         if rest and not state.gone:
             due_at = min(rest, key=_by_due).due_at
             ready_at = _latest(due_at, moment, state.open_until, state.quiet_until, state.paced_until)
         row.state = state
-        if handed or place.known:
+        if handed or served.known:
             row.lease = worker
             if row.leased_until < moment + timedelta(seconds=lease_s * 2 / 3):
                 row.leased_until = max(row.leased_until, moment + timedelta(seconds=lease_s))
             row.ready_at = min(ready_at, row.leased_until)
         else:
             row.lease, row.leased_until, row.ready_at = None, ALWAYS, ready_at
-        return [(each.due_at, self._head(place.endpoint_id, each)) for each in handed]
+        return [(each.due_at, self._head(served.endpoint_id, each)) for each in handed]
 
-    def _following(self, first: Sequence[DeliveryRow], place: _Served, want: int) -> list[DeliveryRow]:
-        """What goes along with the first ones of their keys, which share the places of the lane."""
+    def _following(self, first: Sequence[DeliveryRow], served: _Served, want: int) -> list[DeliveryRow]:
+        """What goes along with the first ones of their keys, which share the budget of the lane."""
         leading = [row for row in first if row.key is not None]
         handed: list[DeliveryRow] = []
         for lead in leading:
             assert lead.key is not None, "those that lead have a key"
-            behind = self._of_key(place.endpoint_id, lead.recovered, lead.key)
+            behind = self._of_key(served.endpoint_id, lead.recovered, lead.key)
             free = [
-                row for row in behind if row.sequence > lead.sequence and row.waits and row.sequence not in place.known
+                row for row in behind if row.sequence > lead.sequence and row.waits and row.sequence not in served.known
             ]
             handed += free[: max(want // len(leading) - 1, 0)]
         return handed
@@ -384,11 +384,11 @@ class MemoryLanes:
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
         responsive: bool = False,
-        held: Sequence[str] | None = None,
+        leased: Sequence[str] | None = None,
     ) -> Turn:
         """Take a turn."""
         return self._database.turn(
-            self.worker, self.lease_s, reports, results, held, claims, responsive, room, full, crowded
+            self.worker, self.lease_s, reports, results, leased, claims, responsive, room, full, crowded
         )
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
-"""The reconciler: follows the notices themselves, so that each is fanned out even when no message told of it.
+"""The reconciler: polls the outbox itself, so that each notice is fanned out even when its message was lost.
 
 With a broker it gives the queue a few seconds before it goes around it. Without one it waits for nothing, and is how
 webhooks are fed. Several at once do no harm: they take turns at the floor.
 
-Endpoints that are told in order are fanned out to here and nowhere else, behind the floor: with a broker, as soon as
+Endpoints with ordered delivery are fanned out to here and nowhere else, behind the floor: with a broker, as soon as
 what came through the queue lets the floor move.
 """
 
@@ -32,8 +32,8 @@ OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
 class Reconciler:
     """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
 
-    `wakeup` tells of new notices, `marked` of those that others fanned out; `made` is called when there are deliveries
-    to send.
+    `wakeup` notifies of new notices, `marked` of those that others fanned out; `made` is called when there are
+    deliveries to send.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Reconciler:
         self._recovering = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until told to stop. What is missing at the start is waited for."""
+        """Reconcile until `stop` is set. What is missing at the start is waited for."""
         retries = Retries(log, "reconciler")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(poke_when_stopped(stop, self._wakeup, *filter(None, (self._marked,))))
@@ -120,7 +120,7 @@ class Reconciler:
                 return made
 
     async def _catch_up_in_order(self) -> int:
-        """Go to the floor with what endpoints are told in order; gives the deliveries made."""
+        """Advance ordered fan-out to the watermark; gives the number of deliveries made."""
         made = 0
         while True:
             step = await self._fan_out.catch_up_in_order(self._batch_max)

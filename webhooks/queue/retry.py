@@ -2,8 +2,8 @@
 
 Pure. A 2xx is success and everything else is failure (API reference, webhooks). What the receiver says of itself
 counts: when it would hear from us again (Retry-After), that it has too much to do, that the address is no more. What
-went wrong on our own side is told apart: it takes none of the tries the receiver is owed. It postpones the delivery by
-a minute at first, then for as long as the endpoint has failed already, up to an hour.
+went wrong on our own side is counted apart: it takes none of the tries the receiver is owed. It postpones the delivery
+by a minute at first, then for as long as the endpoint has failed already, up to an hour.
 """
 
 from dataclasses import dataclass

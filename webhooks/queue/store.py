@@ -1,4 +1,4 @@
-"""Lanes in Postgres: one round trip records what attempts came to and brings the deliveries to send next.
+"""The delivery queue in Postgres: one round trip records the results of attempts and fetches the next deliveries.
 
 See webhooks/sql/functions/turn.sql, which does it all.
 """
@@ -13,7 +13,7 @@ import structlog
 from events.database import PINNED_PLANS, DedicatedConnection, load_sql
 from events.errors import LogUnavailable
 from webhooks.feed import api_version
-from webhooks.feed.api_version import Told, Wanted
+from webhooks.feed.api_version import VersionedNotice, Wanted
 from webhooks.queue.lane import Lane
 from webhooks.queue.turn import LEASE_S, ROOM_MAX, Endpoint, Head, Report, Result, Turn
 
@@ -42,11 +42,11 @@ class Lanes:
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
         responsive: bool = False,
-        held: Sequence[str] | None = None,
+        leased: Sequence[str] | None = None,
     ) -> Turn:
-        """Take a turn. `held`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+        """Take a turn. `leased`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
 
-        Raises LogUnavailable, when what was told may or may not be recorded.
+        Raises LogUnavailable: the results may or may not be recorded.
         """
         rows = await self._connection.fetch(
             "SELECT * FROM webhooks.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -54,7 +54,7 @@ class Lanes:
             self.lease_s,
             [(*report[:-1], *_columns(report.lane)) for report in reports],
             results,
-            held,
+            leased,
             claims,
             responsive,
             room,
@@ -75,8 +75,8 @@ class Lanes:
 
     async def _in_their_versions(self, heads: list[Head]) -> list[Head]:
         """Each with the body that its endpoint is to receive."""
-        whole = [(place, head) for place, head in enumerate(heads) if head.body is not None]
-        notices = [Told(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
+        whole = [(index, head) for index, head in enumerate(heads) if head.body is not None]
+        notices = [VersionedNotice(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
         try:
             rendered = await api_version.rendered(notices, self._find)
         except LogUnavailable:
@@ -89,15 +89,15 @@ class Lanes:
                 except LogUnavailable:
                     raise
                 except Exception as error:
-                    place, head = whole[found]
-                    heads[place] = head._replace(broken=True)
+                    index, head = whole[found]
+                    heads[index] = head._replace(broken=True)
                     log.exception("event.rendering_failed", event_id=head.notice_id, error=type(error).__name__)
                 else:
                     if alone:
                         rendered[found] = alone[0]
         for found, body in rendered.items():
-            place, head = whole[found]
-            heads[place] = head._replace(body=body)
+            index, head = whole[found]
+            heads[index] = head._replace(body=body)
         return heads
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:

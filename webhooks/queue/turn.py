@@ -1,4 +1,4 @@
-"""A turn of a worker: what it reports of the lanes it leases, and what it gets to deliver next.
+"""The protocol between a worker and the delivery queue: reports of leased lanes and results in, deliveries out.
 
 Pure values. Turns are taken with `Lanes` (webhooks/queue/store.py, in Postgres, or webhooks/queue/memory.py).
 """
@@ -23,7 +23,7 @@ class Head(NamedTuple):
     notice_id: str
     attempts: int  # tries used up
     pending: int  # endpoints that still have to take the notice, this one included
-    body: bytes | None  # None when it is to be told of in short
+    body: bytes | None  # None for a thin event
     api_version: str | None  # the endpoint's own
     recovered: bool  # gives way to those that are not
     key: str | None = None  # those of one key go one by one, in order
@@ -52,13 +52,13 @@ class Endpoint(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a worker says of a lane it holds."""
+    """The report of a worker about a lane that it leases."""
 
     endpoint_id: str
     version: int  # of the endpoint as the worker knows it
     touched: bool  # to be written whatever happens; else looked at only if it became ready
-    known: Sequence[int]  # deliveries of it that the worker holds, by sequence
-    want: int  # how many more it would hold,
+    known: Sequence[int]  # deliveries of it that the worker has, by sequence
+    want: int  # how many more it wants,
     recovered: int  # and how many more recovered ones
     lane: Lane
 

@@ -28,6 +28,7 @@ from webhooks.endpoints.endpoint import (
     EndpointTested,
     EndpointUpdated,
     Event,
+    NotifyOfFailing,
     OlderSecret,
     PendingCanceled,
     RecoverEndpoint,
@@ -39,7 +40,6 @@ from webhooks.endpoints.endpoint import (
     SecretRolled,
     SendTest,
     SetRules,
-    TellOfFailing,
     UpdateEndpoint,
     decide,
     evolve,
@@ -156,8 +156,8 @@ def test_what_is_missing_is_named_as_the_api_names_it() -> None:
         decide(NOWHERE, DeleteEndpoint(id=ID))
 
 
-def tell(hours: int, since: int = 5) -> TellOfFailing:
-    return TellOfFailing(id=ID, attempts=9, hours=hours, since=since)
+def tell(hours: int, since: int = 5) -> NotifyOfFailing:
+    return NotifyOfFailing(id=ID, attempts=9, hours=hours, since=since)
 
 
 def failed(hours: int, since: int = 5) -> EndpointFailed:

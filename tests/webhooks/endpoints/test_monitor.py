@@ -82,7 +82,7 @@ async def test_several_who_watch_do_it_once(webhooks: WebhookHarness, clock: Fro
     async with floors_beside(webhooks, 3) as others:
         watches = [FailureMonitor(each.pool, each.executor, clock, Bell()) for each in others]
         await asyncio.gather(*(watch.look() for watch in watches))
-        assert sum(watch.told for watch in watches) == 5
+        assert sum(watch.notified for watch in watches) == 5
     assert len(await told(webhooks)) == 5
 
 
@@ -103,7 +103,7 @@ async def test_one_that_was_changed_since_it_was_looked_at_is_looked_at_again(
 
     late = FailureMonitor(cast(Pool, Late()), webhooks.executor, clock, Bell())
     await late.look()
-    assert (late.told, await told(webhooks)) == (0, [])
+    assert (late.notified, await told(webhooks)) == (0, [])
     await late.look()
     assert await told(webhooks) == [], "its lane began anew"
 
@@ -140,7 +140,7 @@ async def test_an_endpoint_that_policy_refuses_is_tried_ever_less_often_and_fail
     await watch.look()
     clock.advance(timedelta(days=5))
     await watch.look()
-    assert (watch.told, watch.disabled) == (1, 1)
+    assert (watch.notified, watch.disabled) == (1, 1)
     assert [notice["type"] for notice in await told(webhooks)] == [
         "rollbook.endpoint.failing",
         "rollbook.endpoint.disabled",

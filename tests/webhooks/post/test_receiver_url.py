@@ -166,7 +166,12 @@ def test_the_target_keeps_its_bytes(url: str, target: str) -> None:
 )
 def test_host_and_port_are_worked_out_once(url: str, host: str, port: int, authority: str) -> None:
     parsed = receiver_url.parse(url)
-    assert (parsed.host, parsed.port, parsed.authority, parsed.place) == (host, port, authority, f"{host}:{port}")
+    assert (parsed.host, parsed.port, parsed.authority, parsed.host_and_port) == (
+        host,
+        port,
+        authority,
+        f"{host}:{port}",
+    )
 
 
 @pytest.mark.parametrize(

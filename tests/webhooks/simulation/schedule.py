@@ -111,7 +111,7 @@ class Wire:
         full: Sequence[str] = (),
         crowded: Sequence[str] = (),
         responsive: bool = False,
-        held: Sequence[str] | None = None,
+        leased: Sequence[str] | None = None,
     ) -> Turn:
         schedule, watched = self._schedule, self._watched
         schedule.witness.asked(watched, reports)
@@ -125,7 +125,7 @@ class Wire:
         def commit() -> None:
             leases = {id: row.lease for id, row in schedule.database.lanes.items()}
             turn = schedule.database.turn(
-                self._lanes.worker, self.lease_s, reports, results, held, claims, responsive, room, full, crowded
+                self._lanes.worker, self.lease_s, reports, results, leased, claims, responsive, room, full, crowded
             )
             schedule.witness.committed(watched, leases, reports)
             schedule.changed()
