@@ -87,13 +87,13 @@ def options(
 def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     """Do what may be refused, or need a broker that is not there, and say so."""
     from events.errors import Refusal
-    from service import commands
+    from service.cli import admin
     from webhooks.broker import broker_url
     from webhooks.broker.amqp import BROKER_ERRORS
 
     given = settings.read()
     try:
-        asyncio.run(commands.over_core(given, work))
+        asyncio.run(admin.over_core(given, work))
     except Refusal as refusal:
         print(refusal.message, file=sys.stderr)
     except BROKER_ERRORS as error:
@@ -221,13 +221,13 @@ def migrate(
     Run it as the role that owns the database, before the processes of a new version start; processes
     of the previous version keep working.
     """
-    from service import commands
+    from service.cli import admin
 
     if check:
-        if not asyncio.run(commands.check_migrations(settings.read(), output(json))):
+        if not asyncio.run(admin.check_migrations(settings.read(), output(json))):
             raise typer.Exit(1)
     else:
-        asyncio.run(commands.migrate(settings.read(), output(json)))
+        asyncio.run(admin.migrate(settings.read(), output(json)))
 
 
 @app.command()
@@ -243,9 +243,9 @@ def roles(
     ] = "rollbook_processes",
 ) -> None:
     """Show the PostgreSQL roles of a deployment, none of them a superuser."""
-    from service import commands
+    from service.cli import admin
 
-    commands.show_roles(settings.read(), output(False), sql=sql, owner=owner, processes=processes)
+    admin.show_roles(settings.read(), output(False), sql=sql, owner=owner, processes=processes)
 
 
 @keys_app.command("create")
@@ -268,10 +268,10 @@ def keys_create(
     json: Json = False,
 ) -> None:
     """Create an API key and print it; it cannot be shown again."""
-    from service import commands
+    from service.cli import admin
 
     asyncio.run(
-        commands.create_key(
+        admin.create_key(
             settings.read(),
             output(json),
             account=account,
@@ -286,9 +286,9 @@ def keys_create(
 @keys_app.command("list")
 def keys_list(json: Json = False) -> None:
     """List the API keys of every account."""
-    from service import commands
+    from service.cli import admin
 
-    asyncio.run(commands.list_keys(settings.read(), output(json)))
+    asyncio.run(admin.list_keys(settings.read(), output(json)))
 
 
 @keys_app.command("revoke")
@@ -296,10 +296,10 @@ def keys_revoke(
     id: Annotated[str, typer.Argument(help="the key's id, key_…", metavar="KEY")], yes: Yes = False, json: Json = False
 ) -> None:
     """Revoke an API key permanently."""
-    from service import commands
+    from service.cli import admin
 
     confirm(f"Revoke {id} permanently?", yes=yes)
-    asyncio.run(commands.revoke_key(settings.read(), output(json), id))
+    asyncio.run(admin.revoke_key(settings.read(), output(json), id))
 
 
 @subscribers_app.command("add")
@@ -364,16 +364,16 @@ def _rebuild(what: str, yes: bool, json: bool) -> "Output":
 @rebuild_app.command("customers")
 def rebuild_customers(yes: Yes = False, json: Json = False) -> None:
     """Empty the customers' read model and fill it from the log."""
-    from service import commands
+    from service.cli import admin
 
     out = _rebuild("customers", yes, json)
-    asyncio.run(commands.rebuild_customers(settings.read(), out))
+    asyncio.run(admin.rebuild_customers(settings.read(), out))
 
 
 @rebuild_app.command("search")
 def rebuild_search(yes: Yes = False, json: Json = False) -> None:
     """Empty the search index and fill it from the log."""
-    from service import commands
+    from service.cli import admin
 
     out = _rebuild("search", yes, json)
-    asyncio.run(commands.rebuild_search(settings.read(), out))
+    asyncio.run(admin.rebuild_search(settings.read(), out))

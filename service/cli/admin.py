@@ -1,4 +1,4 @@
-"""What the command line does to a running or a resting system, beside playing roles."""
+"""Administration from the command line: migrations, roles, API keys, rebuilds of read models."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
