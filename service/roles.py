@@ -22,7 +22,6 @@ from service import (
     broker,
     data_directory,
     egress,
-    keys,
     limits,
     listening,
     maintenance,
@@ -31,6 +30,7 @@ from service import (
     telling,
     timekeeper,
 )
+from service.commands import keys
 from service.dev import postgres
 from service.dev.cluster import PostgresFailed
 from service.dev.hosts import HostCheck

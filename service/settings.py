@@ -17,7 +17,7 @@ from events import database_url
 from events.countries import COUNTRIES
 from events.errors import Refusal
 from events.keys import MasterKeys
-from service.http import api_versions
+from service import api_versions
 from webhooks.broker import broker_url
 from webhooks.post import proxy
 

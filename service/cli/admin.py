@@ -18,8 +18,9 @@ from events.pooler import require_sessions
 from events.roles import setup_statement
 from projections import rebuild
 from projections.progress import Progress as Done
-from service import keys, logging, suitability
+from service import logging, suitability
 from service.cli.output import Output
+from service.commands import keys
 from service.dev import postgres
 from service.dev.postgres import EmbeddedPostgres
 from service.roles import database_url

@@ -9,7 +9,7 @@ import typer
 from service import settings
 from service.cli.output import Output, escaped
 
-DEVELOPMENT_KEY = "sk_test_rollbook"  # as in service.keys, whose import takes a while
+DEVELOPMENT_KEY = "sk_test_rollbook"  # as in service.commands.keys, whose import takes a while
 
 ApiKey = Annotated[str, typer.Option(help="secret key to call the API with", envvar="ROLLBOOK_API_KEY", metavar="KEY")]
 ApiUrl = Annotated[

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from service.commands.keys import DEVELOPMENT_KEY
 from service.dev.inbox import PATH
-from service.keys import DEVELOPMENT_KEY
 
 WELCOME = """
   Rollbook is at {url}, test key {key}. The API's reference: {url}/docs

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from events.errors import Refusal
 from events.record import Receipt
-from service.http.masking import holds_card_number
 from service.http.reply import Reply
+from service.masking import holds_card_number
 
 KEY_CHARACTERS_MAX = 255
 

@@ -18,7 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from events.version import VERSION
-from service.http import api_versions, permissions
+from service import api_versions
+from service.http import permissions
 from service.http.docs import samples
 from service.http.docs.event_types import EVENT_TYPES
 from service.http.docs.examples import EXAMPLES

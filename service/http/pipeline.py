@@ -29,10 +29,10 @@ from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
 from projections.read import Principal, Reader
 from projections.search.find import Finder
+from service import api_versions
 from service.http import (
     answer_headers,
     api_version_rendering,
-    api_versions,
     cors,
     fingerprint,
     form,
@@ -47,9 +47,9 @@ from service.http.idempotency import KeyUse, Running, check_key
 from service.http.large_body import PART_BYTES, LargeBody
 from service.http.limits.admission import Admission, Ticket
 from service.http.limits.shed import Shed, TimedOut
-from service.http.masking import masked
 from service.http.permissions import ALWAYS, NOTHING, Beside
 from service.http.reply import Reply
+from service.masking import masked
 from service.metrics import Metrics
 from webhooks.endpoints.status import Statuses
 from webhooks.feed.feed import Feed

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from events.errors import Declined, LockTimeout, LogUnavailable, Missing, Refusal
-from service.http.masking import quoted
 from service.http.reply import Reply
+from service.masking import quoted
 
 MESSAGE_CHARACTERS_MAX = 4000
 PARAM_CHARACTERS_MAX = 200

@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from service import keys
+from service.commands import keys
 from service.settings import Settings
 from service.wiring import build
 from tests.benchmarks.load import request

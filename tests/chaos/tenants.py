@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import asyncpg
 
-from service import keys
+from service.commands import keys
 from service.wiring import build
 from tests.faults.deployment import Deployment
 from tests.service.serving import settings_for

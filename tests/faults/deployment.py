@@ -19,7 +19,7 @@ import aiohttp
 import asyncpg
 import orjson
 
-from service import keys
+from service.commands import keys
 from service.wiring import build
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit

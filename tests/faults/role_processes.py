@@ -17,7 +17,7 @@ import aiohttp
 import asyncpg
 import orjson
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.faults.deployment import free_port
 from tests.servers.receiver import Receiver
 from tests.service.serving import command, environment

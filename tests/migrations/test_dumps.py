@@ -8,7 +8,8 @@ import pytest
 
 from events import chain
 from events.migrate import migrate
-from service import keys, suitability
+from service import suitability
+from service.commands import keys
 from tests.events.test_migrations import shape_of
 from tests.migrations.restore import REVISIONS, restore
 from tests.service.serving import serving, settings_for

@@ -6,7 +6,7 @@ import pytest
 
 from projections import api_version
 from projections.rows import dumps
-from service.http import api_versions
+from service import api_versions
 
 NEWEST, DECEMBER, CLOVER, BASIL, OLDEST = (
     "2026-10-28.endive", "2025-12-15.clover", "2025-09-30.clover", "2025-08-27.basil", "2020-08-27",

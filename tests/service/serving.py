@@ -16,7 +16,8 @@ import orjson
 
 from events.api_key import Power
 from events.clock import Clock
-from service import keys, roles, telling, wiring
+from service import roles, telling, wiring
+from service.commands import keys
 from service.health import Health
 from service.settings import Settings
 from service.wiring import Core

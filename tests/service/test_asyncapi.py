@@ -14,8 +14,8 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from service import asyncapi, trigger
 from service.client import calling
+from service.commands.keys import DEVELOPMENT_KEY
 from service.http.params.webhook_endpoint import EVENT_TYPES
-from service.keys import DEVELOPMENT_KEY
 from tests.service.conftest import Broker
 from tests.service.consumer import Consumer
 from tests.service.serving import Api, Launch

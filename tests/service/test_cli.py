@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
+from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
 from tests.service.serving import Api, Serve, command, environment
 
 
@@ -137,7 +137,7 @@ async def test_what_production_refuses_ends_a_command_with_a_line_each(tmp_path:
 
 
 async def test_the_key_of_development_opens_nothing_in_production(serve: Serve, database: str) -> None:
-    from service import keys
+    from service.commands import keys
 
     development = await serve()
     await keys.ensure_development_key(development.core)

@@ -3,9 +3,9 @@
 import pytest
 
 from events.errors import Refusal
-from service import keys
+from service.commands import keys
+from service.commands.keys import RIGHTS
 from service.http.app import OPERATIONS
-from service.keys import RIGHTS
 from tests.service.serving import Api
 
 

@@ -14,7 +14,7 @@ from aiohttp.test_utils import unused_port
 
 from service.cli import calling
 from service.client import Refused
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from service.listen import receiver_url
 from tests.servers.receiver import Answer, Receiver
 from tests.service.serving import Api, Launch, command, environment

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.servers.receiver import Answer, Receiver
 from tests.service.conftest import Broker
 from tests.service.serving import Api, Launch, Process

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from service.cli import app
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.service.serving import Api
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.service.serving import Api, Launch, Process
 from tests.waiting import until
 

@@ -14,8 +14,9 @@ import pytest
 
 from events.errors import DatabaseUnsuitable
 from events.migrate import migrate
-from service import keys, roles, suitability
-from service.keys import DEVELOPMENT_KEY
+from service import roles, suitability
+from service.commands import keys
+from service.commands.keys import DEVELOPMENT_KEY
 from service.wiring import build
 from tests.service.serving import MASTER_KEY, Serve, command, environment, settings_for
 from tests.waiting import until

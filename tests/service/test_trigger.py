@@ -9,8 +9,8 @@ import pytest
 
 from service import trigger
 from service.client import Away, Refused, calling
+from service.commands.keys import DEVELOPMENT_KEY
 from service.http.params.webhook_endpoint import EVENT_TYPES
-from service.keys import DEVELOPMENT_KEY
 from tests.service.serving import Api, Launch
 from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until

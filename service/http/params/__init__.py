@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from events.errors import Refusal
-from service.http import masking
+from service import masking
 from service.http.params.fields import shortened
 
 Model = TypeVar("Model", bound=BaseModel)

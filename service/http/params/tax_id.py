@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from events import tax_id_types
 from events.errors import Refusal
 from events.tax_id_types import Number
-from service.http import tax_id_formats
+from service.commands import tax_id_formats
 from service.http.params import Parameters
 from service.http.params.fields import Expand, NotEmpty, RequiredText, Text, refused, shortened
 from service.http.params.listing import Listing

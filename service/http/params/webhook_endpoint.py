@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field
 
 from events.errors import Refusal
-from service.http import api_versions
+from service import api_versions
 from service.http.params import Parameters
 from service.http.params.fields import (
     Array,

@@ -6,7 +6,8 @@ from events import ids
 from events.customer import CUSTOMER, Customer
 from events.customer.balance import KIND, AdjustBalance, EditTransaction
 from events.unit_of_work import UnitOfWork
-from service.http import clocks, expand, pagination, resources
+from service.commands import clocks
+from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
 from service.http.pipeline import RequestContext

@@ -1,7 +1,7 @@
 """`/v1/customers`: create, update, delete, retrieve, list.
 
 A request that only sets attributes is one command on one stream. One that asks for more is a unit of work: the extras
-of `service/http/extras` are applied in turn, and all of it is stored or none.
+of `service/commands/customer` are applied in turn, and all of it is stored or none.
 """
 
 import asyncio
@@ -17,7 +17,9 @@ from events.testclock import TEST_CLOCK, LetGo
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections.read import UnknownCursor
-from service.http import clocks, expand, extras, pagination, resources
+from service.commands import clocks
+from service.commands import customer as extras
+from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import customer as parameters_of
 from service.http.permissions import Beside

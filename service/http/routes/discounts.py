@@ -10,7 +10,8 @@ from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections import discounts
 from projections.rows import dumps
-from service.http import clocks, expand, resources
+from service.commands import clocks
+from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
 from service.http.pipeline import RequestContext

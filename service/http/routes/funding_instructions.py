@@ -9,7 +9,8 @@ from events.unit_of_work import UnitOfWork
 from projections import funding_instructions
 from projections.funding_instructions import KIND
 from projections.rows import dumps
-from service.http import clocks, expand, resources
+from service.commands import clocks
+from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
 from service.http.pipeline import RequestContext

@@ -20,8 +20,9 @@ from events.payment_method import (
 )
 from events.unit_of_work import UnitOfWork
 from projections.payment_methods import KIND
-from service.http import cards, clocks, expand, payment_details, resources, tokens
-from service.http.extras import payment_method as extra
+from service.commands import cards, clocks, payment_details, tokens
+from service.commands.customer import payment_method as extra
+from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
 from service.http.params.payment_method import NewCard

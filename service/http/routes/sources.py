@@ -25,15 +25,16 @@ from events.unit_of_work import UnitOfWork
 from projections import sources
 from projections.rows import dumps
 from projections.sources import KIND
-from service.http import cards, clocks, expand, refusals, resources, tokens
-from service.http.extras import source as extra
-from service.http.masking import masked_id
+from service.commands import cards, clocks, tokens
+from service.commands.customer import source as extra
+from service.http import expand, refusals, resources
 from service.http.operation import Operations
 from service.http.params import Parameters
 from service.http.params import source as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
+from service.masking import masked_id
 
 operation = Operations()
 URL = "/v1/customers/{customer}"

@@ -10,7 +10,8 @@ from events.unit_of_work import UnitOfWork
 from projections import subscriptions
 from projections.rows import dumps
 from projections.subscriptions import KIND
-from service.http import clocks, resources
+from service.commands import clocks
+from service.http import resources
 from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
 from service.http.pipeline import RequestContext

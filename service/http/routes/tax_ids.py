@@ -17,9 +17,10 @@ from events.unit_of_work import UnitOfWork
 from projections import tax_ids
 from projections.rows import dumps
 from projections.tax_ids import KIND
-from service.http import clocks, expand, resources
+from service.commands import clocks
+from service.commands.customer import tax_ids as extra
+from service.http import expand, resources
 from service.http.expand import Tree
-from service.http.extras import tax_ids as extra
 from service.http.operation import Operations
 from service.http.params import tax_id as parameters_of
 from service.http.permissions import always

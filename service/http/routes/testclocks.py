@@ -10,8 +10,8 @@ from events.testclock import TEST_CLOCK, Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
 from projections import testclocks
 from projections.rows import dumps
+from service.commands.customer.test_clock import join
 from service.http import expand, resources
-from service.http.extras.testclock import join
 from service.http.operation import Operations
 from service.http.params import testclock as parameters_of
 from service.http.permissions import always

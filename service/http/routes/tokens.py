@@ -6,7 +6,8 @@ from events import card as kept_of
 from events import ids, token
 from events.token import TOKEN, CreateToken
 from events.unit_of_work import UnitOfWork
-from service.http import cards, expand, resources, tokens
+from service.commands import cards, tokens
+from service.http import expand, resources
 from service.http.expand import Tree
 from service.http.operation import Operations
 from service.http.params import token as parameters_of

@@ -20,7 +20,7 @@ from events import ids
 from events.customer import CUSTOMER, CreateCustomer, UpdateCustomer
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
-from service import keys
+from service.commands import keys
 from service.settings import Settings
 from service.wiring import Core, build
 from tests.benchmarks.figures import Bound, Figure, percentile, take_turns

@@ -15,9 +15,9 @@ import structlog
 
 from events.record import Loaded
 from service import logging as service_logging
-from service import telling
+from service import masking, telling
+from service.commands import cards
 from service.health import Health
-from service.http import cards, masking
 from tests.servers.receiver import Receiver
 from tests.service.http.test_tokens import SOON, account, card
 from tests.service.serving import Answer, Api

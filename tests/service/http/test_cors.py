@@ -2,7 +2,7 @@
 
 import pytest
 
-from service import keys
+from service.commands import keys
 from service.http.auth import REMEMBERED_MAX, Authenticator
 from service.http.refusals import BadKey
 from tests.service.http import raw

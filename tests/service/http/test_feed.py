@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 import pytest
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.service.serving import Answer, Api, Launch, Serve
 from tests.waiting import until
 from webhooks.feed.feed import Feed

@@ -5,7 +5,8 @@ import base64
 import pytest
 
 from events.keys import MasterKeys
-from service.http import api_versions, credentials, fingerprint, form
+from service import api_versions
+from service.http import credentials, fingerprint, form
 from service.http.refusals import BadScheme, NoKey, starred
 
 KEYS = MasterKeys(bytes(32))

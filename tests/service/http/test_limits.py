@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from projections.read import Principal
-from service import keys
+from service.commands import keys
 from service.http import credentials
 from service.http.limits.admission import IDLE_S, Admission, Bounds, Bucket
 from service.http.limits.connections import RESERVED_FILES, open_max

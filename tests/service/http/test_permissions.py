@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from events.errors import Refusal
-from service import keys
+from service.commands import keys
 from service.http import expand
 from service.http.app import OPERATIONS
 from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Reference

@@ -91,7 +91,7 @@ async def test_an_unknown_key_is_shown_with_all_but_its_ends_starred_out(api: Ap
 
 
 async def test_a_revoked_key_opens_nothing_any_more(serve: Serve) -> None:
-    from service import keys
+    from service.commands import keys
 
     api = await serve(key_cache_s=0)
     id, key = await keys.issue(api.core, account=ACCOUNT, livemode=False)

@@ -22,7 +22,8 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from service.http import api_versions, openapi
+from service import api_versions
+from service.http import openapi
 from service.http.app import OPERATIONS
 from tests.service.serving import Api
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from events import tax_id_types
 from events.countries import COUNTRIES
-from service.http.tax_id_formats import MODULES, number
+from service.commands.tax_id_formats import MODULES, number
 
 # A line for each type and country: the type, the country or `-`, a number.
 SAMPLES = [

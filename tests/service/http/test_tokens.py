@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import stripe
 
+from events import card_brands
 from events.card import TRAITS, luhn
 from events.countries import COUNTRIES
 from events.errors import Declined
-from service.http import card_brands, cards
+from service.commands import cards
 from tests.service.http.test_python_client import Story, told
 from tests.service.serving import Answer, Api, Serve
 

@@ -13,7 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.servers.receiver import Receiver
 from tests.service.serving import Launch
 from tests.waiting import until

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 import stripe
 
-from service.keys import DEVELOPMENT_KEY
+from service.commands.keys import DEVELOPMENT_KEY
 from tests.servers.receiver import Receiver
 from tests.service.serving import Launch, Process
 from tests.waiting import until

@@ -10,10 +10,10 @@ from events.customer.payment_methods import AttachPaymentMethod
 from events.errors import Declined, Missing, Refusal
 from events.payment_method import NAME, PAYMENT_METHOD, AttachToCustomer, CreatePaymentMethod
 from events.unit_of_work import UnitOfWork
-from service.http import cards
-from service.http.masking import masked_id
+from service.commands import cards
 from service.http.params.customer import CreateCustomer
 from service.http.pipeline import RequestContext
+from service.masking import masked_id
 
 PARAMETERS: tuple[str, ...] = ("payment_method",)
 CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # names for tests begin so

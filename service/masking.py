@@ -8,8 +8,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from events import card_brands
 from events.card import luhn
-from service.http import card_brands
 
 DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){11,18}(?![0-9])")
 NUMBER_CHARACTERS_MAX = 40  # of a card number with separators, so that a cut leaves no half of one

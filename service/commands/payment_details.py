@@ -8,7 +8,7 @@ from stdnum import iban
 
 from events.errors import Refusal
 from projections.payment_methods import SHOWN
-from service.http import cards
+from service.commands import cards
 from service.http.params import Parameters
 from service.http.pipeline import RequestContext
 

@@ -8,9 +8,9 @@ from events.errors import Refusal
 from events.token import TOKEN, UseToken
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
-from service.http import cards
-from service.http.masking import masked_id
+from service.commands import cards
 from service.http.pipeline import RequestContext
+from service.masking import masked_id
 
 CARD, BANK_ACCOUNT = "tok_", "btok_"
 

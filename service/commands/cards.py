@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from events import card, ids
 from events.card import UNCHECKED, luhn
+from events.card_brands import brand_of
 from events.countries import COUNTRIES
 from events.currencies import CURRENCIES
 from events.errors import Declined, Refusal
 from events.values import Address
-from service.http.card_brands import brand_of
 from service.http.params import card as parameters_of
 from service.http.pipeline import RequestContext
 
@@ -57,7 +57,7 @@ class BankForTests(NamedTuple):
 def _cards_for_tests() -> tuple[Mapping[str, ForTests], Mapping[str, ForTests]]:
     by_number: dict[str, ForTests] = {}
     by_name: dict[str, ForTests] = {}
-    for line in resources.files("service.http").joinpath("cards_for_tests.txt").read_text("ascii").splitlines():
+    for line in resources.files("service.commands").joinpath("cards_for_tests.txt").read_text("ascii").splitlines():
         number, names, funding, country, trait = line.split()
         known = ForTests(number, funding, country, None if trait == "-" else trait)
         by_number[number] = known

@@ -4,7 +4,7 @@ from importlib import resources
 
 from events.errors import Refusal
 
-KNOWN = frozenset(resources.files("service.http").joinpath("api_versions.txt").read_text().split())
+KNOWN = frozenset(resources.files("service").joinpath("api_versions.txt").read_text().split())
 OLDEST = "2020-08-27"  # older ones differ in ways nobody depends on any more
 
 

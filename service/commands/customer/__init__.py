@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from events.unit_of_work import UnitOfWork
-from service.http.extras import balance, cash_balance, discount, payment_method, source, tax, tax_ids, testclock
+from service.commands.customer import balance, cash_balance, discount, payment_method, source, tax, tax_ids, test_clock
 from service.http.pipeline import RequestContext
 
 
@@ -35,7 +35,7 @@ class Extra(Protocol):
 
 
 EXTRAS: tuple[Extra, ...] = (
-    testclock,
+    test_clock,
     balance,
     cash_balance,
     source,

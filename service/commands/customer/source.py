@@ -15,11 +15,11 @@ from events.customer.source import AttachSource, Kept, SetDefaultSource
 from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
-from service.http import cards, tokens
-from service.http.masking import masked_id
+from service.commands import cards, tokens
 from service.http.params import card as parameters_of
 from service.http.params.customer import CreateCustomer, UpdateCustomer
 from service.http.pipeline import RequestContext
+from service.masking import masked_id
 
 PARAMETERS: tuple[str, ...] = ("bank_account", "card", "default_source", "source")
 Parameters = CreateCustomer | UpdateCustomer

@@ -6,7 +6,7 @@ from events.customer import CUSTOMER
 from events.customer.test_clock import JoinClock
 from events.testclock import TEST_CLOCK, TakeIn
 from events.unit_of_work import UnitOfWork
-from service.http import clocks
+from service.commands import clocks
 from service.http.params.customer import CreateCustomer
 from service.http.pipeline import RequestContext
 
