@@ -87,6 +87,10 @@ class UnitOfWork:
         """The version at which the stream of an object was found; 0 for one that was begun."""
         return self._participants[decider.stream(id)].found.version
 
+    def in_other_mode(self, decider: Decider[Any, Any, Any], id: str) -> bool:
+        """Whether the account has an object that was loaded in the other mode, and so not in this one."""
+        return self._participants[decider.stream(id)].other_mode
+
     def do(self, decider: Decider[State, Command, Event], id: str, command: Command) -> State:
         """Carry out a command on an object that was loaded or begun; gives the state after. Raises Refusal."""
         participant = self._participants[decider.stream(id)]

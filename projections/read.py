@@ -44,14 +44,15 @@ class Page(NamedTuple):
     has_more: bool
 
 
-class Principal(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Principal:
     """Who makes a request: the account and mode that an API key acts for, and its permissions."""
 
     key_id: str
     account: str
     livemode: bool
-    power: str  # secret, restricted, publishable
-    rights: frozenset[str]
+    key_type: str  # secret, restricted, publishable
+    permissions: frozenset[str]
 
 
 class Named(NamedTuple):
@@ -266,8 +267,8 @@ class Reader:
                 found.append(None)
                 continue
             facts = orjson.loads(row["facts"])
-            rights = frozenset(facts["rights"])
-            found.append(Principal(row["id"], row["account"], row["livemode"], facts["power"], rights))
+            permissions = frozenset(facts["rights"])
+            found.append(Principal(row["id"], row["account"], row["livemode"], facts["power"], permissions))
         return found
 
     async def _submit(self, batcher: Batcher[Named, bytes | None], named: Named) -> bytes | None:

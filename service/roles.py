@@ -176,6 +176,8 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             reader=core.reader,
             authenticator=Authenticator(
                 core.reader.principal,
+                clock=core.clock,
+                master_keys=core.master_keys,
                 trust_s=settings.key_cache_s,
                 refused=well_known if settings.production else frozenset(),
                 local=well_known,

@@ -12,7 +12,7 @@ from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
 from service import system
-from service.http.resources import load_customer
+from service.commands import customer
 from service.wiring import Core
 
 DIGITS = 9  # of the numbers for tests; where a type has fewer, all of them count
@@ -47,7 +47,7 @@ async def verify(core: Core, due: Due) -> None:
     """Verify one tax id of a customer. Raises Missing when one of them is gone."""
 
     async def act(unit: UnitOfWork) -> None:
-        tax_id = (await load_customer(unit, due.id)).tax_ids.by_id.get(due.subject)
+        tax_id = (await customer.load(unit, due.id)).tax_ids.by_id.get(due.subject)
         if tax_id is None:
             raise Missing("tax id", due.subject)
         found = outcome(tax_id.value, livemode=due.livemode)

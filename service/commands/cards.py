@@ -6,7 +6,7 @@ and `pm_card_visa`) that stand for a fresh card of it at every use.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import resources
 from typing import NamedTuple
@@ -18,8 +18,7 @@ from events.countries import COUNTRIES
 from events.currencies import CURRENCIES
 from events.errors import Declined, Refusal
 from events.values import Address
-from service.http.params import card as parameters_of
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
 
 NUMBER = re.compile(r"[0-9]{12,19}")
 SEPARATORS = str.maketrans("", "", " -")
@@ -36,6 +35,32 @@ CURRENCY_OF: Mapping[str, str] = dict.fromkeys(
     "IN": "inr", "JP": "jpy", "MX": "mxn", "MY": "myr", "NO": "nok", "NZ": "nzd", "PL": "pln", "RO": "ron", "SE": "sek",
     "SG": "sgd", "TH": "thb", "US": "usd",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewCard:
+    """A card in full, as its owner gives it; nothing of it is shown where it is printed."""
+
+    number: str
+    exp_month: str
+    exp_year: str
+    cvc: str | None = None
+    address: Address = card.NOWHERE
+    name: str | None = None
+    preferred_network: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewBankAccount:
+    """A bank account in full, as its owner gives it; nothing of it is shown where it is printed."""
+
+    account_number: str
+    country: str
+    account_holder_name: str | None = None
+    account_holder_type: str | None = None
+    account_type: str | None = None
+    currency: str | None = None
+    routing_number: str | None = None
 
 
 class ForTests(NamedTuple):
@@ -78,46 +103,59 @@ BANKS: Mapping[str, BankForTests] = {
 ROUTING_FOR_TESTS = "110000000"
 
 
-def read_card(call: RequestContext, given: parameters_of.Card) -> card.Card:
+def read_card(caller: Caller, given: NewCard) -> card.Card:
     """What is kept of a card. Raises Declined for one that cannot be, Refusal where its number may not be sent."""
-    return _card(
-        call,
-        given.number,
-        given.cvc,
-        (given.exp_month, given.exp_year),
-        address=Address(**given.address()),
+    if caller.livemode and caller.key_type != "publishable":
+        raise Refusal(
+            "Sending credit card numbers directly to the API with a secret key is generally unsafe. Make a token of "
+            "them with a publishable key, where they are typed, and send that."
+        )
+    number = given.number.translate(SEPARATORS)
+    if not NUMBER.fullmatch(number) or not luhn(number):
+        raise Declined("Your card number is incorrect.", code="incorrect_number", param="number")
+    brand, known = brand_of(number), BY_NUMBER.get(number)
+    if caller.livemode and known is not None:
+        raise Declined(
+            "Your card was declined. Your request was in live mode, but used a known test card.",
+            code="card_declined",
+            decline_code="live_mode_test_card",
+        )
+    if given.cvc is not None:
+        cvc_ok(given.cvc, brand)
+    month, year = expiry(given.exp_month, given.exp_year, caller.clock.now())
+    read = card.Card(
+        brand=brand,
+        country=known.country if known is not None else None,
+        cvc_check=None if given.cvc is None else _unchecked(caller.livemode),
+        exp_month=month,
+        exp_year=year,
+        fingerprint=fingerprint(caller, "card", number),
+        funding=known.funding if known is not None else "unknown",
+        last4=number[-4:],
         name=given.name,
-        preferred_network=given.networks.preferred if given.networks is not None else None,
+        preferred_network=given.preferred_network,
+        trait=known.trait if known is not None else None,
     )
+    return _checked(read, given.address, livemode=caller.livemode)
 
 
-def read_numbers(
-    call: RequestContext,
-    number: str,
-    cvc: str | None,
-    exp_month: str,
-    exp_year: str,
-    preferred_network: str | None = None,
-) -> card.Card:
-    """What is kept of a card of which no more is said than stands on it. Raises as `read_card` does."""
-    return _card(call, number, cvc, (exp_month, exp_year), preferred_network=preferred_network)
-
-
-def of_name(call: RequestContext, name: str) -> card.Card | None:
+def of_name(caller: Caller, name: str) -> card.Card | None:
     """A fresh card of those for tests, which expires in a year; None in live mode, and for a name that none has."""
     known = BY_NAME.get(name)
-    if known is None or call.caller.livemode:
+    if known is None or caller.livemode:
         return None
-    now = call.pipeline.clock.now()
+    now = caller.clock.now()
     cvc = "123" if known.trait == "cvc_fails" else None
-    fresh = _card(call, known.number, cvc, (str(now.month), str(now.year + 1)))
+    fresh = read_card(
+        caller, NewCard(number=known.number, cvc=cvc, exp_month=str(now.month), exp_year=str(now.year + 1))
+    )
     if known.trait is not None and known.trait.endswith(("_fails", "_unavailable")) and cvc is None:
         address = Address(line1="510 Townsend St", postal_code="94103")
         fresh = _checked(fresh, address)
     return fresh
 
 
-def read_bank_account(call: RequestContext, given: parameters_of.BankAccount, param: str) -> card.BankAccount:
+def read_bank_account(caller: Caller, given: NewBankAccount, param: str) -> card.BankAccount:
     """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
     country = given.country.upper()
     if country not in COUNTRIES:
@@ -134,19 +172,19 @@ def read_bank_account(call: RequestContext, given: parameters_of.BankAccount, pa
         account_holder_name=given.account_holder_name,
         account_holder_type=given.account_holder_type,
         account_type=given.account_type,
-        bank_name=bank_name(call),
+        bank_name=bank_name(caller),
         country=country,
         currency=currency,
-        fingerprint=fingerprint(call, "bank account", country, routing or "", number),
+        fingerprint=fingerprint(caller, "bank account", country, routing or "", number),
         last4=number[-4:],
         routing_number=routing,
     )
 
 
-def bank_of_name(call: RequestContext, name: str) -> card.BankAccount | None:
+def bank_of_name(caller: Caller, name: str) -> card.BankAccount | None:
     """A fresh bank account of those for tests; None in live mode, and for a name that none has."""
     known = BANKS.get(name)
-    if known is None or call.caller.livemode:
+    if known is None or caller.livemode:
         return None
     return card.BankAccount(
         account_holder_name="Jane Austen",
@@ -154,23 +192,22 @@ def bank_of_name(call: RequestContext, name: str) -> card.BankAccount | None:
         bank_name=TEST_BANK,
         country="US",
         currency="usd",
-        fingerprint=fingerprint(call, "bank account", "US", ROUTING_FOR_TESTS, known.account_number),
+        fingerprint=fingerprint(caller, "bank account", "US", ROUTING_FOR_TESTS, known.account_number),
         last4=known.account_number[-4:],
         routing_number=ROUTING_FOR_TESTS,
         status=known.status,
     )
 
 
-def bank_name(call: RequestContext) -> str | None:
+def bank_name(caller: Caller) -> str | None:
     """What the bank is called: all of test mode have accounts at one bank, and no register is asked for others."""
-    return None if call.caller.livemode else TEST_BANK
+    return None if caller.livemode else TEST_BANK
 
 
-def fingerprint(call: RequestContext, kind: str, *number: str) -> str:
+def fingerprint(caller: Caller, kind: str, *number: str) -> str:
     """What a number is known by within the caller's account and mode: sixteen letters and digits."""
-    caller = call.caller
     mode = "live" if caller.livemode else "test"
-    digest = call.pipeline.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
+    digest = caller.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
     return digest[:FINGERPRINT_LETTERS].translate(ids.LETTERS).decode()
 
 
@@ -194,9 +231,9 @@ def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
     return int(month), number
 
 
-def new_expiry(call: RequestContext, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
+def new_expiry(caller: Caller, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
     """The month and year a card expires in when one of them or both are changed. Raises Declined."""
-    return expiry(month or str(known.exp_month), year or str(known.exp_year), call.pipeline.clock.now())
+    return expiry(month or str(known.exp_month), year or str(known.exp_year), caller.clock.now())
 
 
 def account_number(given: str, country: str, param: str) -> str:
@@ -225,51 +262,6 @@ def cvc_ok(cvc: str, brand: str | None = None) -> str:
     if not re.fullmatch(digits, cvc):
         raise Declined("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
     return cvc
-
-
-def _card(
-    call: RequestContext,
-    given: str,
-    cvc: str | None,
-    expires: tuple[str, str],
-    *,
-    address: Address = card.NOWHERE,
-    name: str | None = None,
-    preferred_network: str | None = None,
-) -> card.Card:
-    livemode = call.caller.livemode
-    if livemode and call.caller.power != "publishable":
-        raise Refusal(
-            "Sending credit card numbers directly to the API with a secret key is generally unsafe. Make a token of "
-            "them with a publishable key, where they are typed, and send that."
-        )
-    number = given.translate(SEPARATORS)
-    if not NUMBER.fullmatch(number) or not luhn(number):
-        raise Declined("Your card number is incorrect.", code="incorrect_number", param="number")
-    brand, known = brand_of(number), BY_NUMBER.get(number)
-    if livemode and known is not None:
-        raise Declined(
-            "Your card was declined. Your request was in live mode, but used a known test card.",
-            code="card_declined",
-            decline_code="live_mode_test_card",
-        )
-    if cvc is not None:
-        cvc_ok(cvc, brand)
-    month, year = expiry(*expires, call.pipeline.clock.now())
-    read = card.Card(
-        brand=brand,
-        country=known.country if known is not None else None,
-        cvc_check=None if cvc is None else _unchecked(livemode),
-        exp_month=month,
-        exp_year=year,
-        fingerprint=fingerprint(call, "card", number),
-        funding=known.funding if known is not None else "unknown",
-        last4=number[-4:],
-        name=name,
-        preferred_network=preferred_network,
-        trait=known.trait if known is not None else None,
-    )
-    return _checked(read, address, livemode=livemode)
 
 
 def _checked(read: card.Card, address: Address, *, livemode: bool = False) -> card.Card:

@@ -9,8 +9,7 @@ from stdnum import iban
 from events.errors import Refusal
 from projections.payment_methods import SHOWN
 from service.commands import cards
-from service.http.params import Parameters
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
 
 # Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are not told.
 BANKS: Mapping[str, tuple[slice, slice | None]] = {
@@ -44,18 +43,17 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def read(call: RequestContext, type: str, given: Parameters | None) -> dict[str, str | None]:
-    """What is kept of a payment method of any type but a card. Raises Refusal."""
-    sent: dict[str, Any] = {} if given is None else given.model_dump(exclude_none=True)
+def read(caller: Caller, type: str, sent: Mapping[str, Any]) -> dict[str, str | None]:
+    """What is kept of a payment method of any type but a card; `sent` is its hash. Raises Refusal."""
     for name in REQUIRED.get(type, ()):
         if name not in sent:
             param = f"{type}[{name}]"
             raise Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
     details = {**DEFAULTS.get(type, {}), **{name: sent[name] for name in _kept(type) if name in sent}}
     if type == "sepa_debit":
-        return {**details, **_iban(call, sent["iban"])}
+        return {**details, **_iban(caller, sent["iban"])}
     if "account_number" in sent:
-        details |= _account(call, type, sent)
+        details |= _account(caller, type, sent)
     return details
 
 
@@ -64,7 +62,7 @@ def _kept(type: str) -> list[str]:
     return [name for name in SHOWN.get(type, ()) if name != "dob"]
 
 
-def _account(call: RequestContext, type: str, sent: Mapping[str, str]) -> dict[str, str]:
+def _account(caller: Caller, type: str, sent: Mapping[str, str]) -> dict[str, str]:
     country, parts = ACCOUNTS[type]
     number = cards.account_number(sent["account_number"], country, f"{type}[account_number]")
     if country == "US":
@@ -73,13 +71,13 @@ def _account(call: RequestContext, type: str, sent: Mapping[str, str]) -> dict[s
         if part in sent and not re.fullmatch("[0-9 -]{2,9}", sent[part]):
             raise Refusal("The number of a bank or branch must consist of digits.", param=f"{type}[{part}]")
     place = "-".join(sent.get(part, "") for part in parts)
-    kept = {"fingerprint": cards.fingerprint(call, "bank account", country, place, number), "last4": number[-4:]}
-    if (name := cards.bank_name(call)) is not None:
+    kept = {"fingerprint": cards.fingerprint(caller, "bank account", country, place, number), "last4": number[-4:]}
+    if (name := cards.bank_name(caller)) is not None:
         kept["bank_name"] = name
     return {name: value for name, value in kept.items() if name in SHOWN[type]}
 
 
-def _iban(call: RequestContext, given: str) -> dict[str, str | None]:
+def _iban(caller: Caller, given: str) -> dict[str, str | None]:
     if not iban.is_valid(given, check_country=False):
         raise Refusal("The IBAN you provided is invalid.", code="account_number_invalid", param="sepa_debit[iban]")
     number = iban.compact(given)
@@ -89,6 +87,6 @@ def _iban(call: RequestContext, given: str) -> dict[str, str | None]:
         "bank_code": number[bank] if bank is not None else None,
         "branch_code": number[branch] if branch is not None else None,
         "country": country,
-        "fingerprint": cards.fingerprint(call, "bank account", country, "", number),
+        "fingerprint": cards.fingerprint(caller, "bank account", country, "", number),
         "last4": number[-4:],
     }

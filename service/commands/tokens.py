@@ -1,30 +1,25 @@
 """Taking what a token stands for, which uses it up; one of the well-known names for tests may be taken at any time."""
 
-from collections.abc import Iterable
-
-from events import token
 from events.card import BankAccount, Card
 from events.errors import Refusal
 from events.token import TOKEN, UseToken
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from service.commands import cards
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
 from service.masking import masked_id
 
 CARD, BANK_ACCOUNT = "tok_", "btok_"
 
 
-async def take(unit: UnitOfWork, call: RequestContext, id: str, *, by: str, param: str) -> Card | BankAccount:
+async def take(unit: UnitOfWork, caller: Caller, id: str, *, by: str, param: str) -> Card | BankAccount:
     """What a token stands for, used up for the object called `by`; `param` names it. Raises Refusal."""
-    fresh = named(call, id)
+    fresh = named(caller, id)
     if fresh is not None:
         return fresh
     state = await unit.load(TOKEN, id)
     if not state.id:
-        caller = call.caller
-        there = await call.pipeline.reader.resource(caller.account, not caller.livemode, token.KIND, id)
-        hint = other_mode_hint(caller.livemode) if there else ""
+        hint = other_mode_hint(caller.livemode) if unit.in_other_mode(TOKEN, id) else ""
         raise Refusal(f"No such token: '{masked_id(id)}'{hint}", code="resource_missing", param=param)
     kept = state.card or state.bank_account
     if kept is None:
@@ -36,16 +31,15 @@ async def take(unit: UnitOfWork, call: RequestContext, id: str, *, by: str, para
     return kept
 
 
-def named(call: RequestContext, id: str) -> Card | BankAccount | None:
+def named(caller: Caller, id: str) -> Card | BankAccount | None:
     """What a well-known name for tests stands for; None for anything else."""
     if id.startswith(CARD):
-        return cards.of_name(call, id.removeprefix(CARD))
+        return cards.of_name(caller, id.removeprefix(CARD))
     if id.startswith(BANK_ACCOUNT):
-        return cards.bank_of_name(call, id.removeprefix(BANK_ACCOUNT))
+        return cards.bank_of_name(caller, id.removeprefix(BANK_ACCOUNT))
     return None
 
 
-def streams(call: RequestContext, id: object) -> Iterable[str]:
+def streams(caller: Caller, given: object) -> tuple[str, ...]:
     """The stream of a token, of which there is none where a name for tests was sent, or no token at all."""
-    if isinstance(id, str) and named(call, id) is None:
-        yield TOKEN.stream(id)
+    return (TOKEN.stream(given),) if isinstance(given, str) and named(caller, given) is None else ()

@@ -12,11 +12,11 @@ import orjson
 
 from events import coupon
 from events.errors import Refusal
-from projections import api_version
+from projections import api_version, tax
 from projections.page_bytes import TooManyBytes
 from projections.read import Reader
 from projections.rows import ResourceRow, Rows, dumps
-from service.http import permissions, tax
+from service.http import permissions
 from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Reference, Tax
 
 LEVELS_MAX = 4

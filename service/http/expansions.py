@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """The property is added: where the customer is for tax; see service/http/tax.py."""
+    """The property is added: where the customer is for tax; see projections/tax.py."""
 
 
 @dataclass(frozen=True, slots=True)

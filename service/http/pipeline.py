@@ -27,9 +27,10 @@ from events.record import Origin, Receipt
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
-from projections.read import Principal, Reader
+from projections.read import Reader
 from projections.search.find import Finder
 from service import api_versions
+from service.commands.caller import Caller
 from service.http import (
     answer_headers,
     api_version_rendering,
@@ -85,7 +86,7 @@ class RequestContext:
     path: str
     request_id: str
     traceparent: str
-    caller: Principal
+    caller: Caller
     version: str
     raw: dict[str, FormValue]
     match: dict[str, str]
@@ -99,7 +100,7 @@ class RequestContext:
     def parse(self, model: type[Model]) -> Model:
         """The parameters, parsed; a restricted key may send them. Raises Refusal."""
         parameters = params.parse(model, self.raw)
-        if self.beside and self.caller.power == "restricted":
+        if self.beside and self.caller.key_type == "restricted":
             for name in sorted(parameters.model_fields_set & self.beside.keys()):
                 if getattr(parameters, name) != "":  # empty takes away, and writes nothing beside
                     for permission in self.beside[name]:
@@ -108,7 +109,7 @@ class RequestContext:
 
     def permit(self, permission: str) -> None:
         """Raises KeyLacksRight when the caller's key is a restricted one without the permission."""
-        if self.caller.power == "restricted":
+        if self.caller.key_type == "restricted":
             self.pipeline.authenticator.permit(self.caller, permission)
 
     def hold(self, bodies: Sequence[bytes]) -> None:
@@ -252,7 +253,7 @@ class Pipeline:
     async def _answer(
         self,
         request: web.Request,
-        admitted: tuple[str, str, Principal, str | None, Ticket],
+        admitted: tuple[str, str, Caller, str | None, Ticket],
         route: Route | None,
         headers: CIMultiDict[str],
         beside: Beside,

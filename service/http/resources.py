@@ -14,6 +14,7 @@ from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import api_version, customers
 from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
+from service.commands import customer as commands_of
 from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
@@ -98,13 +99,6 @@ async def of_customer(call: RequestContext) -> str:
     return id
 
 
-async def load_customer(unit: UnitOfWork, id: str) -> Customer:
-    """A living customer, for a unit of work. Raises Missing."""
-    state = await unit.load(CUSTOMER, id)
-    customer.must_exist(state, id)
-    return state
-
-
 async def change_customer(
     call: RequestContext,
     id: str,
@@ -116,7 +110,7 @@ async def change_customer(
     """Do something to a living customer and whatever else `act` loads, in one commit."""
 
     async def work(unit: UnitOfWork) -> Reply:
-        await act(unit, await load_customer(unit, id))
+        await act(unit, await commands_of.load(unit, id))
         return await answer(unit)
 
     streams = (CUSTOMER.stream(id), *serialized_on)

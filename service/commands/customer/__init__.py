@@ -1,66 +1,119 @@
-"""What creating or updating a customer does beside setting its attributes, one file a facet.
+"""Customers: create, update, delete; each is a unit of work on the customer and whatever else is asked of it.
 
-Each module names its PARAMETERS and applies what was sent of them to the request's unit of work:
-
-    async def apply(unit, call, id, parameters, at) -> None
-    def streams(call, parameters) -> Iterable[str]
-
-`at` is the customer's own time in Unix seconds; `streams` are those, beside the customer's, that commands of one
-process should take one at a time.
+A customer's attributes are one command on one stream. What is asked for beside them (a coupon to redeem, a card to
+attach) are its facets, one module each, applied in turn: all of it is stored, or none.
 """
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+from events import customer, ids
+from events.customer import CUSTOMER, CreateCustomer, Customer, DeleteCustomer, UpdateCustomer
+from events.customer.profile import ProfilePatch
+from events.errors import ConstraintBroken, Refusal
+from events.payment_method import PAYMENT_METHOD, DetachFromCustomer
+from events.testclock import TEST_CLOCK, LetGo
 from events.unit_of_work import UnitOfWork
-from service.commands.customer import balance, cash_balance, discount, payment_method, source, tax, tax_ids, test_clock
-from service.http.pipeline import RequestContext
+from service.commands import clocks
+from service.commands.caller import Caller
+
+PREFIX_TRIES = 5
+INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint that keeps them unique
 
 
-class Extra(Protocol):
-    """A module of this package."""
+class Facet(Protocol):
+    """Something asked of a customer beside its attributes: a frozen dataclass of what was asked."""
 
-    @property
-    def PARAMETERS(self) -> tuple[str, ...]:
-        """The parameters it takes care of."""
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Do it, at the customer's own time `at` in Unix seconds; the unit has the customer. Raises Refusal."""
         ...
 
-    async def apply(self, unit: UnitOfWork, call: RequestContext, id: str, parameters: Any, at: int) -> None:
-        """Do what the parameters ask of the customer `id` at the time `at`, in Unix seconds. Raises Refusal."""
-        ...
-
-    def streams(self, call: RequestContext, parameters: Any) -> Iterable[str]:
-        """The streams, beside the customer's, that commands of this process should take one at a time."""
+    def streams(self, caller: Caller) -> Sequence[str]:
+        """The streams, beside the customer's, that commands of one process should take one at a time."""
         ...
 
 
-EXTRAS: tuple[Extra, ...] = (
-    test_clock,
-    balance,
-    cash_balance,
-    source,
-    payment_method,
-    discount,
-    tax_ids,
-    tax,
-)  # in the order in which they are applied
-_ALL = frozenset(name for extra in EXTRAS for name in extra.PARAMETERS)
+@dataclass(frozen=True, slots=True)
+class NewCustomer:
+    """What a customer is to be made of."""
+
+    patch: ProfilePatch
+    facets: Sequence[Facet] = ()  # in the order in which they are applied
+    test_clock: str | None = None  # one of the facets
+    payment_method: str | None = None  # one of the facets
 
 
-async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Any, at: int) -> None:
-    """Apply whatever was sent to the customer, which the unit has loaded or begun. Raises Refusal."""
-    if _ALL.isdisjoint(parameters.model_fields_set):
-        return
-    for extra in EXTRAS:
-        if not parameters.model_fields_set.isdisjoint(extra.PARAMETERS):
-            await extra.apply(unit, call, id, parameters, at)
+async def create(unit: UnitOfWork, caller: Caller, new: NewCustomer) -> str:
+    """Create a customer; gives its id, which is another at every call. Raises Refusal, Declined."""
+    id = ids.new("cus", os.urandom(ids.ID_BYTES))
+    prefix = os.urandom(4).hex().upper()
+    at = await clocks.at_creation(unit, new.test_clock)
+    patch = new.patch.copy()
+    default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
+    unit.begin(CUSTOMER, id)
+    unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
+    for facet in new.facets:
+        await facet.apply(unit, caller, id, at)
+    if default is not None:
+        if default == new.payment_method:  # it may be a name for tests, which made a fresh one
+            [default] = unit.state(CUSTOMER, id).payment_methods.attached
+        unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": default}))
+    return id
 
 
-def streams(call: RequestContext, parameters: Any) -> list[str]:
+async def update(unit: UnitOfWork, caller: Caller, id: str, patch: ProfilePatch, facets: Sequence[Facet]) -> None:
+    """Change a customer. Raises Missing, Refusal, Declined."""
+    at = await moment(unit, id)
+    for facet in facets:
+        await facet.apply(unit, caller, id, at)
+    unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch=patch))
+
+
+async def delete(unit: UnitOfWork, id: str, at: int | None = None) -> None:
+    """Delete a customer and whatever it has; `at` is given where its clock is deleted too. Raises Missing, Refusal."""
+    state = await load(unit, id)
+    with_clock = at is not None
+    if at is None:
+        at = await clocks.moment(unit, state)
+    unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at, with_clock=with_clock))
+    attached = state.payment_methods.attached
+    await asyncio.gather(*(unit.load(PAYMENT_METHOD, payment_method) for payment_method in attached))
+    for payment_method in attached:
+        unit.do(PAYMENT_METHOD, payment_method, DetachFromCustomer(id=payment_method))
+    if state.test_clock is not None:
+        await unit.load(TEST_CLOCK, state.test_clock)
+        unit.do(TEST_CLOCK, state.test_clock, LetGo(id=state.test_clock, customer=id))
+
+
+async def load(unit: UnitOfWork, id: str) -> Customer:
+    """A living customer. Raises Missing."""
+    state = await unit.load(CUSTOMER, id)
+    customer.must_exist(state, id)
+    return state
+
+
+async def moment(unit: UnitOfWork, id: str) -> int:
+    """The time at which a request acts on a living customer, in Unix seconds.
+
+    Raises Missing; ClockAdvancing while the customer's clock moves.
+    """
+    return await clocks.moment(unit, await load(unit, id))
+
+
+def streams(caller: Caller, facets: Sequence[Facet]) -> list[str]:
     """The streams to take one at a time, beside the customer's."""
-    sent = parameters.model_fields_set
-    if _ALL.isdisjoint(sent):
-        return []
-    return [
-        name for extra in EXTRAS if not sent.isdisjoint(extra.PARAMETERS) for name in extra.streams(call, parameters)
-    ]
+    return [stream for facet in facets for stream in facet.streams(caller)]
+
+
+def refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
+    """Raises Refusal when it was the caller's own invoice prefix that is in use; anything but a prefix goes on up."""
+    if broken.constraint != INVOICE_PREFIX:
+        raise broken
+    if "invoice_prefix" in patch:
+        prefix = patch["invoice_prefix"]
+        raise Refusal(
+            f"The invoice prefix '{prefix}' is already in use by another customer.", param="invoice_prefix"
+        ) from None

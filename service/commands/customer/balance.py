@@ -1,36 +1,36 @@
-"""`balance`: where the customer's balance is to stand, brought there by one transaction."""
+"""The balance of a customer: where it is to stand, brought there by one transaction."""
 
 import os
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from events import ids
 from events.customer import CUSTOMER
 from events.customer.balance import SetBalance
 from events.unit_of_work import UnitOfWork
-from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
 
-PARAMETERS = ("balance",)
 DEFAULT_CURRENCY = "usd"  # of a balance that is set before the customer has a currency
 
 
-async def apply(
-    unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer | UpdateCustomer, at: int
-) -> None:
-    """Adjust the balance in the customer's own currency."""
-    assert parameters.balance is not None
-    currency = unit.state(CUSTOMER, id).currency or DEFAULT_CURRENCY
-    transaction = ids.new("cbtxn", os.urandom(ids.ID_BYTES))
-    command = SetBalance(
-        id=transaction,
-        at=at,
-        balance=parameters.balance,
-        currency=currency,
-        type="initial" if isinstance(parameters, CreateCustomer) else "adjustment",
-    )
-    unit.do(CUSTOMER, id, command)
+@dataclass(frozen=True, slots=True)
+class BringBalance:
+    """Bring the balance to an amount, in the customer's own currency."""
 
+    balance: int  # in minor units; negative is credit
+    type: Literal["initial", "adjustment"]
 
-def streams(call: RequestContext, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
-    """None but the customer's."""
-    return ()
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Adjust the balance."""
+        command = SetBalance(
+            id=ids.new("cbtxn", os.urandom(ids.ID_BYTES)),
+            at=at,
+            balance=self.balance,
+            currency=unit.state(CUSTOMER, customer).currency or DEFAULT_CURRENCY,
+            type=self.type,
+        )
+        unit.do(CUSTOMER, customer, command)
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()

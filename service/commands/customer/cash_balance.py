@@ -1,25 +1,23 @@
-"""`cash_balance`: how the customer's cash is matched to what it owes."""
+"""The cash balance of a customer: how its cash is matched to what it owes."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from events.customer import CUSTOMER
-from events.customer.cash_balance import SetReconciliation
+from events.customer.cash_balance import Mode, SetReconciliation
 from events.unit_of_work import UnitOfWork
-from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import RequestContext
-
-PARAMETERS = ("cash_balance",)
+from service.commands.caller import Caller
 
 
-async def apply(
-    unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer | UpdateCustomer, at: int
-) -> None:
-    """Settle it, when something was said of it."""
-    settings = parameters.cash_balance.settings if parameters.cash_balance is not None else None
-    if settings is not None and settings.reconciliation_mode is not None:
-        unit.do(CUSTOMER, id, SetReconciliation(mode=settings.mode()))
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Match cash so from now on; None for as the account does."""
 
+    mode: Mode | None
 
-def streams(call: RequestContext, parameters: CreateCustomer | UpdateCustomer) -> Iterable[str]:
-    """None but the customer's."""
-    return ()
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Set the mode of reconciliation."""
+        unit.do(CUSTOMER, customer, SetReconciliation(mode=self.mode))
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()

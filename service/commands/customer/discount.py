@@ -1,7 +1,7 @@
-"""`coupon` and `promotion_code` of a customer: a discount is given when they are redeemed, all of it or none."""
+"""The discount of a customer: given when a coupon or a promotion code is redeemed, all of it or none."""
 
 import os
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from events import coupon, ids
 from events.coupon import COUPON, RedeemCoupon
@@ -10,52 +10,65 @@ from events.customer.discount import GiveDiscount, RemoveDiscount
 from events.errors import Refusal
 from events.promotion_code import PROMOTION_CODE, RedeemPromotionCode
 from events.unit_of_work import UnitOfWork
-from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import RequestContext
-
-PARAMETERS = ("coupon", "promotion_code")
-
-Parameters = CreateCustomer | UpdateCustomer
+from service.commands.caller import Caller
 
 
-async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
-    """Give the discount that was asked for, or take the present one away when the coupon was sent empty."""
-    if parameters.coupon == "":
-        unit.do(CUSTOMER, id, RemoveDiscount(at=at))
-    elif parameters.coupon is not None:
-        await _give(unit, call, id, at, parameters.coupon, param="coupon")
-    elif parameters.promotion_code is not None:
-        code = parameters.promotion_code
+@dataclass(frozen=True, slots=True)
+class ApplyCoupon:
+    """Give the discount of a coupon, in place of any other."""
+
+    coupon: str
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Redeem the coupon. Raises Refusal."""
+        await _give(unit, customer, at, self.coupon, param="coupon")
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """That of the coupon."""
+        return (COUPON.stream(coupon.key(caller.account, caller.livemode, self.coupon)),)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPromotionCode:
+    """Give the discount that a promotion code stands for, in place of any other."""
+
+    promotion_code: str
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Redeem the promotion code, and its coupon. Raises Refusal."""
+        code = self.promotion_code
         state = await unit.load(PROMOTION_CODE, code)
         if not state.id:
             raise _no_such("promotion code", code, "promotion_code")
         # Charges are not kept here: what is known of payments is what was reported of subscriptions' invoices.
-        has_paid = unit.state(CUSTOMER, id).subscriptions.paid
-        redeemed = RedeemPromotionCode(id=code, at=at, customer=id, has_paid=has_paid)
+        has_paid = unit.state(CUSTOMER, customer).subscriptions.paid
+        redeemed = RedeemPromotionCode(id=code, at=at, customer=customer, has_paid=has_paid)
         unit.do(PROMOTION_CODE, code, redeemed)
-        await _give(unit, call, id, at, state.coupon, param="promotion_code", promotion_code=code)
+        await _give(unit, customer, at, state.coupon, param="promotion_code", promotion_code=code)
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """That of the promotion code."""
+        return (PROMOTION_CODE.stream(self.promotion_code),)
 
 
-def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
-    """Those of the coupon or the promotion code that was named."""
-    if parameters.coupon:
-        yield COUPON.stream(coupon.key(call.caller.account, call.caller.livemode, parameters.coupon))
-    if parameters.promotion_code is not None:
-        yield PROMOTION_CODE.stream(parameters.promotion_code)
+@dataclass(frozen=True, slots=True)
+class DropDiscount:
+    """Take the present discount away, if there is one."""
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Remove the discount."""
+        unit.do(CUSTOMER, customer, RemoveDiscount(at=at))
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()
 
 
 async def _give(
-    unit: UnitOfWork,
-    call: RequestContext,
-    id: str,
-    at: int,
-    name: str,
-    *,
-    param: str,
-    promotion_code: str | None = None,
+    unit: UnitOfWork, customer: str, at: int, name: str, *, param: str, promotion_code: str | None = None
 ) -> None:
     """Redeem the coupon of that name for the customer; `param` is to blame when that cannot be."""
-    key = coupon.key(call.caller.account, call.caller.livemode, name)
+    key = coupon.key(unit.origin.account, unit.origin.livemode, name)
     offered = await unit.load(COUPON, key)
     if not offered.exists and promotion_code is None:
         raise _no_such(coupon.KIND, name, param)
@@ -66,7 +79,7 @@ async def _give(
     given = GiveDiscount(
         id=ids.new("di", os.urandom(ids.ID_BYTES)), at=at, coupon=offered.terms, promotion_code=promotion_code
     )
-    unit.do(CUSTOMER, id, given)
+    unit.do(CUSTOMER, customer, given)
 
 
 def _no_such(kind: str, id: str, param: str) -> Refusal:

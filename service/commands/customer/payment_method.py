@@ -1,7 +1,7 @@
-"""`payment_method`: the one that a new customer has from the beginning."""
+"""Payment methods of a customer: attaching one, and what the well-known names for tests stand for."""
 
 import os
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from events import ids
 from events.card import Card
@@ -11,39 +11,40 @@ from events.errors import Declined, Missing, Refusal
 from events.payment_method import NAME, PAYMENT_METHOD, AttachToCustomer, CreatePaymentMethod
 from events.unit_of_work import UnitOfWork
 from service.commands import cards
-from service.http.params.customer import CreateCustomer
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
 from service.masking import masked_id
 
-PARAMETERS: tuple[str, ...] = ("payment_method",)
 CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # names for tests begin so
 
 
-async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: CreateCustomer, at: int) -> None:
-    """Attach it. Raises Declined; Refusal when it is not there, or not to be had."""
-    assert parameters.payment_method is not None
-    given = parameters.payment_method
-    try:
-        await attach(unit, await found(unit, call, given), id, at)
-    except Missing:
-        raise Refusal(
-            Missing(NAME, masked_id(given)).message, code="resource_missing", param="payment_method"
-        ) from None
-    except Declined:
-        raise
-    except Refusal as refusal:
-        raise Refusal(refusal.message, code=refusal.code, param="payment_method") from None
+@dataclass(frozen=True, slots=True)
+class BringPaymentMethod:
+    """Attach a payment method to a new customer."""
+
+    payment_method: str  # its id, or a name for tests
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Attach it. Raises Declined; Refusal when it is not there, or not to be had."""
+        given = self.payment_method
+        try:
+            await attach(unit, await found(unit, caller, given), customer, at)
+        except Missing:
+            raise Refusal(
+                Missing(NAME, masked_id(given)).message, code="resource_missing", param="payment_method"
+            ) from None
+        except Declined:
+            raise
+        except Refusal as refusal:
+            raise Refusal(refusal.message, code=refusal.code, param="payment_method") from None
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """That of the payment method."""
+        return (PAYMENT_METHOD.stream(self.payment_method),)
 
 
-def streams(call: RequestContext, parameters: CreateCustomer) -> Iterable[str]:
-    """That of the payment method."""
-    assert parameters.payment_method is not None
-    return (PAYMENT_METHOD.stream(parameters.payment_method),)
-
-
-async def found(unit: UnitOfWork, call: RequestContext, id: str) -> str:
+async def found(unit: UnitOfWork, caller: Caller, id: str) -> str:
     """The id of a payment method that the unit has: a fresh one where `id` is a name for tests. Raises Missing."""
-    command = fresh(unit, call, id)
+    command = fresh(unit, caller, id)
     if command is not None:
         unit.begin(PAYMENT_METHOD, command.id)
         unit.do(PAYMENT_METHOD, command.id, command)
@@ -60,15 +61,15 @@ async def attach(unit: UnitOfWork, id: str, customer: str, at: int) -> None:
     unit.do(CUSTOMER, customer, AttachPaymentMethod(id=id, at=at))
 
 
-def fresh(unit: UnitOfWork, call: RequestContext, name: str) -> CreatePaymentMethod | None:
+def fresh(unit: UnitOfWork, caller: Caller, name: str) -> CreatePaymentMethod | None:
     """The command that makes what a well-known name for tests stands for; None for anything else."""
     card: Card | None = None
     details: dict[str, str | None] = {}
     if name.startswith(CARD):
-        card = cards.of_name(call, name.removeprefix(CARD))
+        card = cards.of_name(caller, name.removeprefix(CARD))
     elif name.startswith(BANK_ACCOUNT):
         account = name.removeprefix(BANK_ACCOUNT).removeprefix("_")
-        bank = cards.bank_of_name(call, "us_verified" if account in ("", "success") else f"us_verified_{account}")
+        bank = cards.bank_of_name(caller, "us_verified" if account in ("", "success") else f"us_verified_{account}")
         if bank is not None:
             details = {
                 "account_holder_type": bank.account_holder_type,

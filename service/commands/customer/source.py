@@ -1,11 +1,12 @@
-"""`source`, by its other names too, and `default_source`: what the customer pays with.
+"""Cards and bank accounts of a customer: what it pays with, and which of them by default.
 
 Of an update the source becomes the default, in place of the one that was: that goes, and what is past due is worth
 another try (API reference, update a customer).
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import assert_never
 
 from events import ids
@@ -16,85 +17,89 @@ from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from service.commands import cards, tokens
-from service.http.params import card as parameters_of
-from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import RequestContext
+from service.commands.caller import Caller
+from service.commands.cards import NewBankAccount, NewCard
 from service.masking import masked_id
 
-PARAMETERS: tuple[str, ...] = ("bank_account", "card", "default_source", "source")
-Parameters = CreateCustomer | UpdateCustomer
+Given = str | NewCard | NewBankAccount  # a token, or what it would stand for
 
 
-async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
-    """Attach the source that was sent, and make the one that was named the default. Raises Declined, Refusal."""
-    updating = isinstance(parameters, UpdateCustomer)
-    if (sent := parameters.given()) is not None:
-        param, given = sent
-        await attach(unit, call, id, given, at, param=param, replaces=updating)
-        if updating:
-            unit.do(CUSTOMER, id, RequestRetries(at=at))
-    if isinstance(parameters, UpdateCustomer) and parameters.default_source is not None:
-        source = parameters.default_source
+@dataclass(frozen=True, slots=True)
+class NewSource:
+    """A card or bank account, and the parameter it was sent as."""
+
+    param: str
+    given: Given
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BringSource:
+    """Attach a card or bank account; `replaces` makes it the default, in place of the one that was."""
+
+    source: NewSource
+    replaces: bool
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Attach it. Raises Declined, Refusal."""
+        await attach(unit, caller, customer, self.source, at, replaces=self.replaces)
+        if self.replaces:
+            unit.do(CUSTOMER, customer, RequestRetries(at=at))
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """That of the token that was sent."""
+        return tokens.streams(caller, self.source.given)
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseDefaultSource:
+    """Charge one of the customer's cards or bank accounts by default."""
+
+    id: str
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Make it the default. Raises Refusal when the customer has none such."""
         try:
-            unit.do(CUSTOMER, id, SetDefaultSource(id=source))
+            unit.do(CUSTOMER, customer, SetDefaultSource(id=self.id))
         except Missing:
             raise Refusal(
-                f"No such source: '{masked_id(source)}'", code="resource_missing", param="default_source"
+                f"No such source: '{masked_id(self.id)}'", code="resource_missing", param="default_source"
             ) from None
 
-
-def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
-    """That of the token that was sent."""
-    sent = parameters.given()
-    return tokens.streams(call, sent[1]) if sent is not None else ()
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()
 
 
 async def attach(
-    unit: UnitOfWork,
-    call: RequestContext,
-    customer: str,
-    given: parameters_of.Given,
-    at: int,
-    *,
-    param: str,
-    replaces: bool = False,
-    metadata: Mapping[str, str] | None = None,
+    unit: UnitOfWork, caller: Caller, customer: str, source: NewSource, at: int, *, replaces: bool = False
 ) -> str:
-    """Attach a card or bank account, sent as the parameter `param`, to a customer; gives its id.
-
-    Raises Declined, Refusal.
-    """
+    """Attach a card or bank account to a customer that the unit has; gives its id. Raises Declined, Refusal."""
     random = os.urandom(ids.ID_BYTES)
-    token = given if isinstance(given, str) else None
-    kept, own = await _read(unit, call, given, random, param)
-    id = _id(kept, random)
+    given = source.given
+    kept = await _read(unit, caller, source, random)
+    id = ids.new("card" if isinstance(kept, Card) else "ba", random)
     command = AttachSource(
         id=id,
         at=at,
         kept=kept,
-        metadata={**own, **(metadata or {})},
+        metadata=source.metadata,
         replaces=replaces,
-        token=token if token is not None and tokens.named(call, token) is None else None,
+        token=given if isinstance(given, str) and tokens.named(caller, given) is None else None,
     )
     unit.do(CUSTOMER, customer, command)
     return id
 
 
-async def _read(
-    unit: UnitOfWork, call: RequestContext, given: parameters_of.Given, random: bytes, param: str
-) -> tuple[Kept, Mapping[str, str]]:
-    """What was sent, and the metadata that came with it."""
+async def _read(unit: UnitOfWork, caller: Caller, source: NewSource, random: bytes) -> Kept:
+    given = source.given
     match given:
         case str():
             prefix = "ba" if given.startswith(tokens.BANK_ACCOUNT) else "card"
-            return await tokens.take(unit, call, given, by=ids.new(prefix, random), param=param), {}
-        case parameters_of.Card():
-            return cards.read_card(call, given), given.metadata or {}
-        case parameters_of.BankAccount():
-            return cards.read_bank_account(call, given, param), given.metadata or {}
+            return await tokens.take(unit, caller, given, by=ids.new(prefix, random), param=source.param)
+        case NewCard():
+            return cards.read_card(caller, given)
+        case NewBankAccount():
+            return cards.read_bank_account(caller, given, source.param)
         case _:
             assert_never(given)
-
-
-def _id(kept: Kept, random: bytes) -> str:
-    return ids.new("card" if isinstance(kept, Card) else "ba", random)

@@ -1,50 +1,64 @@
-"""`tax`: the IP address the customer comes from, and whether it must be known where the customer is."""
+"""What is known of a customer for tax alone, and whether it must be known where the customer is."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
-import orjson
-
-from events import customer
-from events.customer import CUSTOMER, profile
-from events.customer.tax import UNRECOGNIZED, SetTax
+from events.customer import CUSTOMER, Customer, profile
+from events.customer.profile import ProfilePatch
+from events.customer.tax import SetTax
 from events.errors import Refusal
+from events.payment_method import PAYMENT_METHOD
 from events.unit_of_work import UnitOfWork
-from projections import customers
-from service.http import resources
-from service.http.params.customer import CreateCustomer, UpdateCustomer
-from service.http.pipeline import RequestContext
-
-PARAMETERS = ("tax",)
-Parameters = CreateCustomer | UpdateCustomer
+from projections import customers, payment_methods, sources, tax
+from service.commands.caller import Caller
 
 
-async def apply(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters, at: int) -> None:
-    """Remember the IP address. Raises Refusal when the location was to be recognised immediately, and is not."""
-    tax = parameters.tax
-    assert tax is not None
-    if "ip_address" in tax.model_fields_set:
-        unit.do(CUSTOMER, id, SetTax(ip_address=tax.ip_address))
-    if tax.validate_location == "immediately":
-        await _recognise(unit, call, id, parameters)
+@dataclass(frozen=True, slots=True)
+class RememberAddress:
+    """Remember the IP address that the customer comes from, or forget it."""
+
+    ip_address: str | None
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Set the address."""
+        unit.do(CUSTOMER, customer, SetTax(ip_address=self.ip_address))
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()
 
 
-def streams(call: RequestContext, parameters: Parameters) -> Iterable[str]:
-    """None but the customer's."""
-    return ()
+@dataclass(frozen=True, slots=True)
+class RecogniseLocation:
+    """Insist that the customer's location is recognised, as it will be when all that is asked for is done."""
+
+    patch: ProfilePatch  # that the customer is changed by afterwards
+
+    async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
+        """Raises Refusal when the location is not recognised."""
+        state = unit.state(CUSTOMER, customer)
+        after = replace(state, profile=profile.apply(state.profile, profile.changes(state.profile, self.patch)))
+        shown = customers.render(after, caller.livemode)
+        if tax.location_of(shown, await _payment(unit, after, tax.way_to_pay(shown))) is None:
+            raise Refusal(
+                "The customer's location isn't recognized. Set a valid customer address in order to automatically "
+                "calculate tax.",
+                code="customer_tax_location_invalid",
+                param="tax[validate_location]",
+            )
+
+    def streams(self, caller: Caller) -> tuple[str, ...]:
+        """None but the customer's."""
+        return ()
 
 
-async def _recognise(unit: UnitOfWork, call: RequestContext, id: str, parameters: Parameters) -> None:
-    """Look for the location that the customer will have when all that the request asks for is done."""
-    state = unit.state(CUSTOMER, id)
-    changes = profile.changes(state.profile, parameters.patch())
-    after = replace(state, profile=profile.apply(state.profile, changes))
-    body = customers.body(after, call.caller.livemode)
-    [body] = await resources.expander(call, unit).expanded([body], customer.KIND, {"tax": {}})
-    if orjson.loads(body)["tax"]["automatic_tax"] == UNRECOGNIZED:
-        raise Refusal(
-            "The customer's location isn't recognized. Set a valid customer address in order to automatically "
-            "calculate tax.",
-            code="customer_tax_location_invalid",
-            param="tax[validate_location]",
-        )
+async def _payment(unit: UnitOfWork, state: Customer, way: tuple[str, Any] | None) -> dict[str, Any] | None:
+    """What the customer pays with, as it is shown."""
+    match way:
+        case (payment_methods.KIND, id):
+            method = await unit.load(PAYMENT_METHOD, id)
+            return payment_methods.render(method, unit.origin.livemode) if method.id else None
+        case (sources.KIND, id) if id in state.sources.by_id:
+            return sources.render(state.sources.by_id[id], state.id)
+        case _:
+            return None

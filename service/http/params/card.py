@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from events.values import Address
+from service.commands import cards
 from service.http.params import Parameters
 from service.http.params.fields import ClearableText, Cleared, Metadata, NotEmpty, Text, refused
 
@@ -83,6 +85,18 @@ class Card(CardAddress):
     object: Literal["card"] = "card"
     """Type of the object: a card."""
 
+    def value(self) -> cards.NewCard:
+        """As the commands have it."""
+        return cards.NewCard(
+            number=self.number,
+            exp_month=self.exp_month,
+            exp_year=self.exp_year,
+            cvc=self.cvc,
+            address=Address(**self.address()),
+            name=self.name,
+            preferred_network=self.networks.preferred if self.networks is not None else None,
+        )
+
 
 class BankAccount(Unshown):
     """A bank account in full; its number is read and not kept."""
@@ -105,6 +119,18 @@ class BankAccount(Unshown):
     """Type of the object: a bank account."""
     routing_number: ClearableText = None
     """Routing number of the bank, if the country requires one."""
+
+    def value(self) -> cards.NewBankAccount:
+        """As the commands have it."""
+        return cards.NewBankAccount(
+            account_number=self.account_number,
+            country=self.country,
+            account_holder_name=self.account_holder_name,
+            account_holder_type=self.account_holder_type,
+            account_type=self.account_type,
+            currency=self.currency,
+            routing_number=self.routing_number,
+        )
 
 
 def _typed(given: Any) -> Any:

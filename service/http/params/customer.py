@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -9,6 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from events import values
 from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
 from events.customer.tax_id import COUNT_MAX
+from service.commands.customer import Facet, NewCustomer
+from service.commands.customer.balance import BringBalance
+from service.commands.customer.cash_balance import Reconcile
+from service.commands.customer.discount import ApplyCoupon, ApplyPromotionCode, DropDiscount
+from service.commands.customer.payment_method import BringPaymentMethod
+from service.commands.customer.source import BringSource, ChooseDefaultSource
+from service.commands.customer.tax import RecogniseLocation, RememberAddress
+from service.commands.customer.tax_ids import BringTaxIds
+from service.commands.customer.testclock import LiveUnder
 from service.http.params import Parameters
 from service.http.params.balance import Amount, CashBalance
 from service.http.params.fields import (
@@ -170,6 +180,13 @@ class _Tax(Parameters):
     ip_address: Annotated[Text | None, AfterValidator(_ip_address), Cleared] = None
     """IP address of the customer, IPv4 or IPv6."""
 
+    def facets(self, patch: ProfilePatch, when: str) -> Iterator[Facet]:
+        """What was asked for; `when` is when the location must be recognised."""
+        if "ip_address" in self.model_fields_set:
+            yield RememberAddress(self.ip_address)
+        if when == "immediately":
+            yield RecogniseLocation(patch)
+
 
 class CreateTax(_Tax):
     """Tax details of the customer."""
@@ -242,8 +259,16 @@ class _Profile(Parameters):
                     sent[name] = value
         return cast(ProfilePatch, sent)
 
+    def _balances(self, type: Literal["initial", "adjustment"]) -> Iterator[Facet]:
+        if self.balance is not None:
+            yield BringBalance(self.balance, type)
+        settings = self.cash_balance.settings if self.cash_balance is not None else None
+        if settings is not None and settings.reconciliation_mode is not None:
+            yield Reconcile(settings.mode())
+
 
 ATTRIBUTES = frozenset(ProfilePatch.__annotations__)
+ATTRIBUTES_ALONE = ATTRIBUTES | {"expand", "validate_"}  # what no facet is made of
 
 
 class CreateCustomer(_Profile, GivenSource):
@@ -262,6 +287,30 @@ class CreateCustomer(_Profile, GivenSource):
     test_clock: Annotated[Text, NotEmpty] | None = None
     """Id of the test clock to attach the customer to."""
 
+    def command(self) -> NewCustomer:
+        """What the customer is to be made of."""
+        patch = self.patch()
+        if self.model_fields_set <= ATTRIBUTES_ALONE:
+            return NewCustomer(patch)
+        return NewCustomer(patch, tuple(self._facets(patch)), self.test_clock, self.payment_method)
+
+    def _facets(self, patch: ProfilePatch) -> Iterator[Facet]:
+        if self.test_clock is not None:
+            yield LiveUnder(self.test_clock)
+        yield from self._balances("initial")
+        if (source := self.given()) is not None:
+            yield BringSource(source, replaces=False)
+        if self.payment_method is not None:
+            yield BringPaymentMethod(self.payment_method)
+        if self.coupon is not None:
+            yield ApplyCoupon(self.coupon)
+        elif self.promotion_code is not None:
+            yield ApplyPromotionCode(self.promotion_code)
+        if self.tax_id_data:
+            yield BringTaxIds([given.number() for given in self.tax_id_data])
+        if self.tax is not None:
+            yield from self.tax.facets(patch, self.tax.validate_location)
+
 
 class UpdateCustomer(_Profile, GivenByAnyName):
     """Parameters of `POST /v1/customers/{customer}`."""
@@ -274,6 +323,25 @@ class UpdateCustomer(_Profile, GivenByAnyName):
     """Id of a promotion code to redeem; replaces the discount of the customer."""
     tax: Annotated[UpdateTax, NotEmpty] | None = None
     """Tax details of the customer; merged by sub-key."""
+
+    def facets(self, patch: ProfilePatch) -> tuple[Facet, ...]:
+        """What was asked for beside the attributes in `patch`, in the order in which it is done."""
+        return () if self.model_fields_set <= ATTRIBUTES_ALONE else tuple(self._facets(patch))
+
+    def _facets(self, patch: ProfilePatch) -> Iterator[Facet]:
+        yield from self._balances("adjustment")
+        if (source := self.given()) is not None:
+            yield BringSource(source, replaces=True)
+        if self.default_source is not None:
+            yield ChooseDefaultSource(self.default_source)
+        if self.coupon == "":
+            yield DropDiscount()
+        elif self.coupon is not None:
+            yield ApplyCoupon(self.coupon)
+        elif self.promotion_code is not None:
+            yield ApplyPromotionCode(self.promotion_code)
+        if self.tax is not None:
+            yield from self.tax.facets(patch, self.tax.validate_location)
 
 
 class RetrieveCustomer(Parameters):

@@ -1,10 +1,12 @@
 """Parameters of `/v1/customers/{customer}/sources`, and of `cards` and `bank_accounts` in its place."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from events.errors import Refusal
+from service.commands.customer.source import NewSource
 from service.http.params import Parameters
 from service.http.params.card import (
     BankAccountOrToken,
@@ -27,9 +29,15 @@ class GivenSource(Parameters):
     source: SourceOrToken | None = None
     """Token, or a hash of a card or bank account with its `object`."""
 
-    def given(self) -> tuple[str, Given] | None:
-        """What was sent, and as which parameter."""
-        return next(((name, getattr(self, name)) for name in NAMES if name in self.model_fields_set), None)
+    def given(self, metadata: Mapping[str, str] | None = None) -> NewSource | None:
+        """What was sent, with more metadata than its own."""
+        for name in NAMES:
+            if name in self.model_fields_set:
+                given: Given = getattr(self, name)
+                if isinstance(given, str):
+                    return NewSource(name, given, metadata or {})
+                return NewSource(name, given.value(), {**(given.metadata or {}), **(metadata or {})})
+        return None
 
 
 class GivenByAnyName(GivenSource):
@@ -62,9 +70,9 @@ class CreateSource(GivenByAnyName):
     validate_: Annotated[Boolean | None, Field(alias="validate")] = None
     """Whether to validate the source; accepted, without effect."""
 
-    def required(self) -> tuple[str, Given]:
-        """What was sent, and as which parameter. Raises Refusal unless it is exactly one."""
-        given = self.given()
+    def required(self) -> NewSource:
+        """What was sent. Raises Refusal unless it is exactly one."""
+        given = self.given(self.metadata)
         if given is None:
             raise Refusal("Missing required param: source.", code="parameter_missing", param="source")
         return given

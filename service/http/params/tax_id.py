@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from events import tax_id_types
 from events.errors import Refusal
-from events.tax_id_types import Number
 from service.commands import tax_id_formats
+from service.commands.customer.tax_ids import NewTaxId
 from service.http.params import Parameters
 from service.http.params.fields import Expand, NotEmpty, RequiredText, Text, refused, shortened
 from service.http.params.listing import Listing
@@ -37,11 +37,11 @@ class TaxId(Parameters):
             raise refused(f"Invalid value for {type}.", code="tax_id_invalid")
         return given
 
-    def number(self) -> Number:
-        """The number as it is kept."""
+    def number(self) -> NewTaxId:
+        """The number as it is kept, and its type."""
         number = tax_id_formats.number(self.type, self.value)
         assert number is not None, "the value was looked at when it was parsed"
-        return number
+        return NewTaxId(self.type, number)
 
 
 class CreateTaxId(TaxId):

@@ -21,6 +21,7 @@ from events.payment_method import (
 from events.unit_of_work import UnitOfWork
 from projections.payment_methods import KIND
 from service.commands import cards, clocks, payment_details, tokens
+from service.commands import customer as commands_of
 from service.commands.customer import payment_method as extra
 from service.http import expand, resources
 from service.http.operation import Operations
@@ -53,6 +54,7 @@ async def create(call: RequestContext) -> Reply:
     parameters.check()
     tree = expand.paths(call, parameters.expand, KIND)
     given = parameters.details
+    sent = {} if given is None else given.model_dump(exclude_none=True)
     token = given.token if isinstance(given, NewCard) else None
     id = ids.new("pm", os.urandom(ids.ID_BYTES))
 
@@ -62,16 +64,16 @@ async def create(call: RequestContext) -> Reply:
             id=id,
             card=card,
             created=int(unit.origin.at.timestamp()),
-            details={} if card is not None else payment_details.read(call, parameters.type, given),
+            details={} if card is not None else payment_details.read(call.caller, parameters.type, sent),
             patch=parameters.patch(),
-            token=token if token is not None and tokens.named(call, token) is None else None,
+            token=token if token is not None and tokens.named(call.caller, token) is None else None,
             type=parameters.type,
         )
         unit.begin(PAYMENT_METHOD, id)
         unit.do(PAYMENT_METHOD, id, command)
         return await resources.object_reply(call, unit, KIND, id, tree)
 
-    serialized_on = tuple(tokens.streams(call, token))
+    serialized_on = tokens.streams(call.caller, token)
     return await call.transact(act, serialized_on=serialized_on)
 
 
@@ -96,7 +98,7 @@ async def retrieve(call: RequestContext) -> Reply:
     call.permit("payment_methods:write")  # for it is made
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, call, given)
+        id = await extra.found(unit, call.caller, given)
         return await resources.object_reply(call, unit, KIND, id, tree)
 
     return await call.transact(act)
@@ -145,7 +147,7 @@ async def attach(call: RequestContext) -> Reply:
     given, owner = call.match["payment_method"], parameters.customer
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, call, given)
+        id = await extra.found(unit, call.caller, given)
         state = await unit.load(CUSTOMER, owner)
         if not state.exists:
             raise _no_such_customer(owner)
@@ -175,7 +177,7 @@ async def detach(call: RequestContext) -> Reply:
         owner = (await unit.load(PAYMENT_METHOD, id)).customer
         unit.do(PAYMENT_METHOD, id, DetachFromCustomer(id=id))
         assert owner is not None, "one that is not attached was refused"
-        state = await resources.load_customer(unit, owner)
+        state = await commands_of.load(unit, owner)
         at = await clocks.moment(unit, state)
         unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
         return await resources.object_reply(call, unit, KIND, id, tree)
@@ -246,8 +248,17 @@ async def _card(unit: UnitOfWork, call: RequestContext, given: NewCard, id: str)
         assert given.number is not None
         assert given.exp_month is not None
         assert given.exp_year is not None
-        return cards.read_numbers(call, given.number, given.cvc, given.exp_month, given.exp_year, preferred)
-    kept = await tokens.take(unit, call, given.token, by=id, param="card[token]")
+        return cards.read_card(
+            call.caller,
+            cards.NewCard(
+                number=given.number,
+                exp_month=given.exp_month,
+                exp_year=given.exp_year,
+                cvc=given.cvc,
+                preferred_network=preferred,
+            ),
+        )
+    kept = await tokens.take(unit, call.caller, given.token, by=id, param="card[token]")
     if not isinstance(kept, Card):
         raise Refusal("A payment method of the type card is made of a card's token.", param="card[token]")
     return kept
@@ -277,7 +288,7 @@ def _patch(
 def _card_patch(call: RequestContext, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
     patch: dict[str, object] = {}
     if known is not None and (given.exp_month, given.exp_year) != (None, None):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, known, given.exp_month, given.exp_year)
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call.caller, known, given.exp_month, given.exp_year)
     if given.networks is not None:
         patch["preferred_network"] = given.networks.preferred
     return patch
@@ -285,7 +296,7 @@ def _card_patch(call: RequestContext, given: parameters_of.CardEdit, known: Card
 
 async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> None:
     if state.customer is not None:
-        owner: Customer = await resources.load_customer(unit, state.customer)
+        owner: Customer = await commands_of.load(unit, state.customer)
         await clocks.moment(unit, owner)
 
 

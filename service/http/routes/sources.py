@@ -89,21 +89,21 @@ def _operation(
 async def attach(call: RequestContext, collection: str) -> Reply:
     """Create a card or bank account."""
     parameters = call.parse(parameters_of.CreateSource)
-    param, given = parameters.required()
+    source = parameters.required()
     tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], ""
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
         nonlocal id
         at = await clocks.moment(unit, state)
-        id = await extra.attach(unit, call, customer, given, at, param=param, metadata=parameters.metadata)
+        id = await extra.attach(unit, call.caller, customer, source, at)
 
     return await resources.change_customer(
         call,
         customer,
         act,
         lambda unit: resources.object_reply(call, unit, KIND, id, tree),
-        serialized_on=tuple(tokens.streams(call, given)),
+        serialized_on=tokens.streams(call.caller, source.given),
     )
 
 
@@ -256,5 +256,5 @@ def _patch(call: RequestContext, parameters: parameters_of.UpdateSource, source:
         patch["address"] = address
     expires = (parameters.exp_month, parameters.exp_year)
     if expires != (None, None) and isinstance(source.kept, Card):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call, source.kept, *expires)
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call.caller, source.kept, *expires)
     return patch

@@ -18,6 +18,7 @@ from projections import tax_ids
 from projections.rows import dumps
 from projections.tax_ids import KIND
 from service.commands import clocks
+from service.commands import customer as commands_of
 from service.commands.customer import tax_ids as extra
 from service.http import expand, resources
 from service.http.expand import Tree
@@ -114,15 +115,15 @@ async def create(call: RequestContext) -> Reply:
             return await _create(call, owner, parameters, tree)
         except Missing as missing:
             raise _no_such_owner(missing.message) from None
-    id, number = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
+    id, new = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
 
     async def act(unit: UnitOfWork) -> Reply:
         command = CreateTaxId(
             id=id,
-            country=number.country,
+            country=new.number.country,
             created=int(unit.origin.at.timestamp()),
-            type=parameters.type,
-            value=number.value,
+            type=new.type,
+            value=new.number.value,
         )
         unit.begin(ACCOUNT_TAX_ID, id)
         unit.do(ACCOUNT_TAX_ID, id, command)
@@ -187,14 +188,11 @@ async def delete(call: RequestContext) -> Reply:
 
 
 async def _create(call: RequestContext, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
-    id = ids.new("txi", os.urandom(ids.ID_BYTES))
+    async def act(unit: UnitOfWork) -> Reply:
+        id = extra.add(unit, owner, parameters.number(), await commands_of.moment(unit, owner))
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        unit.do(CUSTOMER, owner, extra.added(id, parameters, await clocks.moment(unit, state)))
-
-    return await resources.change_customer(
-        call, owner, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
-    )
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(owner),))
 
 
 async def _delete(call: RequestContext, owner: str, id: str) -> Reply:

@@ -10,14 +10,14 @@ from events.testclock import TEST_CLOCK, Advance, CreateClock, DeleteClock
 from events.unit_of_work import UnitOfWork
 from projections import testclocks
 from projections.rows import dumps
-from service.commands.customer.test_clock import join
+from service.commands import customer as customers
+from service.commands.customer.testclock import join
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import testclock as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
-from service.http.routes import customers
 
 operation = Operations()
 URL = "/v1/test_helpers/test_clocks"
@@ -124,7 +124,7 @@ async def end(unit: UnitOfWork, id: str) -> None:
     if not clock.exists:
         raise Missing("test clock", id)
     for guest in clock.customers:
-        await customers.end(unit, guest, clock.frozen_time, with_clock=True)
+        await customers.delete(unit, guest, clock.frozen_time)
     unit.do(TEST_CLOCK, id, DeleteClock(id=id))
 
 

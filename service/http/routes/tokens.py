@@ -41,9 +41,9 @@ async def create(call: RequestContext) -> Reply:
     holds, random = "", os.urandom(ids.ID_BYTES)
     card, account = None, None
     if isinstance(parameters.card, Card):
-        card, holds = cards.read_card(call, parameters.card), ids.new("card", random)
+        card, holds = cards.read_card(call.caller, parameters.card.value()), ids.new("card", random)
     elif isinstance(parameters.bank_account, BankAccount):
-        account = cards.read_bank_account(call, parameters.bank_account, kind)
+        account = cards.read_bank_account(call.caller, parameters.bank_account.value(), kind)
         holds = ids.new("ba", random)
     elif parameters.cvc_update is not None:
         cards.cvc_ok(parameters.cvc_update.cvc)
@@ -76,7 +76,7 @@ async def retrieve(call: RequestContext) -> Reply:
     A well-known test id creates a new token each time.
     """
     asked = call.parse(parameters_of.RetrieveToken).expand
-    kept = tokens.named(call, call.match["token"])
+    kept = tokens.named(call.caller, call.match["token"])
     if kept is None:
         return await resources.retrieve(call, token.KIND, call.match["token"], asked)
     tree = expand.paths(call, asked, token.KIND)

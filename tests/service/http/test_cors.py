@@ -75,7 +75,7 @@ async def test_a_caller_is_remembered_once_however_the_key_is_spelled(api: Api) 
         asked.append(digest)
         return await api.core.reader.principal(digest)
 
-    authenticator = Authenticator(find, trust_s=60)
+    authenticator = Authenticator(find, clock=api.core.clock, master_keys=api.core.master_keys, trust_s=60)
     for header in (f"Bearer {api.key}", f"bearer  {api.key}", f"Bearer {api.key}" + " " * 8000):
         assert (await authenticator.caller(header)).livemode is False
     assert len(asked) == len(authenticator._remembered) == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.http import tax as shown_tax
+from projections import tax as shown_tax
 from tests.service.http.test_tax_ids import events
 from tests.service.serving import Api, Serve
 
