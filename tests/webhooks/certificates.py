@@ -28,30 +28,45 @@ class Authority:
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, name: str, *, for_s: int = 86_400, client: bool = False, password: bytes | None = None
+        self,
+        name: str,
+        *,
+        for_s: int = 86_400,
+        client: bool = False,
+        password: bytes | None = None,
+        more: x509.ExtensionType | None = None,
     ) -> tuple[Path, Path]:
-        """Files of a certificate for a name or an address, good for so long, and of its key."""
+        """Files of a certificate for a name or an address, good for so long, with one extension `more`; and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
-        certificate = (
+        builder = (
             _builder(_named(name), self._name, key.public_key(), timedelta(seconds=for_s))
             .add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
         )
+        if more is not None:
+            builder = builder.add_extension(more, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         cert_file, key_file = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         sealed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
         key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed))
         return cert_file, key_file
 
-    def serving(self, name: str, *, for_s: int = 86_400, wants_client: bool = False) -> ssl.SSLContext:
+    def serving(
+        self,
+        name: str,
+        *,
+        for_s: int = 86_400,
+        wants_client: bool = False,
+        more: x509.ExtensionType | None = None,
+    ) -> ssl.SSLContext:
         """What a server of that name speaks TLS with."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca_file))
-        context.load_cert_chain(*self.issue(name, for_s=for_s))
+        context.load_cert_chain(*self.issue(name, for_s=for_s, more=more))
         context.verify_mode = ssl.CERT_REQUIRED if wants_client else ssl.CERT_NONE
         return context
 

@@ -46,6 +46,10 @@ class Unanswered(Exception):
         self.why = why
 
 
+class CertificateIllegible(Exception):
+    """The receiver's certificate was accepted, and then could not be decoded."""
+
+
 class Http1Client:
     """Posts over the connections of a session, made within its `timeout`, through `proxy` where there is one."""
 
@@ -68,12 +72,17 @@ class Http1Client:
         return Target(url, f"{url.target} HTTP/1.1\r\nHost: {url.authority}\r\n{self._always}")
 
     async def connect(self, target: Target, way: Way | None) -> aiohttp.connector.Connection:
-        """A connection to a receiver, all the way. Raises what the connector does."""
+        """A connection to a receiver, all the way.
+
+        Raises what the connector does, and CertificateIllegible for a certificate that the interpreter cannot decode.
+        """
         request = self._request(way or Way(target.url.origin))
         try:
             return await self._connector.connect(request, [], self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.host_and_port}") from error
+        except ValueError as error:  # whatever its fields hold that is no text: it was signed, and is read afterwards
+            raise CertificateIllegible from error
 
     async def post(
         self,

@@ -27,7 +27,7 @@ from webhooks.outcome import Fault, Outcome
 from webhooks.post import proxy as egress
 from webhooks.post import signature
 from webhooks.post.answer import AnswerReader
-from webhooks.post.http1 import Http1Client, Target, Unanswered, Way
+from webhooks.post.http1 import CertificateIllegible, Http1Client, Target, Unanswered, Way
 from webhooks.post.proxy import Proxy
 from webhooks.post.receiver_url import ReceiverUrl
 from webhooks.post.resolver import Doubt, Lookup, Resolver
@@ -140,7 +140,7 @@ class Sender:
             try:
                 async with asyncio.timeout(self._total_timeout_s):
                     await self._exchange(attempt, target, body, signed)
-            except (TimeoutError, AddressRefused, _NameFailed, Unanswered, aiohttp.ClientError) as raised:
+            except (*FAILURES, aiohttp.ClientError) as raised:
                 error = raised
             duration_ms = round((monotonic() - began) * 1000)
             answer = attempt.answer
@@ -262,6 +262,8 @@ class Sender:
                 return "connect.proxy" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
             case aiohttp.ClientSSLError() if (error.host, error.port) != proxy.address:
                 return _tls_code(error)
+            case CertificateIllegible():
+                return "tls.certificate"
             case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.address:
                 return "connect.proxy"
             case TimeoutError():
@@ -289,6 +291,9 @@ class _NameFailed(Exception):
         self.reason = reason
 
 
+FAILURES = (TimeoutError, AddressRefused, CertificateIllegible, Unanswered, _NameFailed)
+
+
 class _Attempt:
     """What is known of an attempt while it is in flight."""
 
@@ -310,6 +315,8 @@ def _code(error: Exception, attempt: _Attempt) -> str:
     match error:
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
             return _tls_code(error)
+        case CertificateIllegible():
+            return "tls.certificate"
         case aiohttp.ClientConnectorError() if attempt.refused and not attempt.connected:
             return "address_refused"
         case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):

@@ -6,6 +6,7 @@ from asyncio import StreamReader, StreamWriter
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.webhooks.certificates import Authority
 from tests.webhooks.naming import leads_to
@@ -50,6 +51,14 @@ async def test_and_for_the_name_in_the_url(authority: Authority, name: str) -> N
 async def test_or_for_the_address(authority: Authority) -> None:
     async with Receiver(answers(200), tls=authority.serving("127.0.0.1")) as target:
         assert (await post(target, tls.context(authority.ca_file), "127.0.0.1")).delivered
+
+
+async def test_one_that_cannot_be_decoded_is_the_receivers_fault(authority: Authority) -> None:
+    issuer = bytes.fromhex("30123010 06082b06010505073001 8604 ff008061")  # a URI of a responder that is no text
+    odd = x509.UnrecognizedExtension(x509.oid.ExtensionOID.AUTHORITY_INFORMATION_ACCESS, issuer)
+    async with Receiver(answers(200), tls=authority.serving(NAME, more=odd)) as target:
+        outcome = await post(target, tls.context(authority.ca_file))
+        assert (outcome.fault, outcome.code, target.received) == ("tls", "tls.certificate", [])
 
 
 async def test_and_still_good(authority: Authority) -> None:
