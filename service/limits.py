@@ -23,6 +23,7 @@ def admission(core: Core) -> Admission:
         test_rate_max=settings.test_rate_max,
         search_rate_max=settings.search_rate_max,
         bytes_max=settings.bytes_in_flight_max,
+        account_bytes_max=settings.account_bytes_in_flight_max,
         key_bytes_max=settings.key_bytes_in_flight_max,
         append_wait_max_s=settings.append_wait_max_s,
         timeout_s=settings.request_timeout_s,

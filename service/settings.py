@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         gt=0,
         description="memory for large request and response bodies in one process; beyond it 503",
     )
+    account_bytes_in_flight_max: int = Field(
+        16 * 1024 * 1024,
+        gt=0,
+        description="memory for large request and response bodies of one account and mode; beyond it 429",
+    )
     key_bytes_in_flight_max: int = Field(
         16 * 1024 * 1024, gt=0, description="memory for large request and response bodies of one API key; beyond it 429"
     )

@@ -37,6 +37,7 @@ class Bounds:
     test_rate_max: int
     search_rate_max: int
     bytes_max: int
+    account_bytes_max: int
     key_bytes_max: int
     append_wait_max_s: float
     timeout_s: float
@@ -79,6 +80,18 @@ class Share:
         self.pages: asyncio.Semaphore | None = None
         self.endpoints: dict[str, Bucket] = {}
 
+    def room(self, bounds: Bounds, bytes: int = 1) -> None:
+        """Raises RateLimited where a key, or its account's mode, has too many bytes in memory for so many more.
+
+        One that has none may have any number: whatever is asked for alone is answered.
+        """
+        if self.bytes + bytes > bounds.key_bytes_max and self.bytes > 0:
+            raise RateLimited("key-bytes", "resource-specific")
+        account = self.account
+        assert account is not None, "a key's share is within its account's"
+        if account.bytes + bytes > bounds.account_bytes_max and account.bytes > 0:
+            raise RateLimited("account-bytes", "resource-specific")
+
 
 class Ticket:
     """One request in flight."""
@@ -117,8 +130,7 @@ class Ticket:
             raise RateLimited("key-concurrency", "global-concurrency")
         if account.in_flight >= bounds.account_in_flight_max:
             raise RateLimited("account-concurrency", "global-concurrency")
-        if share.bytes >= bounds.key_bytes_max:
-            raise RateLimited("key-bytes", "resource-specific")
+        share.room(bounds)
         share.in_flight += 1
         account.in_flight += 1
         admission.unknown -= 1
@@ -147,8 +159,8 @@ class Ticket:
     def room(self) -> None:
         """Raises RateLimited, Overloaded where there is no more room for large answers: before one is read in vain."""
         admission, share = self._admission, self._share
-        if share is not None and share.bytes >= admission.bounds.key_bytes_max:
-            raise RateLimited("key-bytes", "resource-specific")
+        if share is not None:
+            share.room(admission.bounds)
         if admission.bytes >= admission.bounds.bytes_max:
             raise Overloaded("process-bytes")
 
@@ -161,8 +173,8 @@ class Ticket:
         if bytes <= 0:
             self._count(bytes)
             return
-        if share is not None and share.bytes + bytes > admission.bounds.key_bytes_max and share.bytes > 0:
-            raise RateLimited("key-bytes", "resource-specific")
+        if share is not None:
+            share.room(admission.bounds, bytes)
         if admission.bytes + bytes > admission.bounds.bytes_max and admission.bytes > 0:
             raise Overloaded("process-bytes")
         self._count(bytes)
@@ -218,8 +230,11 @@ class Ticket:
         admission.bytes += bytes
         if admission.bytes > MUCH:
             admission.had_much = True
-        if self._share is not None:
-            self._share.bytes += bytes
+        share = self._share
+        if share is not None:
+            share.bytes += bytes
+            if share.account is not None:
+                share.account.bytes += bytes
 
 
 class Admission:

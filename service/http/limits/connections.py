@@ -68,6 +68,7 @@ class Bounded(web.RequestHandler):
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
+        self._answer_until: float | None = None  # when the answer that is being sent is to have been read
         self.ticket: Ticket | None = None  # of the request that is being answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,9 +109,12 @@ class Bounded(web.RequestHandler):
             self._resume_transport_reading()
 
     def pause_writing(self) -> None:
-        """Give the client a bounded time to take what was written."""
+        """Give the client a bounded time to take what was written: all parts of an answer together."""
         super().pause_writing()
-        self._write_timer = self._loop.call_later(self._connections.write_timeout_s, self._not_read)
+        until = self._answer_until
+        if until is None:  # it is not an answer that is whole in memory
+            until = self._loop.time() + self._connections.write_timeout_s
+        self._write_timer = self._loop.call_at(until, self._not_read)
 
     def resume_writing(self) -> None:
         """It has."""
@@ -122,9 +126,11 @@ class Bounded(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; then it, and its request, are in flight no longer."""
+        self._answer_until = self._loop.time() + self._connections.write_timeout_s
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            self._answer_until = None
             ticket, self.ticket = self.ticket, None
             if ticket is not None:
                 ticket.release()

@@ -12,8 +12,9 @@ import pytest
 from projections.read import Principal
 from service.commands import keys
 from service.http import credentials
+from service.http.large_body import PART_BYTES
 from service.http.limits.admission import IDLE_S, Admission, Bounds, Bucket
-from service.http.limits.connections import RESERVED_FILES, open_max
+from service.http.limits.connections import RESERVED_FILES, Bounded, open_max
 from service.http.limits.shed import RateLimited
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
@@ -240,6 +241,7 @@ BOUNDS = Bounds(
     test_rate_max=0,
     search_rate_max=0,
     bytes_max=16 * 1024 * 1024,
+    account_bytes_max=16 * 1024 * 1024,
     key_bytes_max=16 * 1024 * 1024,
     append_wait_max_s=1.0,
     timeout_s=0.04,
@@ -354,6 +356,58 @@ async def test_unread_answers_are_bounded_in_bytes(serve: Serve) -> None:
     await until(in_flight(api, 0))
     assert await metric(api, "service_bytes_in_flight") == 0
     assert (await api.get("/v1/customers?limit=100")).status == 200
+
+
+async def test_a_reader_that_takes_an_answer_bit_by_bit_is_cut_off_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Bounded.connection_made
+
+    def with_little_room_in_the_kernel(self: Bounded, transport: asyncio.BaseTransport) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        made(self, transport)
+
+    monkeypatch.setattr(Bounded, "connection_made", with_little_room_in_the_kernel)
+    api = await serve(write_timeout_s=2.0)
+    await many_large(api)
+    loop = asyncio.get_running_loop()
+    request = f"GET /v1/customers?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", api.port))
+        client.sendall(request.encode())
+        client.setblocking(False)
+        began, taken = loop.time(), 0
+
+        async def is_cut_off() -> bool:
+            nonlocal taken
+            if (loop.time() - began) * 2 * PART_BYTES > taken:  # each part in time, and all of them in ten seconds
+                with suppress(BlockingIOError):
+                    taken += len(client.recv(PART_BYTES))
+            return await metric(api, "service_answers_cut_off_total") == 1
+
+        await until(is_cut_off)
+        assert taken > PART_BYTES
+
+
+async def test_unread_answers_of_all_keys_of_an_account_leave_room_for_others(serve: Serve) -> None:
+    api = await serve(
+        key_bytes_in_flight_max=5_000_000, account_bytes_in_flight_max=5_000_000, bytes_in_flight_max=10_000_000
+    )
+    second, stranger = await api.issue(), await api.issue(account="acct_other")
+    await many_large(api)
+    await asyncio.gather(*(api.customer(METADATA, key=stranger) for _ in range(4)))
+
+    async def is_limited() -> bool:
+        answer = await api.get("/v1/customers?limit=100", key=second)
+        if answer.status == 200:
+            return False
+        limited(answer, "resource-specific")
+        return await metric(api, 'service_rejected_total{reason="account-bytes"}') > 0
+
+    with that_do_not_read(api, "/v1/customers?limit=100", 4):
+        await until(is_limited)
+        assert (await api.get("/v1/customers?limit=100", key=stranger)).status == 200
 
 
 async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve) -> None:
