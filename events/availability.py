@@ -15,7 +15,7 @@ import structlog
 
 from events.database_url import DatabaseUrl, parse
 from events.outage import DatabaseUnavailable, Kind, failing
-from events.supervision import PAUSE_S, Pauses, stopped_within
+from events.supervision import PAUSE_S, Pauses, set_within, unless_set
 
 log = structlog.get_logger("events")
 
@@ -117,27 +117,20 @@ class Availability:
     async def watch(self, stop: asyncio.Event) -> None:
         """Watch the database until `stop` is set."""
         self.watched = self._watching = True
-        stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                await self._until_due(stopped)
+                await self._until_due(stop)
                 if stop.is_set():
                     return
                 self._poked.clear()
                 self._begun += 1
                 doubt, self._doubt = self._doubt, None
-                looking = asyncio.create_task(self._look(doubt))
-                await asyncio.wait([stopped, looking], return_when=asyncio.FIRST_COMPLETED)
-                if not looking.done():
-                    looking.cancel()
-                    await asyncio.wait([looking])
-                    return
-                if (found := looking.result()) is not None:
+                found = await unless_set(self._look(doubt), stop)
+                if found is not None:
                     await self.lost(found)
-                else:
+                elif not stop.is_set():
                     self.found(doubt)
         finally:
-            stopped.cancel()
             self.watched = self._watching = False
             self._change()
             self.close()
@@ -171,7 +164,7 @@ class Availability:
 
     async def pause(self, stop: asyncio.Event) -> None:
         """Pause before a further try at what `lost` was called for."""
-        await stopped_within(self._pauses.next(), stop)
+        await set_within(self._pauses.next(), stop)
 
     async def verdict(self, stop: asyncio.Event) -> bool:
         """Whether what was just reported is an outage; then it is over by now, or `stop` is set."""
@@ -179,16 +172,12 @@ class Availability:
             return False
         look, outage = self._begun + 1, self.outage is not None or not self._found
         self._poked.set()
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            while not stopped.done() and self._ended < look and self.watched:
-                await self._wait_for_change(stopped)
-            outage = outage or self.outage is not None
-            while not stopped.done() and (self.outage is not None or not self._found) and self.watched:
-                await self._wait_for_change(stopped)
-            return outage
-        finally:
-            stopped.cancel()
+        while not stop.is_set() and self._ended < look and self.watched:
+            await set_within(None, stop, self._changed)
+        outage = outage or self.outage is not None
+        while not stop.is_set() and (self.outage is not None or not self._found) and self.watched:
+            await set_within(None, stop, self._changed)
+        return outage
 
     async def _look(self, doubt: Kind | None) -> DatabaseUnavailable | None:
         """Look for ourselves; gives what is wrong."""
@@ -226,25 +215,14 @@ class Availability:
         self._server = row["server"]
         return None
 
-    async def _until_due(self, stopped: "asyncio.Task[bool]") -> None:
+    async def _until_due(self, stop: asyncio.Event) -> None:
         """Until it is time to look again: soon after somebody asked for that."""
         pause_s = LOOK_EVERY_S if self.outage is None else self._pauses.next()
-        poked = asyncio.create_task(self._poked.wait())
-        try:
-            if self.outage is not None and pause_s > PAUSE_S:  # not each time that somebody asks
-                await asyncio.wait([stopped], timeout=min(pause_s, WANTED_S))
-                pause_s -= WANTED_S
-            if pause_s > 0 and not stopped.done():
-                await asyncio.wait([stopped, poked], timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            poked.cancel()
-
-    async def _wait_for_change(self, stopped: "asyncio.Task[bool]") -> None:
-        changed = asyncio.create_task(self._changed.wait())
-        try:
-            await asyncio.wait([stopped, changed], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
+        if self.outage is not None and pause_s > PAUSE_S:  # not each time that somebody asks
+            await set_within(min(pause_s, WANTED_S), stop)
+            pause_s -= WANTED_S
+        if pause_s > 0 and not stop.is_set():
+            await set_within(pause_s, stop, self._poked)
 
     def _change(self) -> None:
         """Wake those who wait for a look, or for the end of an outage."""

@@ -13,7 +13,7 @@ import structlog
 from events.database import as_outage, availability_of, connect
 from events.log import Log
 from events.record import Record
-from events.supervision import Retries
+from events.supervision import LocalWaker, Retries, set_within, unless_set
 
 log = structlog.get_logger("events")
 
@@ -22,44 +22,22 @@ BATCH = 500
 POLL_S = 1.0
 
 
-class Wakeup:
-    """Wakes one waiter at each NOTIFY on a channel. What came since the last wait wakes the next one at once."""
+class Wakeup(LocalWaker):
+    """Wakes one waiter at each NOTIFY on a channel too. What came since the last wait wakes the next one at once."""
 
     def __init__(self, dsn: str, channel: str) -> None:
+        super().__init__()
         self._dsn = dsn
-        self._woken = asyncio.Event()
         self.channel = channel
-
-    def poke(self) -> None:
-        """Wake the waiter from within this process."""
-        self._woken.set()
-
-    async def wait(self, timeout_s: float) -> None:
-        """Until something came since the last wait, or the time is over."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._woken.clear()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until told to stop, on the connection that all wake-ups of a database share in this process."""
-        stopped = asyncio.create_task(stop.wait())
         listener = Listener.of(self._dsn)
         listener.add(self)
-        turn = asyncio.create_task(listener.turn.acquire())
         try:
-            await asyncio.wait({stopped, turn}, return_when=asyncio.FIRST_COMPLETED)
-            if not stop.is_set():
-                await listener.run(stop, stopped)  # for the others too
+            await unless_set(listener.run(stop), stop)  # for the others too
         finally:
             listener.remove(self)
-            if turn.done() and not turn.cancelled():
-                listener.turn.release()
-            turn.cancel()
-            stopped.cancel()
 
 
 class Listener:
@@ -74,7 +52,7 @@ class Listener:
         self._dsn = dsn
         self._wakeups: set[Wakeup] = set()
         self._changed = asyncio.Event()
-        self.turn = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     @classmethod
     def of(cls, dsn: str) -> "Listener":
@@ -92,34 +70,33 @@ class Listener:
         """Wake it no more."""
         self._wakeups.discard(wakeup)
 
-    async def run(self, stop: asyncio.Event, stopped: "asyncio.Task[bool]") -> None:
-        """Listen until told to stop, on a connection that is made again when it is lost, whatever it is lost by."""
-        retries = Retries(log, "listening")
-        while not stop.is_set():
-            try:
-                await self._listen(stopped, retries)
-            except Exception as error:
-                await retries.failed(as_outage(error, self._dsn), stop)
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen when it is the caller's turn, until canceled or `stop` is set.
 
-    async def _listen(self, stopped: "asyncio.Task[bool]", retries: Retries) -> None:
+        The connection is made again when it is lost, whatever it is lost by.
+        """
+        async with self._turn:
+            retries = Retries(log, "listening")
+            while not stop.is_set():
+                try:
+                    await self._listen(retries)
+                except Exception as error:
+                    await retries.failed(as_outage(error, self._dsn), stop)
+
+    async def _listen(self, retries: Retries) -> None:
         known = availability_of(self._dsn)
         generation = known.generation
         connection = await connect(self._dsn, application="listen")
         channels: set[str] = set()
-        changed: asyncio.Task[bool] | None = None
         try:
-            while not stopped.done() and known.generation == generation:
-                if changed is None or changed.done():
-                    self._changed.clear()
-                    changed = asyncio.create_task(self._changed.wait())
+            while known.generation == generation:
+                self._changed.clear()
                 await self._add(connection, channels)
                 retries.worked()
-                await asyncio.wait({stopped, changed}, timeout=ALIVE_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                await set_within(ALIVE_EVERY_S, self._changed)
                 # A connection lost in silence is found out.
                 await connection.execute("SELECT 1", timeout=ALIVE_EVERY_S)
         finally:
-            if changed is not None:
-                changed.cancel()
             connection.terminate()
 
     async def _add(self, connection: Any, channels: set[str]) -> None:

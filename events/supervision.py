@@ -1,4 +1,4 @@
-"""Supervision of loops: errors of the database and pauses after them, stopping, and wake-ups.
+"""Supervision of loops: errors of the database and the backoff after them, stopping, and wake-ups.
 
 A loop of a role runs until a stop event is set. It waits for a wake-up or a poll, does its work, and when PostgreSQL
 is lost meanwhile tries again after growing pauses (`Retries`).
@@ -6,7 +6,8 @@ is lost meanwhile tries again after growing pauses (`Retries`).
 
 import asyncio
 import random
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 
@@ -15,6 +16,7 @@ from events.outage import DatabaseUnavailable
 
 DATABASE_ERRORS = (LogUnavailable, asyncpg.PostgresError)  # what a loop survives: the database is lost, or refuses
 PAUSE_S, PAUSE_S_MAX = 0.5, 15.0
+T = TypeVar("T")
 
 
 class Waker(Protocol):
@@ -29,6 +31,24 @@ class Waker(Protocol):
         ...
 
 
+class LocalWaker:
+    """Wakes one waiter of this process. What came since the last wait wakes the next one at once."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def poke(self) -> None:
+        """Wake the waiter, now or at its next wait."""
+        self._woken.set()
+
+    async def wait(self, timeout_s: float | None = None) -> None:
+        """Return when woken since the last wait, or after `timeout_s`, if any."""
+        try:
+            await set_within(timeout_s, self._woken)
+        finally:
+            self._woken.clear()
+
+
 async def poke_when_stopped(stop: asyncio.Event, *wakers: Waker) -> None:
     """Once `stop` is set, wake the loop that waits for these."""
     await stop.wait()
@@ -36,18 +56,54 @@ async def poke_when_stopped(stop: asyncio.Event, *wakers: Waker) -> None:
         waker.poke()
 
 
-async def stopped_within(seconds: float, stop: asyncio.Event) -> bool:
-    """Wait so long, or until `stop` is set; gives whether it is."""
+async def set_within(seconds: float | None, event: asyncio.Event, *others: asyncio.Event) -> bool:
+    """Wait so long, None for ever, or until one of the events is set; gives whether one is."""
+    if not others:
+        try:
+            async with asyncio.timeout(seconds):
+                return await event.wait()
+        except TimeoutError:
+            return False
+    waits = [asyncio.create_task(each.wait()) for each in (event, *others)]
     try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True
+        done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def unless_set(work: Coroutine[Any, Any, T], *events: asyncio.Event, timeout_s: float | None = None) -> T | None:
+    """Do `work`, but cancel it when one of the events is set or the time is over; gives its result, else None."""
+    working = asyncio.create_task(work)
+    ends = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait([working, *ends], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, *ends):
+            task.cancel()
+        await asyncio.gather(working, *ends, return_exceptions=True)
+
+
+async def beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, and the others for as long as it takes. Raises what the first of them to fail raised."""
+    main = asyncio.create_task(work)
+    running = {main, *map(asyncio.create_task, others)}
+    every = tuple(running)
+    try:
+        while not main.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in every:
+            task.cancel()
+        await asyncio.gather(*every, return_exceptions=True)
 
 
 class Pauses:
-    """Exponential backoff with jitter: from half a second to a quarter of a minute."""
+    """Exponential backoff with jitter: pauses that double from `first_s` to `most_s`, each up to a fifth shorter."""
 
     def __init__(self, first_s: float = PAUSE_S, most_s: float = PAUSE_S_MAX) -> None:
         self._first_s, self._most_s = first_s, most_s
@@ -89,7 +145,7 @@ class Retries:
         if text != self._said:
             self._said = text
             self._log.warning(f"{self._name}.waits", error=text, retry_in_s=round(pause_s, 1), **self._fields)
-        await stopped_within(pause_s, stop)
+        await set_within(pause_s, stop)
 
     def worked(self) -> None:
         """It does what it should."""

@@ -7,7 +7,6 @@ kept. Whatever the receiver answers counts as its answer: nothing is sent twice 
 
 import asyncio
 import os
-import random
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,6 +16,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from events.supervision import Pauses
 from events.version import VERSION
 from service.client import Away, Client, Refused, calling
 from service.http.routes.feed import POSITION
@@ -105,17 +105,18 @@ class Following:
     async def _portion(self, *, wait_s: int) -> tuple[int, list[bytes]]:
         """The position that an answer reaches, and its lines; asked for until there is an answer. Raises Refused."""
         after = [] if self.position is None else [("after", str(self.position))]
-        pauses = _Pauses()
+        pauses, tries = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), 0
         while True:
             try:
                 asked = [*self._asked, *after, ("wait", str(wait_s)), ("limit", "100" if wait_s else "1")]
                 answer = await self._client.ask("GET", FEED, asked, timeout_s=wait_s + TIMEOUT_S)
             except Away as away:
-                if pauses.first:
+                if not tries:
                     self._say(f"{_now()}  {away}; trying again")
-                await pauses.next()
+                tries += 1
+                await asyncio.sleep(pauses.next())
             else:
-                if not pauses.first:
+                if tries:
                     self._say(f"{_now()}  the service is back")
                 if wait_s == 0 and self.position is not None:
                     return self.position, []  # it was asked whether the position is good
@@ -135,15 +136,16 @@ class Forwarding:
         """Post one, and say what came of it."""
         told = orjson.loads(notice)
         what = f"{told['type']}  {told['id']}  position {position}"
-        pauses = _Pauses()
+        pauses, tries = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), 0
         while True:
             began = time.perf_counter()
             try:
                 status = await self._post(told["id"], notice)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                if pauses.first:
+                if not tries:
                     self._say(f"{_now()}  {what}  -> {str(error) or type(error).__name__}; trying again")
-                await pauses.next()
+                tries += 1
+                await asyncio.sleep(pauses.next())
             else:
                 self._say(f"{_now()}  {what}  -> {status} in {(time.perf_counter() - began) * 1000:.0f} ms")
                 return
@@ -155,19 +157,6 @@ class Forwarding:
             self._forward_to, data=body, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             return answer.status
-
-
-class _Pauses:
-    """Waits that double from 0.2 s to 5 s, somewhat at random."""
-
-    def __init__(self) -> None:
-        self.first = True
-        self._pause_s = PAUSE_S_MIN
-
-    async def next(self) -> None:
-        self.first = False
-        await asyncio.sleep(self._pause_s * random.uniform(0.8, 1.2))
-        self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
 
 
 def _now() -> str:

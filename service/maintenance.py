@@ -12,7 +12,7 @@ import structlog
 from events.clock import Clock
 from events.database import Pool, load_sql
 from events.outage import DatabaseUnavailable, Kind
-from events.supervision import DATABASE_ERRORS, Retries, stopped_within
+from events.supervision import DATABASE_ERRORS, Retries, set_within
 
 log = structlog.get_logger("service")
 
@@ -42,7 +42,7 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
             log.warning("maintenance.failed", error=str(error))
         else:
             retries.worked()
-        await stopped_within(EVERY_S, stop)
+        await set_within(EVERY_S, stop)
 
 
 async def maintain(pool: Pool, clock: Clock) -> int:

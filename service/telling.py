@@ -3,6 +3,7 @@
 import asyncio
 
 from events.follow import Wakeup
+from events.supervision import LocalWaker
 from projections.runner import Runner
 from projections.search.rows import SearchProjection
 from service import egress
@@ -58,8 +59,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     settings, readings = core.settings, core.metrics.readings
     appended = Wakeup(core.dsn, "rollbook_log")
     made = Wakeup(core.dsn, "rollbook_lanes")
-    gone = Wakeup(core.dsn, "")  # poked within this process alone,
-    marked = Wakeup(core.dsn, "")  # and this one
+    gone, marked = LocalWaker(), LocalWaker()
     fan_out = FanOut(core.dsn)
     reconciler = Reconciler(
         fan_out,

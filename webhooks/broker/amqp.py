@@ -6,7 +6,6 @@ wrong or took too long is thrown away with its connection, because its state is 
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from aiormq.abc import AbstractChannel as Probe
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed
 
-from events.supervision import stopped_within
+from events.supervision import Pauses, set_within
 from webhooks.broker import broker_url
 
 log = structlog.get_logger("webhooks")
@@ -32,7 +31,7 @@ OPERATION_TIMEOUT_S = 15.0
 CONFIRM_TIMEOUT_S = 15.0
 HEARTBEAT_S = 15
 SHORTLY_S = 0.5
-WAIT_S_MIN, WAIT_S_MAX = 0.2, 5.0
+PAUSE_S_MIN, PAUSE_S_MAX = 0.2, 5.0
 
 # What goes wrong with a broker: it is away, it hangs, it closes on us, it says no.
 BROKER_ERRORS = (
@@ -230,21 +229,22 @@ async def supervise(
 ) -> None:
     """Do `work` over and over until `stop` is set: it returns when there is nothing more, raises when the broker fails.
 
-    Waits grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `on_state` is called with the
+    Pauses grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `on_state` is called with the
     state for whoever asks.
     """
-    wait_s, lost = WAIT_S_MIN, Once()
+    pauses, lost = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), Once()
     while not stop.is_set():
         began = asyncio.get_running_loop().time()
         try:
             await work()
-            wait_s = WAIT_S_MIN
+            pauses.reset()
         except BROKER_ERRORS as error:
-            if asyncio.get_running_loop().time() - began > WAIT_S_MAX:
-                wait_s, lost = WAIT_S_MIN, Once()  # it had been well for a while
+            if asyncio.get_running_loop().time() - began > PAUSE_S_MAX:  # it had been well for a while
+                pauses.reset()
+                lost = Once()
+            pause_s = pauses.next()
             cause = broker_url.cause(url, error)
             on_state(f"lost: {cause}")
             if lost.new(cause):
-                log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(wait_s, 1))
-            if not await stopped_within(wait_s * random.uniform(0.8, 1.2), stop):
-                wait_s = min(wait_s * 2, WAIT_S_MAX)
+                log.warning("broker.lost", role=name, cause=cause, retry_in_s=round(pause_s, 1))
+            await set_within(pause_s, stop)

@@ -10,7 +10,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq import spec
 
-from events.supervision import DATABASE_ERRORS, Retries
+from events.supervision import DATABASE_ERRORS, Retries, unless_set
 from webhooks.broker import amqp
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 
@@ -54,25 +54,20 @@ class Consumer:
             canceled = await _canceled(channel)
             await queue.consume(arrived.put, timeout=OPERATION_TIMEOUT_S)
             self.state = "ok"
-            stopped, gone = asyncio.create_task(stop.wait()), asyncio.create_task(canceled.wait())
-            try:
-                while not stop.is_set():
-                    if canceled.is_set():
-                        raise ConnectionError("the broker canceled the consumer")
-                    if channel.is_closed:
-                        raise ConnectionError("the broker closed the channel")
-                    batch = await _gathered(arrived, stopped, gone)
-                    if batch:
-                        await self._handle(batch, stop)
-                    elif not stop.is_set() and not canceled.is_set():
-                        # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
-                        # asking for the queue distinguishes the two.
-                        await self._topology.declare(channel)
-                        if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
-                            raise ConnectionError("the queue has no consumer any more")
-            finally:
-                stopped.cancel()
-                gone.cancel()
+            while not stop.is_set():
+                if canceled.is_set():
+                    raise ConnectionError("the broker canceled the consumer")
+                if channel.is_closed:
+                    raise ConnectionError("the broker closed the channel")
+                batch = await _gathered(arrived, stop, canceled)
+                if batch:
+                    await self._handle(batch, stop)
+                elif not stop.is_set() and not canceled.is_set():
+                    # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
+                    # asking for the queue distinguishes the two.
+                    await self._topology.declare(channel)
+                    if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
+                        raise ConnectionError("the queue has no consumer any more")
 
     async def _handle(self, batch: list[AbstractIncomingMessage], stop: asyncio.Event) -> None:
         sequences = []
@@ -119,15 +114,13 @@ async def _canceled(channel: AbstractChannel) -> asyncio.Event:
 
 
 async def _gathered(
-    arrived: "asyncio.Queue[AbstractIncomingMessage]", *ends: "asyncio.Task[bool]"
+    arrived: "asyncio.Queue[AbstractIncomingMessage]", *ends: asyncio.Event
 ) -> list[AbstractIncomingMessage]:
     """What arrived, at least one if any comes before long; nothing after a silence, or at one of the ends."""
-    first = asyncio.create_task(arrived.get())
-    await asyncio.wait([first, *ends], timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
-    if not first.done():
-        first.cancel()
+    first = await unless_set(arrived.get(), *ends, timeout_s=SILENCE_S)
+    if first is None:
         return []
-    batch = [first.result()]
+    batch = [first]
     while not arrived.empty():
         batch.append(arrived.get_nowait())
     return batch

@@ -14,7 +14,7 @@ over what repeats still has every notice in order.
 import asyncio
 import math
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
 from events.follow import Wakeup
-from events.supervision import Retries, stopped_within
+from events.supervision import Retries, beside, set_within
 from webhooks.broker import amqp
 from webhooks.broker.amqp import Flow, Topology
 from webhooks.feed import api_version
@@ -79,7 +79,7 @@ class Relay:
             except Superseded:
                 self.active = False
                 log.warning("relay.stepped_down")
-                await stopped_within(STANDBY_S, stop)
+                await set_within(STANDBY_S, stop)
             except Exception as error:  # whatever ends its lead, it stands by again
                 self.active = False
                 await retries.failed(as_outage(error, self._dsn), stop)
@@ -95,7 +95,7 @@ class Relay:
                 self.state = "standing by"
                 await self._end_silent_leader(connection)
                 retries.worked()
-                await stopped_within(STANDBY_S, stop)
+                await set_within(STANDBY_S, stop)
                 if stop.is_set() or known.generation != generation:
                     return
             row = await connection.fetchrow(
@@ -105,7 +105,7 @@ class Relay:
             retries.worked()
             log.info("relay.leads", epoch=row["epoch"], sequence=row["sequence"])
             lead = _Lead(self._dsn, connection, row["epoch"], row["sequence"], row["appended_at"])
-            await _beside(
+            await beside(
                 amqp.supervise(
                     lambda: self._publish(lead, stop), stop, name="relay", url=self._amqp_url, on_state=self._set_state
                 ),
@@ -128,7 +128,7 @@ class Relay:
             self.state = "ok"
             on_their_way: _OnTheirWay = asyncio.Queue(maxsize=IN_FLIGHT_MAX)
             try:
-                await _beside(
+                await beside(
                     self._confirm_all(lead, flow, on_their_way),
                     self._publish_all(channel, exchange, lead, flow, on_their_way, stop),
                     flow.watch(),
@@ -271,22 +271,6 @@ async def session(dsn: str, lease_s: float) -> ServiceConnection:
         tcp_keepalives_interval=str(math.ceil(lease_s / 6)),
         tcp_keepalives_count="3",
     )
-
-
-async def _beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
-    """Do `work`, and the others for as long as it takes. Raises what the first of them to fail raised."""
-    main = asyncio.create_task(work)
-    running = {main, *map(asyncio.create_task, others)}
-    every = tuple(running)
-    try:
-        while not main.done():
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-    finally:
-        for task in every:
-            task.cancel()
-        await asyncio.gather(*every, return_exceptions=True)
 
 
 def _left(on_their_way: "_OnTheirWay") -> list["asyncio.Task[Any]"]:

@@ -21,7 +21,7 @@ from events import trace
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
-from events.supervision import DATABASE_ERRORS, Retries, Waker
+from events.supervision import DATABASE_ERRORS, LocalWaker, Retries, Waker, beside, poke_when_stopped
 from projections.notices import with_pending
 from webhooks import explanation
 from webhooks.dispatch import workable
@@ -159,10 +159,9 @@ class Worker:
         self._aside: dict[str, Reason] = {}  # lanes that are to be set aside
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._due = asyncio.Event()  # a turn is
+        self._due = LocalWaker()  # poked when a turn is
         self._unsure = False  # the answer to the last turn was lost
         self._searched: frozenset[str] | None = None  # with these accounts left out, no further lane was ready
-        self._stopping = False
         self._stop = asyncio.Event()
         self._retries = Retries(log, "worker")
         self._moment = self._clock.now()  # the database's time,
@@ -172,29 +171,25 @@ class Worker:
         """Deliver until `stop` is set, then drain: finish the attempts in flight."""
         self._stop = stop
         async with self._sender:
-            listening = asyncio.create_task(self._listen())
-            stopping = asyncio.create_task(self._stop_with(stop))
             try:
-                while not self._stopping:
-                    await self._due.wait()
-                    await self._turn()
-                await self._drain()
+                await beside(self._deliver(), self._listen(), poke_when_stopped(stop, self._due))
             finally:
-                for task in (listening, stopping, *self._tasks):
+                for task in self._tasks:
                     task.cancel()
-                await asyncio.gather(listening, stopping, *self._tasks, return_exceptions=True)
+                await asyncio.gather(*self._tasks, return_exceptions=True)
                 await self._lanes.close()
+
+    async def _deliver(self) -> None:
+        while not self._stop.is_set():
+            await self._due.wait()
+            await self._turn()
+        await self._drain()
 
     async def _listen(self) -> None:
         while True:
             self._searched = None
-            self._due.set()
+            self._due.poke()
             await self._wakeup.wait(POLL_S)
-
-    async def _stop_with(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._stopping = True
-        self._due.set()
 
     async def _drain(self) -> None:
         """Wait for the attempts in flight, up to the drain time, and release every lane."""
@@ -216,7 +211,6 @@ class Worker:
 
     async def _turn(self) -> None:
         """Record results in the database and fetch the next deliveries."""
-        self._due.clear()
         try:
             await self._record_set_aside()
         except DATABASE_ERRORS as error:
@@ -262,18 +256,18 @@ class Worker:
         if self._gone is not None and any(report.lane.gone for report in reports):
             self._gone()
         if self._aside or (claims and claimed == claims):
-            self._due.set()  # there may be more
+            self._due.poke()  # there may be more
         elif claims and (full or crowded):
             self._searched = full | crowded
 
     async def _wait(self, error: Exception) -> None:
         """Wait before the next turn; whether the results were recorded is unknown."""
         self._unsure = True
-        if self._stopping:
+        if self._stop.is_set():
             await asyncio.sleep(RETRY_S)
         else:
             await self._retries.failed(error, self._stop)
-        self._due.set()
+        self._due.poke()
 
     async def _exchange(self, reports: list[Report], results: list[Result], leasing: Leasing) -> int:
         """Take a turn, and do as its answer says; gives how many lanes were leased.
@@ -331,7 +325,7 @@ class Worker:
             means=set_aside.WORDS[reason],
             error=str(error)[:LOGGED_MAX] if isinstance(error, Unworkable) else type(error).__name__,
         )
-        self._due.set()
+        self._due.poke()
 
     def _unrecorded(self, id: str) -> bool:
         return any(result.endpoint_id == id for result in self._results)
@@ -358,7 +352,7 @@ class Worker:
         To look for those of other accounts goes through all that are ready of accounts that may have no more. So it is
         done again when something may have become ready, or when fewer are left out.
         """
-        if self._stopping or room == 0 or (self._searched is not None and left_out >= self._searched):
+        if self._stop.is_set() or room == 0 or (self._searched is not None and left_out >= self._searched):
             return 0
         return min(CLAIMS_MAX, max(room // 2, 1))
 
@@ -370,10 +364,10 @@ class Worker:
         slots, recovered_slots = self._slots.live(leased), self._slots.recovered(leased)
         busy = leased.waiting or len(leased.in_flight) >= slots
         touched = leased.touched or not known or now - leased.reported_at > self._lanes.lease_s / 3
-        if not touched and (self._stopping or busy):
+        if not touched and (self._stop.is_set() or busy):
             return None
         want = recovered = 0
-        if not self._stopping and leased.aside is None:
+        if not self._stop.is_set() and leased.aside is None:
             # Prefetch some more, so that a free slot is used at once; an open breaker gets one probe.
             room = rooms.room(leased.endpoint.share)
             ahead = AHEAD if leased.lane.open_until is None else 1
@@ -573,9 +567,9 @@ class Worker:
             leased.more or (leased.more_recovered and not leased.recovered and not slots.waited_for_by_recovered)
         )
         if dry or slots.in_flight == 0 or len(self._results) >= RESULTS_MAX:
-            self._due.set()
+            self._due.poke()
         elif len(self._results) == 1:
-            asyncio.get_running_loop().call_later(LINGER_S, self._due.set)
+            asyncio.get_running_loop().call_later(LINGER_S, self._due.poke)
 
     def _capacity(self, leased: LeasedLane) -> int:
         if leased.aside is not None:

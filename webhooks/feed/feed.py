@@ -15,7 +15,7 @@ import structlog
 
 from events.database import Pool, load_sql
 from events.follow import Wakeup
-from events.supervision import Retries
+from events.supervision import Retries, set_within
 from webhooks.feed import api_version
 from webhooks.feed.api_version import VersionedNotice
 
@@ -157,11 +157,7 @@ class Feed:
             waiting.begin()
         self._wakeup.poke()  # something may have come since it was read
         try:
-            async with asyncio.timeout(wait_s):
-                await waiter.woken.wait()
-            woken = True
-        except TimeoutError:
-            woken = False
+            woken = await set_within(wait_s, waiter.woken)
         finally:
             self._remove(waiter)
         if waiting is not None:

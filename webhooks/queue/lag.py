@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from events.database import Pool, load_sql
-from events.supervision import DATABASE_ERRORS, Retries, stopped_within
+from events.supervision import DATABASE_ERRORS, Retries, set_within
 
 log = structlog.get_logger("webhooks")
 
@@ -69,7 +69,7 @@ class LagMonitor:
                 await retries.failed(error, stop)
                 continue
             retries.worked()
-            await stopped_within(self._every_s, stop)
+            await set_within(self._every_s, stop)
 
     async def look(self) -> Backlog:
         """Sample once. Raises LogUnavailable."""

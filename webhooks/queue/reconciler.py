@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped, stopped_within
+from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped, set_within
 from webhooks.queue.fanout import FanOut
 
 log = structlog.get_logger("webhooks")
@@ -89,7 +89,7 @@ class Reconciler:
         if self._in_order and self._marked is not None:
             await self._marked.wait(rest_s)
         elif self._delay:
-            await stopped_within(rest_s, stop)
+            await set_within(rest_s, stop)
         else:
             await self._wakeup.wait(rest_s)
 
