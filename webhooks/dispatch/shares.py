@@ -20,7 +20,7 @@ def share_of(account: str, livemode: bool) -> str:
 
 
 class Shares:
-    """Counts who uses how much of `capacity`."""
+    """Counts who uses how much of `capacity`. Its fields change by its methods alone."""
 
     __slots__ = ("_used_by", "capacity", "used")
 
@@ -29,14 +29,19 @@ class Shares:
         self.used = 0
         self._used_by: dict[str, int] = {}
 
+    @property
+    def left(self) -> int:
+        """How much nobody uses; below 0 where more was taken than there is."""
+        return self.capacity - self.used
+
     def allows(self, share: str, times: int = RESERVE) -> bool:
         """Whether one more may be taken: there is one, and the account has less than `times` what is free."""
-        free = self.capacity - self.used
-        return free > 0 and self._used_by.get(share, 0) < times * free
+        left = self.capacity - self.used
+        return left > 0 and self._used_by.get(share, 0) < times * left
 
     def room(self, share: str) -> int:
         """How many more may be taken before `allows` says no."""
-        beyond = RESERVE * (self.capacity - self.used) - self._used_by.get(share, 0)
+        beyond = RESERVE * self.left - self._used_by.get(share, 0)
         return max(math.ceil(beyond / (RESERVE + 1)), 0)
 
     def take(self, share: str, count: int = 1) -> None:
@@ -53,6 +58,14 @@ class Shares:
             used_by[share] = left
         else:
             del used_by[share]
+
+    def withhold(self, count: int) -> None:
+        """Take so much out of the capacity, until it is restored."""
+        self.capacity -= count
+
+    def restore(self, count: int) -> None:
+        """Put back into the capacity what was withheld."""
+        self.capacity += count
 
     def users(self) -> dict[str, int]:
         """How much each account has that has any."""

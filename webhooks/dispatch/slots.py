@@ -62,6 +62,20 @@ class _Pool(Shares):
             lanes = self.waiting[share] = {}
         lanes[leased] = None
 
+    def next(self, share: str) -> LeasedLane:
+        """The lane of an account that has waited longest, which waits no more."""
+        lanes = self.waiting[share]
+        leased = next(iter(lanes))
+        del lanes[leased]
+        return leased
+
+    def pass_on(self, share: str) -> None:
+        """Have an account wait behind the others, or no more when none of its lanes does."""
+        if self.waiting[share]:
+            self.waiting.move_to_end(share)
+        else:
+            del self.waiting[share]
+
 
 class _Host(_Pool):
     """The slots at one host, and those for lanes that have not answered of late."""
@@ -116,7 +130,7 @@ class Slots:
     @property
     def crowded(self) -> bool:
         """Whether lanes that have not answered of late have as many slots as they may."""
-        return self._unresponsive.used >= self._unresponsive.capacity
+        return self._unresponsive.left <= 0
 
     def crowded_shares(self) -> frozenset[str]:
         """The accounts whose lanes have as many, while others may have more."""
@@ -263,7 +277,7 @@ class Slots:
     def _call(self, host: str) -> None:
         """Have the next of those who want such slots as there are now stand in line again."""
         at = self._hosts.get(host)
-        if at is not None and at.used < at.capacity:
+        if at is not None and at.left > 0:
             if at.waiting:
                 self._call_to(at)
             if at.unresponsive.waiting:
@@ -278,7 +292,7 @@ class Slots:
 
         Those before it are of accounts that may have one of the pool, but none at all until they have given some back.
         """
-        if pool.used >= pool.capacity:
+        if pool.left <= 0:
             return
         for share in list(pool.waiting):
             if pool.allows(share) and self._call_first(pool, share):
@@ -291,17 +305,12 @@ class Slots:
 
         Those before it that have but recovered ones to send, or have another host now, do so too.
         """
-        lanes = pool.waiting[share]
         called = False
-        while lanes and not called:
-            leased = next(iter(lanes))
-            del lanes[leased]
+        while pool.waiting[share] and not called:
+            leased = pool.next(share)
             self.queue(leased)
             called = leased.queued and pool.host in (None, leased.host)
-        if lanes:
-            pool.waiting.move_to_end(share)
-        else:
-            del pool.waiting[share]
+        pool.pass_on(share)
         return called
 
 

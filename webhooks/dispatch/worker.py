@@ -220,8 +220,8 @@ class Worker:
         rooms = self._rooms()
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
         # The budget is for lanes to lease now: those leased already may ask for more than there is.
-        kept = max((rooms.capacity - rooms.used) // 4, 1)
-        rooms.capacity -= kept
+        kept = max(rooms.left // 4, 1)
+        rooms.withhold(kept)
         reports = []
         for leased in list(self._leased.values()):
             try:
@@ -232,7 +232,7 @@ class Worker:
             if report is not None:
                 rooms.take(leased.endpoint.share, report.want + report.recovered)
                 reports.append(report)
-        rooms.capacity += kept
+        rooms.restore(kept)
         room = rooms.room("")  # for an account that has nothing yet
         crowded = self._slots.crowded_shares()
         claims = self._claims(room, full | crowded)
