@@ -83,6 +83,40 @@ class _Route:
         self.seconds = self._template % (*cumulated, cumulated[-1], self._total_s)
 
 
+class EndpointAttempts:
+    """Attempts by endpoint and outcome; the lines of an endpoint are kept until it has another attempt."""
+
+    def __init__(self, by_endpoint: Callable[[], Iterable[tuple[str, Counter[str]]]]) -> None:
+        self._by_endpoint = by_endpoint
+        self._rendered: dict[str, tuple[Counter[str], int, str]] = {}  # what was counted, how much, and its lines
+
+    def lines(self) -> Iterator[str]:
+        """The counts so far of the endpoints that are told apart."""
+        before, self._rendered = self._rendered, {}
+        yield _heading(
+            "webhooks_endpoint_attempts_total",
+            "counter",
+            "Attempts by endpoint and outcome, of endpoints with an attempt within the last hour.",
+        )
+        for endpoint, outcomes in self._by_endpoint():
+            attempts = sum(outcomes.values())
+            known = before.get(endpoint)
+            if known is None or known[0] is not outcomes or known[1] != attempts:
+                known = (outcomes, attempts, _outcome_lines(endpoint, outcomes))
+            self._rendered[endpoint] = known
+            yield known[2]
+
+
+def _outcome_lines(endpoint: str, outcomes: Counter[str]) -> str:
+    label = f'endpoint="{_escaped(endpoint)}"'
+    return "".join(
+        [
+            f'webhooks_endpoint_attempts_total{{{label},outcome="{outcome}"}} {count}.0\n'
+            for outcome, count in sorted(outcomes.items())
+        ]
+    )
+
+
 class Families:
     """Lines of families that are collected whenever somebody asks; lines of the same labels are kept."""
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.exposition import Families, RequestCounts
+from service.exposition import EndpointAttempts, Families, RequestCounts
 from webhooks.dispatch.metrics import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMetrics
 from webhooks.queue.lag import COUNTED_MAX, LagMonitor
 
@@ -47,7 +47,7 @@ class Readings(Collector):
 
 
 class Attempts(Collector):
-    """What a worker's attempts came to."""
+    """What a worker's attempts came to; those by endpoint are EndpointAttempts."""
 
     def __init__(self, metrics: DeliveryMetrics) -> None:
         self._metrics = metrics
@@ -71,15 +71,6 @@ class Attempts(Collector):
         for reason, count in sorted(metrics.set_aside.items()):
             aside.add_metric((reason,), count)
         yield aside
-        by_endpoint = CounterMetricFamily(
-            "webhooks_endpoint_attempts",
-            "Attempts by endpoint and outcome, of endpoints with an attempt within the last hour.",
-            labels=("endpoint", "outcome"),
-        )
-        for endpoint, outcomes in metrics.by_endpoint():
-            for outcome, count in sorted(outcomes.items()):
-                by_endpoint.add_metric((endpoint, outcome), count)
-        yield by_endpoint
         seconds = HistogramMetricFamily("webhooks_attempt_seconds", "Duration of an attempt.")
         seconds.add_metric((), _cumulated(ATTEMPT_BOUNDS_S, metrics.buckets), metrics.attempt_s)
         yield seconds
@@ -156,6 +147,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = RequestCounts(SECONDS)
         self._families = Families()
+        self._endpoint_attempts: EndpointAttempts | None = None
         self.readings = Readings()
         self.registry.register(self.readings)
         self.broken_history = Counter(
@@ -171,9 +163,16 @@ class Metrics:
         )
         self.log_position = Gauge("events_log_position", "The log's last position.", registry=self.registry)
 
+    def of_worker(self, metrics: DeliveryMetrics) -> None:
+        """Meter the attempts of a worker, in place of an earlier one's."""
+        self.readings.include(Attempts(metrics))
+        self._endpoint_attempts = EndpointAttempts(metrics.by_endpoint)
+
     def render(self) -> bytes:
         """Every meter, in Prometheus' text form."""
-        return "".join([*self.requests.lines(), *self._families.lines(self.registry.collect())]).encode()
+        by_endpoint = () if self._endpoint_attempts is None else self._endpoint_attempts.lines()
+        families = self._families.lines(self.registry.collect())
+        return "".join([*self.requests.lines(), *by_endpoint, *families]).encode()
 
     def appended(self, items: int, elapsed_s: float, position: int | None) -> None:
         """Meter one batch: its items, how long it took, and the last position it gave, if any."""

@@ -8,7 +8,7 @@ from projections.runner import Runner
 from projections.search.rows import SearchProjection
 from service import egress
 from service.health import Health
-from service.metrics import Attempts, OfBacklog
+from service.metrics import OfBacklog
 from service.wiring import Core
 from webhooks.broker import subscribers
 from webhooks.broker.amqp import Topology
@@ -116,7 +116,7 @@ async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
 
 def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings, fanned, delivered = core.metrics.readings, fan_out.metrics, delivering.metrics
-    readings.include(Attempts(delivered))
+    core.metrics.of_worker(delivered)
     readings.count("webhooks_fanned_out", "Events fanned out.", lambda: fanned.notices)
     readings.count(
         "webhooks_reconciled",

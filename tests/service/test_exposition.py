@@ -1,9 +1,11 @@
 """The text format of /metrics: what a Prometheus reads in it, and what it costs."""
 
+from collections import Counter as Counters
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.exposition import Families, RequestCounts
+from service.exposition import EndpointAttempts, Families, RequestCounts
 from service.metrics import Metrics
 
 
@@ -69,3 +71,20 @@ def test_a_scrape_renders_only_the_routes_that_were_asked_since_the_last_one() -
     routes[7](200, 0.01)
     metrics.render()
     assert sum(id(route.seconds) not in kept for route in metrics.requests._routes.values()) == 1
+
+
+def test_attempts_of_an_endpoint_are_rendered_again_when_there_was_one() -> None:
+    known = {"we_1": Counters({"retry": 1, "delivered": 2}), "we_2": Counters({"delivered": 1})}
+    attempts = EndpointAttempts(known.items)
+
+    def value(endpoint: str, outcome: str) -> float | None:
+        said = samples("".join(attempts.lines()))
+        return said.get(("webhooks_endpoint_attempts_total", frozenset({("endpoint", endpoint), ("outcome", outcome)})))
+
+    assert (value("we_1", "delivered"), value("we_1", "retry"), value("we_2", "delivered")) == (2, 1, 1)
+    known["we_1"]["delivered"] += 1
+    assert (value("we_1", "delivered"), value("we_1", "retry"), value("we_2", "delivered")) == (3, 1, 1)
+    known["we_2"] = Counters({"retry": 1})  # forgotten, and taken up again
+    assert (value("we_2", "delivered"), value("we_2", "retry")) == (None, 1)
+    del known["we_1"]
+    assert (value("we_1", "delivered"), value("we_2", "retry")) == (None, 1)
