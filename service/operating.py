@@ -54,7 +54,9 @@ async def act(url: str, key: str, out: Output, id: str, verb: str, **form: str |
         shown = await _ask(client, "POST", endpoint(id, verb), form)
     _print(out, shown)
     if "affected" in shown:
-        out.line("\n" + AFFECTED[verb].format(count=_count(shown["affected"])))
+        if not out.json:
+            out.line("")
+        out.line(AFFECTED[verb].format(count=_count(shown["affected"])))
 
 
 async def recover(url: str, key: str, out: Output, id: str, start: str) -> None:
