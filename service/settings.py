@@ -377,13 +377,13 @@ def _contradictions(settings: Settings) -> list[str]:
     return faults
 
 
-def effective() -> list[tuple[str, str, str]]:
-    """Variable, value as in force with secrets hidden, and description of every knob."""
+def effective() -> list[tuple[str, str | None, str]]:
+    """Variable, value as in force with secrets hidden (None: unset), and description of every setting."""
     settings = read()
     told = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        shown = "(unset)" if value is None else "********" if isinstance(value, SecretStr) else str(value)
+        shown = None if value is None else "********" if isinstance(value, SecretStr) else str(value)
         told.append((_variable(name), shown, field.description or ""))
     return told
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import orjson
 
 from events import ids
+from service.cli.output import Output
 from service.client import Client, Refused, calling
 
 LIVE = ("sk_live_", "rk_live_")
@@ -122,24 +123,25 @@ RECIPES: Mapping[str, tuple[Step, ...]] = {
 }  # fmt: skip
 
 
-async def run(*, url: str, key: str, type: str, say: Callable[[str], None]) -> None:
-    """Have `type` happen, saying each request. Raises client.Refused and client.Away."""
+async def run(*, url: str, key: str, type: str, out: Output) -> None:
+    """Cause an event of `type`, and print each request. Raises client.Refused and client.Away."""
     if type not in RECIPES:
         raise Refused(f"There is no recipe for {type}: `rollbook trigger --list` lists those there are.")
     if key.startswith(LIVE):
         raise Refused("This is a live mode key; events can be triggered in test mode only.")
     async with calling(url, key) as client:
-        await follow(RECIPES[type], client, say)
+        out.document(await follow(RECIPES[type], client, out.line))
 
 
-async def follow(recipe: tuple[Step, ...], client: Client, say: Callable[[str], None]) -> None:
-    """Take the steps of a recipe. Raises client.Refused and client.Away."""
+async def follow(recipe: tuple[Step, ...], client: Client, say: Callable[[str], None]) -> list[dict[str, str]]:
+    """Take the steps of a recipe; gives the requests. Raises client.Refused and client.Away."""
     now = int(time.time())
     known = {
         "now": str(now),
         "tomorrow": str(now + DAY_S),
         "fresh": ids.new("", os.urandom(ids.ID_BYTES)).removeprefix("_"),
     }
+    done = []
     for step in recipe:
         path = step.path.format_map({name: quote(value, safe="") for name, value in known.items()})
         answer = await client.ask(
@@ -147,4 +149,6 @@ async def follow(recipe: tuple[Step, ...], client: Client, say: Callable[[str], 
         )
         shown = orjson.loads(answer.body)
         known[shown["object"].rpartition(".")[2]] = shown["id"]
+        done.append({"method": step.method, "path": path, "id": shown["id"]})
         say(f"{step.method} {path}  -> {shown['id']}")
+    return done

@@ -181,15 +181,15 @@ def trigger(
     """Create an event of this type in test mode, with realistic objects."""
     from service import trigger as triggering
 
+    out = output(json)
     if list_all:
-        out = output(json)
         out.document(sorted(triggering.RECIPES))
         if not json:
             print("\n".join(sorted(triggering.RECIPES)))
     elif not type:
         raise typer.BadParameter("say which type of event; --list prints those there are recipes for")
     else:
-        call(triggering.run(url=url_of(url), key=api_key, type=type, say=print))
+        call(triggering.run(url=url_of(url), key=api_key, type=type, out=out))
 
 
 @app.command()
@@ -206,7 +206,10 @@ def config(json: Json = False) -> None:
     out = output(json)
     rows = settings.effective()
     out.document([{"variable": name, "value": value, "meaning": meaning} for name, value, meaning in rows])
-    out.table(("variable", "value", "meaning"), rows)
+    out.table(
+        ("variable", "value", "meaning"),
+        [(name, "(unset)" if value is None else value, meaning) for name, value, meaning in rows],
+    )
 
 
 @app.command()
@@ -218,8 +221,9 @@ def migrate(
 ) -> None:
     """Apply the database migrations of this version; safe to run concurrently.
 
-    Run it as the role that owns the database, before the processes of a new version start; processes
-    of the previous version keep working.
+    Run it as the role that owns the database, before the processes of a new version start.
+
+    Processes of the previous version keep working.
     """
     from service.cli import admin
 
@@ -241,11 +245,12 @@ def roles(
     processes: Annotated[
         str, typer.Option(help="role that api, relay and worker log in as", metavar="ROLE")
     ] = "rollbook_processes",
+    json: Json = False,
 ) -> None:
     """Show the PostgreSQL roles of a deployment, none of them a superuser."""
     from service.cli import admin
 
-    admin.show_roles(settings.read(), output(False), sql=sql, owner=owner, processes=processes)
+    admin.show_roles(settings.read(), output(json), sql=sql, owner=owner, processes=processes)
 
 
 @keys_app.command("create")

@@ -104,8 +104,11 @@ def show_roles(settings: Settings, out: Output, *, sql: bool, owner: str, proces
         owner = parse(settings.database_url.get_secret_value()).role
     if not owner:
         raise Misconfigured("--owner: name the role that owns the database, or set DATABASE_URL")
+    statement = setup_statement(owner, processes)
+    out.document({"owner": owner, "service": SERVICE_ROLE, "processes": processes, "sql": statement})
+    if sql and not out.json:
+        out.console.print(statement, end="", markup=False, highlight=False, soft_wrap=True)
     if sql:
-        out.console.print(setup_statement(owner, processes), end="", markup=False, highlight=False, soft_wrap=True)
         return
     out.record(
         {

@@ -12,6 +12,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from events.outage import SERVICE_ROLE
+from events.roles import setup_statement
 from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
 from tests.service.serving import Api, Serve, command, environment
 
@@ -198,7 +200,11 @@ async def test_scripts_get_json(serve: Serve, database: str, tmp_path: Path) -> 
     assert (listed["name"], listed["revoked"]) == ("till\u202e", False)
     assert await document("keys", "revoke", made["id"], "--yes") == {"id": made["id"], "revoked": True}
     rows = await document("config")
-    assert [row["value"] for row in rows if row["variable"] == "ROLLBOOK_PORT"] == ["0"]
+    values = {row["variable"]: row["value"] for row in rows}
+    assert (values["ROLLBOOK_PORT"], values["ROLLBOOK_OPERATIONS_PORT"]) == ("0", None)
+    roles = await document("roles", "--owner", "rollbook_owner", "--processes", "rollbook_app")
+    assert (roles["owner"], roles["service"], roles["processes"]) == ("rollbook_owner", SERVICE_ROLE, "rollbook_app")
+    assert roles["sql"] == setup_statement("rollbook_owner", "rollbook_app")
     assert (await document("rebuild", "customers", "--yes"))["rebuilt"] == "customers"
     assert "customer.created" in await document("trigger", "--list")
 

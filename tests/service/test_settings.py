@@ -146,5 +146,5 @@ def test_secrets_are_hidden_wherever_settings_are_shown(environ: pytest.MonkeyPa
 def test_every_knob_is_told_with_its_variable_and_what_it_is_for() -> None:
     for variable, value, meaning in settings.effective():
         assert variable.isupper()
-        assert value
+        assert value != ""
         assert meaning

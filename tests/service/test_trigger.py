@@ -1,5 +1,6 @@
 """`rollbook trigger`: every recipe has its type told by the real service."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from service import trigger
+from service.cli.output import Output
 from service.client import Away, Refused, calling
 from service.commands.keys import DEVELOPMENT_KEY
 from service.http.params.webhook_endpoint import EVENT_TYPES
@@ -49,6 +51,18 @@ async def test_what_it_did_is_said(api: Api, database: str, tmp_path: Path) -> N
     assert await types(api) == ["customer.updated", "customer.created"]
 
 
+async def test_what_it_did_is_json_for_scripts(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    await trigger.run(url=api.url, key=api.key, type="customer.updated", out=Output(json=True))
+    (customer,) = (await api.get("/v1/customers")).json["data"]
+    printed, beside = capsys.readouterr()
+    document, _ = json.JSONDecoder().raw_decode(printed, printed.index("[\n"))
+    assert document == [
+        {"method": "POST", "path": "/v1/customers", "id": customer["id"]},
+        {"method": "POST", "path": f"/v1/customers/{customer['id']}", "id": customer["id"]},
+    ]
+    assert len(beside.splitlines()) == 2
+
+
 async def test_the_recipes_are_listed(database: str, tmp_path: Path) -> None:
     assert (await said_by(database, tmp_path, "trigger", "--list")).split() == sorted(trigger.RECIPES)
 
@@ -65,7 +79,7 @@ async def test_what_cannot_be_done_is_said(database: str, tmp_path: Path, words:
 
 async def test_a_service_that_is_away_is_told_from_one_that_declines(api: Api) -> None:
     with pytest.raises(Refused, match="Invalid API Key"):
-        await trigger.run(url=api.url, key="sk_test_wrong", type="customer.created", say=lambda line: None)
+        await trigger.run(url=api.url, key="sk_test_wrong", type="customer.created", out=Output())
     said = "http://127.0.0.1:1 cannot be reached: Connection refused. Is the service running there?"
     with pytest.raises(Away, match=f"^{re.escape(said)}$"):
-        await trigger.run(url="http://127.0.0.1:1", key=api.key, type="customer.created", say=lambda line: None)
+        await trigger.run(url="http://127.0.0.1:1", key=api.key, type="customer.created", out=Output())
