@@ -47,3 +47,11 @@ async def shape(connection: asyncpg.Connection) -> str:
     for kind, query in QUERIES.items():
         lines += sorted(f"{kind}: {' | '.join(map(str, row))}" for row in await connection.fetch(query))
     return "\n".join(lines)
+
+
+async def shape_of(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await shape(connection)
+    finally:
+        await connection.close()

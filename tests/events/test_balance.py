@@ -21,7 +21,7 @@ from events.customer.balance import (
 from events.customer.cash_balance import CashBalanceFunded, FundCashBalance, ReconciliationSet, SetReconciliation
 from events.errors import Missing
 from projections.balances import credit
-from tests.events.test_customer import CUSTOMER, ID, created
+from tests.events.customer_events import CUSTOMER, ID, created
 from tests.spec import given
 
 AT = 1_700_000_100

@@ -6,47 +6,19 @@ import pytest
 
 from events.customer import (
     EVENT_TYPES,
-    KIND,
-    NOBODY,
-    CreateCustomer,
     Customer,
-    CustomerCreated,
     CustomerDeleted,
-    CustomerUpdated,
     DeleteCustomer,
     Event,
-    UpdateCustomer,
-    decide,
-    evolve,
     stream,
 )
-from events.decider import Decider
 from events.errors import Missing
 from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
+from tests.events.customer_events import CREATED, CUSTOMER, ID, PREFIX, create, created, update, updated
 from tests.spec import Given, given
 
-CUSTOMER = Decider(KIND, NOBODY, decide, evolve)
-ID = "cus_NffrFeUfNV2Hib"
-PREFIX = "0A1B2C3D"
-CREATED = 1_700_000_000
 LONDON = Address(city="London", country="GB", line1="27 Fredrick Ave")
 MANY = {f"key {number}": "text" for number in range(50)}
-
-
-def create(**patch: Any) -> CreateCustomer:
-    return CreateCustomer(id=ID, created=CREATED, invoice_prefix=PREFIX, patch=patch)  # type: ignore[arg-type]  # shorthand
-
-
-def update(**patch: Any) -> UpdateCustomer:
-    return UpdateCustomer(id=ID, patch=patch)  # type: ignore[arg-type]  # shorthand
-
-
-def created(**attributes: Any) -> CustomerCreated:
-    return CustomerCreated(id=ID, created=CREATED, attributes={"invoice_prefix": PREFIX, **attributes})  # type: ignore[typeddict-item]  # shorthand
-
-
-def updated(**attributes: Any) -> CustomerUpdated:
-    return CustomerUpdated(attributes=attributes)  # type: ignore[arg-type]  # shorthand
 
 
 NEVER = given(CUSTOMER)

@@ -14,7 +14,7 @@ from events.migrate import FLOORS, GRANTS, SCHEMAS, check, migrate, sql_files
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
 from tests.servers.postgres import PrivatePostgres, with_database
-from tests.shape import shape
+from tests.shape import shape_of
 from tests.waiting import until
 
 
@@ -22,14 +22,6 @@ from tests.waiting import until
 def database(fresh_database: str) -> str:
     """A database as the migrations leave it, without a partition."""
     return fresh_database
-
-
-async def shape_of(dsn: str) -> str:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await shape(connection)
-    finally:
-        await connection.close()
 
 
 async def test_the_migrations_one_after_another_reach_the_shape_of_the_schema(

@@ -1,7 +1,6 @@
 """Carrying out commands: what is remembered helps, and is never believed in the end."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,11 +19,12 @@ from events.errors import (
     StaleStream,
 )
 from events.memory import MemoryLog
-from events.record import Append, Loaded, Receipt, Record
+from events.record import Append
 from projections.customers import body
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
 from tests.events.customer_store import CUSTOMER, ID, LIVE, STRANGER, TEST, CustomerStore, reply
+from tests.events.instrumented_log import InstrumentedLog
 from tests.events.strategies import patches
 from tests.waiting import until
 
@@ -32,37 +32,7 @@ KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, 
 STREAM = CUSTOMER.stream(ID)
 
 
-class Watched:
-    """A log that counts what is asked of it, and fails its next appends with what it was told to."""
-
-    def __init__(self, log: MemoryLog) -> None:
-        self.log = log
-        self.appends = 0
-        self.loads = 0
-        self.failures: list[Exception] = []
-
-    async def append(self, item: Append) -> int | None:
-        self.appends += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        return await self.log.append(item)
-
-    async def load(self, stream: str, after: int = 0) -> Loaded:
-        self.loads += 1
-        return await self.log.load(stream, after)
-
-    async def load_state(self, stream: str, code: bytes) -> Loaded:
-        self.loads += 1
-        return await self.log.load_state(stream, code)
-
-    async def read(self, after: int, limit: int) -> Sequence[Record]:
-        return await self.log.read(after, limit)
-
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
-        return await self.log.receipt(account, livemode, key)
-
-
-class Gated(Watched):
+class Gated(InstrumentedLog):
     """A log whose appends wait for its gate to open."""
 
     def __init__(self, log: MemoryLog) -> None:
@@ -123,7 +93,7 @@ async def test_updates_of_one_customer_from_two_processes_are_all_applied() -> N
 
 
 async def test_the_usual_update_asks_the_log_once() -> None:
-    log = Watched(MemoryLog())
+    log = InstrumentedLog(MemoryLog())
     store = CustomerStore(log)
     await store.create()
     await store.update(email="jenny@example.com")
@@ -131,7 +101,7 @@ async def test_the_usual_update_asks_the_log_once() -> None:
 
 
 async def test_a_process_that_lost_a_race_decides_again_on_what_the_log_holds() -> None:
-    log = Watched(MemoryLog())
+    log = InstrumentedLog(MemoryLog())
     here, there = CustomerStore(log), CustomerStore(log)
     await here.create(metadata={"a": "1"})
     await there.update(metadata={"b": "2"})
@@ -169,7 +139,7 @@ async def test_a_customer_deleted_elsewhere_is_missing_here() -> None:
 
 
 async def test_when_others_are_first_at_every_try_the_caller_is_told_to_try_again() -> None:
-    log = Watched(MemoryLog())
+    log = InstrumentedLog(MemoryLog())
     store = CustomerStore(log)
     await store.create()
     log.failures = [StaleStream(STREAM, 1)] * transact.TRIES_MAX
@@ -226,7 +196,7 @@ async def test_a_caller_who_goes_away_while_waiting_leaves_no_lock_behind() -> N
 
 
 async def test_after_a_loss_nothing_is_believed_of_what_was_remembered() -> None:
-    log = Watched(MemoryLog())
+    log = InstrumentedLog(MemoryLog())
     store = CustomerStore(log)
     await store.create()
     log.failures = [LogUnavailable("gone")]

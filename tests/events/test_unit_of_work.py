@@ -12,7 +12,7 @@ from events.unit_of_work import UnitOfWork
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
 from tests.events.customer_store import CUSTOMER, STRANGER, TEST, CustomerStore
-from tests.events.test_transact import Watched
+from tests.events.instrumented_log import InstrumentedLog
 
 KEY = KeyUse(key="again", route="POST /v1/customers", fingerprint=b"\x01" * 32, request_id="req_1")
 OK = Reply(200, b"{}")
@@ -34,12 +34,12 @@ async def both(unit: UnitOfWork) -> Reply:
 
 
 @pytest.fixture
-async def log() -> Watched:
-    return Watched(MemoryLog())
+async def log() -> InstrumentedLog:
+    return InstrumentedLog(MemoryLog())
 
 
 @pytest.fixture
-async def store(log: Watched) -> CustomerStore:
+async def store(log: InstrumentedLog) -> CustomerStore:
     store = CustomerStore(log)
     await store.create("cus_1", name="one")
     await store.create("cus_2", name="two")
@@ -51,7 +51,7 @@ async def names(store: CustomerStore) -> list[str | None]:
     return [(await store.replayed(id)).profile.name for id in ("cus_1", "cus_2")]
 
 
-async def test_what_a_unit_does_to_several_streams_is_one_append(store: CustomerStore, log: Watched) -> None:
+async def test_what_a_unit_does_to_several_streams_is_one_append(store: CustomerStore, log: InstrumentedLog) -> None:
     assert await store.executor.transact(both, TEST) == OK
     assert await names(store) == ["moved on", "one"]
     assert (log.appends, log.loads) == (1, 2)
@@ -73,7 +73,7 @@ async def test_commands_on_one_stream_follow_each_other(store: CustomerStore) ->
     assert len((await store.log.load("customer-cus_3")).records) == 2
 
 
-async def test_a_refusal_leaves_nothing_of_the_unit(store: CustomerStore, log: Watched) -> None:
+async def test_a_refusal_leaves_nothing_of_the_unit(store: CustomerStore, log: InstrumentedLog) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         rename(unit, "cus_1", "never")
@@ -118,7 +118,7 @@ async def test_a_unit_is_done_again_when_a_stream_it_only_read_was_changed_meanw
     assert tries == 2
 
 
-async def test_what_others_keep_changing_is_a_lock_timeout(store: CustomerStore, log: Watched) -> None:
+async def test_what_others_keep_changing_is_a_lock_timeout(store: CustomerStore, log: InstrumentedLog) -> None:
     log.failures = [StaleStream("customer-cus_1", 1) for _ in range(100)]
     with pytest.raises(LockTimeout):
         await store.executor.transact(both, TEST)
@@ -152,7 +152,9 @@ async def test_a_key_is_used_once_for_all_streams_together(store: CustomerStore)
     assert await names(store) == ["moved on", "one"]
 
 
-async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(store: CustomerStore, log: Watched) -> None:
+async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(
+    store: CustomerStore, log: InstrumentedLog
+) -> None:
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(CUSTOMER, "cus_1")
         return OK

@@ -2,7 +2,7 @@
 
 from events.customer.balance import AdjustBalance, BalanceAdjusted
 from events.errors import Refusal
-from tests.events.test_customer import CUSTOMER, created
+from tests.events.customer_events import CUSTOMER, created
 from tests.spec import given
 
 AT = 1_700_000_100

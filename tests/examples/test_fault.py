@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.faults.conftest import deployment as deployment  # in tests/faults the fixture needs no import
 from tests.faults.deployment import Deployment, Load, account
-from tests.faults.test_kills import deployment as deployment  # the fixture
 from tests.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.rabbitmq]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.waiting import until
-from tests.webhooks.broker.test_relay import bound, relaying, take
+from tests.webhooks.broker.relaying import bound, relaying, take
 from tests.webhooks.harness import WebhookHarness, webhook_harness
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology

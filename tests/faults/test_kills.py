@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,8 +10,6 @@ import pytest
 from events import chain
 from events.log import record_of
 from tests.faults.deployment import Deployment, Load, Subscriber, account, delivered
-from tests.servers.postgres import PrivatePostgres
-from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Receiver
 from tests.waiting import until
 
@@ -25,18 +21,6 @@ BEFORE_THE_KILL = 30  # customers
 QUEUES_SETTLED_S = 2.5  # see PrivateRabbit.kill9
 # What may be sent again after a kill is what one part had on its way: of them all, the relay has most.
 REPEATED_MAX = 200
-
-
-@pytest.fixture
-async def deployment(
-    private_postgres: PrivatePostgres, private_rabbit: PrivateRabbit, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    built = Deployment(private_postgres, private_rabbit, tmp_path)
-    try:
-        await built.open()
-        yield built
-    finally:
-        built.close()
 
 
 async def test_nothing_acknowledged_is_lost_whichever_part_is_killed(

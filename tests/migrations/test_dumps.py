@@ -10,9 +10,9 @@ from events import chain
 from events.migrate import migrate
 from service import suitability
 from service.commands import keys
-from tests.events.test_migrations import shape_of
 from tests.migrations.restore import REVISIONS, restore
 from tests.service.serving import serving, settings_for
+from tests.shape import shape_of
 
 PARTITION = re.compile(r"_\d{8}\b|\blog_\d+\b")
 STREAMS = "SELECT DISTINCT stream FROM events.log WHERE stream LIKE 'customer-%' ORDER BY stream"

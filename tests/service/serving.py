@@ -104,6 +104,15 @@ class Api:
         assert answer.status == 200, answer.body
         return answer.json
 
+    async def events(self, *types: str) -> list[Any]:
+        """The last hundred events of these types, or of all, oldest first."""
+        query = (
+            "".join(f"&types[]={type}" for type in types) if len(types) > 1 else f"&type={types[0]}" if types else ""
+        )
+        shown = await self.get(f"/v1/events?limit=100{query}")
+        assert shown.status == 200, shown.body
+        return list(reversed(shown.json["data"]))
+
     async def issue(
         self, *, account: str = ACCOUNT, livemode: bool = False, power: Power = "secret", rights: tuple[str, ...] = ()
     ) -> str:

@@ -16,10 +16,10 @@ from service import asyncapi, trigger
 from service.client import calling
 from service.commands.keys import DEVELOPMENT_KEY
 from service.http.params.webhook_endpoint import EVENT_TYPES
+from tests.service.command_line import output_of
 from tests.service.conftest import Broker
 from tests.service.consumer import Consumer
 from tests.service.serving import Api, Launch
-from tests.service.test_cli import said_by
 from tests.waiting import until
 
 DOCUMENT: dict[str, Any] = json.loads(asyncapi.dumps("rollbook.notices"))
@@ -68,7 +68,7 @@ async def test_it_is_served_to_everybody(api: Api, database: str, tmp_path: Path
     async with api.session.get(f"{api.url}/asyncapi.json") as answer:
         assert (answer.status, answer.content_type) == (200, "application/json")
         assert await answer.json() == DOCUMENT
-    assert json.loads(await said_by(database, tmp_path, "asyncapi")) == DOCUMENT
+    assert json.loads(await output_of(database, tmp_path, "asyncapi")) == DOCUMENT
 
 
 @pytest.mark.rabbitmq
@@ -78,7 +78,7 @@ async def test_what_a_consumer_gets_is_what_is_described(
 ) -> None:
     amqp_url, name, variables = broker
     process = await launch("serve", **variables)
-    await said_by(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
+    await output_of(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
     checks = {type: (validator(told["headers"]), validator(told["payload"])) for type, told in MESSAGES.items()}
     seen: dict[str, int] = {}
     faults: list[str] = []
@@ -112,7 +112,7 @@ async def test_what_a_consumer_gets_is_what_is_described(
         listed = {event["id"] for event in (await events.get("/v1/events?limit=100")).json["data"]}
         await until(lambda: consumer.dealt_with >= listed)
         came = consumer.came
-        await said_by(database, tmp_path, "subscribers", "replay", name, "--from", "0", **variables)
+        await output_of(database, tmp_path, "subscribers", "replay", name, "--from", "0", **variables)
         await until(lambda: consumer.came >= 2 * came, timeout_s=30)
         assert sum(seen.values()) == len(consumer.dealt_with), "what came again was passed over"
         assert not faults, "\n".join(faults)

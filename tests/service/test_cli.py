@@ -15,27 +15,8 @@ import pytest
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
 from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
+from tests.service.command_line import output_of, rollbook
 from tests.service.serving import Api, Serve, command, environment
-
-
-async def rollbook(database: str, directory: Path, *words: str, **more: str) -> tuple[int, str]:
-    """Run a command to its end: its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *command(*words),
-        env=environment(database, directory, **more),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
-
-
-async def said_by(database: str, directory: Path, *words: str, **more: str) -> str:
-    """What a command that succeeds says."""
-    code, said = await rollbook(database, directory, *words, **more)
-    assert code == 0, said
-    return said
 
 
 def fields(said: str) -> dict[str, str]:
@@ -44,25 +25,27 @@ def fields(said: str) -> dict[str, str]:
 
 async def test_a_key_is_issued_used_listed_and_revoked(serve: Serve, database: str, tmp_path: Path) -> None:
     api = await serve(key_cache_s=0)
-    issued = fields(await said_by(database, tmp_path, "keys", "create", "--name", "till"))
+    issued = fields(await output_of(database, tmp_path, "keys", "create", "--name", "till"))
     assert issued["key"].startswith("sk_test_")
     assert issued["account"].startswith("acct_")
     assert (await api.get("/v1/customers", key=issued["key"])).status == 200
-    listed = await said_by(database, tmp_path, "keys", "list")
+    listed = await output_of(database, tmp_path, "keys", "list")
     (row,) = [line for line in listed.splitlines() if issued["id"] in line]
     assert issued["account"] in row
     assert "till" in row
     assert "active" in row
     assert issued["key"] not in listed, "a key is shown once"
-    assert "revoked" in await said_by(database, tmp_path, "keys", "revoke", issued["id"], "--yes")
+    assert "revoked" in await output_of(database, tmp_path, "keys", "revoke", issued["id"], "--yes")
     assert (await api.get("/v1/customers", key=issued["key"])).status == 401
-    (row,) = [line for line in (await said_by(database, tmp_path, "keys", "list")).splitlines() if issued["id"] in line]
+    (row,) = [
+        line for line in (await output_of(database, tmp_path, "keys", "list")).splitlines() if issued["id"] in line
+    ]
     assert "revoked" in row
 
 
 async def test_keys_of_every_kind_are_issued_for_an_account(api: Api, database: str, tmp_path: Path) -> None:
     async def issued(*words: str) -> dict[str, str]:
-        return fields(await said_by(database, tmp_path, "keys", "create", "--account", "acct_mine", *words))
+        return fields(await output_of(database, tmp_path, "keys", "create", "--account", "acct_mine", *words))
 
     live, restricted, publishable = await asyncio.gather(
         issued("--live"), issued("--restricted", "customers:read"), issued("--publishable")
@@ -82,9 +65,9 @@ async def test_revoking_a_key_that_never_was_fails_and_says_so(database: str, tm
 
 
 async def test_an_empty_database_is_migrated_once(empty_database: str, tmp_path: Path) -> None:
-    first = await said_by(empty_database, tmp_path, "migrate")
+    first = await output_of(empty_database, tmp_path, "migrate")
     assert "applied events/" in first
-    again = await said_by(empty_database, tmp_path, "migrate")
+    again = await output_of(empty_database, tmp_path, "migrate")
     assert again.strip() == "The database is up to date."
 
 
@@ -93,8 +76,8 @@ async def test_what_a_migration_would_apply_is_listed_and_told_by_the_exit_code(
 ) -> None:
     code, said = await rollbook(empty_database, tmp_path, "migrate", "--check")
     assert (code, said.splitlines()[0]) == (1, "pending events/migrations/0001_log.sql")
-    await said_by(empty_database, tmp_path, "migrate")
-    assert (await said_by(empty_database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
+    await output_of(empty_database, tmp_path, "migrate")
+    assert (await output_of(empty_database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
 
 
 async def test_privileges_that_are_missing_are_pending_and_granted_again(database: str, tmp_path: Path) -> None:
@@ -103,14 +86,14 @@ async def test_privileges_that_are_missing_are_pending_and_granted_again(databas
     await owner.close()
     what = "grants: the privileges of the role rollbook_service"
     assert await rollbook(database, tmp_path, "migrate", "--check") == (1, f"pending {what}\n")
-    assert await said_by(database, tmp_path, "migrate") == f"applied {what}\nThe database is up to date.\n"
-    assert (await said_by(database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
+    assert await output_of(database, tmp_path, "migrate") == f"applied {what}\nThe database is up to date.\n"
+    assert (await output_of(database, tmp_path, "migrate", "--check")).strip() == "The database is up to date."
 
 
 async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_path: Path) -> None:
     suffix = secrets.token_hex(4)
     owner, processes = f'own"er_{suffix}', f"processes_{suffix}"
-    said = await said_by(database, tmp_path, "roles", "--sql", "--owner", owner, "--processes", processes)
+    said = await output_of(database, tmp_path, "roles", "--sql", "--owner", owner, "--processes", processes)
     superuser = await asyncpg.connect(database)
     try:
         for _ in range(2):
@@ -126,7 +109,7 @@ async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_pa
 
 
 async def test_settings_in_force_are_printed_with_secrets_hidden(database: str, tmp_path: Path) -> None:
-    said = await said_by(database, tmp_path, "config", ROLLBOOK_PORT="1234", AMQP_URL="amqp://me:hush@mq/")
+    said = await output_of(database, tmp_path, "config", ROLLBOOK_PORT="1234", AMQP_URL="amqp://me:hush@mq/")
     assert "1234" in said
     assert "hush" not in said
     assert database not in said
@@ -165,7 +148,7 @@ async def test_a_rebuild_gives_identical_rows(api: Api, database: str, tmp_path:
     notices = await connection.fetchval("SELECT count(*) FROM projections.notice")
     await connection.execute("UPDATE projections.customer SET body = 'wrong' WHERE id = $1", ids[5])
     await connection.execute("DELETE FROM projections.customer WHERE id = $1", ids[6])
-    said = await said_by(database, tmp_path, "rebuild", "customers", "--yes")
+    said = await output_of(database, tmp_path, "rebuild", "customers", "--yes")
     assert "42/42" in said, "each event was read once"
     assert await connection.fetch(rows) == before
     assert await connection.fetchval("SELECT count(*) FROM projections.notice") == notices, "nothing is told again"
@@ -210,7 +193,7 @@ async def test_scripts_get_json(serve: Serve, database: str, tmp_path: Path) -> 
 
 
 async def test_settings_are_printed_whole_into_a_pipe(database: str, tmp_path: Path) -> None:
-    said = await said_by(database, tmp_path, "config", COLUMNS="80")
+    said = await output_of(database, tmp_path, "config", COLUMNS="80")
     lines = said.splitlines()
     assert all(line.startswith(("variable", "ROLLBOOK_", "DATABASE_URL", "AMQP_URL")) for line in lines)
     assert "ROLLBOOK_WEBHOOK_CONNECT_TIMEOUT_S" in said
@@ -241,25 +224,25 @@ async def test_a_command_makes_no_second_database(tmp_path: Path) -> None:
 
 
 async def test_a_misspelt_setting_is_named_with_what_is_meant(database: str, tmp_path: Path) -> None:
-    said = await said_by(database, tmp_path, "trigger", "--list", ROLLBOOK_PROT="1", ROLLBOOK_API_KEY="sk_test_x")
+    said = await output_of(database, tmp_path, "trigger", "--list", ROLLBOOK_PROT="1", ROLLBOOK_API_KEY="sk_test_x")
     assert said.splitlines()[0] == "ROLLBOOK_PROT: there is no such setting; is it ROLLBOOK_PORT?"
     assert "ROLLBOOK_API_KEY" not in said
 
 
 async def test_the_version_is_printed(tmp_path: Path) -> None:
-    assert re.fullmatch(r"rollbook \d+\.\d+\.\d+\S*\n", await said_by("", tmp_path, "--version"))
+    assert re.fullmatch(r"rollbook \d+\.\d+\.\d+\S*\n", await output_of("", tmp_path, "--version"))
 
 
 async def test_help_names_settings_choices_permissions_and_completion(tmp_path: Path) -> None:
     for role in ("serve", "api", "relay", "worker"):
-        assert "DATABASE_URL" in await said_by("", tmp_path, role, "-h")
-    assert "ROLLBOOK_PORT" in await said_by("", tmp_path, "serve", "--help")
-    assert "<none|customer|strict>" in await said_by("", tmp_path, "endpoints", "rules", "-h")
-    permissions = " ".join((await said_by("", tmp_path, "keys", "create", "-h")).replace("│", " ").split())
+        assert "DATABASE_URL" in await output_of("", tmp_path, role, "-h")
+    assert "ROLLBOOK_PORT" in await output_of("", tmp_path, "serve", "--help")
+    assert "<none|customer|strict>" in await output_of("", tmp_path, "endpoints", "rules", "-h")
+    permissions = " ".join((await output_of("", tmp_path, "keys", "create", "-h")).replace("│", " ").split())
     for right in RIGHTS:
         assert right.partition(":")[0] in permissions
     assert DEVELOPMENT_ACCOUNT in permissions
-    assert "--install-completion" in await said_by("", tmp_path, "-h")
+    assert "--install-completion" in await output_of("", tmp_path, "-h")
     code, said = await rollbook("", tmp_path, "trigger")
     assert (code, "--list" in said) == (2, True)
 

@@ -9,15 +9,15 @@ import pytest
 from service import operating
 from service.cli.output import Output
 from tests.servers.receiver import Answer, Receiver
+from tests.service.command_line import output_of, rollbook
 from tests.service.serving import Api, working
-from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
 
 
 @pytest.fixture
 def say(api: Api, database: str, tmp_path: Path) -> Any:
     async def said(*words: str) -> str:
-        return await said_by(database, tmp_path, *words, "--url", api.url, "--api-key", api.key)
+        return await output_of(database, tmp_path, *words, "--url", api.url, "--api-key", api.key)
 
     return said
 

@@ -26,8 +26,8 @@ from service.cli.output import Output
 from service.health import Health
 from service.settings import Misconfigured
 from tests.servers.rabbitmq import PrivateRabbit
+from tests.service.command_line import output_of, rollbook
 from tests.service.serving import ACCOUNT, Api, Serve
-from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
 from webhooks.broker import relay
 from webhooks.broker import replay as replaying
@@ -343,7 +343,7 @@ async def test_the_command_line_adds_lists_replays_and_removes(shop: Shop, datab
     variables = {"AMQP_URL": shop.amqp_url, "ROLLBOOK_EXCHANGE": shop.exchange}
 
     async def run(*words: str) -> str:
-        return await said_by(database, tmp_path, "subscribers", *words, **variables)
+        return await output_of(database, tmp_path, "subscribers", *words, **variables)
 
     name = f"t{secrets.token_hex(4)}"
     shop.names.append(name)

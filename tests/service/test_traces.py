@@ -14,10 +14,10 @@ from events import trace
 from projections.due import Due
 from service import system
 from tests.servers.receiver import Receiver
+from tests.service.command_line import output_of
 from tests.service.conftest import Broker
 from tests.service.consumer import Consumer
 from tests.service.serving import ACCOUNT, Api, Launch
-from tests.service.test_cli import said_by
 from tests.waiting import until
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -87,7 +87,7 @@ async def test_a_request_is_followed_to_subscribers_and_to_every_attempt(
     consumer = Consumer(lambda message, notice: messages.append(message))
     await api.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=*")
     process = await launch("serve", **broker.variables)
-    await said_by(database, tmp_path, "subscribers", "add", broker.subscriber, "--types", "*", **broker.variables)
+    await output_of(database, tmp_path, "subscribers", "add", broker.subscriber, "--types", "*", **broker.variables)
     consuming = asyncio.create_task(consumer.consume(broker.url, f"rollbook.{broker.subscriber}"))
     try:
         elsewhere = replace(api, port=process.port)

@@ -13,8 +13,8 @@ from service.cli.output import Output
 from service.client import Away, Refused, calling
 from service.commands.keys import DEVELOPMENT_KEY
 from service.http.params.webhook_endpoint import EVENT_TYPES
+from tests.service.command_line import output_of, rollbook
 from tests.service.serving import Api, Launch
-from tests.service.test_cli import rollbook, said_by
 from tests.waiting import until
 
 
@@ -42,7 +42,7 @@ def test_recipes_are_of_types_that_endpoints_can_ask_for() -> None:
 
 
 async def test_what_it_did_is_said(api: Api, database: str, tmp_path: Path) -> None:
-    said = await said_by(database, tmp_path, "trigger", "customer.updated", "--url", api.url, "--api-key", api.key)
+    said = await output_of(database, tmp_path, "trigger", "customer.updated", "--url", api.url, "--api-key", api.key)
     (customer,) = (await api.get("/v1/customers")).json["data"]
     assert said.splitlines() == [
         f"POST /v1/customers  -> {customer['id']}",
@@ -64,7 +64,7 @@ async def test_what_it_did_is_json_for_scripts(api: Api, capsys: pytest.CaptureF
 
 
 async def test_the_recipes_are_listed(database: str, tmp_path: Path) -> None:
-    assert (await said_by(database, tmp_path, "trigger", "--list")).split() == sorted(trigger.RECIPES)
+    assert (await output_of(database, tmp_path, "trigger", "--list")).split() == sorted(trigger.RECIPES)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 import stripe
 
 from projections import rebuild
-from tests.service.http import test_node_client as by_node
-from tests.service.http.test_python_client import told
+from tests.service.http import node_client
+from tests.service.http.python_client import run_script
 from tests.service.serving import Api, Serve
 
 MISSING = "resource_missing"
@@ -252,7 +252,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api, database: str) -> 
 
 
 async def test_balances_serve_the_client_for_python(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         customers = client.v1.customers
         id = customers.create({"balance": -10, "cash_balance": {"settings": {"reconciliation_mode": "manual"}}}).id
         for amount in range(1, 26):
@@ -276,12 +276,12 @@ async def test_balances_serve_the_client_for_python(api: Api) -> None:
             customers.balance_transactions.retrieve(id, "cbtxn_none")
         assert (caught.value.http_status, caught.value.code) == (404, MISSING)
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.node
 async def test_balances_serve_the_client_for_node(api: Api, node: Any) -> None:
-    await by_node.told(node, "balances.mjs", str(api.port), api.key)
+    await node_client.run_script(node, "balances.mjs", str(api.port), api.key)
 
 
 async def test_an_empty_integer_is_no_integer(api: Api) -> None:

@@ -19,7 +19,7 @@ from service import masking, telling
 from service.commands import cards
 from service.health import Health
 from tests.servers.receiver import Receiver
-from tests.service.http.test_tokens import SOON, account, card
+from tests.service.http.objects import SOON, account, card
 from tests.service.serving import Answer, Api
 
 NUMBER, OTHER, WRONG, DECLINED = "4242424242424242", "378282246310005", "4242424242424241", "4000000000000002"

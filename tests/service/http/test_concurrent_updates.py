@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from events import stream_locks
-from tests.service.http.test_idempotency import appends_held, until_held
+from tests.service.http.blocked_appends import appends_blocked, until_blocked
 from tests.service.serving import Api, Serve
 
 
@@ -55,9 +55,9 @@ async def test_a_customer_that_is_busy_for_too_long_is_worth_another_try(
     made = await api.customer()
     path = f"/v1/customers/{made['id']}"
     monkeypatch.setattr(stream_locks, "LOCK_TIMEOUT_S", 0.02)
-    async with appends_held(database) as held:
+    async with appends_blocked(database) as held:
         first = asyncio.create_task(api.post(path, "name=x"))
-        await until_held(held)
+        await until_blocked(held)
         answer = await api.post(path, "name=y", Idempotency_Key="k")
         assert (answer.status, answer.error["code"]) == (429, "lock_timeout")
         assert answer.headers["Stripe-Should-Retry"] == "true"

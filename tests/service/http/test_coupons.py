@@ -9,7 +9,8 @@ import stripe
 
 from events.clock import FrozenClock
 from tests.events.times import NOON
-from tests.service.http.test_python_client import Story, told
+from tests.service.http.objects import create_coupon
+from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Api, Serve
 
 PATH = "/v1/coupons"
@@ -19,19 +20,8 @@ KEYS = [
 ]  # fmt: skip
 
 
-async def made(api: Api, body: str = "percent_off=10", **headers: Any) -> Any:
-    answer = await api.post(PATH, body, **headers)
-    assert answer.status == 200, answer.body
-    return answer.json
-
-
-async def events(api: Api, types: str = "coupon.*") -> list[Any]:
-    """What was told, the first first."""
-    return list(reversed((await api.get(f"/v1/events?type={types}&limit=100")).json["data"]))
-
-
 async def test_a_coupon_shows_these_keys_in_this_order(api: Api) -> None:
-    shown = await made(api)
+    shown = await create_coupon(api)
     assert list(shown) == KEYS
     assert re.fullmatch(r"[0-9A-Za-z]{8}", shown["id"])
     assert {key: shown[key] for key in KEYS if key not in ("id", "created")} == {
@@ -51,7 +41,7 @@ async def test_a_coupon_shows_these_keys_in_this_order(api: Api) -> None:
     }
     assert (await api.get(f"{PATH}/{shown['id']}")).json == shown
     assert (await api.get(PATH)).json == {"object": "list", "data": [shown], "has_more": False, "url": PATH}
-    [event] = await events(api)
+    [event] = await api.events("coupon.*")
     assert (event["type"], event["data"]) == ("coupon.created", {"object": shown})
 
 
@@ -61,7 +51,7 @@ async def test_a_coupon_is_created_with_everything(api: Api) -> None:
         "&redeem_by=99999999999&name=Summer&metadata[a]=1&currency_options[EUR][amount_off]=400"
         "&applies_to[products][0]=prod_1&expand[]=applies_to&expand[]=currency_options"
     )
-    shown = await made(api, body)
+    shown = await create_coupon(api, body)
     assert (shown["id"], shown["amount_off"], shown["currency"], shown["percent_off"]) == ("SUMMER", 500, "usd", None)
     assert (shown["duration"], shown["duration_in_months"]) == ("repeating", 3)
     assert (shown["max_redemptions"], shown["redeem_by"], shown["name"]) == (2, 99999999999, "Summer")
@@ -72,7 +62,7 @@ async def test_a_coupon_is_created_with_everything(api: Api) -> None:
     assert (await api.get(f"{PATH}/SUMMER")).json == plain
     listed = (await api.get(f"{PATH}?expand[]=data.applies_to&expand[]=data.currency_options")).json["data"]
     assert listed == [shown]
-    every = await made(api, "percent_off=1&expand[]=applies_to&expand[]=currency_options")
+    every = await create_coupon(api, "percent_off=1&expand[]=applies_to&expand[]=currency_options")
     assert every["currency_options"] == {}
     assert "applies_to" not in every, "it applies to everything"
 
@@ -89,7 +79,7 @@ async def test_a_percentage_is_shown_as_the_number_it_is(api: Api, sent: str, sh
 
 async def test_ids_may_be_of_any_printable_characters_and_are_told_apart_by_case(api: Api) -> None:
     for id in ("sale", "SALE", "50% off!", "été/2026", "x" * 255):
-        answer = await made(api, f"percent_off=10&id={id.replace('%', '%25')}")
+        answer = await create_coupon(api, f"percent_off=10&id={id.replace('%', '%25')}")
         assert answer["id"] == id
         address = id.replace("%", "%25").replace("/", "%2F").replace(" ", "%20")
         assert (await api.get(f"{PATH}/{address}")).json == answer
@@ -139,22 +129,22 @@ async def test_a_coupon_that_cannot_be_is_refused(api: Api) -> None:
     for body, code, param in IMPOSSIBLE:
         assert (await api.refused("POST", PATH, body))[:2] == (code, param), body
     assert (await api.get(PATH)).json["data"] == []
-    assert await events(api) == []
+    assert await api.events("coupon.*") == []
 
 
 async def test_an_id_is_taken_once_in_an_account_and_mode(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     assert (await api.refused("POST", PATH, "percent_off=20&id=SALE"))[:2] == ("resource_already_exists", "id")
     other, live = await api.issue(account="acct_other"), await api.issue(livemode=True)
     for number, key in enumerate((other, live)):
-        assert (await made(api, f"percent_off={30 + number}&id=SALE", key=key))["percent_off"] == 30 + number
+        assert (await create_coupon(api, f"percent_off={30 + number}&id=SALE", key=key))["percent_off"] == 30 + number
     assert (await api.get(f"{PATH}/SALE")).json["percent_off"] == 10
     assert (await api.get(f"{PATH}/SALE", key=other)).json["percent_off"] == 30
     assert (await api.get(f"{PATH}/SALE", key=live)).json["livemode"] is True
 
 
 async def test_only_its_name_metadata_and_currency_options_change(api: Api) -> None:
-    before = await made(api, "amount_off=5&currency=usd&id=SALE&metadata[a]=1&name=Old")
+    before = await create_coupon(api, "amount_off=5&currency=usd&id=SALE&metadata[a]=1&name=Old")
     own = f"{PATH}/SALE"
     body = "name=New&metadata[a]=&metadata[b]=2&currency_options[eur][amount_off]=4&expand[]=currency_options"
     shown = (await api.post(own, body)).json
@@ -168,26 +158,26 @@ async def test_only_its_name_metadata_and_currency_options_change(api: Api) -> N
     assert (await api.post(own, "name=&metadata[b]=2")).status == 200
     for body in ("percent_off=5", "amount_off=4", "duration=forever", "id=x", "redeem_by=99999999999"):
         assert (await api.refused("POST", own, body))[0] == "parameter_unknown"
-    first, second, third = await events(api)
+    first, second, third = await api.events("coupon.*")
     assert (first["type"], second["type"], third["type"]) == ("coupon.created", "coupon.updated", "coupon.updated")
     assert second["data"]["previous_attributes"] == {"metadata": {"a": "1", "b": None}, "name": "Old"}
     assert third["data"]["previous_attributes"] == {"name": "New"}
 
 
 async def test_a_deleted_coupon_is_gone_and_its_id_is_free_again(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&name=First&max_redemptions=1")
+    await create_coupon(api, "percent_off=10&id=SALE&name=First&max_redemptions=1")
     await api.customer("coupon=SALE")
-    await made(api, "percent_off=10&id=OTHER")
+    await create_coupon(api, "percent_off=10&id=OTHER")
     own = f"{PATH}/SALE"
     deleted = await api.delete(own)
     assert (deleted.status, deleted.json) == (200, {"id": "SALE", "object": "coupon", "deleted": True})
     for method in ("GET", "POST", "DELETE"):
         assert await api.refused(method, own, status=404) == ("resource_missing", "id", "No such coupon: 'SALE'")
     assert [one["id"] for one in (await api.get(PATH)).json["data"]] == ["OTHER"]
-    event = (await events(api))[-1]
+    event = (await api.events("coupon.*"))[-1]
     assert (event["type"], event["data"]["object"]["name"]) == ("coupon.deleted", "First")
     assert (await api.refused("POST", "/v1/customers", "coupon=SALE"))[:2] == ("resource_missing", "coupon")
-    again = await made(api, "percent_off=20&id=SALE")
+    again = await create_coupon(api, "percent_off=20&id=SALE")
     assert (again["times_redeemed"], again["name"], again["valid"], again["max_redemptions"]) == (0, None, True, None)
     assert (await api.get(own)).json == again
     assert [one["id"] for one in (await api.get(PATH)).json["data"]] == ["SALE", "OTHER"], "the newest first"
@@ -198,14 +188,14 @@ async def test_its_last_moment_is_in_the_future_by_the_services_clock(serve: Ser
     api = await serve(clock=FrozenClock(NOON))
     now = int(NOON.timestamp())
     assert (await api.refused("POST", PATH, f"percent_off=10&redeem_by={now}"))[:2] == (None, "redeem_by")
-    await made(api, f"percent_off=10&redeem_by={now + 1}&id=SALE")
+    await create_coupon(api, f"percent_off=10&redeem_by={now + 1}&id=SALE")
     later = await serve(clock=FrozenClock(NOON + timedelta(seconds=2)))
     assert (await later.refused("POST", "/v1/customers", "coupon=SALE"))[:2] == ("coupon_expired", "coupon")
 
 
 async def test_pages_of_coupons_turn_and_are_narrowed_by_creation(api: Api) -> None:
     for name in "abcd":
-        await made(api, f"percent_off=10&id={name}")
+        await create_coupon(api, f"percent_off=10&id={name}")
 
     async def page(query: str) -> tuple[str, bool]:
         shown = (await api.get(f"{PATH}?{query}")).json
@@ -239,7 +229,7 @@ async def test_a_restricted_key_needs_the_right(api: Api) -> None:
 async def test_the_client_for_python_creates_reads_changes_lists_and_deletes_them(
     api: Api, version: str | None
 ) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         coupons = client.v1.coupons
         coupon = coupons.create({"percent_off": 25.5, "duration": "repeating", "duration_in_months": 3, "id": "SALE"})
         assert type(coupon).__name__ == "Coupon"
@@ -255,7 +245,7 @@ async def test_the_client_for_python_creates_reads_changes_lists_and_deletes_the
             coupons.retrieve("SALE")
 
     options = {"stripe_version": version} if version else {}
-    await told(api, story, **options)
+    await run_script(api, script, **options)
 
 
 @pytest.mark.parametrize(
@@ -271,10 +261,10 @@ async def test_the_client_for_python_creates_reads_changes_lists_and_deletes_the
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     error = raised.value.error
     assert error is not None
     assert (raised.value.http_status, error.code, error.param) == (status, code, param)

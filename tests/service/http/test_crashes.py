@@ -12,7 +12,7 @@ from events import folding_code
 from events.customer import CUSTOMER
 from events.decider import SNAPSHOT_EVENTS
 from events.snapshots import Snapshots, fold
-from tests.service.http.test_idempotency import appends_held, until_held
+from tests.service.http.blocked_appends import appends_blocked, until_blocked
 from tests.service.serving import Answer, Api, Launch
 from tests.waiting import until
 
@@ -42,9 +42,9 @@ async def test_a_create_whose_process_died_before_answering_is_answered_by_anoth
     api: Api, launch: Launch, database: str, watcher: asyncpg.Connection
 ) -> None:
     process = await launch()
-    async with appends_held(database) as held:
+    async with appends_blocked(database) as held:
         lost = asyncio.create_task(post(api, f"{process.url}/v1/customers", "name=x", KEY))
-        await until_held(held)
+        await until_blocked(held)
         process.process.send_signal(signal.SIGSTOP)  # from here on it can answer nobody
 
     async def committed() -> bool:

@@ -22,8 +22,8 @@ from projections.promotion_codes import PromotionCodeProjection
 from service import telling, timekeeper
 from service.health import Health
 from tests.servers.receiver import Receiver
-from tests.service.http.test_coupons import events, made
-from tests.service.http.test_python_client import Story, asked, told
+from tests.service.http.objects import create_coupon, stored_rows
+from tests.service.http.python_client import Script, raw_request, run_script
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
 
@@ -62,7 +62,7 @@ async def kept(api: Api) -> AsyncIterator[Api]:
 
 
 async def test_a_coupon_gives_a_discount_and_counts_that(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&max_redemptions=1")
+    await create_coupon(api, "percent_off=10&id=SALE&max_redemptions=1")
     customer = await api.customer("coupon=SALE")
     discount = customer["discount"]
     assert list(discount) == KEYS
@@ -85,14 +85,14 @@ async def test_a_coupon_gives_a_discount_and_counts_that(api: Api) -> None:
     assert (shown["times_redeemed"], shown["valid"]) == (1, False)
     assert (await api.get(f"{PATH}/{customer['id']}")).json == customer
     assert (await api.get(f"{PATH}/{customer['id']}/discount")).json == discount
-    assert [event["type"] for event in await events(api, "*")] == [
+    assert [event["type"] for event in await api.events()] == [
         "coupon.created", "customer.created", "customer.discount.created",
     ]  # fmt: skip
-    assert (await events(api, "customer.*"))[-1]["data"] == {"object": discount}
+    assert (await api.events("customer.*"))[-1]["data"] == {"object": discount}
 
 
 async def test_a_promotion_code_gives_one_and_both_are_counted(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     promotion = (await code(api))["id"]
     customer = await api.customer(f"promotion_code={promotion}&expand[]=discount.promotion_code")
     assert customer["discount"]["promotion_code"]["times_redeemed"] == 1
@@ -103,7 +103,7 @@ async def test_a_promotion_code_gives_one_and_both_are_counted(api: Api) -> None
 
 async def test_a_repeating_one_ends_after_its_months_and_others_do_not(api: Api) -> None:
     for duration, months in (("once", ""), ("forever", ""), ("repeating", "&duration_in_months=3")):
-        await made(api, f"percent_off=10&id={duration}&duration={duration}{months}")
+        await create_coupon(api, f"percent_off=10&id={duration}&duration={duration}{months}")
         discount = (await api.customer(f"coupon={duration}"))["discount"]
         if duration == "repeating":
             start, end = (datetime.fromtimestamp(discount[key], UTC) for key in ("start", "end"))
@@ -114,13 +114,13 @@ async def test_a_repeating_one_ends_after_its_months_and_others_do_not(api: Api)
 
 
 async def test_a_second_one_takes_the_place_of_the_first_and_says_what_was_before(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
-    await made(api, "percent_off=20&id=MORE&duration=repeating&duration_in_months=1")
+    await create_coupon(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=20&id=MORE&duration=repeating&duration_in_months=1")
     customer = await api.customer("coupon=SALE")
     before = customer["discount"]
     after = (await api.update(customer["id"], "coupon=MORE&name=Jenny"))["discount"]
     assert after["id"] != before["id"]
-    updated, discount = (await events(api, "customer.*"))[-2:]
+    updated, discount = (await api.events("customer.*"))[-2:]
     assert (updated["type"], discount["type"]) == ("customer.updated", "customer.discount.updated")
     assert discount["data"]["object"] == after
     previous = {"end": None, "id": before["id"], "source": {"coupon": "SALE"}}
@@ -133,7 +133,7 @@ async def test_a_second_one_takes_the_place_of_the_first_and_says_what_was_befor
 
 @pytest.mark.parametrize("way", ["update", "delete"])
 async def test_a_discount_is_taken_away(api: Api, way: str) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     customer = await api.customer("coupon=SALE")
     own = f"{PATH}/{customer['id']}/discount"
     if way == "update":
@@ -150,17 +150,17 @@ async def test_a_discount_is_taken_away(api: Api, way: str) -> None:
         assert await api.refused(method, own, status=404) == (
             "resource_missing", "id", f"No active discount for customer: {customer['id']}",
         )  # fmt: skip
-    updated, deleted = (await events(api, "customer.*"))[-2:]
+    updated, deleted = (await api.events("customer.*"))[-2:]
     assert (updated["type"], deleted["type"]) == ("customer.updated", "customer.discount.deleted")
     assert deleted["data"] == {"object": customer["discount"]}
     assert await redeemed(api) == 1, "what was redeemed stays redeemed"
 
 
 async def test_it_goes_with_the_customer(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&duration=repeating&duration_in_months=1")
+    await create_coupon(api, "percent_off=10&id=SALE&duration=repeating&duration_in_months=1")
     customer = await api.customer("coupon=SALE")
     await api.delete(f"{PATH}/{customer['id']}")
-    told_of = (await events(api, "customer.*"))[-2:]
+    told_of = (await api.events("customer.*"))[-2:]
     assert [event["type"] for event in told_of] == ["customer.discount.deleted", "customer.deleted"]
     assert told_of[1]["data"]["object"]["discount"] == customer["discount"], "as it last was"
     for method in ("GET", "DELETE"):
@@ -169,7 +169,7 @@ async def test_it_goes_with_the_customer(api: Api) -> None:
 
 
 async def test_one_given_stays_when_its_coupon_is_deleted_and_still_shows_it(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&name=Summer")
+    await create_coupon(api, "percent_off=10&id=SALE&name=Summer")
     id = (await api.customer("coupon=SALE"))["id"]
     await api.delete("/v1/coupons/SALE")
     shown = (await api.get(f"{PATH}/{id}?expand[]=discount.source.coupon")).json["discount"]["source"]["coupon"]
@@ -178,7 +178,7 @@ async def test_one_given_stays_when_its_coupon_is_deleted_and_still_shows_it(api
 
 
 async def test_what_is_asked_for_is_expanded(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     promotion = await code(api)
     id = (await api.customer(f"promotion_code={promotion['id']}"))["id"]
     own = f"{PATH}/{id}/discount?expand[]=customer&expand[]=source.coupon&expand[]=promotion_code.promotion.coupon"
@@ -196,13 +196,13 @@ async def test_what_is_asked_for_is_expanded(api: Api) -> None:
 
 async def refusals(api: Api) -> list[tuple[str, str | None, str]]:
     """Parameters that give no discount, and how they are refused."""
-    await made(api, "percent_off=10&id=SALE")
-    await made(api, "percent_off=10&id=USED&max_redemptions=1")
+    await create_coupon(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=USED&max_redemptions=1")
     used_code = (await code(api, "coupon=SALE&max_redemptions=1"))["id"]
     of_used = (await code(api, "coupon=USED"))["id"]
     await api.customer("coupon=USED")
     await api.customer(f"promotion_code={used_code}")
-    await made(api, "percent_off=10&id=GONE")
+    await create_coupon(api, "percent_off=10&id=GONE")
     of_gone = (await code(api, "coupon=GONE"))["id"]
     await api.delete("/v1/coupons/GONE")
     inactive = (await code(api, "coupon=SALE&active=false"))["id"]
@@ -226,16 +226,10 @@ async def refusals(api: Api) -> list[tuple[str, str | None, str]]:
     ]
 
 
-async def everything(api: Api) -> list[Any]:
-    """All there is: the log, the customers, the objects, what was told."""
-    tables = ("events.log", "projections.customer", "projections.resource", "projections.notice", "projections.due")
-    return [await api.core.pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4") for table in tables]
-
-
 async def test_one_that_cannot_be_given_refuses_the_whole_request_and_leaves_nothing(api: Api) -> None:
     impossible = await refusals(api)
     customer = await api.customer("name=Before&coupon=SALE")
-    before = await everything(api)
+    before = await stored_rows(api)
     for body, error, param in [*impossible, ("coupon=", "parameter_invalid_empty", "coupon")]:
         assert (await api.refused("POST", PATH, f"name=x&{body}"))[:2] == (error, param), body
     for body, error, param in [
@@ -243,19 +237,19 @@ async def test_one_that_cannot_be_given_refuses_the_whole_request_and_leaves_not
         ("coupon=&promotion_code=promo_x", "parameters_exclusive", "promotion_code"),
     ]:
         assert (await api.refused("POST", f"{PATH}/{customer['id']}", f"name=x&{body}"))[:2] == (error, param), body
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
     assert (await api.refused("POST", f"{PATH}/cus_x", "coupon=SALE", status=404))[:2] == ("resource_missing", "id")
 
 
 async def test_a_code_for_one_customer_is_theirs(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     id = (await api.customer())["id"]
     promotion = (await code(api, f"coupon=SALE&customer={id}&restrictions[first_time_transaction]=true"))["id"]
     assert (await api.update(id, f"promotion_code={promotion}"))["discount"]["promotion_code"] == promotion
 
 
 async def test_a_code_for_first_purchases_is_not_for_who_has_paid_before(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     first = (await code(api, "coupon=SALE&restrictions[first_time_transaction]=true"))["id"]
     id = (await api.customer())["id"]
     path = f"/v1/rollbook/customers/{id}/subscriptions/sub_1"
@@ -273,7 +267,7 @@ async def test_a_code_for_first_purchases_is_not_for_who_has_paid_before(api: Ap
 
 async def test_another_accounts_coupons_are_nobodys_here(api: Api) -> None:
     for key in (await api.issue(account="acct_other"), await api.issue(livemode=True)):
-        await made(api, "percent_off=10&id=SALE", key=key)
+        await create_coupon(api, "percent_off=10&id=SALE", key=key)
         answer = await api.post("/v1/promotion_codes", "coupon=SALE", key=key)
         assert (await api.refused("POST", PATH, "coupon=SALE"))[:2] == ("resource_missing", "coupon")
         refusal = await api.refused("POST", PATH, f"promotion_code={answer.json['id']}")
@@ -283,7 +277,7 @@ async def test_another_accounts_coupons_are_nobodys_here(api: Api) -> None:
 @pytest.mark.parametrize("way", ["coupon", "promotion_code", "codes"])
 async def test_fifty_at_once_over_two_processes_redeem_it_exactly_as_often_as_it_allows(serve: Serve, way: str) -> None:
     one, other = await serve(), await serve()
-    await made(one, "percent_off=10&id=SALE&max_redemptions=10")
+    await create_coupon(one, "percent_off=10&id=SALE&max_redemptions=10")
     codes = [(await code(one))["id"] for _ in range(5)]
     named = {
         "coupon": ["coupon=SALE"],
@@ -309,16 +303,16 @@ async def test_fifty_at_once_over_two_processes_redeem_it_exactly_as_often_as_it
     assert sum(counts) == (0 if way == "coupon" else 10)
     listed = (await one.get(f"{PATH}?limit=100")).json["data"]
     assert sum(customer["discount"] is not None for customer in listed) == 10
-    assert len(await events(one, "customer.discount.created")) == 10
+    assert len(await one.events("customer.discount.created")) == 10
     assert len(listed) == 25 + sum(answer.status == 200 for answer in answers[::2])
 
 
 async def test_who_asks_again_under_one_key_has_redeemed_it_once(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&max_redemptions=1")
+    await create_coupon(api, "percent_off=10&id=SALE&max_redemptions=1")
     for headers in ({}, OLD):
         key = {"Idempotency_Key": f"k{len(headers)}", **headers}
         if headers:
-            await made(api, "percent_off=10&id=OTHER&max_redemptions=2")
+            await create_coupon(api, "percent_off=10&id=OTHER&max_redemptions=2")
         name = "OTHER" if headers else "SALE"
         first = await api.post(PATH, f"coupon={name}", **key)
         assert first.status == 200
@@ -333,7 +327,7 @@ async def test_who_asks_again_under_one_key_has_redeemed_it_once(api: Api) -> No
 
 
 async def test_older_versions_show_the_coupon_whole(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     promotion = await code(api)
     created = await api.post(PATH, f"promotion_code={promotion['id']}&business_name=Rosen", **OLD)
     customer = created.json
@@ -378,7 +372,7 @@ async def test_a_page_in_an_older_version_asks_for_its_coupons_at_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(6):
-        await made(api, f"percent_off=10&id=C{number}")
+        await create_coupon(api, f"percent_off=10&id=C{number}")
         await api.customer(f"coupon=C{number}")
     asked: list[Sequence[str]] = []
     pool = api.core.reader._pool
@@ -400,10 +394,10 @@ async def test_a_page_in_an_older_version_asks_for_its_coupons_at_once(
 
 async def test_an_account_of_an_older_version_is_answered_and_told_in_that(serve: Serve, receiver: Receiver) -> None:
     api = await serve(api_version="2025-08-27.basil")
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     customer = await api.customer("coupon=SALE")
     assert customer["discount"]["coupon"]["id"] == "SALE"
-    [event] = await events(api, "customer.discount.created")
+    [event] = await api.events("customer.discount.created")
     assert (event["api_version"], list(event["data"]["object"])) == ("2025-08-27.basil", OLD_KEYS)
     assert (await api.get(f"/v1/events/{event['id']}")).json == event
 
@@ -412,7 +406,7 @@ async def test_receivers_are_told_in_the_version_of_their_endpoint(api: Api, rec
     for path, version in (("/new", ""), ("/old", "&api_version=2025-08-27.basil")):
         body = f"url={receiver.url(path)}&enabled_events[]=customer.discount.created{version}"
         assert (await api.post("/v1/webhook_endpoints", body)).status == 200
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=SALE")
     customer = await api.customer("coupon=SALE")
     stop = asyncio.Event()
     working = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
@@ -428,7 +422,7 @@ async def test_receivers_are_told_in_the_version_of_their_endpoint(api: Api, rec
 
 async def test_it_ends_by_itself_when_its_months_are_over(kept: Api) -> None:
     clock = (await kept.post("/v1/test_helpers/test_clocks", "frozen_time=1769862600")).json  # 2026-01-31
-    await made(kept, "percent_off=10&id=SALE&duration=repeating&duration_in_months=1")
+    await create_coupon(kept, "percent_off=10&id=SALE&duration=repeating&duration_in_months=1")
     customer = await kept.customer(f"coupon=SALE&test_clock={clock['id']}")
     id, end = customer["id"], customer["discount"]["end"]
     assert (customer["discount"]["start"], end) == (1769862600, 1772281800)  # 2026-02-28, the same time of day
@@ -447,15 +441,15 @@ async def test_it_ends_by_itself_when_its_months_are_over(kept: Api) -> None:
     assert (await kept.get(f"{PATH}/{id}")).json["discount"] == customer["discount"]
     await advance(end)
     assert (await kept.get(f"{PATH}/{id}")).json["discount"] is None
-    updated, deleted = (await events(kept, "customer.*"))[-2:]
+    updated, deleted = (await kept.events("customer.*"))[-2:]
     assert (updated["type"], deleted["type"]) == ("customer.updated", "customer.discount.deleted")
     assert deleted["data"] == {"object": customer["discount"]}
     assert (updated["request"], deleted["request"]) == (None, None)
 
 
 async def test_of_one_that_was_replaced_or_taken_away_nothing_is_due(api: Api) -> None:
-    await made(api, "percent_off=10&id=MONTH&duration=repeating&duration_in_months=1")
-    await made(api, "percent_off=10&id=SALE")
+    await create_coupon(api, "percent_off=10&id=MONTH&duration=repeating&duration_in_months=1")
+    await create_coupon(api, "percent_off=10&id=SALE")
     due = "SELECT array_agg(subject) FROM projections.due WHERE task = 'discount.end'"
     customer = await api.customer("coupon=MONTH")
     assert await api.core.pool.fetchval(due) == [customer["discount"]["id"]]
@@ -469,14 +463,14 @@ async def test_of_one_that_was_replaced_or_taken_away_nothing_is_due(api: Api) -
 
 
 async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
-    await made(api, "percent_off=10&id=SALE&max_redemptions=3&name=Summer&metadata[a]=1&redeem_by=99999999999")
+    await create_coupon(api, "percent_off=10&id=SALE&max_redemptions=3&name=Summer&metadata[a]=1&redeem_by=99999999999")
     promotion = (await code(api, "coupon=SALE&metadata[b]=2"))["id"]
     await api.customer("coupon=SALE")
     id = (await api.customer(f"promotion_code={promotion}"))["id"]
     await api.post("/v1/coupons/SALE", "name=Winter")
     await api.post(f"/v1/promotion_codes/{promotion}", "active=false")
     await api.delete(f"{PATH}/{id}/discount")
-    await made(api, "amount_off=5&currency=usd&id=GONE")
+    await create_coupon(api, "amount_off=5&currency=usd&id=GONE")
     await api.delete("/v1/coupons/GONE")
     core = api.core
     rows = await core.pool.fetch("SELECT * FROM projections.resource WHERE kind IN ('coupon', 'promotion_code')")
@@ -514,7 +508,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
 
 @pytest.mark.parametrize("version", [None, "2025-08-27.basil"])
 async def test_the_client_for_python_gives_reads_and_removes_them(api: Api, version: str | None) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         customers = client.v1.customers
         client.v1.coupons.create({"percent_off": 25, "id": "SALE"})
         code = client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": "SALE"}})
@@ -527,7 +521,7 @@ async def test_the_client_for_python_gives_reads_and_removes_them(api: Api, vers
             assert (discount.source.type, discount.source.coupon) == ("coupon", "SALE")
         changed = customers.update(customer.id, {"promotion_code": code.id, "expand": ["discount.promotion_code"]})
         assert changed.discount.promotion_code.code == code.code
-        assert asked(client, "get", f"{PATH}/{customer.id}/discount").id == changed.discount.id
+        assert raw_request(client, "get", f"{PATH}/{customer.id}/discount").id == changed.discount.id
         gone = customers.delete_discount(customer.id)
         assert (gone.id, gone.deleted) == (changed.discount.id, True)
         assert customers.retrieve(customer.id).discount is None
@@ -536,7 +530,7 @@ async def test_the_client_for_python_gives_reads_and_removes_them(api: Api, vers
         assert customers.update(customer.id, {"coupon": ""}).discount is None
 
     options = {"stripe_version": version} if version else {}
-    await told(api, story, **options)
+    await run_script(api, script, **options)
 
 
 @pytest.mark.parametrize(
@@ -553,10 +547,10 @@ async def test_the_client_for_python_gives_reads_and_removes_them(api: Api, vers
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     error = raised.value.error
     assert error is not None
     assert (raised.value.http_status, error.code, error.param) == (status, code, param)

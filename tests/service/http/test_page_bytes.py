@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from stripe import StripeClient
 
-from tests.service.http.test_search import caught_up, following
+from tests.service.http.search_follower import caught_up, following
 from tests.service.serving import Api, Serve
 
 LARGE = "%C3%A9" * 500  # a thousand bytes

@@ -12,11 +12,8 @@ from events.payment_method import PAYMENT_METHOD
 from events.snapshots import fold
 from projections.payment_methods import SHOWN, PaymentMethodProjection
 from service.http.params.payment_method import NEEDED, TYPES
-from tests.service.http.test_coupons import events
-from tests.service.http.test_discounts import everything
-from tests.service.http.test_python_client import Story, told
-from tests.service.http.test_tokens import SOON, account, card
-from tests.service.http.test_tokens import made as token
+from tests.service.http.objects import SOON, account, card, create_token, stored_rows
+from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Answer, Api, Serve
 
 PATH = "/v1/payment_methods"
@@ -83,11 +80,11 @@ async def test_one_is_made_of_a_card(api: Api) -> None:
     }  # fmt: skip
     assert (method["customer"], method["allow_redisplay"], method["metadata"]) == (None, "always", {"tier": "gold"})
     assert (await api.get(f"{PATH}/{method['id']}")).json == method
-    assert await events(api, "*") == [], "nothing is told before it is attached"
+    assert await api.events() == [], "nothing is told before it is attached"
 
 
 async def test_one_is_made_of_a_token_which_is_used_up(api: Api) -> None:
-    made_of = await token(api)
+    made_of = await create_token(api)
     method = await made(api, f"type=card&card[token]={made_of['id']}")
     assert method["card"]["fingerprint"] == made_of["card"]["fingerprint"]
     assert (await api.get(f"/v1/tokens/{made_of['id']}")).json["used"] is True
@@ -105,7 +102,7 @@ async def test_the_same_number_has_the_same_fingerprint_everywhere(api: Api) -> 
     for method in (await made(api), await made(api, f"type=card&{card()}"), await attached(api, customer["id"])):
         assert method["card"]["fingerprint"] == source["fingerprint"]
     bank = await made(api, f"type=us_bank_account&{US_ACCOUNT}")
-    assert bank["us_bank_account"]["fingerprint"] == (await token(api, account()))["bank_account"]["fingerprint"]
+    assert bank["us_bank_account"]["fingerprint"] == (await create_token(api, account()))["bank_account"]["fingerprint"]
 
 
 @pytest.mark.parametrize("type", sorted(set(TYPES) - NEEDED))
@@ -200,11 +197,11 @@ async def test_it_is_attached_to_a_customer(api: Api) -> None:
     assert shown == {**method, "customer": customer, "card": {**method["card"], "checks": checks}}
     assert (await api.get(f"{PATH}/{method['id']}")).json == shown
     assert (await api.get(f"{CUSTOMERS}/{customer}/payment_methods/{method['id']}")).json == shown
-    [event] = await events(api, "payment_method.*")
+    [event] = await api.events("payment_method.*")
     assert (event["type"], event["data"]) == ("payment_method.attached", {"object": shown})
-    before = await everything(api)
+    before = await stored_rows(api)
     assert await attached(api, customer, method["id"]) == shown, "and again changes nothing"
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
     expanded = await api.post(f"{PATH}/{method['id']}/attach", f"customer={customer}&expand[]=customer")
     assert expanded.json["customer"]["id"] == customer
 
@@ -224,7 +221,7 @@ async def test_once_detached_it_may_never_be_used_again(api: Api) -> None:
     path = f"{PATH}/{shown['id']}"
     detached = await api.post(f"{path}/detach")
     assert (detached.status, detached.json) == (200, {**shown, "customer": None})
-    event = (await events(api, "payment_method.*"))[-1]
+    event = (await api.events("payment_method.*"))[-1]
     assert event["type"] == "payment_method.detached"
     assert event["data"] == {"object": detached.json, "previous_attributes": {"customer": customer}}
     for action, body in (("attach", f"customer={customer}"), ("detach", "")):
@@ -256,7 +253,7 @@ async def test_what_is_known_of_it_is_changed(api: Api) -> None:
     assert (changed["card"]["exp_year"], changed["card"]["exp_month"]) == (SOON + 1, 12)
     assert (changed["card"]["networks"]["preferred"], changed["allow_redisplay"]) == ("visa", "limited")
     assert changed["metadata"] == {"a": "1", "b": "2"}
-    event = (await events(api, "payment_method.*"))[-1]
+    event = (await api.events("payment_method.*"))[-1]
     assert (event["type"], event["data"]["object"]) == ("payment_method.updated", changed)
     assert event["data"]["previous_attributes"] == {
         "allow_redisplay": "unspecified",
@@ -264,9 +261,9 @@ async def test_what_is_known_of_it_is_changed(api: Api) -> None:
         "card": {"exp_year": SOON, "networks": {"preferred": None}},
         "metadata": {"b": None},
     }
-    before = await everything(api)
+    before = await stored_rows(api)
     assert (await api.post(path, body)).json == changed
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
     answer = await api.post(path, "card[exp_year]=1999")
     assert (answer.status, answer.error["code"], answer.error["param"]) == (402, "invalid_expiry_year", "exp_year")
     for wrong, code, param in (
@@ -293,7 +290,7 @@ async def test_a_customers_default_is_attached_and_cleared_when_it_is_detached(a
     assert shown["invoice_settings"]["default_payment_method"]["id"] == method
     await api.post(f"{PATH}/{method}/detach")
     assert (await api.get(own)).json["invoice_settings"]["default_payment_method"] is None
-    updated, detached = (await events(api, "*"))[-2:]
+    updated, detached = (await api.events())[-2:]
     assert (updated["type"], detached["type"]) == ("customer.updated", "payment_method.detached")
     assert updated["data"]["previous_attributes"] == {"invoice_settings": {"default_payment_method": method}}
     assert updated["request"]["id"] == detached["request"]["id"]
@@ -310,8 +307,8 @@ async def test_a_customer_is_created_with_one(api: Api) -> None:
     named = await api.customer(f"payment_method=pm_card_visa&{param}=pm_card_visa")
     default = named["invoice_settings"]["default_payment_method"]
     assert await listed(api, f"{CUSTOMERS}/{named['id']}/payment_methods") == [default]
-    assert [event["type"] for event in await events(api, "*")][:2] == ["customer.created", "payment_method.attached"]
-    before = await everything(api)
+    assert [event["type"] for event in await api.events()][:2] == ["customer.created", "payment_method.attached"]
+    before = await stored_rows(api)
     for body, error, blamed in (
         ("payment_method=pm_x", "resource_missing", "payment_method"),
         ("payment_method=", "parameter_invalid_empty", "payment_method"),
@@ -321,7 +318,7 @@ async def test_a_customer_is_created_with_one(api: Api) -> None:
         assert (await api.refused("POST", CUSTOMERS, body))[:2] == (error, blamed)
     declined = await api.post(CUSTOMERS, "payment_method=pm_card_chargeDeclined")
     assert (declined.status, declined.error["decline_code"]) == (402, "generic_decline")
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
     refused = await api.refused("POST", f"{CUSTOMERS}/{customer['id']}", f"payment_method={method}")
     assert refused[:2] == ("parameter_unknown", "payment_method")
 
@@ -342,12 +339,12 @@ async def test_a_card_that_is_declined_is_made_and_not_attached(
 ) -> None:
     customer = (await api.customer())["id"]
     method = await made(api, f"type=card&card[token]=tok_{name}")
-    before = await everything(api)
+    before = await stored_rows(api)
     for id in (method["id"], f"pm_card_{name}"):
         answer = await api.post(f"{PATH}/{id}/attach", f"customer={customer}")
         assert (answer.status, answer.error["type"], answer.error["code"]) == (402, "card_error", code)
         assert answer.error.get("decline_code") == decline_code
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
 
 
 @pytest.mark.parametrize(
@@ -431,7 +428,7 @@ async def test_they_are_detached_when_the_customer_is_deleted(api: Api) -> None:
     customer = (await api.customer("source=tok_visa"))["id"]
     methods = [(await attached(api, customer))["id"] for _ in range(3)]
     await api.delete(f"{CUSTOMERS}/{customer}")
-    told_of = (await events(api, "*"))[-5:]
+    told_of = (await api.events())[-5:]
     assert [event["type"] for event in told_of] == [
         "customer.source.deleted", *["payment_method.detached"] * 3, "customer.deleted",
     ]  # fmt: skip
@@ -461,7 +458,7 @@ async def test_of_many_customers_at_once_one_has_it(serve: Serve) -> None:
     assert statuses == {(200, None): 1, (400, UNEXPECTED): 11}
     owner = (await one.get(f"{PATH}/{method}")).json["customer"]
     assert await listed(other, f"{CUSTOMERS}/{owner}/payment_methods") == [method]
-    assert len(await events(one, "payment_method.attached")) == 1
+    assert len(await one.events("payment_method.attached")) == 1
 
 
 async def test_who_asks_again_under_one_key_has_one(api: Api) -> None:
@@ -501,7 +498,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
 
 
 async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         methods, customers = client.v1.payment_methods, client.v1.customers
         made = methods.create({"type": "card", "card": {"token": "tok_visa"}, "billing_details": {"name": "Ada"}})
         assert type(made).__name__ == "PaymentMethod"
@@ -518,7 +515,7 @@ async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None
         assert methods.detach(other.id).customer is None
         assert customers.retrieve(customer.id).invoice_settings.default_payment_method is None
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.parametrize(
@@ -539,10 +536,10 @@ async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(error) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     assert raised.value.http_status == status
     body = raised.value.error
     assert body is not None

@@ -10,8 +10,7 @@ import pytest
 import stripe
 
 from service import expiries, timekeeper
-from tests.service.http.test_coupons import events
-from tests.service.http.test_python_client import Story, told
+from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Api
 from tests.waiting import until
 
@@ -58,7 +57,7 @@ async def test_a_code_shows_these_keys_in_this_order_however_its_coupon_was_spel
             "times_redeemed": 0,
         }
         assert (await api.get(f"{PATH}/{shown['id']}")).json == shown
-        event = (await events(api, "promotion_code.*"))[-1]
+        event = (await api.events("promotion_code.*"))[-1]
         assert (event["type"], event["data"]) == ("promotion_code.created", {"object": shown})
 
 
@@ -124,7 +123,7 @@ async def test_a_code_that_cannot_be_is_refused(api: Api) -> None:
     for body, code, param in IMPOSSIBLE:
         assert (await api.refused("POST", PATH, body))[:2] == (code, param), body
     assert (await api.get(PATH)).json["data"] == []
-    assert await events(api, "promotion_code.*") == []
+    assert await api.events("promotion_code.*") == []
 
 
 async def test_a_code_is_unique_among_the_active_ones_capitals_or_not(api: Api) -> None:
@@ -152,7 +151,7 @@ async def test_a_code_that_is_used_up_leaves_its_name_to_another(api: Api) -> No
     shown = (await api.get(f"{PATH}/{first['id']}")).json
     assert (shown["active"], shown["times_redeemed"]) == (False, 1)
     await made(api, "coupon=SALE&code=once")
-    [created, _] = await events(api, "promotion_code.*")
+    [created, _] = await api.events("promotion_code.*")
     assert created["type"] == "promotion_code.created", "that one was redeemed is told of nowhere else"
 
 
@@ -167,7 +166,7 @@ async def test_only_whether_it_is_active_its_metadata_and_currency_options_chang
     assert changed["restrictions"]["currency_options"] == {"eur": {"minimum_amount": 4}}
     for body in ("code=x", "coupon=SALE", "max_redemptions=5", "restrictions[minimum_amount]=5"):
         assert (await api.refused("POST", own, body))[0] == "parameter_unknown"
-    _, event = await events(api, "promotion_code.*")
+    _, event = await api.events("promotion_code.*")
     assert event["type"] == "promotion_code.updated"
     assert event["data"]["previous_attributes"] == {"active": True, "metadata": {"a": "1"}}
 
@@ -247,7 +246,7 @@ async def test_its_time_is_over_when_the_timekeeper_finds_it_so(api: Api) -> Non
             return not (await api.get("/v1/coupons/LATE")).json["valid"] and await active(api) == []
 
         await until(over)
-    told = [event for event in await events(api, "*") if not event["type"].endswith(".created")]
+    told = [event for event in await api.events() if not event["type"].endswith(".created")]
     assert [(event["type"], event["data"]["object"]["code"]) for event in told] == [("promotion_code.updated", "With")]
     await made(api, "coupon=SALE&code=SOON")
 
@@ -272,7 +271,7 @@ async def test_codes_are_active_no_longer_than_their_coupon_is_valid(api: Api, m
             return await active(api) == ["Stays"]
 
         await until(closed)
-    told = await events(api, "promotion_code.updated")
+    told = await api.events("promotion_code.updated")
     assert sorted(event["data"]["object"]["code"] for event in told) == ["A", "C", "D"]
     assert all(event["data"]["previous_attributes"] == {"active": True} for event in told)
     assert all(event["request"] is None for event in told), "the system did it"
@@ -296,7 +295,7 @@ async def test_codes_of_a_coupon_that_was_made_anew_stay(api: Api) -> None:
 
 @pytest.mark.parametrize("version", [None, "2025-08-27.basil"])
 async def test_the_client_for_python_creates_reads_changes_and_lists_them(api: Api, version: str | None) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         codes = client.v1.promotion_codes
         client.v1.coupons.create({"percent_off": 25.5, "id": "SALE"})
         named = {"coupon": "SALE"} if version else {"promotion": {"type": "coupon", "coupon": "SALE"}}
@@ -314,7 +313,7 @@ async def test_the_client_for_python_creates_reads_changes_and_lists_them(api: A
         assert [one.id for one in codes.list({"code": "SUMMER", "limit": 1}).auto_paging_iter()] == [code.id]
 
     options = {"stripe_version": version} if version else {}
-    await told(api, story, **options)
+    await run_script(api, script, **options)
 
 
 @pytest.mark.parametrize(
@@ -329,10 +328,10 @@ async def test_the_client_for_python_creates_reads_changes_and_lists_them(api: A
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     error = raised.value.error
     assert error is not None
     assert (raised.value.http_status, error.code, error.param) == (status, code, param)

@@ -4,33 +4,14 @@ The client is synchronous, so its part of a test runs in a thread of its own.
 """
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import stripe
 
+from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Api
-
-Story = Callable[[Any], Any]  # is handed a StripeClient
-
-
-async def told(api: Api, story: Story, **options: Any) -> Any:
-    """What `story` gives when it is told with a client of this server."""
-    client = stripe.StripeClient(
-        options.pop("key", api.key),
-        base_addresses={"api": api.url},
-        http_client=stripe.UrllibClient(),
-        max_network_retries=0,
-        **options,
-    )
-    return await asyncio.to_thread(story, client)
-
-
-def asked(client: Any, method: str, path: str, **parameters: Any) -> Any:
-    """What the client makes of a route that it has no method of its own for."""
-    return client.deserialize(client.raw_request(method, path, **parameters), api_mode="V1")
 
 
 @pytest.fixture
@@ -42,7 +23,7 @@ def customers_of_the_module(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_customer_is_created_read_changed_listed_and_deleted(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         customers = client.v1.customers
         made = customers.create(
             {
@@ -74,11 +55,11 @@ async def test_a_customer_is_created_read_changed_listed_and_deleted(api: Api) -
         assert (gone.id, gone.deleted) == (made.id, True)
         assert customers.retrieve(made.id).deleted
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 async def test_pages_turn_by_themselves_in_both_directions(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         made = [client.v1.customers.create({"name": f"c{n}"}).id for n in range(7)]
         page = client.v1.customers.list({"limit": 3})
         assert page.has_more
@@ -89,18 +70,18 @@ async def test_pages_turn_by_themselves_in_both_directions(api: Api) -> None:
         counted = client.v1.customers.list({"limit": 1, "expand": ["total_count"]})
         assert counted["total_count"] == 7
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 async def test_what_is_asked_for_is_expanded(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         made = client.v1.customers.create({"expand": ["sources", "tax_ids"]})
         assert (made.sources.data, made.tax_ids.data) == ([], [])
         listed = client.v1.customers.list({"expand": ["data.subscriptions"]})
         assert listed.data[0].subscriptions.data == []
         assert "sources" not in client.v1.customers.retrieve(made.id)
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +108,10 @@ async def test_what_is_asked_for_is_expanded(api: Api) -> None:
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(error) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     assert type(raised.value) is error
     told_of = raised.value.error
     assert told_of is not None
@@ -142,23 +123,23 @@ async def test_refusals_are_the_clients_own_errors(
 async def test_a_publishable_key_is_a_matter_of_permission(api: Api) -> None:
     key = await api.issue(power="publishable")
     with pytest.raises(stripe.PermissionError, match="publishable"):
-        await told(api, lambda client: client.v1.customers.list(), key=key)
+        await run_script(api, lambda client: client.v1.customers.list(), key=key)
 
 
 async def test_a_retry_by_hand_under_one_key_is_answered_the_same(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         first = client.v1.customers.create({"name": "x"}, {"idempotency_key": "k"})
         again = client.v1.customers.create({"name": "x"}, {"idempotency_key": "k"})
         assert again == first
         assert again.last_response.headers["idempotent-replayed"] == "true"
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.usefixtures("customers_of_the_module")
 @pytest.mark.filterwarnings("ignore:The `save` method is deprecated:DeprecationWarning")
 async def test_the_style_of_the_module_works_too_with_saving_and_deleting_of_objects() -> None:
-    def story() -> None:
+    def script() -> None:
         made: Any = stripe.Customer.create(name="Ada", metadata={"a": "1", "b": "2"}, description="x")
         made.description = "y"
         made.metadata = {"b": "2", "c": "3"}
@@ -174,11 +155,11 @@ async def test_the_style_of_the_module_works_too_with_saving_and_deleting_of_obj
         with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
             stripe.Customer.modify(made.id, name="x")
 
-    await asyncio.to_thread(story)
+    await asyncio.to_thread(script)
 
 
 async def test_webhook_endpoints_are_registered_changed_listed_and_deleted(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         endpoints = client.v1.webhook_endpoints
         made = endpoints.create({"url": "https://example.com/x", "enabled_events": ["customer.created"]})
         assert made.secret.startswith("whsec_")
@@ -192,11 +173,11 @@ async def test_webhook_endpoints_are_registered_changed_listed_and_deleted(api: 
         with pytest.raises(stripe.InvalidRequestError, match="No such webhook endpoint"):
             endpoints.retrieve(made.id)
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 async def test_events_are_listed_and_read_with_what_caused_them(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         made = client.v1.customers.create({"name": "Ada"})
         client.v1.customers.update(made.id, {"name": "Bea"}, {"idempotency_key": "k"})
         client.v1.customers.delete(made.id)
@@ -209,7 +190,7 @@ async def test_events_are_listed_and_read_with_what_caused_them(api: Api) -> Non
         assert client.v1.events.retrieve(events[0].id) == events[0]
         assert client.v1.events.list({"types": ["customer.deleted"]}).data == events[:1]
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 async def test_fifty_clients_with_one_idempotency_key_get_one_answer(api: Api) -> None:

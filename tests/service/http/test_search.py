@@ -1,8 +1,6 @@
 """Searching customers over the wire, by an application beside which search follows the log."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -10,28 +8,13 @@ import asyncpg
 import pytest
 import stripe
 
-from events.follow import Wakeup
 from projections import rebuild
-from projections.runner import Runner
-from projections.search.rows import SearchProjection
-from tests.service.http import test_node_client as by_node
-from tests.service.http.test_python_client import told
+from tests.service.http import node_client
+from tests.service.http.python_client import run_script
+from tests.service.http.search_follower import caught_up, following
 from tests.service.serving import Api
-from tests.waiting import until
 
 PATH = "/v1/customers/search"
-
-
-@asynccontextmanager
-async def following(api: Api) -> AsyncIterator[None]:
-    """The follower of the log for search, beside an application."""
-    stop, wakeup = asyncio.Event(), Wakeup(api.core.dsn, "rollbook_log")
-    runner = Runner(api.core.pool, SearchProjection())
-    tasks = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(runner.run(wakeup, stop))]
-    yield
-    stop.set()
-    wakeup.poke()
-    await asyncio.gather(*tasks)
 
 
 @pytest.fixture
@@ -39,18 +22,6 @@ async def followed(api: Api) -> AsyncIterator[Api]:
     """One application, beside the follower for search."""
     async with following(api):
         yield api
-
-
-async def caught_up(api: Api) -> None:
-    """Return when search has followed all there is."""
-    owner = await asyncpg.connect(api.core.dsn)
-    same = "SELECT c.position = h.position FROM projections.checkpoint c, events.head h"
-
-    async def is_so() -> bool:
-        return bool(await owner.fetchval(same))
-
-    await until(is_so)
-    await owner.close()
 
 
 async def found(api: Api, query: str, more: str = "", **headers: Any) -> Any:
@@ -210,7 +181,7 @@ async def test_searches_serve_the_client_for_python(followed: Api) -> None:
         await followed.customer(f"name=fakename&metadata[foo]=bar&metadata[n]={n}")
     await caught_up(followed)
 
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         query = "name:'fakename' AND metadata['foo']:'bar'"
         result = client.v1.customers.search({"query": query, "limit": 5, "expand": ["total_count"]})
         assert (type(result).__name__, result.total_count) == ("SearchResultObject", 12)
@@ -220,7 +191,7 @@ async def test_searches_serve_the_client_for_python(followed: Api) -> None:
             client.v1.customers.search({"query": "name:'a' AND (name:'b')"})
         assert (caught.value.http_status, caught.value.code, caught.value.param) == (400, None, "query")
 
-    await told(followed, story)
+    await run_script(followed, script)
 
 
 @pytest.mark.node
@@ -228,7 +199,7 @@ async def test_searches_serve_the_client_for_node(followed: Api, node: Any) -> N
     for n in range(12):
         await followed.customer(f"name=fakename&metadata[foo]=bar&metadata[n]={n}")
     await caught_up(followed)
-    await by_node.told(node, "search.mjs", str(followed.port), followed.key)
+    await node_client.run_script(node, "search.mjs", str(followed.port), followed.key)
 
 
 COMPOSED, DECOMPOSED = "M\u00fcnch\u00e9n", "Mu\u0308nche\u0301n"

@@ -11,12 +11,9 @@ import stripe
 from events.customer.source import last_day
 from projections import rebuild
 from service import timekeeper
-from tests.service.http.test_coupons import events
-from tests.service.http.test_discounts import everything
-from tests.service.http.test_python_client import Story, asked, told
-from tests.service.http.test_subscriptions import past_due
-from tests.service.http.test_tokens import SOON, account, card
-from tests.service.http.test_tokens import made as token
+from tests.service.http.objects import SOON, account, card, create_token, stored_rows
+from tests.service.http.python_client import Script, raw_request, run_script
+from tests.service.http.subscriptions import past_due
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
 
@@ -62,7 +59,7 @@ async def kept(api: Api) -> AsyncIterator[Api]:
 
 
 async def test_a_customer_is_created_with_a_card(api: Api) -> None:
-    made = await token(api, card(name="Jenny", address_line1="Langstrasse 1"))
+    made = await create_token(api, card(name="Jenny", address_line1="Langstrasse 1"))
     customer = await api.customer(f"source={made['id']}")
     id = customer["default_source"]
     shown = (await api.get(f"{PATH}/{customer['id']}/sources/{id}")).json
@@ -74,8 +71,8 @@ async def test_a_customer_is_created_with_a_card(api: Api) -> None:
         "address_line1_check": "pass",
         "cvc_check": "pass",
     }
-    assert [event["type"] for event in await events(api, "*")] == ["customer.created", "customer.source.created"]
-    created, source = await events(api, "*")
+    assert [event["type"] for event in await api.events()] == ["customer.created", "customer.source.created"]
+    created, source = await api.events()
     assert created["data"]["object"] == customer
     assert source["data"] == {"object": shown}
 
@@ -89,17 +86,17 @@ async def test_the_first_is_the_default_and_later_ones_are_not(api: Api, collect
     assert (second["status"], second["metadata"], second["customer"]) == ("verified", {"tier": "gold"}, id)
     assert second["id"].startswith("ba_")
     assert await default(api, id) == first["id"]
-    updated = await events(api, "customer.updated")
+    updated = await api.events("customer.updated")
     assert [event["data"]["previous_attributes"] for event in updated] == [{"default_source": None}]
-    assert [event["type"] for event in await events(api, "customer.*")] == [
+    assert [event["type"] for event in await api.events("customer.*")] == [
         "customer.created", "customer.updated", "customer.source.created", "customer.source.created",
     ]  # fmt: skip
 
 
 async def test_all_forms_of_a_source_will_do(api: Api) -> None:
     id = (await api.customer())["id"]
-    made = (await token(api))["id"]
-    bank = (await token(api, account()))["id"]
+    made = (await create_token(api))["id"]
+    bank = (await create_token(api, account()))["id"]
     for collection in ("sources", "cards", "bank_accounts"):
         for body, object in (
             (card(prefix="source", object="card", name="Jenny"), "card"),
@@ -128,7 +125,7 @@ async def test_an_update_makes_it_the_default_and_the_one_before_goes(api: Api) 
         assert await sources(api, id) == [after, other]
         assert before not in (after, other)
     assert (await api.get(f"{PATH}/{id}/sources/{first}")).status == 404
-    told_of = await events(api, "customer.*")
+    told_of = await api.events("customer.*")
     assert [event["type"] for event in told_of][-3:] == [
         "customer.updated", "customer.source.created", "customer.source.deleted",
     ]  # fmt: skip
@@ -140,9 +137,9 @@ async def test_a_new_source_asks_for_another_try_of_what_is_past_due_and_another
     await past_due(api, id, "sub_1")
     other = (await added(api, id))["id"]
     await api.update(id, f"default_source={other}")
-    assert await events(api, "invoice.payment_retry_requested") == []
+    assert await api.events("invoice.payment_retry_requested") == []
     await api.update(id, "source=tok_mastercard")
-    [event] = await events(api, "invoice.payment_retry_requested")
+    [event] = await api.events("invoice.payment_retry_requested")
     assert event["data"]["object"]["subscription"] == "sub_1"
 
 
@@ -150,9 +147,9 @@ async def test_another_of_the_customers_own_is_made_the_default(api: Api) -> Non
     id = (await api.customer("source=tok_visa"))["id"]
     other = (await added(api, id))["id"]
     assert (await api.update(id, f"default_source={other}"))["default_source"] == other
-    before = await everything(api)
+    before = await stored_rows(api)
     assert (await api.update(id, f"default_source={other}"))["default_source"] == other
-    assert await everything(api) == before, "an update that changes nothing tells of nothing"
+    assert await stored_rows(api) == before, "an update that changes nothing tells of nothing"
     anothers = (await api.customer("source=tok_visa"))["default_source"]
     for body, code in (
         (f"default_source={anothers}", "resource_missing"),
@@ -174,9 +171,9 @@ async def test_when_the_default_goes_the_one_added_last_takes_its_place(api: Api
     await api.delete(f"{PATH}/{id}/{collection}/{third}")
     assert (await default(api, id), await sources(api, id)) == (None, [])
     assert (await api.delete(f"{PATH}/{id}/{collection}/{third}")).status == 404
-    deleted = await events(api, "customer.source.deleted")
+    deleted = await api.events("customer.source.deleted")
     assert [event["data"]["object"]["id"] for event in deleted] == [first, second, third]
-    assert len(await events(api, "customer.updated")) == 2
+    assert len(await api.events("customer.updated")) == 2
 
 
 async def test_each_list_shows_what_is_of_its_type_newest_first(api: Api) -> None:
@@ -217,15 +214,15 @@ async def test_what_is_known_of_a_card_is_changed(api: Api) -> None:
     }
     assert changed["metadata"] == {"a": "1", "b": "2"}
     assert (await api.get(path)).json == changed
-    before = await everything(api)
+    before = await stored_rows(api)
     assert (await api.post(path, "name=Ada")).json == changed
-    assert await everything(api) == before
-    [event] = await events(api, "customer.source.updated")
+    assert await stored_rows(api) == before
+    [event] = await api.events("customer.source.updated")
     assert event["data"]["previous_attributes"] == {
         "address_line1": None, "exp_month": 12, "exp_year": SOON, "metadata": {"b": None}, "name": "Jenny",
     }  # fmt: skip
     assert (await api.post(path, "metadata=&name=&address_city=")).json["metadata"] == {}
-    assert not [one for one in await events(api, "customer.updated") if "name" in one["data"]["previous_attributes"]]
+    assert not [one for one in await api.events("customer.updated") if "name" in one["data"]["previous_attributes"]]
 
 
 async def test_what_is_known_of_a_bank_account_is_changed(api: Api) -> None:
@@ -248,7 +245,7 @@ async def test_a_bank_account_is_verified_by_two_amounts(api: Api) -> None:
     assert (await api.refused("POST", f"{path}/verify", "amounts[]=x"))[0] == "parameter_invalid_integer"
     verified = await api.post(f"{path}/verify", "amounts[0]=32&amounts[1]=45")
     assert (verified.status, verified.json["status"]) == (200, "verified")
-    [event] = await events(api, "customer.source.updated")
+    [event] = await api.events("customer.source.updated")
     assert event["data"] == {"object": verified.json, "previous_attributes": {"status": "new"}}
     assert (await api.refused("POST", f"{path}/verify", "amounts[0]=32&amounts[1]=45"))[1] == "amounts"
     other = (await added(api, id))["id"]
@@ -302,13 +299,13 @@ async def test_a_card_that_is_declined_leaves_nothing_behind(
 ) -> None:
     made = (await api.get(f"/v1/tokens/tok_{name}")).json["id"]
     customer = await api.customer("source=tok_visa")
-    before = await everything(api)
+    before = await stored_rows(api)
     for path in (PATH, f"{PATH}/{customer['id']}", f"{PATH}/{customer['id']}/sources"):
         for source in (made, f"tok_{name}"):
             answer = await api.post(path, f"source={source}")
             assert (answer.status, answer.error["type"], answer.error["code"]) == (402, "card_error", code)
             assert answer.error.get("decline_code") == decline_code
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
     assert (await api.get(f"/v1/tokens/{made}")).json["used"] is False, "and may be tried again"
 
 
@@ -374,10 +371,10 @@ async def test_what_is_no_source_is_refused_and_leaves_nothing(
     api: Api, body: str, code: str | None, param: str
 ) -> None:
     id = (await api.customer())["id"]
-    before = await everything(api)
+    before = await stored_rows(api)
     for path in (PATH, f"{PATH}/{id}", f"{PATH}/{id}/sources", f"{PATH}/{id}/cards"):
         assert (await api.refused("POST", path, body))[:2] == (code, param), path
-    assert await everything(api) == before
+    assert await stored_rows(api) == before
 
 
 async def test_one_name_for_it_at_a_time(api: Api) -> None:
@@ -423,7 +420,7 @@ async def test_they_go_with_the_customer_and_are_told_of_before_it(api: Api) -> 
     customer = await api.customer("source=tok_visa")
     await added(api, customer["id"], "source=btok_us")
     await api.delete(f"{PATH}/{customer['id']}")
-    told_of = (await events(api, "customer.*"))[-3:]
+    told_of = (await api.events("customer.*"))[-3:]
     assert [event["type"] for event in told_of] == [
         "customer.source.deleted", "customer.source.deleted", "customer.deleted",
     ]  # fmt: skip
@@ -452,13 +449,13 @@ async def test_a_card_is_told_of_on_the_last_day_of_its_month_once(kept: Api) ->
 
     day = last_day(SOON, 3)
     await advance(day - 1)
-    assert await events(kept, "customer.source.expiring") == []
+    assert await kept.events("customer.source.expiring") == []
     await advance(day)
-    [event] = await events(kept, "customer.source.expiring")
+    [event] = await kept.events("customer.source.expiring")
     assert event["data"] == {"object": (await kept.get(f"{PATH}/{id}/sources/{source}")).json}
     assert event["request"] is None
     await advance(day + 86_400 * 40)
-    assert len(await events(kept, "customer.source.expiring")) == 1
+    assert len(await kept.events("customer.source.expiring")) == 1
 
 
 async def test_what_is_due_follows_the_card(api: Api) -> None:
@@ -523,7 +520,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
 
 
 async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         customers = client.v1.customers
         customer = customers.create({"source": "tok_visa", "expand": ["default_source"]})
         assert type(customer.default_source).__name__ == "Card"
@@ -543,7 +540,7 @@ async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None
         assert (gone.id, gone.deleted, gone.object) == (changed.default_source, True, "card")
         assert customers.retrieve(customer.id).default_source == card.id
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.parametrize(
@@ -553,24 +550,24 @@ async def test_the_client_for_python_has_them_live_their_lives(api: Api) -> None
 async def test_the_client_for_python_reaches_them_by_their_older_names(
     api: Api, collection: str, tokens: tuple[str, str]
 ) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         url = f"/v1/customers/{client.v1.customers.create().id}/{collection}"
-        one, two = (asked(client, "post", url, source=token) for token in tokens)
+        one, two = (raw_request(client, "post", url, source=token) for token in tokens)
         assert type(one).__name__ == {"bank_accounts": "BankAccount", "cards": "Card"}[collection]
-        assert asked(client, "get", f"{url}/{one.id}") == one
-        assert asked(client, "post", f"{url}/{one.id}", metadata={"a": "1"}).metadata.to_dict() == {"a": "1"}
+        assert raw_request(client, "get", f"{url}/{one.id}") == one
+        assert raw_request(client, "post", f"{url}/{one.id}", metadata={"a": "1"}).metadata.to_dict() == {"a": "1"}
         if collection == "bank_accounts":
-            assert asked(client, "post", f"{url}/{one.id}/verify", amounts=[32, 45]).status == "verified"
-        page = asked(client, "get", url, limit=1)
+            assert raw_request(client, "post", f"{url}/{one.id}/verify", amounts=[32, 45]).status == "verified"
+        page = raw_request(client, "get", url, limit=1)
         assert [each.id for each in page.auto_paging_iter()] == [two.id, one.id]
-        back = asked(client, "get", url, limit=1, ending_before=one.id)
+        back = raw_request(client, "get", url, limit=1, ending_before=one.id)
         assert [each.id for each in back.auto_paging_iter()] == [two.id]
-        assert asked(client, "delete", f"{url}/{one.id}").deleted
+        assert raw_request(client, "delete", f"{url}/{one.id}").deleted
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            asked(client, "get", f"{url}/{one.id}")
+            raw_request(client, "get", f"{url}/{one.id}")
         assert (refused.value.http_status, refused.value.code, refused.value.param) == (404, "resource_missing", "id")
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.parametrize(
@@ -589,10 +586,10 @@ async def test_the_client_for_python_reaches_them_by_their_older_names(
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(error) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     assert raised.value.http_status == status
     body = raised.value.error
     assert body is not None

@@ -4,7 +4,6 @@ import asyncio
 import re
 from typing import Any
 
-import orjson
 import pytest
 import stripe
 
@@ -13,13 +12,10 @@ from events.customer.subscription import RequestRetries
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
 from projections import rebuild
-from tests.service.http.test_python_client import asked, told
-from tests.service.serving import ACCOUNT, Answer, Api
+from tests.service.http.python_client import raw_request, run_script
+from tests.service.http.subscriptions import ACTIVE, INVOICE, OURS, PERIOD, past_due, put, report
+from tests.service.serving import ACCOUNT, Api
 
-OURS = "/v1/rollbook/customers/{}/subscriptions/{}"
-PERIOD = "current_period_start=1700000000&current_period_end=1702592000"
-ACTIVE = f"status=active&currency=usd&{PERIOD}"
-INVOICE = {"id": "in_1", "status": "open", "auto_advance": True}
 WHOLE = {
     "billing_cycle_anchor": 1_700_000_001,
     "cancel_at": 1_800_000_000,
@@ -58,33 +54,10 @@ WHOLE = {
 }
 
 
-async def put(api: Api, customer: str, id: str, body: Any, **headers: Any) -> Answer:
-    """Report, as a form or as JSON."""
-    if not isinstance(body, str):
-        headers["Content_Type"] = "application/json"
-        body = orjson.dumps(body).decode()
-    return await api.ask("PUT", OURS.format(customer, id), body, **headers)
-
-
-async def report(api: Api, customer: str, id: str = "sub_1", body: Any = ACTIVE) -> Any:
-    answer = await put(api, customer, id, body)
-    assert answer.status == 200, answer.body
-    return answer.json
-
-
-async def past_due(api: Api, customer: str, id: str = "sub_1", **more: Any) -> Any:
-    said = {"status": "past_due", "currency": "usd", "current_period_start": 1, "current_period_end": 2}
-    return await report(api, customer, id, {**said, "latest_invoice": INVOICE, **more})
-
-
 async def listed(api: Api, customer: str, query: str = "") -> list[str]:
     shown = (await api.get(f"/v1/customers/{customer}/subscriptions?{query}")).json
     assert shown["url"] == f"/v1/customers/{customer}/subscriptions"
     return [one["id"] for one in shown["data"]]
-
-
-async def events_of(api: Api, type: str) -> list[Any]:
-    return list(reversed((await api.get(f"/v1/events?limit=100&type={type}")).json["data"]))
 
 
 @pytest.fixture
@@ -136,7 +109,7 @@ async def test_forms_and_json_say_the_same(api: Api, customer: str) -> None:
         "description": None,
     }
     assert await report(api, customer, "sub_1", body) == form
-    assert len(await events_of(api, "customer.subscription.*")) == 1
+    assert len(await api.events("customer.subscription.*")) == 1
 
 
 async def test_a_report_tells_once_and_again_only_of_what_changed(api: Api, customer: str) -> None:
@@ -144,7 +117,7 @@ async def test_a_report_tells_once_and_again_only_of_what_changed(api: Api, cust
     await report(api, customer)
     await report(api, customer, body=ACTIVE + "&description=Gold")
     shown = await report(api, customer, body=f"status=past_due&currency=usd&{PERIOD}")
-    told = await events_of(api, "customer.subscription.*")
+    told = await api.events("customer.subscription.*")
     assert [event["type"].rpartition(".")[2] for event in told] == ["created", "updated", "updated"]
     assert told[0]["data"] == {"object": made}
     assert told[1]["data"]["previous_attributes"] == {"description": None}
@@ -161,7 +134,7 @@ async def test_reports_that_come_together_are_taken_one_by_one(api: Api, custome
     )
     assert {answer.status for answer in answers} == {200}
     assert sorted(await listed(api, customer)) == [f"sub_{number}" for number in range(5)]
-    told = [event["type"].rpartition(".")[2] for event in await events_of(api, "customer.subscription.*")]
+    told = [event["type"].rpartition(".")[2] for event in await api.events("customer.subscription.*")]
     assert (told.count("created"), told.count("updated")) == (5, 20)
 
 
@@ -170,7 +143,7 @@ async def test_the_first_subscription_sets_the_customers_currency(api: Api, cust
     await report(api, customer, "sub_1", f"status=active&currency=EUR&{PERIOD}")
     await report(api, customer, "sub_2", ACTIVE)
     assert (await api.get(f"/v1/customers/{customer}")).json["currency"] == "eur"
-    [event] = await events_of(api, "customer.updated")
+    [event] = await api.events("customer.updated")
     assert event["data"]["previous_attributes"] == {"currency": None}
 
 
@@ -184,7 +157,7 @@ async def test_a_customer_is_delinquent_for_as_long_as_it_owes(api: Api, custome
     assert await owes()
     await report(api, customer)
     assert not await owes()
-    told = [event["data"]["previous_attributes"] for event in await events_of(api, "customer.updated")]
+    told = [event["data"]["previous_attributes"] for event in await api.events("customer.updated")]
     assert told == [{"currency": None}, {"delinquent": False}, {"delinquent": True}]
 
 
@@ -229,8 +202,8 @@ async def test_a_cancellation_is_told_as_the_reference_tells_it(api: Api, custom
     canceled = await report(api, customer, body=f"status=canceled&currency=usd&{PERIOD}")
     assert canceled["canceled_at"] == canceled["ended_at"] is not None
     await report(api, customer, body=f"status=canceled&currency=usd&{PERIOD}")
-    assert [event["data"] for event in await events_of(api, "customer.subscription.deleted")] == [{"object": canceled}]
-    assert await events_of(api, "customer.subscription.updated") == []
+    assert [event["data"] for event in await api.events("customer.subscription.deleted")] == [{"object": canceled}]
+    assert await api.events("customer.subscription.updated") == []
 
 
 async def test_what_is_removed_is_gone_and_its_end_is_told_once(api: Api, customer: str) -> None:
@@ -242,20 +215,20 @@ async def test_what_is_removed_is_gone_and_its_end_is_told_once(api: Api, custom
     missing = ("resource_missing", "id", "No such subscription: 'sub_1'")
     assert await api.refused("DELETE", path, status=404) == missing
     assert await api.refused("GET", f"/v1/customers/{customer}/subscriptions/sub_1", status=404) == missing
-    [event] = await events_of(api, "customer.subscription.deleted")
+    [event] = await api.events("customer.subscription.deleted")
     assert event["data"]["object"]["status"] == "canceled"
     again = await report(api, customer)
     assert await listed(api, customer) == [again["id"]]
     await report(api, customer, body=f"status=canceled&currency=usd&{PERIOD}")
     await api.delete(path)
-    assert len(await events_of(api, "customer.subscription.deleted")) == 2
+    assert len(await api.events("customer.subscription.deleted")) == 2
 
 
 async def test_with_the_customer_end_its_subscriptions(api: Api, customer: str) -> None:
     await report(api, customer, "sub_1")
     await report(api, customer, "sub_2", f"status=canceled&currency=usd&{PERIOD}")
     await api.delete(f"/v1/customers/{customer}")
-    [event] = await events_of(api, "customer.subscription.deleted")
+    [event] = await api.events("customer.subscription.deleted")
     shown = event["data"]["object"]
     assert (shown["id"], shown["status"]) == ("sub_1", "canceled")
     assert shown["ended_at"] is not None
@@ -386,7 +359,7 @@ async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(ap
     await past_due(api, customer, "sub_2", latest_invoice={**INVOICE, "id": "in_2"})
     await past_due(api, customer, "sub_3", latest_invoice={**INVOICE, "id": "in_3", "auto_advance": False})
     await past_due(api, customer, "sub_4", latest_invoice={**INVOICE, "id": "in_4"}, collection_method="send_invoice")
-    before = len(await events_of(api, "customer.updated"))
+    before = len(await api.events("customer.updated"))
 
     async def request(unit: UnitOfWork) -> None:
         await unit.load(CUSTOMER, customer)
@@ -394,7 +367,7 @@ async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(ap
 
     origin = Origin(account=ACCOUNT, livemode=False, at=api.core.clock.now(), actor="key_1", request_id="req_1")
     await api.core.executor.transact(request, origin)
-    told = await events_of(api, "invoice.payment_retry_requested")
+    told = await api.events("invoice.payment_retry_requested")
     assert [
         (event["data"]["object"]["subscription"], event["data"]["object"]["invoice"], event["request"]["id"])
         for event in told
@@ -410,9 +383,9 @@ async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(ap
         "livemode": False,
         "subscription": "sub_1",
     }
-    assert len(await events_of(api, "customer.updated")) == before, "nothing of the customer changed"
+    assert len(await api.events("customer.updated")) == before, "nothing of the customer changed"
     await api.core.executor.transact(request, origin)
-    assert len(await events_of(api, "invoice.payment_retry_requested")) == 4, "each new way to pay asks once"
+    assert len(await api.events("invoice.payment_retry_requested")) == 4, "each new way to pay asks once"
 
 
 async def test_webhooks_may_ask_for_requests_to_try_again(api: Api) -> None:
@@ -456,7 +429,7 @@ async def test_subscriptions_serve_the_client_for_python(api: Api, customer: str
     await past_due(api, customer, items=[{"id": "si_1", "price": price, "quantity": 1}])
     await report(api, customer, "sub_2")
 
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         shown = client.v1.customers.retrieve(customer, {"expand": ["subscriptions"]})
         _, one = shown.subscriptions.data
         assert type(one).__name__ == "Subscription"
@@ -467,11 +440,11 @@ async def test_subscriptions_serve_the_client_for_python(api: Api, customer: str
         created = client.v1.events.list({"type": "customer.subscription.created"}).data
         assert created[-1].data.object == one
         own = f"/v1/customers/{customer}/subscriptions"
-        assert asked(client, "get", f"{own}/sub_1") == one
-        assert [each.id for each in asked(client, "get", own, limit=1).auto_paging_iter()] == ["sub_2", "sub_1"]
-        assert asked(client, "delete", OURS.format(customer, "sub_1")).deleted
+        assert raw_request(client, "get", f"{own}/sub_1") == one
+        assert [each.id for each in raw_request(client, "get", own, limit=1).auto_paging_iter()] == ["sub_2", "sub_1"]
+        assert raw_request(client, "delete", OURS.format(customer, "sub_1")).deleted
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            asked(client, "delete", OURS.format(customer, "sub_1"))
+            raw_request(client, "delete", OURS.format(customer, "sub_1"))
         assert (refused.value.http_status, refused.value.code, refused.value.param) == (404, "resource_missing", "id")
 
-    await told(api, story)
+    await run_script(api, script)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from projections import tax as shown_tax
-from tests.service.http.test_tax_ids import events
 from tests.service.serving import Api, Serve
 
 
@@ -53,7 +52,7 @@ async def test_the_ip_address_is_changed_and_cleared_and_tells_nobody(api: Api) 
     assert (await api.update(id, "tax[ip_address]=2001:db8::1&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
     assert (await api.update(id, "tax[validate_location]=auto&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
     assert (await api.update(id, "tax[ip_address]=&expand[]=tax"))["tax"]["ip_address"] is None
-    assert [event["type"] for event in await events(api)] == ["customer.created"]
+    assert [event["type"] for event in await api.events()] == ["customer.created"]
 
 
 @pytest.mark.parametrize(

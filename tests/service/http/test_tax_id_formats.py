@@ -1,7 +1,5 @@
 """What is taken for a tax id of each of the 135 types, and how it is kept."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,15 +7,8 @@ from hypothesis import strategies as st
 from events import tax_id_types
 from events.countries import COUNTRIES
 from service.commands.tax_id_formats import MODULES, number
+from tests.service.http.tax_id_samples import SAMPLES
 
-# A line for each type and country: the type, the country or `-`, a number.
-SAMPLES = [
-    (type, None if country == "-" else country, value)
-    for type, country, value in (
-        line.split(maxsplit=2)
-        for line in Path(__file__).with_name("tax_id_samples.txt").read_text("utf-8").splitlines()
-    )
-]
 TYPES = sorted(tax_id_types.SHAPES)
 SHAPELESS = {
     type for type, [shape, *_] in tax_id_types.SHAPES.items() if shape.pattern.pattern == tax_id_types.UNPUBLISHED

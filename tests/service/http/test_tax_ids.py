@@ -14,9 +14,9 @@ from events.errors import Missing
 from projections import rebuild, tax_ids
 from projections.due import Due
 from service import timekeeper, verification
-from tests.service.http import test_node_client as by_node
-from tests.service.http.test_python_client import told
-from tests.service.http.test_tax_id_formats import SAMPLES
+from tests.service.http import node_client
+from tests.service.http.python_client import run_script
+from tests.service.http.tax_id_samples import SAMPLES
 from tests.service.serving import ACCOUNT, Api
 from tests.waiting import until
 
@@ -52,11 +52,6 @@ async def own(api: Api, body: str = EU, **headers: Any) -> Any:
     return answer.json
 
 
-async def events(api: Api) -> list[Any]:
-    """All that was told, in the order in which it was."""
-    return list(reversed((await api.get("/v1/events?limit=100")).json["data"]))
-
-
 async def test_a_customers_tax_id_is_shown_with_exactly_its_keys(api: Api) -> None:
     customer = (await api.customer())["id"]
     shown = await made(api, customer)
@@ -84,7 +79,7 @@ async def test_a_customers_tax_id_is_shown_with_exactly_its_keys(api: Api) -> No
     query = f"owner[type]=customer&owner[customer]={customer}"
     assert (await api.get(f"/v1/tax_ids?{query}")).json == {**page, "url": "/v1/tax_ids"}
     assert (await api.get("/v1/tax_ids")).json["data"] == []
-    told = (await events(api))[1:]
+    told = (await api.events())[1:]
     assert [(event["type"], event["data"]) for event in told] == [("customer.tax_id.created", {"object": shown})]
 
 
@@ -113,7 +108,7 @@ async def test_the_accounts_own_is_shown_with_exactly_its_keys_and_verified_by_n
         refused = await kept.refused(method, f"/v1/tax_ids/{shown['id']}", status=404)
         assert refused[:2] == (MISSING, "id")
     assert (await kept.get("/v1/tax_ids")).json["data"] == [second]
-    assert await events(kept) == [], "the API has no events of those"
+    assert await kept.events() == [], "the API has no events of those"
 
 
 async def test_one_of_each_of_the_135_types_is_created(api: Api) -> None:
@@ -248,7 +243,7 @@ async def test_a_deleted_one_is_told_of_and_gone(api: Api) -> None:
     assert (await api.get(path)).json["data"] == [second]
     for method in ("GET", "DELETE"):
         assert (await api.refused(method, f"{path}/{first['id']}", status=404))[:2] == (MISSING, "id")
-    told = (await events(api))[-1]
+    told = (await api.events())[-1]
     assert (told["type"], told["data"]) == ("customer.tax_id.deleted", {"object": first})
     assert (await api.get(f"{path}?starting_after={first['id']}")).json["data"] == [], "its place in the list is kept"
 
@@ -257,7 +252,7 @@ async def test_they_end_with_their_customer(api: Api) -> None:
     customer = await api.customer("tax_id_data[0][type]=eu_vat&tax_id_data[0][value]=DE123456789")
     [shown] = (await api.get(f"/v1/customers/{customer['id']}/tax_ids")).json["data"]
     await api.delete(f"/v1/customers/{customer['id']}")
-    assert [event["type"] for event in await events(api)][2:] == ["customer.tax_id.deleted", "customer.deleted"]
+    assert [event["type"] for event in await api.events()][2:] == ["customer.tax_id.deleted", "customer.deleted"]
     assert (await api.refused("GET", f"/v1/tax_ids/{shown['id']}", status=404))[:2] == (MISSING, "id")
 
 
@@ -307,7 +302,7 @@ async def test_a_customer_comes_with_its_tax_ids_and_they_are_told_of_after_it(a
     ]
     assert (listed["url"], listed["has_more"]) == (f"/v1/customers/{customer['id']}/tax_ids", False)
     assert {one["customer"]["id"] for one in listed["data"]} == {customer["id"]}
-    told = await events(api)
+    told = await api.events()
     assert [event["type"] for event in told] == ["customer.created", *["customer.tax_id.created"] * 2]
     assert [event["data"]["object"]["type"] for event in told[1:]] == ["eu_vat", "us_ein"]
     assert len({event["request"]["id"] for event in told}) == 1
@@ -340,7 +335,7 @@ async def test_a_customer_comes_with_all_of_its_tax_ids_or_not_at_all(
 ) -> None:
     assert (await api.refused("POST", "/v1/customers", body))[:2] == (code, param)
     assert (await api.get("/v1/customers")).json["data"] == []
-    assert await events(api) == []
+    assert await api.events() == []
 
 
 async def test_tax_ids_are_not_given_with_an_update(api: Api) -> None:
@@ -391,13 +386,13 @@ async def test_a_pending_number_is_verified_later(kept: Api, type: str, value: s
     verified = {"status": "verified", "verified_address": "1 Test Street, Test Town", "verified_name": "Test Company"}
     expected = verified if status == "verified" else {**PENDING, "status": status}
     assert later == {**shown, "verification": expected}
-    updates = [event for event in await events(kept) if event["type"] == "customer.tax_id.updated"]
+    updates = [event for event in await kept.events() if event["type"] == "customer.tax_id.updated"]
     assert len(updates) == told
     for event in updates:
         before = {name: value for name, value in PENDING.items() if value != expected[name]}
         assert event["data"] == {"object": later, "previous_attributes": {"verification": before}}
         assert event["request"] is None, "the system did it"
-    assert "customer.updated" not in [event["type"] for event in await events(kept)]
+    assert "customer.updated" not in [event["type"] for event in await kept.events()]
 
 
 async def test_in_live_mode_no_number_stands_for_an_outcome(kept: Api) -> None:
@@ -447,7 +442,7 @@ async def test_verifying_twice_tells_once(api: Api) -> None:
     due = Due(ACCOUNT, False, "customer", customer, tax_ids.VERIFY, shown["id"], 0, None, 1)
     for _ in range(2):
         await verification.verify(api.core, due)
-    assert [event["type"] for event in await events(api)].count("customer.tax_id.updated") == 1
+    assert [event["type"] for event in await api.events()].count("customer.tax_id.updated") == 1
 
 
 async def due_rows(api: Api) -> set[tuple[str, str, str]]:
@@ -484,7 +479,7 @@ async def test_replaying_the_log_gives_the_same_rows(kept: Api, database: str) -
 
 
 async def test_tax_ids_live_their_lives_through_the_client_for_python(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         customer = client.v1.customers.create(
             {
                 "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}],
@@ -528,9 +523,9 @@ async def test_tax_ids_live_their_lives_through_the_client_for_python(api: Api) 
         for one in (mine, theirs):
             assert all_of_them.delete(one.id).deleted is True
 
-    await told(api, story)
+    await run_script(api, script)
 
 
 @pytest.mark.node
 async def test_tax_ids_serve_the_client_for_node(api: Api, node: Any) -> None:
-    await by_node.told(node, "tax_ids.mjs", str(api.port), api.key)
+    await node_client.run_script(node, "tax_ids.mjs", str(api.port), api.key)

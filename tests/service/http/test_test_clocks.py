@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from service import timekeeper
-from tests.service.http import test_node_client as by_node
-from tests.service.http.test_python_client import told
+from tests.service.http import node_client
+from tests.service.http.python_client import run_script
 from tests.service.serving import Answer, Api
 from tests.waiting import until
 
@@ -48,12 +48,6 @@ async def ready(api: Api, id: str) -> Any:
     return await until(stands)
 
 
-async def events_of(api: Api, *types: str) -> list[Any]:
-    """What was told of these types, in the order in which it was."""
-    query = "&".join(f"types[]={type}" for type in types)
-    return list(reversed((await api.get(f"/v1/events?limit=100&{query}")).json["data"]))
-
-
 async def test_a_clock_stands_where_it_was_told_to(api: Api) -> None:
     made = await clock(api, f"frozen_time={FROZEN}&name=Renewal")
     assert list(made) == KEYS
@@ -69,7 +63,7 @@ async def test_a_clock_stands_where_it_was_told_to(api: Api) -> None:
     }
     assert (await api.get(f"{PATH}/{made['id']}")).json == made
     assert (await api.get(PATH)).json == {"object": "list", "data": [made], "has_more": False, "url": PATH}
-    [event] = await events_of(api, "test_helpers.test_clock.created")
+    [event] = await api.events("test_helpers.test_clock.created")
     assert event["data"] == {"object": made}
 
 
@@ -88,7 +82,7 @@ async def test_a_clock_that_is_told_to_move_on_answers_at_once_and_is_ready_late
         "status_details": {"advancing": {"target_frozen_time": FROZEN + DAY}},
     }
     assert await ready(kept, made["id"]) == {**made, "frozen_time": FROZEN + DAY}
-    told = await events_of(kept, *(f"test_helpers.test_clock.{word}" for word in ("created", "advancing", "ready")))
+    told = await kept.events(*(f"test_helpers.test_clock.{word}" for word in ("created", "advancing", "ready")))
     assert [event["type"].rpartition(".")[2] for event in told] == ["created", "advancing", "ready"]
     assert [event["data"]["object"]["frozen_time"] for event in told] == [FROZEN, FROZEN, FROZEN + DAY]
     assert told[1]["request"]["id"].startswith("req_")
@@ -100,7 +94,7 @@ async def test_customers_under_a_clock_live_on_its_time(kept: Api) -> None:
     made = await kept.customer(f"test_clock={id}&email=ada@example.com")
     assert (made["test_clock"], made["created"]) == (id, FROZEN)
     assert (await kept.get(f"/v1/customers/{made['id']}")).json == made
-    [event] = await events_of(kept, "customer.created")
+    [event] = await kept.events("customer.created")
     assert event["data"]["object"] == made
     await kept.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + DAY}")
     await ready(kept, id)
@@ -137,7 +131,7 @@ async def test_a_clock_is_made_for_a_customer_that_is_there(api: Api) -> None:
     assert shown == {**customer, "test_clock": id}
     assert (await api.get("/v1/customers")).json["data"] == []
     assert (await api.get(f"/v1/customers?test_clock={id}")).json["data"] == [shown]
-    [event] = await events_of(api, "customer.updated")
+    [event] = await api.events("customer.updated")
     assert event["data"] == {"object": shown, "previous_attributes": {"test_clock": None}}
     refused = await api.refused("POST", PATH, f"frozen_time={FROZEN}&customer={customer['id']}")
     assert refused[:2] == (None, "customer")
@@ -153,7 +147,7 @@ async def test_of_twenty_customers_at_once_three_get_under_a_clock(api: Api) -> 
     assert {answer.error["param"] for answer in answers if answer.status == 400} == {"test_clock"}
     listed = (await api.get(f"/v1/customers?test_clock={id}")).json["data"]
     assert {one["id"] for one in listed} == {answer.json["id"] for answer in answers if answer.status == 200}
-    assert len(await events_of(api, "customer.created")) == 3
+    assert len(await api.events("customer.created")) == 3
     assert (await api.get("/v1/customers")).json["data"] == [], "nobody who was refused is anywhere else"
 
 
@@ -184,7 +178,7 @@ async def test_with_the_clock_end_its_customers(api: Api) -> None:
             "resource_missing", "id", f"No such test clock: '{id}'",
         )  # fmt: skip
     assert (await api.refused("POST", "/v1/customers", f"test_clock={id}"))[:2] == ("resource_missing", "test_clock")
-    told = await events_of(api, "customer.deleted", "test_helpers.test_clock.deleted")
+    told = await api.events("customer.deleted", "test_helpers.test_clock.deleted")
     assert sorted(event["data"]["object"]["id"] for event in told) == sorted([*under, id])
     assert len({event["request"]["id"] for event in told}) == 1, "one commit, one request"
 
@@ -316,14 +310,14 @@ async def test_clocks_serve_the_client_for_python(kept: Api) -> None:
         assert (gone.id, gone.deleted) == (id, True)
         assert client.v1.customers.retrieve(customer).deleted
 
-    id, customer = await told(kept, begin)
+    id, customer = await run_script(kept, begin)
     await ready(kept, id)
-    await told(kept, finish)
+    await run_script(kept, finish)
 
 
 @pytest.mark.node
 async def test_clocks_and_subscriptions_serve_the_client_for_node(kept: Api, node: Path) -> None:
-    await by_node.told(node, "test_clocks.mjs", str(kept.port), kept.key)
+    await node_client.run_script(node, "test_clocks.mjs", str(kept.port), kept.key)
 
 
 async def test_what_is_due_of_a_customer_is_done_as_its_clock_passes_by(kept: Api) -> None:
@@ -336,7 +330,7 @@ async def test_what_is_due_of_a_customer_is_done_as_its_clock_passes_by(kept: Ap
         await ready(kept, id)
         shown = (await kept.get(f"/v1/customers/{customer['id']}")).json
         assert (shown["discount"] is not None) is left, day
-    [event] = await events_of(kept, "customer.discount.deleted")
+    [event] = await kept.events("customer.discount.deleted")
     assert event["request"] is None
     assert event["data"]["object"]["id"] == customer["discount"]["id"]
 

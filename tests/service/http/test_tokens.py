@@ -13,11 +13,11 @@ from events.card import TRAITS, luhn
 from events.countries import COUNTRIES
 from events.errors import Declined
 from service.commands import cards
-from tests.service.http.test_python_client import Story, told
+from tests.service.http.objects import SOON, account, card, create_token
+from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Answer, Api, Serve
 
 PATH = "/v1/tokens"
-SOON = datetime.now(UTC).year + 1
 CARD_KEYS = [
     "id", "object", "address_city", "address_country", "address_line1", "address_line1_check", "address_line2",
     "address_state", "address_zip", "address_zip_check", "brand", "country", "cvc_check", "dynamic_last4", "exp_month",
@@ -26,26 +26,8 @@ CARD_KEYS = [
 ]  # fmt: skip
 
 
-def card(number: str = "4242424242424242", *, prefix: str = "card", **more: object) -> str:
-    """A card as parameters."""
-    sent = {"number": number, "exp_month": 12, "exp_year": SOON, "cvc": "123", **more}
-    return "&".join(f"{prefix}[{name}]={value}" for name, value in sent.items())
-
-
-def account(number: str = "000123456789", *, prefix: str = "bank_account", **more: object) -> str:
-    """A bank account as parameters."""
-    sent = {"account_number": number, "routing_number": "110000000", "country": "US", "currency": "usd", **more}
-    return "&".join(f"{prefix}[{name}]={value}" for name, value in sent.items())
-
-
-async def made(api: Api, body: str = "", **headers: Any) -> Any:
-    answer = await api.post(PATH, body or card(), **headers)
-    assert answer.status == 200, answer.body
-    return answer.json
-
-
 async def test_a_token_stands_for_a_card(api: Api) -> None:
-    token = await made(api, card(name="Jenny", address_line1="Langstrasse 1", address_zip="8004"))
+    token = await create_token(api, card(name="Jenny", address_line1="Langstrasse 1", address_zip="8004"))
     assert list(token) == ["id", "object", "card", "client_ip", "created", "livemode", "type", "used"]
     assert token["id"].startswith("tok_")
     assert list(token["card"]) == CARD_KEYS
@@ -73,7 +55,7 @@ async def test_a_token_stands_for_a_card(api: Api) -> None:
 
 
 async def test_a_token_stands_for_a_bank_account(api: Api) -> None:
-    token = await made(api, account(account_holder_name="Jenny", account_holder_type="individual"))
+    token = await create_token(api, account(account_holder_name="Jenny", account_holder_type="individual"))
     assert token["id"].startswith("btok_")
     assert token["type"] == "bank_account"
     shown = token["bank_account"]
@@ -93,7 +75,7 @@ async def test_a_token_stands_for_a_bank_account(api: Api) -> None:
 
 @pytest.mark.parametrize(("body", "type"), [("cvc_update[cvc]=123", "cvc_update"), ("pii[id_number]=000000000", "pii")])
 async def test_of_anything_else_nothing_is_kept(api: Api, body: str, type: str) -> None:
-    token = await made(api, body)
+    token = await create_token(api, body)
     assert token == {**token, "type": type, "used": False}
     assert set(token) == {"id", "object", "client_ip", "created", "livemode", "type", "used"}
     code, param, _ = await api.refused("POST", "/v1/customers", f"source={token['id']}")
@@ -104,7 +86,7 @@ async def test_the_same_number_has_the_same_fingerprint_in_one_account_and_mode_
     other = await api.issue(account="acct_other")
 
     async def fingerprint(body: str, **headers: Any) -> str:
-        token = await made(api, body, **headers)
+        token = await create_token(api, body, **headers)
         print_: str = token[token["type"]]["fingerprint"]
         return print_
 
@@ -120,7 +102,7 @@ async def test_the_same_number_has_the_same_fingerprint_in_one_account_and_mode_
 
 async def test_a_publishable_key_makes_tokens_and_nothing_else(api: Api) -> None:
     key = await api.issue(power="publishable")
-    token = await made(api, card(), key=key)
+    token = await create_token(api, card(), key=key)
     for method, path in (("GET", f"{PATH}/{token['id']}"), ("POST", "/v1/customers"), ("POST", "/v1/payment_methods")):
         code, _, _ = await api.refused(method, path, status=403, key=key)
         assert code == "secret_key_required"
@@ -149,7 +131,7 @@ async def test_the_key_may_come_as_a_parameter(api: Api) -> None:
     assert unknown.status == 401
     assert "unknown_key" not in unknown.body.decode()
     assert (await ask("/v1/customers", f"key={key}")).status == 401, "nowhere else"
-    assert (await made(api, f"key=whatever&{card()}"))["used"] is False, "the header goes before it"
+    assert (await create_token(api, f"key=whatever&{card()}"))["used"] is False, "the header goes before it"
 
 
 async def test_with_a_live_key_numbers_are_sent_by_publishable_keys_alone(api: Api) -> None:
@@ -166,7 +148,7 @@ async def test_with_a_live_key_numbers_are_sent_by_publishable_keys_alone(api: A
     ):
         code, _, message = await api.refused("POST", path, body, key=secret)
         assert (code, "generally unsafe" in message) == (None, True), path
-    token = await made(api, card(number), key=publishable)
+    token = await create_token(api, card(number), key=publishable)
     assert token["livemode"] is True
     assert token["card"]["cvc_check"] == "unavailable", "no issuer is asked"
     source = await api.post(f"/v1/customers/{customer['id']}/sources", f"source={token['id']}", key=secret)
@@ -181,7 +163,7 @@ async def test_with_a_live_key_numbers_are_sent_by_publishable_keys_alone(api: A
 
 
 async def test_a_token_of_the_other_mode_is_hinted_at(api: Api) -> None:
-    token = await made(api)
+    token = await create_token(api)
     live = await api.issue(livemode=True)
     code, param, message = await api.refused("POST", "/v1/customers", f"source={token['id']}", key=live)
     assert (code, param) == ("resource_missing", "source")
@@ -321,7 +303,7 @@ async def test_a_name_for_tests_is_a_fresh_card_at_each_use(
 
 async def test_of_twenty_uses_at_once_over_two_processes_exactly_one_succeeds(serve: Serve) -> None:
     one, other = await serve(), await serve()
-    token = (await made(one))["id"]
+    token = (await create_token(one))["id"]
     customer = (await one.customer())["id"]
 
     async def use(number: int) -> Answer:
@@ -355,7 +337,7 @@ async def test_who_asks_again_under_one_key_has_the_same_token(api: Api) -> None
 
 
 async def test_the_client_for_python_makes_and_reads_tokens(api: Api) -> None:
-    def story(client: Any) -> None:
+    def script(client: Any) -> None:
         made = client.v1.tokens.create(
             {"card": {"number": "4242424242424242", "exp_month": "12", "exp_year": str(SOON), "cvc": "123"}}
         )
@@ -371,9 +353,9 @@ async def test_the_client_for_python_makes_and_reads_tokens(api: Api) -> None:
         assert type(bank.bank_account).__name__ == "BankAccount"
         assert client.v1.tokens.create({"cvc_update": {"cvc": "123"}}).type == "cvc_update"
 
-    await told(api, story)
+    await run_script(api, script)
     publishable = await api.issue(power="publishable")
-    await told(api, lambda client: client.v1.tokens.create({"pii": {"id_number": "1"}}), key=publishable)
+    await run_script(api, lambda client: client.v1.tokens.create({"pii": {"id_number": "1"}}), key=publishable)
 
 
 @pytest.mark.parametrize(
@@ -389,10 +371,10 @@ async def test_the_client_for_python_makes_and_reads_tokens(api: Api) -> None:
     ],
 )  # fmt: skip
 async def test_refusals_are_the_clients_own_errors(
-    api: Api, wrong: Story, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
+    api: Api, wrong: Script, error: type[stripe.StripeError], status: int, code: str | None, param: str | None
 ) -> None:
     with pytest.raises(error) as raised:
-        await told(api, wrong)
+        await run_script(api, wrong)
     assert raised.value.http_status == status
     body = raised.value.error
     assert body is not None

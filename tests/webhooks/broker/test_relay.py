@@ -11,14 +11,14 @@ import aio_pika
 import asyncpg
 import orjson
 import pytest
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from structlog.testing import capture_logs
 
 from events import database
 from events.errors import LogUnavailable
 from events.follow import Wakeup
 from tests.waiting import until
-from tests.webhooks.feed.test_api_version import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, tell
+from tests.webhooks.broker.relaying import bound, relaying, take
+from tests.webhooks.feed.discounts import BASIL, COUPON, DISCOUNT, OLD_DISCOUNT, record_discount
 from tests.webhooks.harness import ACCOUNT, WebhookHarness
 from webhooks.broker import amqp, relay
 from webhooks.broker.amqp import Topology
@@ -41,19 +41,6 @@ async def topology(amqp_url: str) -> AsyncIterator[Topology]:
 
 
 @asynccontextmanager
-async def relaying(webhooks: WebhookHarness, amqp_url: str, topology: Topology) -> AsyncIterator[Relay]:
-    """A relay at work, stopped in order at the end."""
-    wakeup, stop = Wakeup(webhooks.dsn, "rollbook_log"), asyncio.Event()
-    relay = Relay(webhooks.dsn, amqp_url, topology, wakeup)
-    tasks = [asyncio.create_task(wakeup.run(stop)), asyncio.create_task(relay.run(stop))]
-    try:
-        yield relay
-    finally:
-        stop.set()
-        await asyncio.gather(*tasks)
-
-
-@asynccontextmanager
 async def consuming(amqp_url: str, topology: Topology, fan_out: object) -> AsyncIterator[Consumer]:
     """A consumer of the fan-out queue at work."""
     stop = asyncio.Event()
@@ -64,31 +51,6 @@ async def consuming(amqp_url: str, topology: Topology, fan_out: object) -> Async
     finally:
         stop.set()
         await task
-
-
-@asynccontextmanager
-async def bound(amqp_url: str, topology: Topology, key: str) -> AsyncIterator[AbstractQueue]:
-    """A queue of a microservice's own, bound to what it wants to hear of."""
-    async with await aio_pika.connect(amqp_url) as connection:
-        channel = await connection.channel()
-        exchange = await channel.declare_exchange(topology.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(exchange, key)
-        yield queue
-
-
-async def take(queue: AbstractQueue, count: int) -> list[AbstractIncomingMessage]:
-    """So many messages, acknowledged."""
-    taken: list[AbstractIncomingMessage] = []
-
-    async def enough() -> bool:
-        while (message := await queue.get(fail=False)) is not None:
-            await message.ack()
-            taken.append(message)
-        return len(taken) >= count
-
-    await until(enough)
-    return taken
 
 
 async def test_a_microservice_gets_each_notice_once_and_in_order(
@@ -142,8 +104,8 @@ async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that
     webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
     async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):
-        await tell(webhooks, version=BASIL)
-        await tell(webhooks)
+        await record_discount(webhooks, version=BASIL)
+        await record_discount(webhooks)
         old, new = await take(queue, 2)
     assert orjson.loads(old.body)["data"]["object"] == {**OLD_DISCOUNT, "coupon": {**COUPON, "account": ACCOUNT}}
     assert orjson.loads(new.body)["data"]["object"] == DISCOUNT

@@ -1,67 +1,17 @@
 """What receivers get: notices in the version they asked for, and otherwise the very bytes that are stored."""
 
-import secrets
-from typing import Any
-
 import orjson
 
-from events import ids
 from events.database import load_sql
 from events.migrate import sql_files
-from events.record import Append, Draft
-from projections.notices import notice, with_pending
-from projections.rows import NoticeRow, ResourceRow, Rows
+from projections.notices import with_pending
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
-from tests.webhooks.harness import ACCOUNT, WebhookHarness, origin
+from tests.webhooks.feed.discounts import BASIL, COUPON, DECEMBER, DISCOUNT, NEWEST, OLD_DISCOUNT, record_discount
+from tests.webhooks.harness import ACCOUNT, WebhookHarness
 from webhooks.post import signature
 from webhooks.queue.store import LOOKUPS_ONLY
-
-NEWEST, DECEMBER, BASIL = "2026-10-28.endive", "2025-12-15.clover", "2025-08-27.basil"
-COUPON = {"id": "SALE", "object": "coupon", "name": "Sälé", "percent_off": 25.5}
-DISCOUNT: dict[str, Any] = {
-    "id": "di_1",
-    "object": "discount",
-    "customer": "cus_1",
-    "customer_account": None,
-    "source": {"coupon": "SALE", "type": "coupon"},
-    "start": 5,
-}
-OLD_DISCOUNT = {"id": "di_1", "object": "discount", "coupon": COUPON, "customer": "cus_1", "start": 5}
-
-
-async def tell(
-    webhooks: WebhookHarness,
-    shown: dict[str, Any] = DISCOUNT,
-    *,
-    account: str = ACCOUNT,
-    version: str = NEWEST,
-    count: int = 1,
-) -> list[NoticeRow]:
-    """Have something happen, with a coupon that the account had and deleted."""
-    by, name = origin(account), ids.new("cus", secrets.token_bytes(14))
-    told = [
-        notice(
-            "customer.discount.created",
-            shown,
-            stream=f"customer-{name}",
-            version=number + 1,
-            event=0,
-            origin=by,
-            api_version=version,
-        )
-        for number in range(count)
-    ]
-    coupon = ResourceRow(
-        account, False, "SALE", "coupon", "", 1, 1, True, None, orjson.dumps({**COUPON, "account": account}), "{}"
-    )
-    rows = Rows(notices=tuple(told), resources=(coupon,))
-    happened = Draft("noted", 1, 1, b"{}", bytes(32))
-    await webhooks.commit.append(
-        Append(stream=f"customer-{name}", expected=0, origin=by, drafts=(happened,), rows=rows)
-    )
-    return told
 
 
 async def done(webhooks: WebhookHarness) -> bool:
@@ -73,7 +23,7 @@ async def test_a_notice_comes_in_the_version_of_the_endpoint_signed_as_it_is_sen
 ) -> None:
     old = await webhooks.endpoint(receiver.url("/old"), api_version=BASIL)
     await webhooks.endpoint(receiver.url("/december"), api_version=DECEMBER)
-    await tell(webhooks)
+    await record_discount(webhooks)
     await webhooks.catch_up()
     async with webhooks.working():
         await until(lambda: done(webhooks))
@@ -99,7 +49,7 @@ async def test_without_a_version_of_its_own_or_with_the_same_the_bytes_are_those
 ) -> None:
     await webhooks.endpoint(receiver.url("/none"))
     await webhooks.endpoint(receiver.url("/same"), api_version=NEWEST)
-    [told] = await tell(webhooks, {**DISCOUNT, "metadata": {"é": "\n"}})
+    [told] = await record_discount(webhooks, {**DISCOUNT, "metadata": {"é": "\n"}})
     await webhooks.catch_up()
     async with webhooks.working():
         await until(lambda: done(webhooks))
@@ -113,7 +63,7 @@ async def test_what_was_told_in_an_old_version_is_sent_in_that_unless_another_wa
 ) -> None:
     await webhooks.endpoint(receiver.url("/none"))
     await webhooks.endpoint(receiver.url("/newest"), api_version=NEWEST)
-    await tell(webhooks, version=BASIL)
+    await record_discount(webhooks, version=BASIL)
     await webhooks.catch_up()
     async with webhooks.working():
         await until(lambda: done(webhooks))
@@ -125,7 +75,7 @@ async def test_what_was_told_in_an_old_version_is_sent_in_that_unless_another_wa
 async def test_each_account_is_shown_its_own_coupon_of_that_name(webhooks: WebhookHarness, receiver: Receiver) -> None:
     for account in ("acct_1", "acct_2"):
         await webhooks.endpoint(receiver.url(f"/{account}"), account=account, api_version=BASIL)
-        await tell(webhooks, account=account, count=3)
+        await record_discount(webhooks, account=account, count=3)
     await webhooks.catch_up()
     async with webhooks.working():
         await until(lambda: done(webhooks))
@@ -139,7 +89,7 @@ async def test_each_account_is_shown_its_own_coupon_of_that_name(webhooks: Webho
 async def test_a_retry_is_rendered_like_the_first_try(webhooks: WebhookHarness, receiver: Receiver) -> None:
     await webhooks.endpoint(receiver.url("/old"), api_version=BASIL)
     receiver.behave("/old", Answer(status=500), Answer())
-    await tell(webhooks)
+    await record_discount(webhooks)
     await webhooks.catch_up()
     async with webhooks.working():
         await receiver.wait_for(1)
@@ -157,7 +107,7 @@ async def _retried(webhooks: WebhookHarness) -> bool:
 async def test_an_endpoint_keeps_its_version_when_it_is_changed(webhooks: WebhookHarness, receiver: Receiver) -> None:
     id = await webhooks.endpoint(receiver.url("/x"), api_version=BASIL)
     await webhooks.edit(id, description="changed")
-    await tell(webhooks)
+    await record_discount(webhooks)
     await webhooks.catch_up()
     async with webhooks.working():
         [sent] = await receiver.wait_for(1)
@@ -167,7 +117,7 @@ async def test_an_endpoint_keeps_its_version_when_it_is_changed(webhooks: Webhoo
 async def test_coupons_are_found_by_the_index_of_ids(webhooks: WebhookHarness) -> None:
     for number in range(50):
         await webhooks.endpoint(account=f"acct_{number}")
-        await tell(webhooks, account=f"acct_{number}")
+        await record_discount(webhooks, account=f"acct_{number}")
     rows = await webhooks.owner.fetch("SELECT id FROM webhooks.endpoint")
     for setting, value in LOOKUPS_ONLY.items():
         await webhooks.owner.execute(f"SELECT set_config('{setting}', '{value}', false)")

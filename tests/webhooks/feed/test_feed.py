@@ -10,7 +10,7 @@ from events.errors import LogUnavailable
 from events.follow import Wakeup
 from tests.plans import explain
 from tests.waiting import until
-from tests.webhooks.feed.test_api_version import BASIL, OLD_DISCOUNT, tell
+from tests.webhooks.feed.discounts import BASIL, OLD_DISCOUNT, record_discount
 from tests.webhooks.harness import ACCOUNT, WebhookHarness
 from webhooks.feed.feed import Crowded, Feed
 
@@ -84,7 +84,7 @@ async def test_nothing_is_missed_by_who_reads_while_others_write(webhooks: Webho
 async def test_what_was_told_in_an_older_version_of_the_api_is_read_in_that(
     webhooks: WebhookHarness, feed: Feed
 ) -> None:
-    await tell(webhooks, version=BASIL)
+    await record_discount(webhooks, version=BASIL)
     ((_, body),) = (await feed.read(*MINE, 0, limit=10)).notices
     assert str(OLD_DISCOUNT["id"]).encode() in body
     assert BASIL.encode() in body

@@ -16,8 +16,8 @@ from tests.waiting import until
 from tests.webhooks import receiver
 from tests.webhooks.certificates import Authority
 from tests.webhooks.naming import fails_with, leads_to
-from tests.webhooks.post.test_sender import TARGETS
-from tests.webhooks.post.test_ssrf import HOSTILE_ADDRESSES, HOSTILE_URLS
+from tests.webhooks.post.hostile import HOSTILE_ADDRESSES, HOSTILE_URLS
+from tests.webhooks.post.request_targets import TARGETS
 from tests.webhooks.proxying import EgressProxy, says
 from tests.webhooks.receiver import Receiver, answers
 from webhooks.outcome import Fault, Outcome

@@ -19,6 +19,7 @@ from events.version import VERSION
 from tests.waiting import until
 from tests.webhooks import receiver
 from tests.webhooks.naming import fails_with
+from tests.webhooks.post.request_targets import TARGETS
 from tests.webhooks.receiver import Receiver, Script, answers, says
 from webhooks.outcome import Fault, Outcome
 from webhooks.post import signature
@@ -231,13 +232,6 @@ async def test_however_an_answer_is_given_it_is_read(sender: Sender, script: Scr
             outcome = await post(sender, target.url)
             assert (outcome.status, outcome.fault, outcome.excerpt) == (200, None, b"well")
     assert target.connections == connections
-
-
-TARGETS = [
-    "/a%2Fb/%C3%BC?c=d%20e&f", "/t?sig=aB%2FcD%2BeF%3D%3D&go=%2Fa%2Fb", "/?", "/?b=2&a=1&&b=&=", "//a//b//",
-    "/a/./b/../c", "/%7e%7E~", "/%zz%", "/a+b;c=d,e!$'()*@:", "/{a}|[b]^`\"<>", "/a?b?c/d", "/%2e%2e/%2E",
-    "/?%00%0d%0a", "/" + "x" * 4_000,
-]  # fmt: skip
 
 
 async def test_the_url_is_asked_for_as_it_is_registered(sender: Sender) -> None:
