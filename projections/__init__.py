@@ -1,1 +1,1 @@
-"""The first floor: read models, each rebuilt from the log at any time."""
+"""Projections: read models, each rebuilt from the log at any time (the first floor)."""

@@ -1,4 +1,4 @@
-"""API keys, found by the digest of the key. They have no notices: who may act is nobody else's business."""
+"""API keys, found by the digest of the key. They have no notices."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""What is stored in the newest rendering, rendered as an older version of the API has it.
+"""API version rendering: what is stored in the newest version, rendered in an older version of the API.
 
-Objects are told by their `object`, wherever they stand. Discounts and promotion codes of older versions show their
-whole coupon where newer ones name it, so its body is wanted: see `coupons`. Rendering again changes nothing, and an
-`event` is left as it is, frozen when it was told: `notice` is for who receives it in a version of their own.
+Objects are recognized by their `object`, wherever they stand. Discounts and promotion codes of older versions show
+their whole coupon where newer ones name it, so its body is wanted: see `coupons`. Rendering again changes nothing, and
+an `event` is left as it is, frozen when it was recorded: `notice` is for who receives it in a version of their own.
 """
 
 from collections import Counter
@@ -48,20 +48,20 @@ def render(shown: Any, version: str, coupons: Coupons) -> Any:
             return shown
 
 
-def notice(told: Shown, version: str, coupons: Coupons) -> Shown:
+def notice(event: Shown, version: str, coupons: Coupons) -> Shown:
     """A stored notice as `version` has it, which it then names."""
-    told = {**told, "api_version": version}
+    event = {**event, "api_version": version}
     if differs(version):
-        data = told["data"]
-        told["data"] = {"object": render(data["object"], version, coupons)}
+        data = event["data"]
+        event["data"] = {"object": render(data["object"], version, coupons)}
         if "previous_attributes" in data:
             kind = data["object"]["object"]
-            told["data"]["previous_attributes"] = _object(data["previous_attributes"], version, coupons, kind)
-    return told
+            event["data"]["previous_attributes"] = _object(data["previous_attributes"], version, coupons, kind)
+    return event
 
 
 def version_of(body: bytes) -> str:
-    """The version that a stored notice was told in."""
+    """The version of a stored notice."""
     start = body.index(VERSION) + len(VERSION)
     return body[start : body.index(b'"', start)].decode()
 
@@ -72,17 +72,17 @@ def named_version(body: bytes, version: str) -> bytes:
     return body[:start] + version.encode() + body[body.index(b'"', start) :]
 
 
-def coupons_of_notice(told: Shown, version: str) -> set[str]:
+def coupons_of_notice(event: Shown, version: str) -> set[str]:
     """The ids of the coupons that `notice` will want."""
     if version >= COUPONS_ARE_NAMED:
         return set()
-    data = told["data"]
+    data = event["data"]
     kind = data["object"]["object"]
     return {*_named(data["object"]), *_named(data.get("previous_attributes", {}), kind)}
 
 
 def _object(shown: Shown, version: str, coupons: Coupons, kind: str | None = None) -> Shown:
-    """A hash; `kind` tells what it is of, where it does not tell itself: what changed of an object has no `object`."""
+    """A hash; `kind` is its type where it has no `object` itself, as in previous attributes."""
     kind = kind or shown.get("object")
     older = {
         name: value if name == "metadata" else _within(name, value, version, coupons) for name, value in shown.items()

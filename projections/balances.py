@@ -5,7 +5,7 @@ from typing import Any
 
 from events.customer import balance
 from events.customer.balance import BalanceAdjusted, BalanceTransactionEdited, Transaction
-from projections.facets import Facts, Project, Step
+from projections.facets import Effects, EventContext, Project
 
 KIND = balance.KIND
 CREDIT = "invoice_credit_balance"
@@ -37,15 +37,15 @@ def credit(ledgers: Mapping[str, int]) -> dict[str, int]:
     return {currency: -amount for currency, amount in sorted(ledgers.items())}
 
 
-def _transaction(step: Step) -> Facts:
-    event: BalanceAdjusted | BalanceTransactionEdited = step.event
-    transaction = step.after.balance.transactions[event.id]
-    shown = render(event.id, transaction, step.after.id, step.origin.livemode)
-    rows = [step.resource(kind=KIND, id=event.id, created=transaction.created, shown=shown)]
+def _transaction(context: EventContext) -> Effects:
+    event: BalanceAdjusted | BalanceTransactionEdited = context.event
+    transaction = context.after.balance.transactions[event.id]
+    shown = render(event.id, transaction, context.after.id, context.origin.livemode)
+    rows = [context.resource(kind=KIND, id=event.id, created=transaction.created, shown=shown)]
     if isinstance(event, BalanceAdjusted):
-        left = credit(step.after.balance.ledgers)
-        rows.append(step.resource(kind=CREDIT, id=step.after.id, created=step.after.created, shown=left))
-    return Facts(resources=tuple(rows))
+        left = credit(context.after.balance.ledgers)
+        rows.append(context.resource(kind=CREDIT, id=context.after.id, created=context.after.created, shown=left))
+    return Effects(resources=tuple(rows))
 
 
 PROJECTS: Mapping[type, Project] = {BalanceAdjusted: _transaction, BalanceTransactionEdited: _transaction}

@@ -1,4 +1,4 @@
-"""Cash balances as the API shows them, the transfers that made them, and what is told of those."""
+"""Cash balances as the API shows them, their transfers, and the notices of those."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from events.customer.cash_balance import (
     ReconciliationSet,
     VirtualAccountOpened,
 )
-from projections.facets import Facts, Project, Step, Telling
+from projections.facets import Effects, EventContext, Notification, Project
 
 KIND = cash_balance.KIND
 TRANSACTION = "customer_cash_balance_transaction"
@@ -63,30 +63,32 @@ def render_transaction(event: CashBalanceFunded, customer: str, livemode: bool) 
     }
 
 
-def _set(step: Step) -> Facts:
-    shown = render(step.after.cash_balance, step.after.id, step.origin.livemode)
-    return Facts(resources=(step.resource(kind=KIND, id=step.after.id, created=step.after.created, shown=shown),))
+def _set(context: EventContext) -> Effects:
+    shown = render(context.after.cash_balance, context.after.id, context.origin.livemode)
+    return Effects(
+        resources=(context.resource(kind=KIND, id=context.after.id, created=context.after.created, shown=shown),)
+    )
 
 
-def _funded(step: Step) -> Facts:
-    event: CashBalanceFunded = step.event
-    shown = render(step.after.cash_balance, step.after.id, step.origin.livemode)
-    transfer = render_transaction(event, step.after.id, step.origin.livemode)
-    return Facts(
+def _funded(context: EventContext) -> Effects:
+    event: CashBalanceFunded = context.event
+    shown = render(context.after.cash_balance, context.after.id, context.origin.livemode)
+    transfer = render_transaction(event, context.after.id, context.origin.livemode)
+    return Effects(
         resources=(
-            step.resource(kind=TRANSACTION, id=event.id, created=event.at, shown=transfer),
-            step.resource(kind=KIND, id=step.after.id, created=step.after.created, shown=shown),
+            context.resource(kind=TRANSACTION, id=event.id, created=event.at, shown=transfer),
+            context.resource(kind=KIND, id=context.after.id, created=context.after.created, shown=shown),
         ),
         notices=(
-            Telling("customer_cash_balance_transaction.created", transfer),
-            Telling("cash_balance.funds_available", shown),
+            Notification("customer_cash_balance_transaction.created", transfer),
+            Notification("cash_balance.funds_available", shown),
         ),
     )
 
 
-def _opened(step: Step) -> Facts:
+def _opened(context: EventContext) -> Effects:
     """Virtual accounts are shown in answers alone: see projections/funding_instructions.py."""
-    return Facts()
+    return Effects()
 
 
 PROJECTS: Mapping[type, Project] = {

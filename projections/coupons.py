@@ -1,4 +1,4 @@
-"""Coupons as the API shows them; that one was redeemed changes what is shown and is told of nowhere else."""
+"""Coupons as the API shows them; a redemption changes the row without a notice."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def number(decimal: str | None) -> float | int | None:
 
 
 class CouponProjection:
-    """Turns changes of coupons into their rows and notices, told in `api_version`."""
+    """Turns changes of coupons into their rows and notices, rendered in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version

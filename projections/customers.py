@@ -7,7 +7,7 @@ from events.customer import Customer, subscription
 from events.decider import Change
 from events.values import Address, InvoiceSettings, Shipping
 from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, testclocks
-from projections.facets import Facts, Project, Step
+from projections.facets import Effects, EventContext, Project
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows, dumps
 
@@ -58,46 +58,46 @@ def body(state: Customer, livemode: bool) -> bytes:
 
 
 class CustomerProjection:
-    """Turns changes of customers into their rows and their notices, told in `api_version`."""
+    """Turns changes of customers into their rows and their notices, rendered in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
 
     def rows(self, change: Change[Customer]) -> Rows:
-        """The rows as the change left them, and what is told of it.
+        """The rows after the change, and its notices.
 
-        A request tells once of the customer itself, however many of its events changed it, and once of each facet's
-        event.
+        A request has one notice of the customer itself, however many of its events changed it, and one of each event of
+        a facet.
         """
         livemode = change.origin.livemode
         before = render(change.before, livemode) if change.before.exists else None
         after = before if change.after.deleted and before else render(change.after, livemode)
-        told = [] if before == after and not change.after.deleted else [self._told(change, before, after)]
-        facts = facts_of(change)
-        if not facts:  # as of most requests
-            return Rows(customers=(self.row(change, after),), notices=tuple(told))
-        for step, fact in facts:
-            told.extend(
+        notices = [] if before == after and not change.after.deleted else [self._notice(change, before, after)]
+        effects = effects_of(change)
+        if not effects:  # as of most requests
+            return Rows(customers=(self.row(change, after),), notices=tuple(notices))
+        for context, effect in effects:
+            notices.extend(
                 notice(
-                    telling.type,
-                    telling.shown,
-                    before=telling.before,
-                    stream=step.stream,
-                    version=step.version,
-                    event=step.place,
-                    origin=step.origin,
+                    notification.type,
+                    notification.shown,
+                    before=notification.before,
+                    stream=context.stream,
+                    version=context.version,
+                    event=context.offset,
+                    origin=context.origin,
                     api_version=self._api_version,
                 )
-                for telling in fact.notices
+                for notification in effect.notices
             )
         return Rows(
             customers=(self.row(change, after),),
-            resources=last_of_each(row for _, fact in facts for row in fact.resources),
-            notices=tuple(told),
-            due=tuple(row for _, fact in facts for row in fact.due),
+            resources=last_of_each(row for _, effect in effects for row in effect.resources),
+            notices=tuple(notices),
+            due=tuple(row for _, effect in effects for row in effect.due),
         )
 
-    def _told(self, change: Change[Customer], before: dict[str, Any] | None, after: dict[str, Any]) -> NoticeRow:
+    def _notice(self, change: Change[Customer], before: dict[str, Any] | None, after: dict[str, Any]) -> NoticeRow:
         first = change.version - len(change.steps) + 1
         ends = change.after.deleted
         return notice(
@@ -131,27 +131,27 @@ class CustomerProjection:
         )
 
 
-def facts_of(change: Change[Customer]) -> list[tuple[Step, Facts]]:
-    """What the facets make of each event of a change that concerns one."""
-    facts = []
+def effects_of(change: Change[Customer]) -> list[tuple[EventContext, Effects]]:
+    """The effects of each event of a change that concerns a facet."""
+    effects = []
     before, version = change.before, change.version - len(change.steps)
-    for place, (event, after) in enumerate(change.steps):
+    for index, (event, after) in enumerate(change.steps):
         version += 1
         project = PROJECTS.get(type(event))
         if project is not None:
-            step = Step(event, before, after, change.origin, change.stream, version, place)
-            facts.append((step, project(step)))
+            context = EventContext(event, before, after, change.origin, change.stream, version, index)
+            effects.append((context, project(context)))
         before = after
-    return facts
+    return effects
 
 
 def last_of_each(rows: Iterable[ResourceRow]) -> tuple[ResourceRow, ...]:
-    """Of several rows for one object the last, in the place of the first; or of the one that made it anew."""
+    """Of several rows for one object the last, at the index of the first; or of the one that created it again."""
     latest: dict[tuple[str, str], ResourceRow] = {}
     for row in rows:
         earlier = latest.get((row.kind, row.id))
-        place = row.event if earlier is None or (earlier.deleted and not row.deleted) else earlier.event
-        latest[row.kind, row.id] = row._replace(event=place)
+        index = row.event if earlier is None or (earlier.deleted and not row.deleted) else earlier.event
+        latest[row.kind, row.id] = row._replace(event=index)
     return tuple(latest.values())
 
 

@@ -1,4 +1,4 @@
-"""Work that is due later, as who does it takes it: leased for a while, then done, or tried again at a later time.
+"""The queue of scheduled tasks: a due task is leased, then done, or retried later.
 
 A lease is a time, and a count of tries that nobody else has: what a killed process had taken is free again when its
 time is over, and what comes too late from a slow one changes nothing.

@@ -1,7 +1,7 @@
-"""What the projections of a customer's facets are handed, and what they give.
+"""Projections of a customer's facets: each maps an event in its context to rows and notifications.
 
-A facet's module has a mapping PROJECTS from types of events to functions of a Step; projections/customers.py joins
-them.
+A facet's module has a mapping PROJECTS from types of events to functions of an EventContext; projections/customers.py
+joins them.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ from events.record import Origin
 from projections.rows import NO_FACTS, DueRow, ResourceRow, resource_row
 
 
-class Step(NamedTuple):
-    """One event of a customer's change."""
+class EventContext(NamedTuple):
+    """An event of a customer with the states before and after it, and its position."""
 
     event: Any
     before: Customer
@@ -21,7 +21,7 @@ class Step(NamedTuple):
     origin: Origin
     stream: str
     version: int
-    place: int  # 0-based, of the event in its append
+    offset: int  # 0-based, of the event in its append
 
     def resource(
         self,
@@ -35,7 +35,7 @@ class Step(NamedTuple):
         facts: Mapping[str, Any] = NO_FACTS,
         parent: str | None = None,
     ) -> ResourceRow:
-        """The row of an object as the event left it; it belongs to the customer unless told otherwise."""
+        """The row of an object as the event left it; its parent is the customer unless `parent` is given."""
         return resource_row(
             self.origin,
             self.version,
@@ -47,7 +47,7 @@ class Step(NamedTuple):
             deleted=deleted,
             lookup=lookup,
             facts=facts,
-            event=self.place,
+            event=self.offset,
         )
 
     def due(self, task: str, subject: str, due_at: int | None) -> DueRow:
@@ -64,20 +64,20 @@ class Step(NamedTuple):
         )
 
 
-class Telling(NamedTuple):
-    """A notice to give: its type, the object right after the change, and before it where the difference is told."""
+class Notification(NamedTuple):
+    """A notice to publish: its type, the object after the event, and before it for `previous_attributes`."""
 
     type: str
     shown: dict[str, Any]
     before: dict[str, Any] | None = None
 
 
-class Facts(NamedTuple):
-    """What one event brings beside the customer's own row."""
+class Effects(NamedTuple):
+    """The rows and notifications of one event, in addition to the row of the customer."""
 
     resources: tuple[ResourceRow, ...] = ()
-    notices: tuple[Telling, ...] = ()
+    notices: tuple[Notification, ...] = ()
     due: tuple[DueRow, ...] = ()
 
 
-Project = Callable[[Step], Facts]
+Project = Callable[[EventContext], Effects]

@@ -9,7 +9,7 @@ from projections.rows import NO_ROWS, NoticeRow, Rows
 
 TYPE = 1 + NoticeRow._fields.index("type")  # in a row that begins with its item
 
-# What is told of one request comes in this order (API reference, types of events); the rest as it happened.
+# The notices of one request come in this order (API reference, types of events); the rest as it happened.
 ORDER = (
     "customer.created",
     "customer.updated",
@@ -30,40 +30,40 @@ class InlineReadModels:
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
         """Arrays of projections.customer_row, resource_row, notice_row and due_row.
 
-        The notices of items that stand or fall together come in the order of telling, whichever stream they are of.
+        The notices of items that stand or fall together come in that order, whichever stream they are of.
         """
         customers: list[tuple[Any, ...]] = []
         resources: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
         due: list[tuple[Any, ...]] = []
-        told: list[tuple[Any, ...]] = []  # of one leader and the appends with it
+        pending: list[tuple[Any, ...]] = []  # of one leader and the appends with it
         neighbours = 0
-        for place, item in enumerate(items, 1):
+        for index, item in enumerate(items, 1):
             if neighbours == 0:
-                notices.extend(_in_order(told))
-                told, neighbours = [], len(item.with_)
+                notices.extend(_in_order(pending))
+                pending, neighbours = [], len(item.with_)
             else:
                 neighbours -= 1
             rows: Rows = item.rows or NO_ROWS
-            customers += [(place, *row) for row in rows.customers]
-            told += [(place, *row) for row in rows.notices]
+            customers += [(index, *row) for row in rows.customers]
+            pending += [(index, *row) for row in rows.notices]
             if rows.resources or rows.due:
-                resources += [(place, *row) for row in rows.resources]
-                due += [(place, *row) for row in rows.due]
-        notices.extend(_in_order(told))
+                resources += [(index, *row) for row in rows.resources]
+                due += [(index, *row) for row in rows.due]
+        notices.extend(_in_order(pending))
         return customers, resources, notices, due
 
 
 def rank(type: str) -> int:
     """Where notices of a type come among those of one request."""
-    for place, start in enumerate(ORDER):
+    for index, start in enumerate(ORDER):
         if type.startswith(start):
-            return place
+            return index
     return len(ORDER) - 2
 
 
-def _in_order(told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return told if len(told) < 2 else sorted(told, key=lambda row: rank(row[TYPE]))
+def _in_order(pending: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return pending if len(pending) < 2 else sorted(pending, key=lambda row: rank(row[TYPE]))
 
 
 class RowsOfKinds:

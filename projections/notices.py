@@ -1,6 +1,6 @@
-"""The public feed: a change told as the API's `event` object.
+"""Notices (the outbox): a change rendered as the API's `event` object.
 
-Ids are derived from the stream and version they tell of, so telling the same history again names the same notices.
+Ids are derived from stream and version, so projecting the same history again gives the same notices.
 The object inside is the one right after the change, frozen in the API version of the account at that time.
 """
 
@@ -24,13 +24,13 @@ def notice(
     origin: Origin,
     api_version: str,
 ) -> NoticeRow:
-    """One notice of the `version`th event of `stream`; `before` makes it tell the previous attributes."""
+    """One notice of the `version`th event of `stream`; `before` adds the previous attributes."""
     id = ids.derived("evt", stream, version, type)
     created = int(origin.at.timestamp())
     data: dict[str, Any] = {"object": shown}
     if before is not None:
         data["previous_attributes"] = previous_attributes(before, shown)
-    told = {
+    fields = {
         "id": id,
         "object": "event",
         "api_version": api_version,
@@ -51,7 +51,7 @@ def notice(
         stream=stream,
         version=version,
         object_id=shown.get("id") or shown["customer"],  # a cash balance has no id of its own
-        body=dumps(told),
+        body=dumps(fields),
         traceparent=origin.traceparent,
     )
 

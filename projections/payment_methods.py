@@ -1,4 +1,4 @@
-"""Payment methods as the API shows them, and what is told of those that are attached."""
+"""Payment methods as the API shows them, and the notices of those that are attached."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -74,7 +74,7 @@ def render(state: PaymentMethod, livemode: bool) -> dict[str, Any]:
 
 
 class PaymentMethodProjection:
-    """Turns changes of payment methods into their rows and notices, told in `api_version`."""
+    """Turns changes of payment methods into their rows and notices, rendered in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
@@ -95,30 +95,30 @@ class PaymentMethodProjection:
         return Rows(resources=(row,), notices=self._told(change))
 
     def _told(self, change: Change[PaymentMethod]) -> tuple[NoticeRow, ...]:
-        told = []
+        notices = []
         before, version = change.before, change.version - len(change.steps)
-        for place, (event, after) in enumerate(change.steps):
+        for index, (event, after) in enumerate(change.steps):
             version += 1
             type, differs = _telling(event)
             if type is not None:
-                told.append(
+                notices.append(
                     notice(
                         type,
                         render(after, change.origin.livemode),
                         before=render(before, change.origin.livemode) if differs else None,
                         stream=change.stream,
                         version=version,
-                        event=place,
+                        event=index,
                         origin=change.origin,
                         api_version=self._api_version,
                     )
                 )
             before = after
-        return tuple(told)
+        return tuple(notices)
 
 
 def _telling(event: payment_method.Event) -> tuple[str | None, bool]:
-    """What is told of an event, and whether it is told what was before."""
+    """The notice type of an event, and whether it has previous attributes."""
     match event:
         case payment_method.AttachedToCustomer():
             return "payment_method.attached", False

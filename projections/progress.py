@@ -1,4 +1,4 @@
-"""How far a long piece of work is: numbers only; the command line draws the bar."""
+"""Progress of a long operation: numbers only; the command line draws the bar."""
 
 import time
 from dataclasses import dataclass, field

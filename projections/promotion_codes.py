@@ -39,7 +39,7 @@ def render(state: PromotionCode, livemode: bool) -> dict[str, Any]:
 
 
 class PromotionCodeProjection:
-    """Turns changes of promotion codes into their rows and notices, told in `api_version`."""
+    """Turns changes of promotion codes into their rows and notices, rendered in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version

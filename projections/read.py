@@ -1,4 +1,4 @@
-"""Reading the read models: one indexed query each, bytes out.
+"""Queries of the read models: one indexed query each, bytes out; single reads are batched.
 
 Point reads that arrive while others are in flight are answered together by the next query, like appends.
 """
@@ -55,7 +55,7 @@ class Principal:
     permissions: frozenset[str]
 
 
-class Named(NamedTuple):
+class ResourceKey(NamedTuple):
     """What a point read asks for."""
 
     account: str
@@ -73,9 +73,9 @@ class Reader:
         self._pool = pool
         self.page_bytes_max = page_bytes_max
         self._connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
-        self._customers: Batcher[Named, bytes | None] = Batcher(self._get_customers, batch_max=TOGETHER_MAX)
+        self._customers: Batcher[ResourceKey, bytes | None] = Batcher(self._get_customers, batch_max=TOGETHER_MAX)
         self._resource_connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
-        self._resources: Batcher[Named, bytes | None] = Batcher(self._get_resources, batch_max=TOGETHER_MAX)
+        self._resources: Batcher[ResourceKey, bytes | None] = Batcher(self._get_resources, batch_max=TOGETHER_MAX)
         self._principals: Batcher[str, Principal | None] = Batcher(self._find_keys, batch_max=TOGETHER_MAX)
         self._sql = {
             name: load_sql("projections", name)
@@ -104,11 +104,11 @@ class Reader:
 
     async def customer(self, account: str, livemode: bool, id: str) -> bytes | None:
         """A customer's body, living or deleted; None when this account and mode have no such customer."""
-        return await self._submit(self._customers, Named(account, livemode, "customer", id))
+        return await self._submit(self._customers, ResourceKey(account, livemode, "customer", id))
 
     async def resource(self, account: str, livemode: bool, kind: str, id: str, *, ever: bool = False) -> bytes | None:
         """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
-        return await self._submit(self._resources, Named(account, livemode, kind, id, ever))
+        return await self._submit(self._resources, ResourceKey(account, livemode, kind, id, ever))
 
     async def many(
         self, account: str, livemode: bool, kind: str, ids: Sequence[str], bytes_max: int | None = None
@@ -156,11 +156,11 @@ class Reader:
 
         Raises UnknownCursor.
         """
-        held = orjson.dumps(dict(facts)).decode()
+        selector = orjson.dumps(dict(facts)).decode()
         if parent is None:
             name = "list_resources_of_kind"
-            return await self._page(name, (IS_RESOURCE, kind), account, livemode, page, kind, held)
-        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, held, parent)
+            return await self._page(name, (IS_RESOURCE, kind), account, livemode, page, kind, selector)
+        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, selector, parent)
 
     async def firsts(
         self,
@@ -177,8 +177,8 @@ class Reader:
         Raises TooManyBytes when they are more than `bytes_max`, before they are loaded.
         """
         most = self.page_bytes_max if bytes_max is None else bytes_max
-        held = orjson.dumps(dict(facts)).decode()
-        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, held, most)
+        selector = orjson.dumps(dict(facts)).decode()
+        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, selector, most)
         bodies: dict[str, list[bytes]] = {}
         for row in whole(rows):
             bodies.setdefault(row["parent"], []).append(row["body"])
@@ -201,9 +201,9 @@ class Reader:
         facts: Mapping[str, object] = NO_FACTS,
     ) -> int:
         """How many living objects of one kind there are on all pages of a list."""
-        held = orjson.dumps(dict(facts)).decode()
+        selector = orjson.dumps(dict(facts)).decode()
         bounds = (page.created_min, page.created_max)
-        return await self._count("count_resources", account, livemode, *bounds, kind, held, parent)
+        return await self._count("count_resources", account, livemode, *bounds, kind, selector, parent)
 
     async def principal(self, digest: str) -> Principal | None:
         """The principal of the API key with that SHA-256 digest; None for one never issued, or revoked.
@@ -251,12 +251,12 @@ class Reader:
             bodies.reverse()
         return Page(bodies, has_more)
 
-    async def _get_customers(self, asked: list[Named]) -> list[bytes | Exception | None]:
+    async def _get_customers(self, asked: list[ResourceKey]) -> list[bytes | Exception | None]:
         accounts, livemodes, _, ids, _ = zip(*asked, strict=True)
         rows = await self._connection.fetch(self._sql["get_customers"], accounts, livemodes, ids)
         return [row[0] for row in rows]
 
-    async def _get_resources(self, asked: list[Named]) -> list[bytes | Exception | None]:
+    async def _get_resources(self, asked: list[ResourceKey]) -> list[bytes | Exception | None]:
         rows = await self._resource_connection.fetch(self._sql["get_resources"], *zip(*asked, strict=True))
         return [row[0] for row in rows]
 
@@ -271,7 +271,7 @@ class Reader:
             found.append(Principal(row["id"], row["account"], row["livemode"], facts["power"], permissions))
         return found
 
-    async def _submit(self, batcher: Batcher[Named, bytes | None], named: Named) -> bytes | None:
+    async def _submit(self, batcher: Batcher[ResourceKey, bytes | None], named: ResourceKey) -> bytes | None:
         if not named.id.isprintable():
             return None  # nobody has such an id, and what Postgres cannot hold would fail all that is asked with it
         try:

@@ -21,7 +21,7 @@ from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import record_of
 from events.personal import SubjectKey
-from projections.customers import KINDS, CustomerProjection, facts_of, last_of_each
+from projections.customers import KINDS, CustomerProjection, effects_of, last_of_each
 from projections.progress import Meter, Progress
 from projections.rows import CustomerRow, ResourceRow
 from projections.runner import Runner
@@ -135,7 +135,7 @@ def _rebuilt(rows: list[asyncpg.Record], codec: Codec, master_keys: MasterKeys) 
         steps=steps,
         origin=last.origin,
     )
-    resources = last_of_each(row for _, facts in facts_of(change) for row in facts.resources)
+    resources = last_of_each(row for _, effects in effects_of(change) for row in effects.resources)
     return Rebuilt(
         customer=(*CustomerProjection.row(change), rows[0]["position"]),
         resources=[(*row[:-1], rows[row.event]["position"]) for row in resources],

@@ -29,7 +29,7 @@ class CustomerRow(NamedTuple):
 class ResourceRow(NamedTuple):
     """A row of projections.resource; its fields stand as in the type resource_row.
 
-    `event` is the 0-based place, in its append, of the event that brought it: the order among those of one append.
+    `event` is the 0-based index, in its append, of the event that caused it: the order among those of one append.
     """
 
     account: str
@@ -47,7 +47,7 @@ class ResourceRow(NamedTuple):
 
 
 class NoticeRow(NamedTuple):
-    """A row of projections.notice; `event` is the 0-based place, in its append, of the event it tells of."""
+    """A row of projections.notice; `event` is the 0-based index of its event in the append."""
 
     event: int
     id: str

@@ -1,7 +1,7 @@
-"""Following projections: the log read on from a checkpoint, rows and checkpoint moved in one transaction.
+"""Asynchronous projections: they follow the log from a checkpoint; rows and checkpoint change in one transaction.
 
 Any number of processes may run the same one: who holds the checkpoint's row advances it, the others look again later. A
-kill at any instant leaves rows and checkpoint as they were or as they will be. The log tells what changed; the rows are
+kill at any instant leaves rows and checkpoint as they were or as they will be. The log says what changed; the rows are
 made of how that stands now, so that going over the same events again leads to the same rows.
 """
 
@@ -50,7 +50,7 @@ class Runner:
         self._next = load_sql("projections", "next_events")
 
     async def run(self, wakeup: Waker, stop: asyncio.Event) -> None:
-        """Follow until told to stop."""
+        """Follow until `stop` is set."""
         retries = Retries(log, "projection", projection=self._projection.name)
         while not stop.is_set():
             try:

@@ -1,4 +1,4 @@
-"""Customers' cards and bank accounts as the API shows them, and what is told of them."""
+"""Customers' cards and bank accounts as the API shows them, and their notices."""
 
 from collections.abc import Mapping
 from typing import Any, assert_never
@@ -14,7 +14,7 @@ from events.customer.source import (
     SourceEdited,
     SourceRemoved,
 )
-from projections.facets import Facts, Project, Step, Telling
+from projections.facets import Effects, EventContext, Notification, Project
 from projections.rows import DueRow
 
 KIND = "source"
@@ -103,54 +103,54 @@ def in_order(shown: dict[str, Any]) -> dict[str, Any]:
     return first | {key: shown[key] for key in sorted(shown.keys() - first.keys())}
 
 
-def _attached(step: Step) -> Facts:
-    source = step.after.sources.by_id[step.event.id]
-    return _facts(step, source, "customer.source.created", due=_due(step, source))
+def _attached(context: EventContext) -> Effects:
+    source = context.after.sources.by_id[context.event.id]
+    return _facts(context, source, "customer.source.created", due=_due(context, source))
 
 
-def _edited(step: Step) -> Facts:
-    before, after = (state.sources.by_id[step.event.id] for state in (step.before, step.after))
-    due = () if before.expiring_at == after.expiring_at else _due(step, after)
-    return _facts(step, after, "customer.source.updated", before=before, due=due)
+def _edited(context: EventContext) -> Effects:
+    before, after = (state.sources.by_id[context.event.id] for state in (context.before, context.after))
+    due = () if before.expiring_at == after.expiring_at else _due(context, after)
+    return _facts(context, after, "customer.source.updated", before=before, due=due)
 
 
-def _not_verified(step: Step) -> Facts:
+def _not_verified(context: EventContext) -> Effects:
     """Nothing is shown of wrong amounts, until they were too many."""
-    before, after = (state.sources.by_id[step.event.id] for state in (step.before, step.after))
-    return Facts() if before.kept == after.kept else _edited(step)
+    before, after = (state.sources.by_id[context.event.id] for state in (context.before, context.after))
+    return Effects() if before.kept == after.kept else _edited(context)
 
 
-def _removed(step: Step) -> Facts:
-    source = step.before.sources.by_id[step.event.id]
-    due = (step.due(EXPIRING, source.id, None),) if source.expiring_at is not None else ()
-    return _facts(step, source, "customer.source.deleted", deleted=True, due=due)
+def _removed(context: EventContext) -> Effects:
+    source = context.before.sources.by_id[context.event.id]
+    due = (context.due(EXPIRING, source.id, None),) if source.expiring_at is not None else ()
+    return _facts(context, source, "customer.source.deleted", deleted=True, due=due)
 
 
-def _expiring(step: Step) -> Facts:
-    source = step.after.sources.by_id[step.event.id]
-    return _facts(step, source, "customer.source.expiring", due=(step.due(EXPIRING, source.id, None),))
+def _expiring(context: EventContext) -> Effects:
+    source = context.after.sources.by_id[context.event.id]
+    return _facts(context, source, "customer.source.expiring", due=(context.due(EXPIRING, source.id, None),))
 
 
 def _facts(
-    step: Step,
+    context: EventContext,
     source: Source,
     type: str,
     *,
     before: Source | None = None,
     deleted: bool = False,
     due: tuple[DueRow, ...] = (),
-) -> Facts:
-    customer = step.after.id
+) -> Effects:
+    customer = context.after.id
     shown = render(source, customer)
-    row = step.resource(
+    row = context.resource(
         kind=KIND, id=source.id, created=source.created, shown=shown, deleted=deleted, facts={"object": source.object}
     )
-    told = Telling(type, shown, before=None if before is None else render(before, customer))
-    return Facts(resources=(row,), notices=(told,), due=due)
+    notification = Notification(type, shown, before=None if before is None else render(before, customer))
+    return Effects(resources=(row,), notices=(notification,), due=due)
 
 
-def _due(step: Step, source: Source) -> tuple[DueRow, ...]:
-    return () if source.expiring_at is None else (step.due(EXPIRING, source.id, source.expiring_at),)
+def _due(context: EventContext, source: Source) -> tuple[DueRow, ...]:
+    return () if source.expiring_at is None else (context.due(EXPIRING, source.id, source.expiring_at),)
 
 
 PROJECTS: Mapping[type, Project] = {

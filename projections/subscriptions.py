@@ -1,4 +1,4 @@
-"""A customer's subscriptions as the API shows them, and what is told of them.
+"""A customer's subscriptions as the API shows them, and their notices.
 
 What a billing service does not report is shown as it is by default (API reference, the subscription object).
 """
@@ -16,7 +16,7 @@ from events.customer.subscription import (
     SubscriptionReported,
     canceled_at,
 )
-from projections.facets import Facts, Project, Step, Telling
+from projections.facets import Effects, EventContext, Notification, Project
 
 KIND = "subscription"
 RETRY_REQUESTED = "invoice.payment_retry_requested"  # a type of our own: see params.webhook_endpoint
@@ -178,49 +178,49 @@ def _first(*values: int | None) -> int | None:
     return next((value for value in values if value is not None), None)
 
 
-def _reported(step: Step) -> Facts:
+def _reported(context: EventContext) -> Effects:
     """Created, updated, or deleted when it is canceled (API reference, types of events)."""
-    before = step.before.subscriptions.by_id.get(step.event.id)
-    after = step.after.subscriptions.by_id[step.event.id]
-    shown = _shown(step, after)
+    before = context.before.subscriptions.by_id.get(context.event.id)
+    after = context.after.subscriptions.by_id[context.event.id]
+    shown = _shown(context, after)
     if before is None:
-        told = Telling("customer.subscription.created", shown)
+        notification = Notification("customer.subscription.created", shown)
     elif after.canceled and not before.canceled:
-        told = Telling("customer.subscription.deleted", shown)
+        notification = Notification("customer.subscription.deleted", shown)
     else:
-        told = Telling("customer.subscription.updated", shown, _shown(step, before))
-    same = before is not None and told.before == shown  # a report may change what is not shown
-    return _facts(step, after, () if same else (told,))
+        notification = Notification("customer.subscription.updated", shown, _shown(context, before))
+    same = before is not None and notification.before == shown  # a report may change what is not shown
+    return _effects(context, after, () if same else (notification,))
 
 
-def _canceled(step: Step) -> Facts:
-    after = step.after.subscriptions.by_id[step.event.id]
-    return _facts(step, after, (Telling("customer.subscription.deleted", _shown(step, after)),))
+def _canceled(context: EventContext) -> Effects:
+    after = context.after.subscriptions.by_id[context.event.id]
+    return _effects(context, after, (Notification("customer.subscription.deleted", _shown(context, after)),))
 
 
-def _removed(step: Step) -> Facts:
+def _removed(context: EventContext) -> Effects:
     """Whoever follows the notices sees it end, if they have not seen so before."""
-    last = step.before.subscriptions.by_id[step.event.id]
-    over = canceled_at(last, step.event.at)
-    told = () if last.canceled else (Telling("customer.subscription.deleted", _shown(step, over)),)
-    return _facts(step, over, told, deleted=True)
+    last = context.before.subscriptions.by_id[context.event.id]
+    over = canceled_at(last, context.event.at)
+    notifications = () if last.canceled else (Notification("customer.subscription.deleted", _shown(context, over)),)
+    return _effects(context, over, notifications, deleted=True)
 
 
-def _retry_requested(step: Step) -> Facts:
+def _retry_requested(context: EventContext) -> Effects:
     """What the billing service is asked: it names the invoice, and says that the try is not one of its own schedule."""
-    event = step.event
-    return Facts(
+    event = context.event
+    return Effects(
         notices=(
-            Telling(
+            Notification(
                 RETRY_REQUESTED,
                 {
-                    "id": ids.derived("prr", step.stream, step.version),
+                    "id": ids.derived("prr", context.stream, context.version),
                     "object": "payment_retry_request",
                     "automatic": False,
                     "created": event.at,
-                    "customer": step.after.id,
+                    "customer": context.after.id,
                     "invoice": event.invoice,
-                    "livemode": step.origin.livemode,
+                    "livemode": context.origin.livemode,
                     "subscription": event.subscription,
                 },
             ),
@@ -228,20 +228,22 @@ def _retry_requested(step: Step) -> Facts:
     )
 
 
-def _facts(step: Step, one: Subscription, told: tuple[Telling, ...], *, deleted: bool = False) -> Facts:
-    row = step.resource(
+def _effects(
+    context: EventContext, one: Subscription, notifications: tuple[Notification, ...], *, deleted: bool = False
+) -> Effects:
+    row = context.resource(
         kind=KIND,
         id=one.id,
         created=one.created,
-        shown=_shown(step, one),
+        shown=_shown(context, one),
         deleted=deleted,
         facts={"canceled": one.canceled, "ended": one.ended, "status": one.status},
     )
-    return Facts(resources=(row,), notices=told)
+    return Effects(resources=(row,), notices=notifications)
 
 
-def _shown(step: Step, one: Subscription) -> dict[str, Any]:
-    return render(one, step.after.id, step.after.test_clock, step.origin.livemode)
+def _shown(context: EventContext, one: Subscription) -> dict[str, Any]:
+    return render(one, context.after.id, context.after.test_clock, context.origin.livemode)
 
 
 PROJECTS: Mapping[type, Project] = {

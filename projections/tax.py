@@ -6,17 +6,17 @@ from typing import Any
 
 from events.customer.tax import Location, TaxSet, automatic_tax, location
 from events.values import Address
-from projections.facets import Facts, Project, Step
+from projections.facets import Effects, EventContext, Project
 
 Shown = Mapping[str, Any]
 
 KIND = "tax"  # its id is the customer's
 
 
-def _set(step: Step) -> Facts:
-    shown = {"ip_address": step.after.tax.ip_address}
-    return Facts(
-        resources=(step.resource(kind=KIND, id=step.after.id, created=step.after.created, shown=shown),),
+def _set(context: EventContext) -> Effects:
+    shown = {"ip_address": context.after.tax.ip_address}
+    return Effects(
+        resources=(context.resource(kind=KIND, id=context.after.id, created=context.after.created, shown=shown),),
     )
 
 

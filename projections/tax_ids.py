@@ -1,4 +1,4 @@
-"""Tax ids as the API shows them, customers' and the account's own, and what is told of customers'."""
+"""Tax ids as the API shows them, customers' and the account's own, and the notices of customers'."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from events.account_tax_id import AccountTaxId
 from events.customer.tax_id import PENDING, TaxId, TaxIdAdded, TaxIdRemoved, TaxIdVerified
 from events.decider import Change
-from projections.facets import Facts, Project, Step, Telling
+from projections.facets import Effects, EventContext, Notification, Project
 from projections.rows import ResourceRow, Rows, resource_row
 
 KIND = "tax_id"
@@ -57,7 +57,7 @@ def render_deleted(id: str) -> dict[str, Any]:
 
 
 def own_rows(change: Change[AccountTaxId]) -> Rows:
-    """The row of a tax id of the account's own; the API tells nothing of those."""
+    """The row of a tax id of the account's own; those have no notices."""
     tax_id, origin = change.after, change.origin
     row = resource_row(
         origin,
@@ -71,37 +71,41 @@ def own_rows(change: Change[AccountTaxId]) -> Rows:
     return Rows(resources=(row,))
 
 
-def _added(step: Step) -> Facts:
-    event: TaxIdAdded = step.event
-    tax_id = step.after.tax_ids.by_id[event.id]
-    shown = _shown(step, tax_id)
-    due = (step.due(VERIFY, tax_id.id, tax_id.created),) if tax_id.status == PENDING else ()
-    return Facts(resources=(_row(step, tax_id),), notices=(Telling("customer.tax_id.created", shown),), due=due)
+def _added(context: EventContext) -> Effects:
+    event: TaxIdAdded = context.event
+    tax_id = context.after.tax_ids.by_id[event.id]
+    shown = _shown(context, tax_id)
+    due = (context.due(VERIFY, tax_id.id, tax_id.created),) if tax_id.status == PENDING else ()
+    return Effects(
+        resources=(_row(context, tax_id),), notices=(Notification("customer.tax_id.created", shown),), due=due
+    )
 
 
-def _verified(step: Step) -> Facts:
-    event: TaxIdVerified = step.event
-    tax_id = step.after.tax_ids.by_id[event.id]
-    before = _shown(step, step.before.tax_ids.by_id[event.id])
-    told = Telling("customer.tax_id.updated", _shown(step, tax_id), before=before)
-    return Facts(resources=(_row(step, tax_id),), notices=(told,), due=(step.due(VERIFY, tax_id.id, None),))
+def _verified(context: EventContext) -> Effects:
+    event: TaxIdVerified = context.event
+    tax_id = context.after.tax_ids.by_id[event.id]
+    before = _shown(context, context.before.tax_ids.by_id[event.id])
+    notification = Notification("customer.tax_id.updated", _shown(context, tax_id), before=before)
+    return Effects(
+        resources=(_row(context, tax_id),), notices=(notification,), due=(context.due(VERIFY, tax_id.id, None),)
+    )
 
 
-def _removed(step: Step) -> Facts:
-    event: TaxIdRemoved = step.event
-    tax_id = step.before.tax_ids.by_id[event.id]
-    due = (step.due(VERIFY, tax_id.id, None),) if tax_id.status == PENDING else ()
-    told = Telling("customer.tax_id.deleted", _shown(step, tax_id))
-    return Facts(resources=(_row(step, tax_id, deleted=True),), notices=(told,), due=due)
+def _removed(context: EventContext) -> Effects:
+    event: TaxIdRemoved = context.event
+    tax_id = context.before.tax_ids.by_id[event.id]
+    due = (context.due(VERIFY, tax_id.id, None),) if tax_id.status == PENDING else ()
+    notification = Notification("customer.tax_id.deleted", _shown(context, tax_id))
+    return Effects(resources=(_row(context, tax_id, deleted=True),), notices=(notification,), due=due)
 
 
-def _shown(step: Step, tax_id: TaxId) -> dict[str, Any]:
-    return render(tax_id, step.after.id, step.origin.livemode)
+def _shown(context: EventContext, tax_id: TaxId) -> dict[str, Any]:
+    return render(tax_id, context.after.id, context.origin.livemode)
 
 
-def _row(step: Step, tax_id: TaxId, *, deleted: bool = False) -> ResourceRow:
-    shown = _shown(step, tax_id)
-    return step.resource(kind=KIND, id=tax_id.id, created=tax_id.created, shown=shown, deleted=deleted)
+def _row(context: EventContext, tax_id: TaxId, *, deleted: bool = False) -> ResourceRow:
+    shown = _shown(context, tax_id)
+    return context.resource(kind=KIND, id=tax_id.id, created=tax_id.created, shown=shown, deleted=deleted)
 
 
 PROJECTS: Mapping[type, Project] = {TaxIdAdded: _added, TaxIdVerified: _verified, TaxIdRemoved: _removed}

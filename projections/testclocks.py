@@ -1,4 +1,4 @@
-"""Test clocks as the API shows them, what is told of them, and the work they wait for."""
+"""Test clocks as the API shows them, their notices, and their scheduled work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from events import testclock
 from events.customer.test_clock import ClockJoined
 from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
-from projections.facets import Facts, Project, Step
+from projections.facets import Effects, EventContext, Project
 from projections.notices import notice
 from projections.rows import FOLLOW, DueRow, NoticeRow, Rows, resource_row
 
@@ -43,13 +43,13 @@ def render_deleted(id: str) -> dict[str, Any]:
 
 
 class TestClockProjection:
-    """Turns changes of clocks into their row, their notices, told in `api_version`, and their work."""
+    """Turns changes of clocks into their row, their notices, rendered in `api_version`, and their work."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
 
     def rows(self, change: Change[TestClock]) -> Rows:
-        """The row as the change left it, what is told of each event, and what is due of it."""
+        """The row after the change, a notice of each event, and scheduled work."""
         clock, origin = change.after, change.origin
         row = resource_row(
             origin,
@@ -74,12 +74,12 @@ class TestClockProjection:
                 TOLD[type(event)],
                 render(after, change.origin.livemode),
                 stream=change.stream,
-                version=first + place,
-                event=place,
+                version=first + index,
+                event=index,
                 origin=change.origin,
                 api_version=self._api_version,
             )
-            for place, (event, after) in enumerate(change.steps)
+            for index, (event, after) in enumerate(change.steps)
             if type(event) in TOLD
         )
 
@@ -104,9 +104,9 @@ def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
     return DueRow(change.origin.account, change.origin.livemode, testclock.KIND, id, task, id, due_at)
 
 
-def _joined(step: Step) -> Facts:
+def _joined(context: EventContext) -> Effects:
     """What was due of the customer by everybody's time is due by the clock's from now on."""
-    return Facts(due=(step.due(FOLLOW, "", None),))
+    return Effects(due=(context.due(FOLLOW, "", None),))
 
 
 PROJECTS: Mapping[type, Project] = {ClockJoined: _joined}

@@ -1,4 +1,4 @@
-"""Tokens as the API shows them; nothing is told of them."""
+"""Tokens as the API shows them; they have no notices."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tree -> (SQL, arguments): fixed fragments with numbered parameters; nothing a caller wrote is ever part of the text.
+"""The query compiler: syntax tree -> (SQL, arguments), with numbered parameters only, so SQL injection is impossible.
 
 Where a clause finds something, its terms narrow the search by index, and the texts themselves decide. What a clause
 rules out is looked for among the newest, one after the other.
@@ -9,7 +9,7 @@ that: an index of terms lists who has a term, and those who lack it are all the 
 customer would need a term for each key, text and three letters that it does not have, which are without end, or one
 for each that others have, so that the first use of a key by anybody would write to everybody. Summaries of whole
 ranges of customers (what all of a range have) would pass over ranges for one such clause alone, and not for two: a
-range in which half lack the one and half the other has nobody to show, and nothing in common to tell so. Beside any
+range in which half lack the one and half the other has nobody to show, and no statistics say so. Beside any
 clause that finds, what is ruled out costs nothing more.
 """
 
@@ -35,7 +35,7 @@ def condition(query: Query, account: str, livemode: bool, *, first: int) -> Cond
     arguments: list[Any] = []
     for clause in query.clauses:
         sql, values = _clause(clause, account, livemode)
-        numbers = [f"${first + len(arguments) + place}" for place in range(len(values))]
+        numbers = [f"${first + len(arguments) + index}" for index in range(len(values))]
         fragments.append(f"({sql.format(*numbers)})")
         arguments.extend(values)
     return Condition(f" {query.joined_by} ".join(fragments), arguments)

@@ -1,4 +1,4 @@
-"""Finding customers: a page of what a query asks for, newest first, and how many there are.
+"""Executing a search: a page of matching customers, newest first, and their count.
 
 How a search is best gone about depends on what is looked for, so its connections plan each query for its own values.
 """
@@ -54,27 +54,27 @@ SELECT count(*) AS count FROM (
 """
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """Where in the order of creation a page begins: after the customer of that time and position."""
 
     created: int
     position: int
 
 
-BEGINNING = Place(2**63 - 1, 2**63 - 1)
+BEGINNING = Cursor(2**63 - 1, 2**63 - 1)
 
 
-def start(query: Query, after: Place) -> Place:
+def start(query: Query, after: Cursor) -> Cursor:
     """Where to begin to look: no later than anything that the query can find."""
-    return min(after, Place(compile.before(query), 0))
+    return min(after, Cursor(compile.before(query), 0))
 
 
 class Found(NamedTuple):
-    """A page, and where the next one begins, None when there is none; `places` are where one after each body begins."""
+    """A page, and the cursor of the next one, None if there is none; `cursors` has the cursor after each body."""
 
     bodies: Sequence[bytes]
-    next: Place | None
-    places: Sequence[Place]
+    next: Cursor | None
+    cursors: Sequence[Cursor]
 
 
 class Finder:
@@ -84,19 +84,19 @@ class Finder:
         self._pool = pool
         self._page_bytes_max = page_bytes_max
 
-    async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Place = BEGINNING) -> Found:
+    async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Cursor = BEGINNING) -> Found:
         """A page of what is asked for, newest first."""
         where = compile.condition(query, account, livemode, first=7)
-        place = start(query, after)
+        cursor = start(query, after)
         bounds = (limit + 1, self._page_bytes_max)
-        rows = await self._fetch(FIND.format(where.sql), account, livemode, *place, *bounds, *where.arguments)
+        rows = await self._fetch(FIND.format(where.sql), account, livemode, *cursor, *bounds, *where.arguments)
         fit = [row for row in rows if row["fits"]]
         last = fit[-1] if len(rows) > len(fit) else None
         # One that was deleted just now is left out, and search will follow.
         shown = [row for row in fit if row["body"] is not None]
-        places = [Place(row["created"], row["position"]) for row in shown]
-        next = None if last is None else Place(last["created"], last["position"])
-        return Found([row["body"] for row in shown], next, places)
+        cursors = [Cursor(row["created"], row["position"]) for row in shown]
+        next = None if last is None else Cursor(last["created"], last["position"])
+        return Found([row["body"] for row in shown], next, cursors)
 
     async def count(self, account: str, livemode: bool, query: Query) -> int:
         """How many are found in all; counted no further than 10,000 (API reference, search pagination)."""

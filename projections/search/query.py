@@ -1,4 +1,4 @@
-"""The search language: text -> tree (API reference, search query language).
+"""The parser of the search language: text -> syntax tree (API reference, search query language).
 
 Clauses of a field, an operator and a value, joined by AND (or just a space) or by OR, never both; a minus negates one.
 Every text is either a query or a Refusal that says what is wrong with it.
@@ -181,10 +181,10 @@ def _misplaced(error: UnexpectedInput, text: str) -> str:
         return "The query is empty."
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         return "The query ends unexpectedly."
-    place = cast(int, error.pos_in_stream)
-    if isinstance(error, UnexpectedCharacters) and text[place] in "()":
+    offset = cast(int, error.pos_in_stream)
+    if isinstance(error, UnexpectedCharacters) and text[offset] in "()":
         return "Parentheses cannot be used in a query."
-    return f"The query has a syntax error at character {place + 1} on: {text[place : place + 20]!r}."
+    return f"The query has a syntax error at character {offset + 1} on: {text[offset : offset + 20]!r}."
 
 
 def _refused(message: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""What customers are found by: rows that follow the log, of living customers under no test clock."""
+"""The search projection: rows that follow the log, of customers that are not deleted and have no test clock."""
 
 from collections.abc import Sequence
 from typing import Any

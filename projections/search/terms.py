@@ -1,4 +1,4 @@
-"""Terms: what a customer is found by, as numbers that one index holds.
+"""Search terms: tokens of a customer, hashed to numbers in one inverted (GIN) index.
 
 A term says whose customer it is, which field, and what of it: its whole text, three characters of it in a row, or a key
 of the metadata with or without its value. So one GIN index over arrays of numbers answers every operator that finds

@@ -11,7 +11,7 @@ import struct
 from events import customer
 from events.errors import Refusal
 from projections.search import query as language
-from projections.search.find import BEGINNING, Place
+from projections.search.find import BEGINNING, Cursor
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import search as parameters_of
@@ -20,7 +20,7 @@ from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/search"
-PLACE = struct.Struct(">qq")
+CURSOR = struct.Struct(">qq")
 SEAL_BYTES = 16
 
 
@@ -40,7 +40,7 @@ async def search(call: RequestContext) -> Reply:
     parameters = call.parse(parameters_of.SearchCustomers)
     query = language.parse(parameters.query)
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
-    after = BEGINNING if parameters.page is None else _place(call, parameters.query, parameters.page)
+    after = BEGINNING if parameters.page is None else _cursor(call, parameters.query, parameters.page)
     caller, finder = call.caller, call.pipeline.finder
     found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
     call.hold(found.bodies)
@@ -48,26 +48,26 @@ async def search(call: RequestContext) -> Reply:
     if expand.counted(parameters.expand):
         total = await finder.count(caller.account, caller.livemode, query)
     bodies = await resources.expander(call).page(found.bodies, customer.KIND, tree)
-    next = found.next if len(bodies) == len(found.bodies) else found.places[len(bodies) - 1]
+    next = found.next if len(bodies) == len(found.bodies) else found.cursors[len(bodies) - 1]
     token = None if next is None else _token(call, parameters.query, next)
     return Reply(200, pagination.search_body(URL, bodies, token, total))
 
 
-def _token(call: RequestContext, query: str, place: Place) -> str:
-    packed = PLACE.pack(*place)
+def _token(call: RequestContext, query: str, cursor: Cursor) -> str:
+    packed = CURSOR.pack(*cursor)
     return base64.urlsafe_b64encode(packed + _seal(call, query, packed)).decode().rstrip("=")
 
 
-def _place(call: RequestContext, query: str, token: str) -> Place:
+def _cursor(call: RequestContext, query: str, token: str) -> Cursor:
     """Where the page that a token names begins. Raises Refusal for one that was not given for this query."""
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:  # no base64, or not even ASCII
         sealed = b""
-    packed = sealed[: PLACE.size]
-    if len(packed) < PLACE.size or not hmac.compare_digest(sealed[PLACE.size :], _seal(call, query, packed)):
+    packed = sealed[: CURSOR.size]
+    if len(packed) < CURSOR.size or not hmac.compare_digest(sealed[CURSOR.size :], _seal(call, query, packed)):
         raise Refusal("Invalid page: it is not the next page of this query.", param="page")
-    return Place(*PLACE.unpack(packed))
+    return Cursor(*CURSOR.unpack(packed))
 
 
 def _seal(call: RequestContext, query: str, packed: bytes) -> bytes:

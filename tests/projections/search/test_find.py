@@ -9,7 +9,7 @@ import orjson
 
 from events import customer
 from projections.runner import Touched
-from projections.search.find import Finder, Place, finder
+from projections.search.find import Cursor, Finder, finder
 from projections.search.query import TEXTS, Clause, Created, Metadata, Query, Text
 from projections.search.rows import SearchProjection
 from tests.projections.conftest import ReadableCustomerStore
@@ -116,7 +116,7 @@ async def test_a_search_finds_what_looking_at_every_customer_finds(
         assert await search.count(ACCOUNT, False, query) == len(expected), query
         if expected:
             last = chance.randrange(len(expected))
-            place = Place(expected[last]["created"], positions[expected[last]["id"]])
+            place = Cursor(expected[last]["created"], positions[expected[last]["id"]])
             page = await search.page(ACCOUNT, False, query, limit, place)
             assert [*map(orjson.loads, page.bodies)] == expected[last + 1 : last + 1 + limit], query
         sizes.add(len(expected))
