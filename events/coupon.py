@@ -14,6 +14,7 @@ from events import metadata
 from events.decider import Decider
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
+from events.scope import Scope
 
 KIND = "coupon"
 
@@ -185,9 +186,9 @@ class Coupon:
 NO_COUPON = Coupon()
 
 
-def key(account: str, livemode: bool, id: str) -> str:
+def key(scope: Scope, id: str) -> str:
     """What names a coupon among those of all accounts and modes; its stream is called by that."""
-    return f"{account}:{'live' if livemode else 'test'}:{id}"
+    return f"{scope.account}:{'live' if scope.livemode else 'test'}:{id}"
 
 
 def decide(state: Coupon, command: Command) -> list[Event]:

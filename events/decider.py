@@ -6,6 +6,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from events.personal import SubjectKey
 from events.record import Origin
+from events.scope import Scope
 
 State = TypeVar("State")
 Command = TypeVar("Command")
@@ -56,6 +57,5 @@ class CachedStream(NamedTuple, Generic[State]):
     version: int
     hash: bytes
     key: SubjectKey | None
-    account: str
-    livemode: bool
+    scope: Scope
     snapshot_due: int = SNAPSHOT_EVENTS  # the version from which an append keeps a snapshot

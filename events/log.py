@@ -9,6 +9,7 @@ from events.errors import LogUnavailable
 from events.keys import MasterKeys
 from events.receipts import ReceiptKeys
 from events.record import Append, Loaded, Origin, Receipt, Record, Snapshot
+from events.scope import Scope
 
 
 class Log(Protocol):
@@ -34,7 +35,7 @@ class Log(Protocol):
         """Up to `limit` records with a position above `after`, in order."""
         ...
 
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+    async def receipt(self, scope: Scope, key: str) -> Receipt | None:
         """The answer given under an idempotency key in the last 24 hours."""
         ...
 
@@ -77,11 +78,11 @@ class PostgresLog:
         """See Log."""
         return [record_of(row) for row in await self._fetch(self._read, after, limit)]
 
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+    async def receipt(self, scope: Scope, key: str) -> Receipt | None:
         """See Log."""
         self._admit()
-        rows = await self._fetch(self._receipt, account, livemode, key)
-        return await self._receipt_keys.unseal(account, livemode, Receipt(**rows[0])) if rows else None
+        rows = await self._fetch(self._receipt, *scope, key)
+        return await self._receipt_keys.unseal(scope, Receipt(**rows[0])) if rows else None
 
     def _admit(self) -> None:
         if self.refused is not None:

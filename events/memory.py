@@ -7,6 +7,7 @@ from datetime import timedelta
 from events.clock import Clock, SystemClock
 from events.errors import AlreadyAnswered, StaleStream
 from events.record import Append, Loaded, Receipt, Record, Snapshot
+from events.scope import Scope
 
 RECEIPTS_KEPT = timedelta(hours=24)
 
@@ -20,19 +21,19 @@ class MemoryLog:
         self._streams: dict[str, list[Record]] = defaultdict(list)
         self._keys: dict[str, bytes] = {}
         self._snapshots: dict[tuple[str, bytes], Snapshot] = {}
-        self._receipts: dict[tuple[str, bool, str], tuple[Receipt, float]] = {}
+        self._receipts: dict[tuple[Scope, str], tuple[Receipt, float]] = {}
 
     async def append(self, item: Append) -> int | None:
         """See Log."""
         origin, together = item.origin, (item, *item.with_)
-        if item.receipt and await self.receipt(origin.account, origin.livemode, item.receipt.key):
+        if item.receipt and await self.receipt(origin.scope, item.receipt.key):
             raise AlreadyAnswered(item.receipt.key)
         for part in together:
             if (part.drafts or part.expected) and len(self._streams[part.stream]) != part.expected:
                 raise StaleStream(part.stream, part.expected)
         if item.receipt:
             now = self._clock.now().timestamp()
-            self._receipts[origin.account, origin.livemode, item.receipt.key] = (item.receipt, now)
+            self._receipts[origin.scope, item.receipt.key] = (item.receipt, now)
         first = len(self._records) + 1
         for part in together:
             self._store(part)
@@ -72,8 +73,8 @@ class MemoryLog:
         """See Log."""
         return self._records[after : after + limit]
 
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+    async def receipt(self, scope: Scope, key: str) -> Receipt | None:
         """See Log."""
-        receipt, at = self._receipts.get((account, livemode, key), (None, 0.0))
+        receipt, at = self._receipts.get((scope, key), (None, 0.0))
         kept = self._clock.now().timestamp() - at < RECEIPTS_KEPT.total_seconds()
         return receipt if kept else None

@@ -23,6 +23,7 @@ from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.personal import KEY_BYTES, NONCE_BYTES
 from events.record import Append, Receipt
+from events.scope import Scope
 
 SEALED = b"\x01"
 DAY_BYTES = 4
@@ -49,11 +50,11 @@ class ReceiptKeys:
         day = origin.at.toordinal()
         cipher = self._ciphers.get(day) or await self._current(day)
         nonce = os.urandom(NONCE_BYTES)
-        sealed = cipher.encrypt(nonce, receipt.body, _context(origin.account, origin.livemode, receipt.key))
+        sealed = cipher.encrypt(nonce, receipt.body, _context(origin.scope, receipt.key))
         body = b"".join((SEALED, day.to_bytes(DAY_BYTES, "big"), nonce, sealed))
         return item._replace(receipt=receipt._replace(body=body))
 
-    async def unseal(self, account: str, livemode: bool, receipt: Receipt) -> Receipt | None:
+    async def unseal(self, scope: Scope, receipt: Receipt) -> Receipt | None:
         """The receipt as it was given to `seal`; None when the key of its day is destroyed. Raises BrokenHistory."""
         if not receipt.body.startswith(SEALED):
             return receipt
@@ -64,7 +65,7 @@ class ReceiptKeys:
             return None
         nonce, sealed = receipt.body[nonce_at : nonce_at + NONCE_BYTES], receipt.body[nonce_at + NONCE_BYTES :]
         try:
-            return receipt._replace(body=cipher.decrypt(nonce, sealed, _context(account, livemode, receipt.key)))
+            return receipt._replace(body=cipher.decrypt(nonce, sealed, _context(scope, receipt.key)))
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"the receipt of {receipt.request_id} does not unseal") from error
 
@@ -94,5 +95,5 @@ def _place(day: int) -> str:
     return f"receipts {date.fromordinal(day)}"
 
 
-def _context(account: str, livemode: bool, key: str) -> bytes:
-    return f"{account}\n{livemode}\n{key}".encode()
+def _context(scope: Scope, key: str) -> bytes:
+    return f"{scope.account}\n{scope.livemode}\n{key}".encode()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from events.scope import Scope
+
 
 class Origin(NamedTuple):
     """Who made it happen, when and why; the same for every event of one command."""
@@ -20,6 +22,11 @@ class Origin(NamedTuple):
     correlation_id: str | None = None  # of the whole chain of causes
     causation_id: str | None = None  # of what directly caused it
     traceparent: str | None = None  # of what is told of it; the log does not keep it
+
+    @property
+    def scope(self) -> Scope:
+        """The account and mode."""
+        return Scope(self.account, self.livemode)
 
 
 class Draft(NamedTuple):

@@ -20,6 +20,7 @@ from events.keys import MasterKeys
 from events.log import Log
 from events.personal import SubjectKey
 from events.record import Draft, Loaded, Record, Snapshot
+from events.scope import Scope
 from events.state_codec import StateCodec
 
 EVENT_BYTES = 1024  # a snapshot so many times as large is kept so many events apart: its cost per event stays the same
@@ -65,7 +66,7 @@ def fold(
         state = decider.evolve(state, codec.decode(record, key=key))
     last = loaded.records[-1]
     due = start.snapshot_due if start is not None else SNAPSHOT_EVENTS
-    return CachedStream(state, last.version, last.hash, key, last.origin.account, last.origin.livemode, due)
+    return CachedStream(state, last.version, last.hash, key, last.origin.scope, due)
 
 
 def payload_bytes(stored: Iterable[Draft | Record]) -> int:
@@ -122,7 +123,7 @@ class Snapshots:
         due = held.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
         if len(body) > STATE_BYTES_MAX:
             return None, held._replace(snapshot_due=due)
-        head = orjson.dumps([held.hash.hex(), held.account, held.livemode])
+        head = orjson.dumps([held.hash.hex(), *held.scope])
         sealed = self._seal(head + b"\n" + body, stream, held.version, code, held.key)
         return Snapshot(code, held.version, sealed), held._replace(snapshot_due=due)
 
@@ -139,10 +140,10 @@ class Snapshots:
     ) -> CachedStream[State]:
         key = self._master_keys.unwrap(wrapped, stream) if wrapped else None
         head, _, body = self._unseal(snapshot, stream, key).partition(b"\n")
-        link, account, livemode = orjson.loads(head)
+        link, *scope = orjson.loads(head)
         state: State = self._codec_of(decider).decode(body)
         due = snapshot.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
-        return CachedStream(state, snapshot.version, bytes.fromhex(link), key, account, livemode, due)
+        return CachedStream(state, snapshot.version, bytes.fromhex(link), key, Scope(*scope), due)
 
     def _fold(
         self, decider: Decider[State, Any, Any], stream: str, loaded: Loaded, start: CachedStream[State] | None = None

@@ -39,9 +39,9 @@ class StreamLoader:
 
 def absent(decider: Decider[State, Any, Any], origin: Origin) -> CachedStream[State]:
     """A stream without events, for this account and mode to begin."""
-    return CachedStream(decider.initial, 0, chain.START, None, origin.account, origin.livemode)
+    return CachedStream(decider.initial, 0, chain.START, None, origin.scope)
 
 
 def belongs(stream: CachedStream[Any], origin: Origin) -> bool:
     """Whether a stream is of this account and mode; another account's object is no object."""
-    return stream.livemode == origin.livemode and stream.account == origin.account
+    return stream.scope == origin.scope

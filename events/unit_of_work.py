@@ -147,7 +147,7 @@ class UnitOfWork:
             found = await self._loader.load(decider, stream, origin)
         other_mode = False
         if not belongs(found, origin):
-            other_mode = found.account == origin.account
+            other_mode = found.scope.account == origin.account
             found = absent(decider, origin)
         participant = Participant(decider, stream, found, found.state, fresh, other_mode=other_mode)
         return self._participants.setdefault(stream, participant)  # several tasks of one unit may load it at once
@@ -165,9 +165,7 @@ class UnitOfWork:
             link = draft.hash
             participant.grown += len(draft.payload)
             drafts.append(draft)
-        reached = CachedStream(
-            participant.state, version, link, key, origin.account, origin.livemode, found.snapshot_due
-        )
+        reached = CachedStream(participant.state, version, link, key, origin.scope, found.snapshot_due)
         snapshot: Snapshot | None = None
         if version >= found.snapshot_due:
             snapshot, reached = self._drafting.snapshots.make(participant.decider, stream, reached)

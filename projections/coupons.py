@@ -124,7 +124,7 @@ def _work(change: Change[Coupon], task: str, due_at: int | None) -> DueRow:
         account=origin.account,
         livemode=origin.livemode,
         kind=coupon.KIND,
-        id=coupon.key(origin.account, origin.livemode, state.id),
+        id=coupon.key(origin.scope, state.id),
         task=task,
         subject=state.id,
         due_at=due_at,

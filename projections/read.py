@@ -13,6 +13,7 @@ import orjson
 from events.batcher import Batcher, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection, Pool, load_sql
 from events.errors import LogUnavailable
+from events.scope import Scope
 from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
 
 TOGETHER_MAX = 256
@@ -49,10 +50,19 @@ class Principal:
     """Who makes a request: the account and mode that an API key acts for, and its permissions."""
 
     key_id: str
-    account: str
-    livemode: bool
+    scope: Scope
     key_type: str  # secret, restricted, publishable
     permissions: frozenset[str]
+
+    @property
+    def account(self) -> str:
+        """The account that it acts for."""
+        return self.scope.account
+
+    @property
+    def livemode(self) -> bool:
+        """The mode that it acts in."""
+        return self.scope.livemode
 
 
 class ResourceKey(NamedTuple):
@@ -268,7 +278,7 @@ class Reader:
                 continue
             facts = orjson.loads(row["facts"])
             permissions = frozenset(facts["rights"])
-            found.append(Principal(row["id"], row["account"], row["livemode"], facts["power"], permissions))
+            found.append(Principal(row["id"], Scope(row["account"], row["livemode"]), facts["power"], permissions))
         return found
 
     async def _submit(self, batcher: Batcher[ResourceKey, bytes | None], named: ResourceKey) -> bytes | None:

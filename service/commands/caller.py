@@ -20,8 +20,7 @@ class Caller(Principal):
         """The caller that a principal is."""
         return cls(
             principal.key_id,
-            principal.account,
-            principal.livemode,
+            principal.scope,
             principal.key_type,
             principal.permissions,
             clock,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from events.errors import Refusal
 from events.record import Receipt
+from events.scope import Scope
 from service.http.reply import Reply
 from service.masking import holds_card_number
 
@@ -39,22 +40,22 @@ class Running:
     """The keys with a request in progress in this process."""
 
     def __init__(self) -> None:
-        self._ended: dict[tuple[str, bool, str], asyncio.Event | None] = {}  # an event where somebody waits
+        self._ended: dict[tuple[Scope, str], asyncio.Event | None] = {}  # an event where somebody waits
 
-    def begin(self, key: tuple[str, bool, str]) -> bool:
+    def begin(self, key: tuple[Scope, str]) -> bool:
         """Lock the key until `end`; False when another request has it."""
         if key in self._ended:
             return False
         self._ended[key] = None
         return True
 
-    def end(self, key: tuple[str, bool, str]) -> None:
+    def end(self, key: tuple[Scope, str]) -> None:
         """Unlock the key."""
         ended = self._ended.pop(key)
         if ended is not None:
             ended.set()
 
-    async def wait(self, key: tuple[str, bool, str]) -> None:
+    async def wait(self, key: tuple[Scope, str]) -> None:
         """Return once the request that has the key now has ended."""
         if key in self._ended:
             ended = self._ended[key] = self._ended[key] or asyncio.Event()

@@ -24,6 +24,7 @@ from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavai
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Origin, Receipt
+from events.scope import Scope
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
@@ -301,7 +302,7 @@ class Pipeline:
                 fingerprint=fingerprint.of(self.master_keys, call.method, call.path, call.raw, version, account),
                 request_id=request_id,
             )
-            running = (caller.account, caller.livemode, key)
+            running = (caller.scope, key)
             first = await self._is_first(call, running)
             try:
                 reply = await self._answer_once(call, call.key_use, route, headers)
@@ -313,7 +314,7 @@ class Pipeline:
             return reply._replace(body=await api_version_rendering.rendered(reply.body, version, self.reader, caller))
         return reply
 
-    async def _is_first(self, call: RequestContext, running: tuple[str, bool, str]) -> bool:
+    async def _is_first(self, call: RequestContext, running: tuple[Scope, str]) -> bool:
         """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
 
         While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
@@ -328,7 +329,7 @@ class Pipeline:
                 async with asyncio.timeout_at(until):
                     await self.running.wait(running)
             except TimeoutError:
-                raise refusals.KeyInUse(running[2]) from None
+                raise refusals.KeyInUse(running[1]) from None
             if self.running.begin(running):
                 return True
         return False
@@ -367,7 +368,7 @@ class Pipeline:
 
     async def _receipt(self, call: RequestContext) -> Receipt | None:
         assert call.idempotency_key is not None
-        return await self.log.receipt(call.caller.account, call.caller.livemode, call.idempotency_key)
+        return await self.log.receipt(call.caller.scope, call.idempotency_key)
 
     @staticmethod
     def _replay(receipt: Receipt, use: KeyUse, headers: CIMultiDict[str]) -> Reply:

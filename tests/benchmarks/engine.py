@@ -22,6 +22,7 @@ from events.customer import CUSTOMER, CreateCustomer
 from events.keys import MasterKeys
 from events.log import Log
 from events.record import Append, Loaded, Origin, Receipt, Record
+from events.scope import Scope
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.customers import CustomerProjection
@@ -60,7 +61,7 @@ class Kept:
         """Nothing."""
         raise NotImplementedError
 
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
+    async def receipt(self, scope: Scope, key: str) -> Receipt | None:
         """Nothing."""
         raise NotImplementedError
 

@@ -16,6 +16,7 @@ from events.errors import AlreadyAnswered, StaleStream
 from events.log import Log, PostgresLog
 from events.memory import MemoryLog
 from events.record import Append, Record, Snapshot
+from events.scope import Scope
 from tests.events.appends import ORIGIN, after, append, note, receipt
 from tests.events.customer_store import KEYS
 
@@ -260,7 +261,7 @@ async def test_appends_of_many_tasks_are_each_whole_and_each_know_their_place(lo
 async def test_a_stale_append_leaves_no_receipt_and_no_key(log: Log) -> None:
     with pytest.raises(StaleStream):
         await log.append(append("note-1", 4, "a", receipt=receipt("again"), wrapped_key=b"wrapped"))
-    assert await log.receipt("acct_1", False, "again") is None
+    assert await log.receipt(Scope("acct_1", False), "again") is None
     await log.append(append("note-1", 0, "a"))
     assert (await log.load("note-1")).wrapped_key is None
 
@@ -268,12 +269,12 @@ async def test_a_stale_append_leaves_no_receipt_and_no_key(log: Log) -> None:
 async def test_an_answer_is_kept_with_the_events_it_was_given_for(log: Log) -> None:
     kept = receipt("again", body=b'{\n  "id": "cus_1"\n}', status=200)
     await log.append(append("note-1", 0, "a", receipt=kept))
-    assert await log.receipt("acct_1", False, "again") == kept
+    assert await log.receipt(Scope("acct_1", False), "again") == kept
 
 
 async def test_an_append_without_events_leaves_only_its_receipt(log: Log) -> None:
     assert await log.append(append("refusal-1", 0, receipt=receipt("again", status=404))) is None
-    kept = await log.receipt("acct_1", False, "again")
+    kept = await log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
     assert kept.status == 404
     assert await everything(log) == []
@@ -286,7 +287,7 @@ async def test_a_key_that_was_answered_appends_nothing_more(log: Log) -> None:
         await log.append(append("note-2", 0, "b", receipt=receipt("again", body=b"other")))
     assert caught.value.key == "again"
     assert await everything(log) == ["a"]
-    assert await log.receipt("acct_1", False, "again") == receipt("again")
+    assert await log.receipt(Scope("acct_1", False), "again") == receipt("again")
 
 
 async def test_a_key_that_was_answered_is_told_so_even_when_the_stream_moved_on(log: Log) -> None:
@@ -308,19 +309,19 @@ async def test_of_many_appends_under_one_key_one_is_stored(log: Log) -> None:
 async def test_keys_of_other_accounts_and_modes_are_other_keys(log: Log, origin: object) -> None:
     await log.append(append("note-1", 0, "a", receipt=receipt("again", body=b"mine")))
     await log.append(append("note-2", 0, "b", receipt=receipt("again", body=b"theirs"), origin=origin))  # type: ignore[arg-type]  # an Origin
-    mine = await log.receipt("acct_1", False, "again")
+    mine = await log.receipt(Scope("acct_1", False), "again")
     assert mine is not None
     assert mine.body == b"mine"
 
 
 async def test_a_key_nobody_used_has_no_answer(log: Log) -> None:
-    assert await log.receipt("acct_1", False, "never") is None
+    assert await log.receipt(Scope("acct_1", False), "never") is None
 
 
 async def test_an_answer_is_kept_for_24_hours(harness: LogHarness) -> None:
     await harness.log.append(append("note-1", 0, "a", receipt=receipt("again")))
     await harness.pass_time(timedelta(hours=23, minutes=59))
-    assert await harness.log.receipt("acct_1", False, "again") == receipt("again")
+    assert await harness.log.receipt(Scope("acct_1", False), "again") == receipt("again")
     with pytest.raises(AlreadyAnswered):
         await harness.log.append(append("note-2", 0, "b", receipt=receipt("again")))
 
@@ -328,9 +329,9 @@ async def test_an_answer_is_kept_for_24_hours(harness: LogHarness) -> None:
 async def test_after_24_hours_a_key_may_be_used_anew(harness: LogHarness) -> None:
     await harness.log.append(append("note-1", 0, "a", receipt=receipt("again", body=b"old")))
     await harness.pass_time(timedelta(hours=24, seconds=1))
-    assert await harness.log.receipt("acct_1", False, "again") is None
+    assert await harness.log.receipt(Scope("acct_1", False), "again") is None
     await harness.log.append(append("note-2", 0, "b", receipt=receipt("again", body=b"new")))
-    kept = await harness.log.receipt("acct_1", False, "again")
+    kept = await harness.log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
     assert kept.body == b"new"
 
@@ -371,7 +372,7 @@ async def test_one_stale_stream_has_its_whole_group_refused_and_nobody_else(log:
     )
     assert [type(outcome) for outcome in outcomes] == [int, StaleStream, int]
     assert await everything(log) == ["first", "x", "y"]
-    assert await log.receipt("acct_1", False, "again") is None
+    assert await log.receipt(Scope("acct_1", False), "again") is None
 
 
 async def test_a_group_whose_key_has_an_answer_is_told_so_even_when_it_is_stale(log: Log) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from events.memory import MemoryLog
 from events.record import Append, Loaded, Receipt, Record
+from events.scope import Scope
 
 
 class InstrumentedLog:
@@ -32,5 +33,5 @@ class InstrumentedLog:
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         return await self.log.read(after, limit)
 
-    async def receipt(self, account: str, livemode: bool, key: str) -> Receipt | None:
-        return await self.log.receipt(account, livemode, key)
+    async def receipt(self, scope: Scope, key: str) -> Receipt | None:
+        return await self.log.receipt(scope, key)

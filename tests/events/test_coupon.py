@@ -24,6 +24,7 @@ from events.coupon import (
 )
 from events.errors import Missing, Refusal
 from events.personal import SubjectKey
+from events.scope import Scope
 from tests.spec import given
 
 ID = "SUMMER"
@@ -150,7 +151,9 @@ def test_a_deleted_coupon_is_found_by_nothing() -> None:
 
 
 def test_the_same_id_is_another_coupon_in_another_account_or_mode() -> None:
-    keys = {coupon.key(account, livemode, "SALE") for account in ("acct_1", "acct_2") for livemode in (True, False)}
+    keys = {
+        coupon.key(Scope(account, livemode), "SALE") for account in ("acct_1", "acct_2") for livemode in (True, False)
+    }
     assert len(keys) == 4
 
 

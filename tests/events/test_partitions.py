@@ -9,6 +9,7 @@ import pytest
 
 from events import chain
 from events.log import PostgresLog
+from events.scope import Scope
 from tests.events.appends import after, append, note, receipt
 from tests.waiting import until
 
@@ -131,7 +132,7 @@ async def test_answers_of_days_that_are_kept_stay(log: PostgresLog, service: asy
     await make_days(service, "events.receipt", 3)
     await log.append(append("note-1", 0, "a", receipt=receipt("again")))
     assert await drop_days(service, "events.receipt", 0) == 1
-    assert await log.receipt("acct_1", False, "again") == receipt("again")
+    assert await log.receipt(Scope("acct_1", False), "again") == receipt("again")
 
 
 async def test_a_day_that_is_not_over_is_never_dropped(service: asyncpg.Connection) -> None:

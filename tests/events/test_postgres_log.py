@@ -15,6 +15,7 @@ from events.database import create_pool
 from events.errors import AlreadyAnswered, ConstraintBroken, LogUnavailable, StaleStream
 from events.log import PostgresLog
 from events.record import Append
+from events.scope import Scope
 from tests.events.appends import ORIGIN, append, note, receipt
 from tests.events.customer_store import KEYS
 from tests.waiting import until
@@ -210,7 +211,7 @@ async def test_without_a_server_the_log_says_so() -> None:
         log.append(append("note-1", 0, "a")),
         log.load("note-1"),
         log.read(0, 1),
-        log.receipt("a", False, "k"),
+        log.receipt(Scope("a", False), "k"),
     ):
         with pytest.raises(LogUnavailable):
             await question
@@ -295,6 +296,6 @@ async def test_an_answer_given_yesterday_is_found_today(log: PostgresLog, owner:
     await owner.execute("UPDATE events.receipt SET answered_at = answered_at - $1::interval", yesterday)
     await log.append(append("note-2", 0, "b", receipt=receipt("today")))
     assert await owner.fetchval("SELECT count(DISTINCT tableoid) FROM events.receipt") == 2
-    assert await log.receipt("acct_1", False, "again") == receipt("again")
+    assert await log.receipt(Scope("acct_1", False), "again") == receipt("again")
     with pytest.raises(AlreadyAnswered):
         await log.append(append("note-3", 0, "c", receipt=receipt("again")))

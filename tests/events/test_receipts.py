@@ -12,6 +12,7 @@ from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.record import Append
+from events.scope import Scope
 from service.maintenance import KEPT_DAYS, maintain
 from tests.events.appends import ORIGIN, append, receipt
 from tests.events.customer_store import KEYS
@@ -29,7 +30,7 @@ def on(day: datetime, name: str) -> Append:
 async def test_a_body_is_sealed_and_read_as_it_was(log: PostgresLog, service: asyncpg.Connection) -> None:
     for name in ("one", "two"):
         await log.append(on(ORIGIN.at, name))
-        assert (await log.receipt("acct_1", False, name)) == receipt(name, body=SECRET)
+        assert (await log.receipt(Scope("acct_1", False), name)) == receipt(name, body=SECRET)
     one, two = [await service.fetchval(STORED, name) for name in ("one", "two")]
     assert b"whsec" not in one + two
     assert one != two
@@ -39,7 +40,7 @@ async def test_a_body_is_sealed_and_read_as_it_was(log: PostgresLog, service: as
 async def test_a_body_from_before_sealing_is_read_as_it_is(log: PostgresLog, owner: asyncpg.Connection) -> None:
     await log.append(on(ORIGIN.at, "old"))
     await owner.execute("UPDATE events.receipt SET body = $1", SECRET)
-    assert (await log.receipt("acct_1", False, "old")) == receipt("old", body=SECRET)
+    assert (await log.receipt(Scope("acct_1", False), "old")) == receipt("old", body=SECRET)
 
 
 async def test_a_sealed_body_is_of_its_own_key_alone(log: PostgresLog, owner: asyncpg.Connection) -> None:
@@ -47,7 +48,7 @@ async def test_a_sealed_body_is_of_its_own_key_alone(log: PostgresLog, owner: as
     await log.append(on(ORIGIN.at, "theirs"))
     await owner.execute("UPDATE events.receipt SET body = (SELECT body FROM events.receipt WHERE key = 'theirs')")
     with pytest.raises(BrokenHistory):
-        await log.receipt("acct_1", False, "mine")
+        await log.receipt(Scope("acct_1", False), "mine")
 
 
 async def test_processes_of_one_day_share_its_key(database: str, log: PostgresLog) -> None:
@@ -56,8 +57,8 @@ async def test_processes_of_one_day_share_its_key(database: str, log: PostgresLo
     other = PostgresLog(commit, pool, MasterKeys(b"2" * 32, bytes(32)))  # a newer master key is in front
     await log.append(on(ORIGIN.at, "first"))
     await other.append(on(ORIGIN.at, "second"))
-    assert (await log.receipt("acct_1", False, "second")) == receipt("second", body=SECRET)
-    assert (await other.receipt("acct_1", False, "first")) == receipt("first", body=SECRET)
+    assert (await log.receipt(Scope("acct_1", False), "second")) == receipt("second", body=SECRET)
+    assert (await other.receipt(Scope("acct_1", False), "first")) == receipt("first", body=SECRET)
     await commit.close()
     await pool.close()
 
@@ -72,8 +73,8 @@ async def test_a_key_is_destroyed_with_its_day(database: str, log: PostgresLog, 
     today = now.date()
     assert [row["day"] for row in await service.fetch(DAYS)] == [today - timedelta(days=ago) for ago in (2, 1, 0)]
     fresh = PostgresLog(GroupCommit(database, NoReadModels()), pool, KEYS)
-    assert await fresh.receipt("acct_1", False, str(kept + 1)) is None, "what a backup has of it is unreadable"
-    assert (await fresh.receipt("acct_1", False, "0")) == receipt("0", body=SECRET)
+    assert await fresh.receipt(Scope("acct_1", False), str(kept + 1)) is None, "what a backup has of it is unreadable"
+    assert (await fresh.receipt(Scope("acct_1", False), "0")) == receipt("0", body=SECRET)
     await pool.close()
 
 
@@ -82,5 +83,5 @@ async def test_a_master_key_that_is_another_unseals_nothing(database: str, log: 
     pool = await create_pool(database, application="test", size_max=2)
     stranger = PostgresLog(GroupCommit(database, NoReadModels()), pool, MasterKeys(b"3" * 32))
     with pytest.raises(BrokenHistory):
-        await stranger.receipt("acct_1", False, "one")
+        await stranger.receipt(Scope("acct_1", False), "one")
     await pool.close()

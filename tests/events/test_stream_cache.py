@@ -5,6 +5,7 @@ from typing import NamedTuple
 from events import chain
 from events.customer import NOBODY
 from events.decider import CachedStream
+from events.scope import Scope
 from events.stream_cache import ENTRY_BYTES, MEASURED_FROM, StreamCache, measured
 
 KIB = 1024
@@ -12,7 +13,7 @@ KIB = 1024
 
 def held(state: object) -> CachedStream[object]:
     """A state as it is kept."""
-    return CachedStream(state, 1, chain.START, None, "acct_1", False)
+    return CachedStream(state, 1, chain.START, None, Scope("acct_1", False))
 
 
 def text(bytes: int) -> str:

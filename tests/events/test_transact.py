@@ -20,6 +20,7 @@ from events.errors import (
 )
 from events.memory import MemoryLog
 from events.record import Append
+from events.scope import Scope
 from projections.customers import body
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
@@ -257,7 +258,7 @@ async def test_a_command_under_a_key_that_was_answered_does_nothing() -> None:
         await store.create("cus_2", key_use=KEY)
     with pytest.raises(AlreadyAnswered):
         await store.update(key_use=KEY, email="other@example.com")
-    kept = await log.receipt("acct_1", False, "again")
+    kept = await log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
     assert (kept.status, kept.body, kept.request_id, kept.route) == (told.status, told.body, "req_1", KEY.route)
     assert len(await log.read(0, 10)) == 1
@@ -268,7 +269,7 @@ async def test_an_update_that_changes_nothing_keeps_its_answer_too() -> None:
     store = CustomerStore(log)
     await store.create(email="jenny@example.com")
     told = await store.update(key_use=KEY, email="jenny@example.com")
-    kept = await log.receipt("acct_1", False, "again")
+    kept = await log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
     assert Reply(kept.status, kept.body) == told
     assert len(await log.read(0, 10)) == 1
@@ -279,7 +280,7 @@ async def test_a_refusal_may_be_kept_as_the_answer() -> None:
     store = CustomerStore(log)
     receipt = KEY._replace(request_id="req_9").receipt(Reply(404, b"{}"))
     await store.executor.keep_refusal(TEST, receipt)
-    assert await log.receipt("acct_1", False, "again") == receipt
+    assert await log.receipt(Scope("acct_1", False), "again") == receipt
     with pytest.raises(AlreadyAnswered):
         await store.executor.keep_refusal(TEST, receipt)
 

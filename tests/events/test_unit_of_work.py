@@ -8,6 +8,7 @@ import pytest
 from events.customer import CreateCustomer, DeleteCustomer, UpdateCustomer
 from events.errors import AlreadyAnswered, LockTimeout, Missing, Refusal, StaleStream
 from events.memory import MemoryLog
+from events.scope import Scope
 from events.unit_of_work import UnitOfWork
 from service.http.idempotency import KeyUse
 from service.http.reply import Reply
@@ -163,7 +164,7 @@ async def test_a_unit_that_changes_nothing_stores_nothing_but_its_answer(
     await store.executor.transact(act, TEST)
     assert log.appends == 0
     await store.executor.transact(act, TEST, record=KEY.receipt)
-    kept = await store.log.receipt("acct_1", False, "again")
+    kept = await store.log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
     assert kept.body == OK.body
 

@@ -12,6 +12,7 @@ from events.api_key import API_KEY, IssueKey, RevokeKey
 from events.customer import CreateCustomer
 from events.errors import ConstraintBroken
 from events.record import Origin
+from events.scope import Scope
 from projections.read import Page, PageOf, Principal, UnknownCursor
 from tests import acting
 from tests.events.customer_store import CUSTOMER, LIVE, STRANGER, TEST, CustomerStore
@@ -264,7 +265,7 @@ async def issue(
 async def test_a_key_is_found_by_its_digest_until_it_is_revoked(store: ReadableCustomerStore) -> None:
     await issue(store, "key_1", "digest", LIVE)
     assert await store.reader.principal("digest") == Principal(
-        "key_1", "acct_1", livemode=True, key_type="restricted", permissions=frozenset({"customers:read"})
+        "key_1", Scope("acct_1", True), key_type="restricted", permissions=frozenset({"customers:read"})
     )
     assert await store.reader.principal("other") is None
     await acting.update(store.executor, API_KEY, "key_1", RevokeKey(id="key_1"), LIVE)

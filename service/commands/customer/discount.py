@@ -25,7 +25,7 @@ class ApplyCoupon:
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """That of the coupon."""
-        return (COUPON.stream(coupon.key(caller.account, caller.livemode, self.coupon)),)
+        return (COUPON.stream(coupon.key(caller.scope, self.coupon)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ async def _give(
     unit: UnitOfWork, customer: str, at: int, name: str, *, param: str, promotion_code: str | None = None
 ) -> None:
     """Redeem the coupon of that name for the customer; `param` is to blame when that cannot be."""
-    key = coupon.key(unit.origin.account, unit.origin.livemode, name)
+    key = coupon.key(unit.origin.scope, name)
     offered = await unit.load(COUPON, key)
     if not offered.exists and promotion_code is None:
         raise _no_such(coupon.KIND, name, param)

@@ -115,7 +115,7 @@ async def list_all(call: RequestContext) -> Reply:
 
 
 def _key(call: RequestContext, id: str) -> str:
-    return coupon.key(call.caller.account, call.caller.livemode, id)
+    return coupon.key(call.caller.scope, id)
 
 
 async def _transact(call: RequestContext, id: str, act: Callable[[UnitOfWork], Awaitable[Reply]]) -> Reply:

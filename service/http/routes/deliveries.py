@@ -154,7 +154,7 @@ async def _once(call: RequestContext, act: Callable[[], Awaitable[Reply]]) -> Re
     """Do what leaves nothing in the log, once for each idempotency key."""
     origin, caller = call.begin(), call.caller
     use, log = call.key_use, call.pipeline.log
-    if use is not None and await log.receipt(caller.account, caller.livemode, use.key) is not None:
+    if use is not None and await log.receipt(caller.scope, use.key) is not None:
         raise AlreadyAnswered(use.key)
 
     async def work(_: UnitOfWork) -> Reply:

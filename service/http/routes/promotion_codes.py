@@ -91,7 +91,7 @@ async def update(call: RequestContext) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
         state = await unit.load(PROMOTION_CODE, id)
         promotion_code.must_exist(state, id)
-        offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, state.coupon))
+        offered = await unit.load(COUPON, coupon.key(call.caller.scope, state.coupon))
         at = int(unit.origin.at.timestamp())
         unit.do(PROMOTION_CODE, id, UpdatePromotionCode(id=id, at=at, coupon=offered, patch=parameters.patch()))
         return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
@@ -138,7 +138,7 @@ async def list_all(call: RequestContext) -> Reply:
 
 
 async def _coupon(unit: UnitOfWork, call: RequestContext, named: parameters_of.Named) -> Coupon:
-    offered = await unit.load(COUPON, coupon.key(call.caller.account, call.caller.livemode, named.id))
+    offered = await unit.load(COUPON, coupon.key(call.caller.scope, named.id))
     if not offered.exists:
         raise Refusal(f"No such coupon: '{named.id}'", code="resource_missing", param=named.param)
     return offered

@@ -15,6 +15,7 @@ from events.coupon import COUPON
 from events.decider import Change, Decider
 from events.promotion_code import PROMOTION_CODE
 from events.record import Loaded
+from events.scope import Scope
 from events.snapshots import fold
 from projections import rebuild
 from projections.coupons import CouponProjection
@@ -481,7 +482,9 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
     }
     for row in rows:
         decider, project = projections[row["kind"]]
-        name = coupon.key(row["account"], row["livemode"], row["id"]) if row["kind"] == coupon.KIND else row["id"]
+        name = (
+            coupon.key(Scope(row["account"], row["livemode"]), row["id"]) if row["kind"] == coupon.KIND else row["id"]
+        )
         stream = decider.stream(name)
         loaded: Loaded = await core.log.load(stream)
         held = fold(decider, core.codec, core.master_keys, stream, loaded)

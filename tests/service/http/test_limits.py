@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from events.scope import Scope
 from projections.read import Principal
 from service.commands import keys
 from service.http import credentials
@@ -266,7 +267,7 @@ async def test_memory_is_given_back_after_a_busy_spell_and_only_then(requests: i
 async def test_the_share_of_a_key_is_kept_while_its_requests_wait() -> None:
     admission, caller = (
         Admission(BOUNDS),
-        Principal("key_1", "acct_1", livemode=False, key_type="secret", permissions=frozenset()),
+        Principal("key_1", Scope("acct_1", False), key_type="secret", permissions=frozenset()),
     )
     waiting = admission.enter(0.0, writes=False)
     waiting.admit(caller, 0.0)
