@@ -1,12 +1,13 @@
 """A persistent mapping for states: setting a key gives a new mapping in constant time and leaves the old one as it was.
 
 A fold that copied a dictionary per event would take a time that grows with the square of the history. Here all mappings
-that came of one another share a dictionary of the values that each key had, with the tick of each; a mapping shows what
-was there at its own tick. Only one that is no longer the newest, as after a decision that was not stored, is copied
-before it changes. Not for use by several threads.
+that came of one another share a journal of everything that was set. A change of the newest of them appends to the
+journal, and each mapping sees only what the journal held when it was made. Copied are only a mapping that is no longer
+the newest, as after a decision that was not stored, and one whose journal is for the most part superseded: once for as
+many changes as it has keys. Not for use by several threads.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 V = TypeVar("V")
@@ -15,84 +16,136 @@ _new = object.__new__
 STALE_MIN = 64  # superseded values that are kept in any case, before they are dropped
 
 
-class _Shared:
-    """What the mappings of one line share: of each key its newest value, the tick of that, and the entry before."""
+class _Journal:
+    """What the mappings of one line share: every value that was set, where of each key the newest is, and of one that
+    superseded another where that is. A key that was removed and added again is at the end of the keys.
+    """
 
-    __slots__ = ("latest", "values")
+    __slots__ = ("before", "newest", "values")
 
-    def __init__(self, values: dict[str, tuple[int, Any, Any]]) -> None:
+    def __init__(self, newest: dict[str, int], values: list[Any]) -> None:
+        self.newest = newest
         self.values = values
-        self.latest = 0
+        self.before: dict[int, int] = {}
+
+
+_NOTHING = _Journal({}, [_REMOVED])  # longer than what an empty mapping sees of it: none is appended to it
 
 
 class HistoryMap(Mapping[str, V]):
     """An immutable mapping; see `set` and `without`. Keys are in the order in which they were added."""
 
-    __slots__ = ("_live", "_shared", "_tick")
+    __slots__ = ("_journal", "_live", "_seen")
 
     def __init__(self) -> None:
-        self._shared = _Shared({})
-        self._tick = 0
+        self._journal = _NOTHING
+        self._seen = 0
         self._live = 0
+
+    @staticmethod
+    def of(keys: Iterable[str], values: Iterable[V]) -> "HistoryMap[V]":
+        """A mapping of keys that are all different, each to the value in its place."""
+        journal = _Journal({key: at for at, key in enumerate(keys)}, list(values))
+        assert len(journal.newest) == len(journal.values), "as many keys as values"
+        return _made(journal, len(journal.values))
 
     def set(self, key: str, value: V) -> "HistoryMap[V]":
         """This mapping with `key` set to `value`."""
-        shared, tick = self._shared, self._tick
-        if shared.latest == tick and key not in shared.values:  # as a rule, and so without further calls
-            shared.latest = tick = tick + 1
-            shared.values[key] = (tick, value, None)
+        journal, seen = self._journal, self._seen
+        if len(journal.values) == seen and key not in journal.newest:  # as a rule, and so without further calls
+            journal.newest[key] = seen
+            journal.values.append(value)
             longer: HistoryMap[V] = _new(HistoryMap)
-            longer._shared = shared
-            longer._tick = tick
+            longer._journal = journal
+            longer._seen = seen + 1
             longer._live = self._live + 1
             return longer
-        shared = self._newest()
-        before = shared.values.get(key)
-        if before is not None and before[1] is _REMOVED:
-            shared = self._copy()  # where it is added at the end
-            before = None
-        return self._next(shared, key, value, self._live + (before is None))
+        journal = self._newest()
+        before = journal.newest.get(key)
+        if before is None:
+            return _written(journal, key, value, None, self._live + 1)
+        if journal.values[before] is _REMOVED:
+            del journal.newest[key]  # to be added at the end
+            return _written(journal, key, value, before, self._live + 1)
+        return _written(journal, key, value, before, self._live)
 
     def without(self, key: str) -> "HistoryMap[V]":
         """This mapping without `key`, which it has."""
-        return self._next(self._newest(), key, _REMOVED, self._live - 1)
+        journal = self._newest()
+        return _written(journal, key, _REMOVED, journal.newest[key], self._live - 1)
 
-    def _newest(self) -> _Shared:
-        """What it shares, where it is the newest of its line and little is superseded; else a line of its own."""
-        shared = self._shared
-        if shared.latest != self._tick or self._tick > 2 * self._live + STALE_MIN:
+    def entries(self) -> tuple[list[str], list[V]]:
+        """The keys, and the value of each."""
+        journal = self._journal
+        values = journal.values
+        if len(values) != self._seen:
+            keys = list(self)
+            return keys, [self[key] for key in keys]
+        if len(values) == self._live:
+            return list(journal.newest), list(values)
+        found = [(key, values[at]) for key, at in journal.newest.items() if values[at] is not _REMOVED]
+        return [key for key, _ in found], [value for _, value in found]
+
+    def _newest(self) -> _Journal:
+        """Its journal, where it is the newest that sees it and little is superseded; else one of its own."""
+        journal = self._journal
+        if len(journal.values) != self._seen or self._seen > 2 * self._live + STALE_MIN:
             return self._copy()
-        return shared
+        return journal
 
-    def _copy(self) -> _Shared:
-        return _Shared({key: (0, value, None) for key, value in self.items()})
+    def _copy(self) -> _Journal:
+        keys, values = self.entries()
+        return _Journal({key: at for at, key in enumerate(keys)}, values)
 
-    @staticmethod
-    def _next(shared: _Shared, key: str, value: Any, live: int) -> "HistoryMap[V]":
-        tick = shared.latest = shared.latest + 1
-        shared.values[key] = (tick, value, shared.values.get(key))
-        changed: HistoryMap[V] = _new(HistoryMap)
-        changed._shared = shared
-        changed._tick = tick
-        changed._live = live
-        return changed
+    def _at(self, key: str) -> int | None:
+        """Where in the journal the value that it has for a key is, or that it was removed."""
+        journal = self._journal
+        at = journal.newest.get(key)
+        while at is not None and at >= self._seen:
+            at = journal.before.get(at)
+        return at
+
+    def _added_at(self, key: str) -> int:
+        """Where in the journal a key that it has was added."""
+        journal, at = self._journal, self._at(key)
+        assert at is not None
+        while (before := journal.before.get(at)) is not None and journal.values[before] is not _REMOVED:
+            at = before
+        return at
 
     def __getitem__(self, key: str) -> V:
-        entry: Any = self._shared.values[key]
-        while entry is not None:
-            tick, value, entry = entry
-            if tick <= self._tick:
-                if value is _REMOVED:
-                    break
-                found: V = value
-                return found
-        raise KeyError(key)
+        at = self._at(key)
+        value: V = _REMOVED if at is None else self._journal.values[at]
+        if value is _REMOVED:
+            raise KeyError(key)
+        return value
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in self._shared.values if key in self)
+        journal = self._journal
+        if len(journal.values) == self._seen:
+            return iter([key for key, at in journal.newest.items() if journal.values[at] is not _REMOVED])
+        return iter(sorted((key for key in journal.newest if key in self), key=self._added_at))
 
     def __len__(self) -> int:
         return self._live
 
     def __repr__(self) -> str:
         return f"HistoryMap({dict(self)!r})"
+
+
+def _written(journal: _Journal, key: str, value: Any, before: int | None, live: int) -> HistoryMap[Any]:
+    """The mapping after one more value was set, which superseded the one `before`."""
+    at = len(journal.values)
+    if before is not None:
+        journal.before[at] = before
+    journal.newest[key] = at
+    journal.values.append(value)
+    return _made(journal, live)
+
+
+def _made(journal: _Journal, live: int) -> HistoryMap[Any]:
+    made: HistoryMap[Any] = _new(HistoryMap)
+    made._journal = journal
+    made._seen = len(journal.values)
+    made._live = live
+    return made

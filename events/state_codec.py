@@ -62,7 +62,7 @@ def _format(hint: Any) -> _Format:
     if origin is frozenset:
         return _set(arguments[0])
     if origin is HistoryMap:
-        return _mapping(str, arguments[0], _history_map)
+        return _mapping(str, arguments[0], lambda values: HistoryMap.of(values, values.values()))
     if origin in (Mapping, dict):
         return _mapping(arguments[0], arguments[1], dict)
     if dataclasses.is_dataclass(hint):
@@ -154,13 +154,6 @@ def _mapping(key: Any, value: Any, make: Callable[[dict[Any, Any]], Any]) -> _Fo
         lambda values: [[write_key(name), write(one)] for name, one in values.items()],
         lambda given: make({read_key(name): read(one) for name, one in map(_list, _list(given))}),
     )
-
-
-def _history_map(values: dict[str, Any]) -> HistoryMap[Any]:
-    made: HistoryMap[Any] = HistoryMap()
-    for key, value in values.items():
-        made = made.set(key, value)
-    return made
 
 
 def _record(cls: Any, names: Sequence[str]) -> _Format:

@@ -116,6 +116,7 @@ class Balance(NamedTuple):
 
 
 NONE = Balance()
+_new = tuple.__new__  # what the class of a named tuple calls, without its own function: a tenth of the time of a fold
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})  # one for all: thousands of empty ones take time to make
 
 
@@ -168,20 +169,19 @@ def evolve(state: Balance, event: Event) -> Balance:
     """Fold one event in."""
     match event:
         case BalanceAdjusted():
-            transaction = Transaction(
+            attributes = event.attributes
+            fields = (
                 event.amount,
                 event.at,
                 event.currency,
-                event.attributes.get("description"),
+                attributes.get("description"),
                 event.ending_balance,
-                event.attributes.get("metadata", _NO_METADATA),
+                attributes.get("metadata", _NO_METADATA),
                 event.type,
             )
-            return Balance(
-                {**state.ledgers, event.currency: event.ending_balance},
-                state.transactions.set(event.id, transaction),
-                event.at,
-            )
+            ledgers = {**state.ledgers, event.currency: event.ending_balance}
+            transactions = state.transactions.set(event.id, _new(Transaction, fields))
+            return _new(Balance, (ledgers, transactions, event.at))
         case BalanceTransactionEdited():
             edited = state.transactions[event.id]._replace(**event.attributes)
             return state._replace(transactions=state.transactions.set(event.id, edited))
