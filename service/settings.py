@@ -102,7 +102,8 @@ class Settings(BaseSettings):
         gt=0,
         description="maximum number of connections of one process, further limited by its file descriptors "
         "(ulimit -n, less 64, and less ROLLBOOK_WEBHOOK_IN_FLIGHT_MAX, though half at most, where it sends webhooks "
-        "too); others are answered 503 and closed",
+        "too); beyond it the one that is idle for longest is closed, and where none is idle, the new one is answered "
+        "503 and closed",
     )
     in_flight_max: int = Field(
         1024, gt=0, description="maximum number of requests in flight in one process; others are answered 503"

@@ -74,7 +74,7 @@ class _ApiServer(Server):
         self.unreadable = unreadable
 
     def __call__(self) -> RequestHandler:
-        if self.bounds.full:
+        if self.bounds.full and not self.bounds.make_room():
             return Refused(self.bounds)  # type: ignore[return-value]  # a protocol, and all that is asked of one
         return _Protocol(self, loop=self._loop, **self._kwargs)
 

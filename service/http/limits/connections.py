@@ -36,7 +36,7 @@ FULL_BODY = b"""{
 
 @dataclass(slots=True, kw_only=True)
 class Connections:
-    """The bounds of connections, and what was counted of them."""
+    """The bounds of connections, and what was counted of them. What is open and `idle` gives way to new ones."""
 
     open_max: int
     header_timeout_s: float
@@ -45,6 +45,7 @@ class Connections:
     open: int = 0
     refused: int = 0  # being told so
     cut_off: int = 0
+    idle: "dict[Bounded, None]" = field(default_factory=dict)  # without a whole request, the longest so first
     _reported_at: float = field(default=-REPORT_S)
 
     @property
@@ -56,6 +57,20 @@ class Connections:
         if now - self._reported_at >= REPORT_S:
             self._reported_at = now
             log.warning("connections.full", open=self.open, bound=self.open_max)
+        return True
+
+    def make_room(self) -> bool:
+        """Close the connection that has been idle for longest, in favour of a new one; False where none is.
+
+        Idle connections cost their owner nothing: without this, a few thousand of them, without a key, keep everybody
+        else out.
+        """
+        if not self.idle:
+            return False
+        longest = next(iter(self.idle))
+        del self.idle[longest]
+        self.shed("idle-connections")
+        longest.force_close()
         return True
 
 
@@ -75,11 +90,13 @@ class Bounded(web.RequestHandler):
         """Let nothing be buffered beyond what the kernel takes, so that a pause means a client that does not read."""
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=0)
         self._connections.open += 1
+        self._connections.idle[self] = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks."""
         self._connections.open -= 1
+        self._connections.idle.pop(self, None)
         self._stop(self._header_timer, self._write_timer, self._rest_timer)
         super().connection_lost(exc)
 
@@ -88,6 +105,7 @@ class Bounded(web.RequestHandler):
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done() or self._messages:
+            self._connections.idle.pop(self, None)
             return  # a request is being answered, or is about to be
         if self._header_timer is None and data:
             self._header_timer = self._loop.call_later(
@@ -134,6 +152,8 @@ class Bounded(web.RequestHandler):
             ticket, self.ticket = self.ticket, None
             if ticket is not None:
                 ticket.release()
+            if self.transport is not None and not self._messages:
+                self._connections.idle[self] = None
             if isinstance(resp, web.Response):
                 resp.body = None  # aiohttp keeps the last answer as long as the connection stays
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -413,8 +414,11 @@ async def test_unread_answers_of_all_keys_of_an_account_leave_room_for_others(se
 
 async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve) -> None:
     api = await serve(connections_max=3)
+    waits_long = f"GET /v1/rollbook/feed?after=0&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n\r\n"
     streams = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
-    await until(lambda: api_connections(api) == 3)
+    for _, each in streams:
+        each.write(waits_long.encode())
+    await until(lambda: sample(api, "service_feed_waiting") == 3)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     said = await reader.read()
@@ -422,9 +426,32 @@ async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve
     assert b"Retry-After: 1\r\n" in said
     writer.close()
     for _, each in streams:
-        each.close()
+        each.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        each.close()  # by a reset, so that nobody waits for the answers
     await until(lambda: api_connections(api) == 0)
     assert await metric(api, 'service_rejected_total{reason="connections"}') == 1
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["", "half", "one"]
+)
+async def test_the_connection_that_is_idle_for_longest_gives_way_to_a_new_one(serve: Serve, sent: bytes) -> None:
+    api = await serve(connections_max=3)
+    streams = []
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(sent)
+        if sent.endswith(b"\r\n\r\n"):
+            await reader.readuntil(b'"ok"}')
+        streams.append((reader, writer))
+    await until(lambda: api_connections(api) == 3)
+    async with asyncio.timeout(10):
+        await api.customer("name=Jenny")
+        await streams[0][0].read()  # it ends
+    assert not any(reader.at_eof() for reader, _ in streams[1:])
+    assert await metric(api, 'service_rejected_total{reason="idle-connections"}') == 1
+    for _, writer in streams:
+        writer.close()
 
 
 async def test_clients_that_close_as_soon_as_they_are_answered_leave_no_connection(serve: Serve) -> None:
@@ -444,7 +471,11 @@ async def test_clients_that_close_as_soon_as_they_are_answered_leave_no_connecti
 
 
 def api_connections(api: Api) -> float:
-    value = api.core.metrics.registry.get_sample_value("service_connections")
+    return sample(api, "service_connections")
+
+
+def sample(api: Api, name: str) -> float:
+    value = api.core.metrics.registry.get_sample_value(name)
     assert value is not None
     return value
 
