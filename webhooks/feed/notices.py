@@ -12,7 +12,8 @@ from webhooks.feed import api_version
 from webhooks.feed.api_version import VersionedNotice
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
-TYPES_LOOKED_UP_MAX = 8  # of a list: so many are looked up one by one, more are looked for among all notices
+# Of a list: so many are looked up one by one, more are looked for among all notices. No wildcard means more.
+TYPES_LOOKED_UP_MAX = 64
 FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
 
 
