@@ -1,1 +1,1 @@
-"""The ground floor: what happened to customers, and the log that keeps it."""
+"""The event-sourced domain: deciders of customers and their objects, and the event log (the ground floor)."""

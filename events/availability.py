@@ -1,4 +1,4 @@
-"""Availability of the database: one watcher a process finds out whether it can be used, and all else waits for it.
+"""Availability of the database: one health check per process, which all else waits for during an outage.
 
 Connections report what they met. The watcher looks for itself, over a connection of its own: only what it meets too is
 an outage, said once in the log, looked at again after growing pauses, and over when the watcher has succeeded. Each

@@ -26,7 +26,7 @@ class Overloaded(Exception):
 class Batcher(Generic[Item, Result]):
     """Sends items in batches. `send` gives a result, or the exception to raise, for each item in order.
 
-    A batch has at most `batch_max` items, and at most `waiting_max` wait. Where `alone` is given, two items that share
+    A batch has at most `batch_max` items, and at most `waiting_max` wait. Where `keys` is given, two items that share
     one of its values are never in the same batch; they keep their order. Where `share` is given, each of its values has
     a queue, and batches are filled from the queues round robin: one with many items does not delay the others.
     """
@@ -37,13 +37,13 @@ class Batcher(Generic[Item, Result]):
         *,
         batch_max: int,
         waiting_max: int = 10_000,
-        alone: Callable[[Item], Iterable[Hashable]] | None = None,
+        keys: Callable[[Item], Iterable[Hashable]] | None = None,
         share: Callable[[Item], Hashable] | None = None,
     ) -> None:
         self._send = send
         self._batch_max = batch_max
         self._waiting_max = waiting_max
-        self._alone = alone
+        self._keys = keys
         self._share = share
         self._queues: dict[Hashable, deque[tuple[Item, asyncio.Future[Result]]]] = {}
         self._turns: deque[Hashable] = deque()  # the keys of the queues, whose turn is next first
@@ -125,8 +125,8 @@ class Batcher(Generic[Item, Result]):
             if entry[1].done():
                 self._waiting -= 1
                 continue
-            if self._alone is not None:
-                marks = set(self._alone(entry[0]))
+            if self._keys is not None:
+                marks = set(self._keys(entry[0]))
                 conflicts = bool(marks & seen)
                 seen |= marks
                 if conflicts:

@@ -1,4 +1,4 @@
-"""Cards and bank accounts: what is kept of them, which is never their number.
+"""Cards and bank accounts: what is stored of them, without their numbers (PCI DSS).
 
 A number is read at the door and gone after that (PCI DSS, requirement 3). What stays is its last four characters and a
 fingerprint: the same for the same number within an account and mode, and of no use to whoever has not the master key.
@@ -123,7 +123,7 @@ def _result(card: Card, check: str, trait: Trait) -> str | None:
 def luhn(digits: str) -> bool:
     """Whether the last digit of a card number is the right one for those before it (ISO/IEC 7812-1)."""
     total = 0
-    for place, digit in enumerate(map(int, reversed(digits))):
-        doubled = digit * 2 if place % 2 else digit
+    for index, digit in enumerate(map(int, reversed(digits))):
+        doubled = digit * 2 if index % 2 else digit
         total += doubled - 9 if doubled > 9 else doubled
     return total % 10 == 0

@@ -2,7 +2,7 @@
 
     hash(n) = SHA-256( hash(n-1), header, line feed, payload ),  hash(0) = 32 zero bytes
 
-The header is a JSON array of all that is stored beside the payload except the position, which is not known when the
+The header is a JSON array of every stored field but the payload and the position, which is not known when the
 link is made. Sealed fields are covered as sealed, so erasing a person's key leaves the chain whole.
 """
 

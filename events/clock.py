@@ -1,4 +1,4 @@
-"""Now: asked of a clock that is handed in, so that tests move time instead of sleeping through it."""
+"""The clock: an injected source of the current time, which tests advance instead of sleeping."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Event <-> canonical JSON: sorted keys, no floats, personal fields sealed as one.
+"""The event codec (serialization): event <-> canonical JSON with sorted keys, no floats, and personal fields encrypted.
 
 What was hashed is what is stored, so an event must always give the same bytes: fields stand in alphabetical order in
 their dataclasses (checked at registration) and keys of mappings are sorted. Old schema versions are brought up to

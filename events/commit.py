@@ -1,6 +1,6 @@
 """Group commit: appends that arrive while a batch is in flight are stored together by the next one.
 
-One call of one server function stores a batch. Its items fare separately: a stale one is told so while its neighbours
+One call of one server function stores a batch. Its items fare separately: a stale one fails while its neighbours
 are stored; one that makes the statement itself fail is found by splitting the batch, and only it fails.
 """
 
@@ -27,19 +27,19 @@ class ReadModels(Protocol):
     statement: str  # gives `outcome` and `first_position`; $1 to $3 are those of events.append
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """The parameters from $4 on: arrays of rows that name their item by its 1-based place; of `items` each stands
+        """The parameters from $4 on: arrays of rows that name their item by its 1-based index; of `items` each stands
         for itself, the appends with it follow it.
         """
         ...
 
 
 class NoReadModels:
-    """The log alone."""
+    """No read models: only the log is written."""
 
     statement = "SELECT outcome, first_position FROM events.append($1, $2, $3)"
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """Nothing beside the log."""
+        """No further parameters."""
         return ()
 
 
@@ -52,7 +52,7 @@ class GroupCommit:
         self._connection = DedicatedConnection(dsn, application="append", **PINNED_PLANS)
         self._read_models = read_models
         self._observe = observe
-        self._batcher: Batcher[Append, Stored] = Batcher(self._store, batch_max=batch_max, alone=_marks, share=_share)
+        self._batcher: Batcher[Append, Stored] = Batcher(self._store, batch_max=batch_max, keys=_marks, share=_share)
 
     async def append(self, item: Append) -> Stored:
         """Store one item; see Log.append."""
@@ -77,8 +77,8 @@ class GroupCommit:
             rows = await self._connection.fetch(
                 self._read_models.statement,
                 [_item(item, leader) for item, leader in zip(single, leaders, strict=True)],
-                [draft for place, item in enumerate(single, 1) for draft in _drafts(place, item)],
-                [_snapshot(place, item) for place, item in enumerate(single, 1) if item.snapshot is not None],
+                [draft for index, item in enumerate(single, 1) for draft in _drafts(index, item)],
+                [_snapshot(index, item) for index, item in enumerate(single, 1) if item.snapshot is not None],
                 *self._read_models.parameters(single),
             )
         except LogUnavailable as error:
@@ -96,8 +96,8 @@ class GroupCommit:
             self._observe(len(items), time.perf_counter() - started, row["first_position"][-1])
         outcomes, positions = row["outcome"], row["first_position"]
         return [
-            _told(item, outcomes[place - 1], positions[place - 1])
-            for item, place in zip(items, sorted(set(leaders)), strict=True)
+            _stored(item, outcomes[index - 1], positions[index - 1])
+            for item, index in zip(items, sorted(set(leaders)), strict=True)
         ]
 
     async def _store_halves(self, items: list[Append]) -> list[Stored | Exception]:
@@ -106,7 +106,7 @@ class GroupCommit:
 
 
 def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
-    """The items, each followed by the appends with it; and for each of all these the 1-based place of its leader."""
+    """The items, each followed by the appends with it; and for each of all these the 1-based index of its leader."""
     single: list[Append] = []
     leaders: list[int] = []
     for item in items:
@@ -131,7 +131,7 @@ def _marks(item: Append) -> Iterable[Hashable]:
         yield (item.origin.scope, item.receipt.key)
 
 
-def _told(item: Append, outcome: str, position: int | None) -> Stored | Exception:
+def _stored(item: Append, outcome: str, position: int | None) -> Stored | Exception:
     match outcome:
         case "accepted":
             return position
@@ -169,12 +169,12 @@ def _item(item: Append, leader: int) -> tuple[Any, ...]:
     )
 
 
-def _drafts(place: int, item: Append) -> Iterable[tuple[Any, ...]]:
+def _drafts(index: int, item: Append) -> Iterable[tuple[Any, ...]]:
     """The events.draft rows of an item."""
     origin = item.origin
     for draft in item.drafts:
         yield (
-            place,
+            index,
             item.stream,
             draft.version,
             origin.account,
@@ -192,7 +192,7 @@ def _drafts(place: int, item: Append) -> Iterable[tuple[Any, ...]]:
         )
 
 
-def _snapshot(place: int, item: Append) -> tuple[Any, ...]:
+def _snapshot(index: int, item: Append) -> tuple[Any, ...]:
     """The events.snapshot_row of an item that has one."""
     assert item.snapshot is not None
-    return (place, item.stream, *item.snapshot)
+    return (index, item.stream, *item.snapshot)

@@ -1,4 +1,4 @@
-"""Postgres: connections as the service's role, and the statements beside the code."""
+"""Postgres: connection pools under the role of the service, and loading of .sql statements."""
 
 import asyncio
 import socket
@@ -102,8 +102,8 @@ async def open_connection(
     secured = {} if context is None else {"ssl": context}
     hosts: Sequence[Any] = url.hosts
     for number in range(max(len(hosts), 1)):
-        place = (known.host + number) % max(len(hosts), 1)
-        where = {} if len(hosts) < 2 else {"host": hosts[place][0], "port": hosts[place][1]}
+        index = (known.host + number) % max(len(hosts), 1)
+        where = {} if len(hosts) < 2 else {"host": hosts[index][0], "port": hosts[index][1]}
         try:
             connection: ServiceConnection = await asyncpg.connect(
                 url.for_driver,
@@ -118,12 +118,12 @@ async def open_connection(
             found = refusal(error, url)
             if found is None:
                 raise
-            # Of several the one that answers tells more than those that do not.
+            # Of several errors that of a host which answers is the most useful.
             if refused is None or refused.kind in (Kind.UNREACHABLE, Kind.SILENT):
                 refused = found
                 refused.__cause__ = error
             continue
-        known.host = place
+        known.host = index
         version = connection.get_server_version().major
         if version < VERSION_MIN:
             connection.terminate()
@@ -258,7 +258,7 @@ def as_outage(error: Exception, dsn: str) -> Exception:
 async def create_pool(dsn: str, *, application: str, size_max: int, **settings: str) -> Pool:
     """A pool that connects when it is first used, so that it can be made while Postgres is away.
 
-    Unless `settings` say otherwise its plans are pinned like the append's: else pages of a long list are planned anew
+    Unless `settings` say otherwise its plans are pinned like the append's: else pages of a long list are planned again
     each time, which costs more than reading them.
     """
 

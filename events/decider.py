@@ -1,4 +1,4 @@
-"""A kind of stream as code sees it: its pure half, and what a command made of it."""
+"""The decider of a type of stream: decide, evolve and codec; and the change that a command made."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can go wrong, sorted by who can put it right.
+"""Errors of the domain and the log, by who can correct them.
 
 | error           | who               | what then                                             |
 | --------------- | ----------------- | ----------------------------------------------------- |
@@ -58,7 +58,7 @@ class LockTimeout(Refusal):
 
 
 class ClockAdvancing(LockTimeout):
-    """The object's test clock is on its way to a later time; the caller may try again when it is ready."""
+    """The object's test clock is advancing; the caller may retry once it is ready."""
 
     def __init__(self) -> None:
         Refusal.__init__(

@@ -1,4 +1,4 @@
-"""Following the log: told that there is something new, and reading it in commit order.
+"""Followers of the log: wake-ups by LISTEN/NOTIFY, and catch-up reads in commit order.
 
 A NOTIFY is a hint: it may be lost with its connection, so whoever waits for one looks by itself now and then too.
 """
@@ -31,7 +31,7 @@ class Wakeup(LocalWaker):
         self.channel = channel
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop, on the connection that all wake-ups of a database share in this process."""
+        """Listen until `stop` is set, on the connection that all wake-ups of a database share in this process."""
         listener = Listener.of(self._dsn)
         listener.add(self)
         try:
@@ -113,7 +113,7 @@ class Listener:
 
 
 async def follow(log: Log, after: int, wakeup: Wakeup, stop: asyncio.Event) -> AsyncIterator[Sequence[Record]]:
-    """Everything beyond a position, in commit order, in batches, as it comes, until told to stop.
+    """Everything beyond a position, in commit order, in batches, as it comes, until `stop` is set.
 
     Raises LogUnavailable; whoever remembers the last position it handled goes on from there.
     """

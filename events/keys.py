@@ -1,4 +1,5 @@
-"""Keys: one a stream for its personal data, wrapped by a master key that lives outside the database.
+"""Encryption keys: one per stream for its personal data (crypto-shredding), wrapped by a master key outside the
+database.
 
 A master key is 32 bytes, given as base64. Several may be given, the newest first: the first wraps, all of them unwrap,
 so a master key is rotated by putting a new one in front.
@@ -50,7 +51,7 @@ class MasterKeys:
         return key, self.wrap(key, stream)
 
     def wrap(self, key: SubjectKey, stream: str) -> bytes:
-        """`key` sealed for `stream` alone."""
+        """`key` sealed for `stream` only."""
         return self.seal(key.secret, stream)
 
     def unwrap(self, wrapped: bytes, stream: str) -> SubjectKey:
@@ -58,7 +59,7 @@ class MasterKeys:
         return SubjectKey(self.unseal(wrapped, stream))
 
     def digest(self, purpose: str, data: bytes) -> bytes:
-        """32 bytes that are the same for the same data and purpose, and tell nothing of it to who lacks the keys.
+        """32 bytes that are the same for the same data and purpose, and reveal nothing of it without the keys.
 
         They are made with the oldest master key, and so stay the same while a newer one is put in front.
         """
@@ -70,29 +71,32 @@ class MasterKeys:
         digest.update(data)
         return digest.digest()
 
-    def seal(self, plain: bytes, place: str) -> bytes:
-        """`plain` sealed by the newest master key, for one place alone: master's name, nonce, ciphertext, tag."""
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """`plain` sealed by the newest master key, bound to one context (additional authenticated data).
+
+        The result is the name of the master key, nonce, ciphertext, tag.
+        """
         nonce = os.urandom(NONCE_BYTES)
-        return self._first + nonce + self._ciphers[self._first].encrypt(nonce, plain, place.encode())
+        return self._first + nonce + self._ciphers[self._first].encrypt(nonce, plain, context.encode())
 
-    def unseal(self, sealed: bytes, place: str) -> bytes:
-        """What was sealed for that place.
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """Decrypt what was sealed for that context.
 
-        Raises BrokenHistory when no master key we have sealed it, or it was sealed for another place.
+        Raises BrokenHistory when no master key we have sealed it, or it was sealed for another context.
         """
         cipher = self._ciphers.get(self.name_of(sealed))
         if cipher is None:
-            raise BrokenHistory(f"{place}: sealed by a master key that was not given")
+            raise BrokenHistory(f"{context}: sealed by a master key that was not given")
         nonce, body = sealed[NAME_BYTES : NAME_BYTES + NONCE_BYTES], sealed[NAME_BYTES + NONCE_BYTES :]
         try:
-            return cipher.decrypt(nonce, body, place.encode())
+            return cipher.decrypt(nonce, body, context.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
-            raise BrokenHistory(f"{place}: does not unseal") from error
+            raise BrokenHistory(f"{context}: does not unseal") from error
 
-    def opens(self, sealed: bytes, place: str) -> bool:
-        """Whether one of these keys sealed that for the place."""
+    def opens(self, sealed: bytes, context: str) -> bool:
+        """Whether one of these keys sealed that for the context."""
         try:
-            self.unseal(sealed, place)
+            self.unseal(sealed, context)
         except BrokenHistory:
             return False
         return True

@@ -1,4 +1,4 @@
-"""The log: append to streams, read a stream, read everything; what the rest of the house stands on."""
+"""The event log: append to streams with an expected version, read a stream, read everything."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ class Log(Protocol):
     """An append-only log of events in streams, with a gapless position over all of them, in commit order."""
 
     async def append(self, item: Append) -> int | None:
-        """Store one command's events, with all that commits beside them; gives the first one's position.
+        """Store one command's events, with all that commits in the same transaction; gives the first one's position.
 
         Raises StaleStream, ConstraintBroken or AlreadyAnswered, having stored nothing; LogUnavailable when nobody can
         tell.

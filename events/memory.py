@@ -1,4 +1,4 @@
-"""The log in a dict: the same contract as the one in Postgres, for tests and for thinking."""
+"""In-memory fake of the event log: the same contract as the one in Postgres, for tests."""
 
 from collections import defaultdict
 from collections.abc import Sequence

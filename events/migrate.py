@@ -1,4 +1,4 @@
-"""The migration runner: brings a database to the schema this code needs, and says how the two differ.
+"""The migration runner: migrates a database to the schema of this version, and reports how the two differ.
 
 Migrations expand first and contract later: processes of the previous release keep working while `rollbook migrate` of
 the next one runs, and afterwards. So a migration adds columns (with defaults), tables and functions; what the previous
@@ -29,8 +29,8 @@ from events.database_url import parse
 from events.errors import DatabaseUnsuitable
 from events.outage import SERVICE_ROLE, not_migratable
 
-FLOORS = ("events", "projections", "webhooks")  # in the order in which they stand on each other
-SCHEMAS = (*FLOORS, "keys")
+PACKAGES = ("events", "projections", "webhooks")  # in the order in which they stand on each other
+SCHEMAS = (*PACKAGES, "keys")
 MIGRATION_LOCK = 0x0_7011_B00C
 # Writers queue behind a migration that waits for its locks, so it waits for a short time, and is tried again.
 LOCK_TIMEOUT_S = 1.0
@@ -125,9 +125,9 @@ class Difference:
 
 def compare(applied: Mapping[str, Applied]) -> Difference:
     """How a database with these files applied differs from what this code needs."""
-    migrations = {name: text for floor in FLOORS for name, text in sql_files(floor, "migrations")}
-    functions = {name: text for floor in FLOORS for name, text in sql_files(floor, "sql/functions")}
-    ours = {f"{floor}/migrations/" for floor in FLOORS}
+    migrations = {name: text for package in PACKAGES for name, text in sql_files(package, "migrations")}
+    functions = {name: text for package in PACKAGES for name, text in sql_files(package, "sql/functions")}
+    ours = {f"{package}/migrations/" for package in PACKAGES}
     unknown = [name for name in applied if name not in migrations and any(map(name.startswith, ours))]
     return Difference(
         missing=[name for name in (*migrations, *functions) if name not in applied],
@@ -161,11 +161,11 @@ async def check(dsn: str) -> Difference:
 async def migrate(dsn: str) -> list[str]:
     """Bring the database to the schema this code needs; gives the names of what was applied.
 
-    A fresh database gets each floor's `schema.sql`; an older one gets the migrations it has not had. What the service's
-    role may do is granted again where it is not as it was left, as after a restore without privileges; where nothing
-    else was applied, the one name given is `grants`. An advisory lock
-    lets several processes start at once; everything happens in one transaction, so a kill leaves the old schema or the
-    new one. Raises DatabaseUnsuitable when an operator has to do something first, LogUnavailable.
+    A fresh database gets the `schema.sql` of each package; an older one gets the migrations it has not had. What the
+    service's role may do is granted again where it is not as it was left, as after a restore without privileges; where
+    nothing else was applied, the one name given is `grants`. An advisory lock lets several processes start at once;
+    everything happens in one transaction, so a kill leaves the old schema or the new one. Raises DatabaseUnsuitable
+    when an operator has to do something first, LogUnavailable.
     """
     connection = await open_connection(dsn)
     try:
@@ -216,7 +216,7 @@ async def _migrate(connection: asyncpg.Connection) -> list[str]:
 
 
 async def _apply(connection: asyncpg.Connection) -> list[str]:
-    """Apply what the database has not had, floor by floor."""
+    """Apply what the database has not had, package by package."""
     done = {row["name"]: row["digest"] for row in await connection.fetch(APPLIED)}
     applied: list[str] = []
 
@@ -231,11 +231,11 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
         )
         applied.append(name)
 
-    for floor in FLOORS:
-        migrations = sql_files(floor, "migrations")
-        fresh = not any(name.startswith(f"{floor}/migrations/") for name in done)
+    for package in PACKAGES:
+        migrations = sql_files(package, "migrations")
+        fresh = not any(name.startswith(f"{package}/migrations/") for name in done)
         if fresh and migrations:
-            await connection.execute(load_sql(floor, "schema"))
+            await connection.execute(load_sql(package, "schema"))
         for name, text in migrations:
             if name not in done:
                 if not fresh:
@@ -243,7 +243,7 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
                 await note(name, text)
         # In order of name a function may come before one that it calls, which PostgreSQL would refuse.
         await connection.execute("SET LOCAL check_function_bodies = off")
-        for name, text in sql_files(floor, "sql/functions"):
+        for name, text in sql_files(package, "sql/functions"):
             if done.get(name) != _digest(text):
                 await replace_functions(connection, text)
                 await note(name, text)
@@ -251,7 +251,7 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
 
 
 async def replace_functions(connection: asyncpg.Connection, text: str) -> None:
-    """Create the functions of a file in place of those of their names, whatever arguments and results these have."""
+    """Replace the functions of a file by name, whatever their arguments and results."""
     names = [".".join(found) for found in FUNCTION.findall(text)]
     before = await _functions(connection, names)
     try:
@@ -328,8 +328,8 @@ async def _granted(connection: asyncpg.Connection) -> bool:
 
 async def _grant(connection: asyncpg.Connection) -> None:
     """Grant what the service's role needs, and keep what that came to."""
-    for floor in FLOORS:
-        for text in (load_sql(floor, "schema"), *(text for _, text in sql_files(floor, "sql/functions"))):
+    for package in PACKAGES:
+        for text in (load_sql(package, "schema"), *(text for _, text in sql_files(package, "sql/functions"))):
             for statement in GRANT.findall(text):
                 await connection.execute(statement)
     await connection.execute(
@@ -340,13 +340,13 @@ async def _grant(connection: asyncpg.Connection) -> None:
     )
 
 
-def sql_files(floor: str, folder: str) -> Sequence[tuple[str, str]]:
+def sql_files(package: str, folder: str) -> Sequence[tuple[str, str]]:
     """Names (`events/migrations/0001_log.sql`) and texts of a folder's .sql files, in order of name."""
-    root = resources.files(floor).joinpath(*folder.split("/"))
+    root = resources.files(package).joinpath(*folder.split("/"))
     if not root.is_dir():
         return []
     files = sorted((file for file in root.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [(f"{floor}/{folder}/{file.name}", file.read_text(encoding="utf-8")) for file in files]
+    return [(f"{package}/{folder}/{file.name}", file.read_text(encoding="utf-8")) for file in files]
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Personal data: the mark its fields wear, and the sealing that makes it forgettable.
+"""Personal data (GDPR erasure): the marker of its fields, and their encryption with a key per stream.
 
 Everything personal in an event is sealed together with AES-256-GCM under the key of the event's stream. The sealed
 bytes say where they belong (stream, version and type are authenticated with them), so they cannot be moved to another

@@ -19,7 +19,7 @@ OUR_SESSION = "SELECT pg_backend_pid()"
 
 
 async def require_sessions(dsn: str) -> None:
-    """Raises DatabaseUnavailable, of a kind that waiting cannot help, where a session is not this process's alone.
+    """Raises DatabaseUnavailable, of a kind that waiting cannot help, where sessions are shared with other processes.
 
     Costs a direct connection one statement: a pooler is known by giving another process id than PostgreSQL's.
     """

@@ -72,7 +72,7 @@ class UpdatePromotionCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedeemPromotionCode:
-    """Use the code once for a customer, at this time; `has_paid` tells whether they ever paid before."""
+    """Use the code once for a customer, at this time; `has_paid` is whether they ever paid before."""
 
     id: str
     at: int

@@ -1,4 +1,4 @@
-"""Receipts at rest: answers kept under idempotency keys, sealed with a key per day.
+"""Receipts: stored responses by idempotency key, encrypted at rest with a key per day.
 
 An answer may hold a secret that is shown once, and it holds personal data. So its body is sealed with AES-256-GCM under
 a key of the day, which the master key wraps; the row of that key is deleted when the day's receipts are dropped, and

@@ -1,4 +1,4 @@
-"""What is written and what is read back: drafts on their way into the log, records with their place in it.
+"""Drafts and records: events before they are appended to the log, and as they are stored, with version and position.
 
 These only travel, and several are made for every write: named tuples, which are cheap to make.
 """
@@ -21,7 +21,7 @@ class Origin(NamedTuple):
     idempotency_key: str | None = None
     correlation_id: str | None = None  # of the whole chain of causes
     causation_id: str | None = None  # of what directly caused it
-    traceparent: str | None = None  # of what is told of it; the log does not keep it
+    traceparent: str | None = None  # of its notices; the log does not store it
 
     @property
     def scope(self) -> Scope:
@@ -40,7 +40,7 @@ class Draft(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An event as it is stored, and its place in the log."""
+    """An event as it is stored, with its version and position."""
 
     position: int
     stream: str

@@ -1,4 +1,4 @@
-"""Snapshots: a state is loaded from one and a bounded tail of events, never from a whole long history.
+"""Snapshots: a state is loaded from its snapshot and a bounded tail of events, not from a whole long history.
 
 Every so many events the append keeps the state that it leads to, in the same transaction. A snapshot
 is derived: it is sealed with the stream's key (bound to stream, version and folding code), it is used by the very code
@@ -104,28 +104,28 @@ class Snapshots:
         return self._fold(decider, stream, loaded), payload_bytes(loaded.records)
 
     def make(
-        self, decider: Decider[State, Any, Any], stream: str, held: CachedStream[State]
+        self, decider: Decider[State, Any, Any], stream: str, cached: CachedStream[State]
     ) -> tuple[Snapshot | None, CachedStream[State]]:
         """The snapshot to store with the events that lead to a state, if it can be made; and the state with the version
         from which the next one is due.
         """
         code = folding_code.digest(decider.evolve.__module__)
-        due = held.version + SNAPSHOT_EVENTS
+        due = cached.version + SNAPSHOT_EVENTS
         if code is None:
-            return None, held._replace(snapshot_due=due)
+            return None, cached._replace(snapshot_due=due)
         codec = self._codec_of(decider)
         try:
-            body = codec.encode(held.state)
+            body = codec.encode(cached.state)
             codec.decode(body)  # so that what is stored can be read
         except ValueError as error:
-            log.error("snapshot.not_stored", stream=stream, version=held.version, reason=str(error))
-            return None, held._replace(snapshot_due=due)
-        due = held.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
+            log.error("snapshot.not_stored", stream=stream, version=cached.version, reason=str(error))
+            return None, cached._replace(snapshot_due=due)
+        due = cached.version + max(SNAPSHOT_EVENTS, len(body) // EVENT_BYTES)
         if len(body) > STATE_BYTES_MAX:
-            return None, held._replace(snapshot_due=due)
-        head = orjson.dumps([held.hash.hex(), *held.scope])
-        sealed = self._seal(head + b"\n" + body, stream, held.version, code, held.key)
-        return Snapshot(code, held.version, sealed), held._replace(snapshot_due=due)
+            return None, cached._replace(snapshot_due=due)
+        head = orjson.dumps([cached.hash.hex(), *cached.scope])
+        sealed = self._seal(head + b"\n" + body, stream, cached.version, code, cached.key)
+        return Snapshot(code, cached.version, sealed), cached._replace(snapshot_due=due)
 
     def _warn(self, stream: str, version: int, reason: str) -> None:
         """Log that a snapshot was ignored, once a stream: until an append replaces it, every load finds it again."""

@@ -1,4 +1,4 @@
-"""Locks by stream, for the tasks of one process: commands that would only be stale for each other wait in line.
+"""Per-stream locks among the tasks of one process: commands on one stream are serialized, so they do not conflict.
 
 Deadlock is avoided by lock order: everybody takes the locks of several streams in the order of their names.
 """

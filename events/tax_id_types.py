@@ -1,7 +1,7 @@
 """The types of tax ids: which countries they are of, and what they look like.
 
 tax_id_types.txt has a line for each: the type, its country, its shape as a regular expression. A type of several
-countries has a line for each of them, and the value tells which it is of; one of no country has `-` there. Of some
+countries has a line for each of them, and the value shows which it is of; one of no country has `-` there. Of some
 types no shape is published: anything printable is taken, up to fifty characters.
 """
 

@@ -1,6 +1,6 @@
 """A test clock: its own stream, `test_helpers.test_clock-clock_…`, decided and folded by pure functions.
 
-Customers under a clock live on its frozen time, which moves only when it is told to. While it advances everything that
+Customers under a clock live on its frozen time, which moves only when it is advanced. While it advances everything that
 became due under it meanwhile is done, each at its own time; then it is ready again. Who lives under a clock is kept
 here, so that no two requests together can bring in more customers than it takes.
 """

@@ -1,10 +1,10 @@
-"""Traces: the thread that leads from a request to whatever comes of it, as W3C Trace Context spells it.
+"""Distributed tracing: the trace context (W3C `traceparent`) from a request to its events, messages and webhooks.
 
 `traceparent` is `00-{trace id}-{span id}-{flags}`, in lower-case hex: it names a trace and, in it, the span of who sent
 it. We go on with the trace of a caller who has one and begin one otherwise; each of our own spans, a request or an
 attempt, has an id of its own. Ids are made from random bytes that the caller brings.
 
-`tracestate` goes no further than our door, as the specification allows: it is what the caller's tracing system tells
+`tracestate` goes no further than our door, as the specification allows: it is what the caller's tracing system passes
 itself, and whoever receives a webhook is somebody else.
 """
 

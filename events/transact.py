@@ -1,8 +1,8 @@
 """The write path: one loop that loads, decides and appends, and begins again when another writer was first.
 
 What was folded is cached, so the usual command is one round trip: decide on the state in memory and let the log say
-whether it was the latest (optimistic concurrency). Nothing final is said from memory alone: a refusal is decided again
-on what the log holds, and that there is nothing to change is stored or confirmed by the log.
+whether it was the latest (optimistic concurrency). No final answer comes from the cache alone: a refusal is decided
+again on what the log holds, and that there is nothing to change is stored or confirmed by the log.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A unit of work: what one request does to its streams, stored in one commit or not at all.
+"""A unit of work: the changes of one request to its streams, committed atomically.
 
 Each stream is loaded once and its commands are decided on the state the unit has reached. Whatever was loaded must be
 unchanged when the unit is stored, whether the unit changed it or not (optimistic concurrency, by the version that each

@@ -1,4 +1,4 @@
-"""Values the events are made of; plain, frozen, and valid once made by the door that parsed them."""
+"""Value objects of events: plain, frozen, and validated by the parser that created them."""
 
 from dataclasses import dataclass
 

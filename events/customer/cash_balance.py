@@ -18,7 +18,7 @@ NUMBER_DIGITS = 12  # of a virtual account
 
 Mode = Literal["automatic", "manual"]
 
-# Bank transfers are made in these currencies alone, each by a kind of transfer of its own.
+# Bank transfers are made in these currencies only, each by its own type of transfer.
 TRANSFERS: Mapping[str, str] = {
     "eur": "eu_bank_transfer",
     "gbp": "gb_bank_transfer",

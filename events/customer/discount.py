@@ -40,7 +40,7 @@ class EndDiscount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountGiven:
-    """The customer has this discount now, in place of any other; `coupon` is what was promised."""
+    """The customer has this discount now, instead of any other; `coupon` is what was promised."""
 
     coupon: Terms
     end: int | None

@@ -1,7 +1,7 @@
 """The customer's cards and bank accounts, and which of them is charged by default.
 
 The first becomes the default and later ones do not, unless they replace it. When the default goes, the one that was
-added last takes its place (API reference, delete a card).
+added last replaces it (API reference, delete a card).
 """
 
 from calendar import monthrange
@@ -54,7 +54,7 @@ class Attributes(TypedDict, total=False):
 class AttachSource:
     """Have the customer pay with this card or bank account, from this time in Unix seconds on.
 
-    `token` names the token it came by; `replaces` has it take the place of the default, which goes.
+    `token` names the token it came by; `replaces` replaces the default source, which is removed.
     """
 
     id: str
@@ -198,7 +198,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A card or a bank account of the customer; `expiring` once it was told that the card is about to expire."""
+    """A card or a bank account of the customer; `expiring` once its expiry was announced."""
 
     id: str
     created: int
@@ -214,7 +214,7 @@ class Source:
 
     @property
     def expiring_at(self) -> int | None:
-        """When it is to be told that the card is about to expire, in Unix seconds; None for a bank account."""
+        """When its expiry is announced, in Unix seconds; None for a bank account."""
         return last_day(self.kept.exp_year, self.kept.exp_month) if isinstance(self.kept, Card) else None
 
 

@@ -183,7 +183,7 @@ class SubscriptionCanceled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRetryRequested:
-    """The billing service was asked to try this invoice again, beside its own schedule of tries."""
+    """The billing service was asked to try this invoice again, outside its own schedule of retries."""
 
     at: int
     invoice: str
@@ -277,8 +277,8 @@ def _is_paid(subscription: Subscription) -> bool:
 
 def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:
     before = state.by_id.get(command.id)
-    told: Attributes = {**_standing(before, command), **command.attributes}
-    after = Subscription(id=command.id, **told)
+    reported: Attributes = {**_standing(before, command), **command.attributes}
+    after = Subscription(id=command.id, **reported)
     if after.canceled:
         after = canceled_at(after, command.at)
     if after == before:

@@ -1,7 +1,7 @@
 """Where the customer is for tax, and the IP address that is known of it.
 
-Addresses place a customer, and so does the way it pays. An IP address is kept and shown, but places nobody: whose it is
-would take a register of networks, and Rollbook has none.
+Addresses locate a customer, and so does its payment method. An IP address is stored and shown, but locates nobody:
+whose it is would take a register of networks, and Rollbook has none.
 """
 
 import re
@@ -40,7 +40,7 @@ EVENT_TYPES: dict[str, type] = {"customer.tax_set": TaxSet}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tax:
-    """What is known for tax alone."""
+    """The tax details of a customer."""
 
     ip_address: str | None = None
 
@@ -64,7 +64,7 @@ def end(state: Tax, at: int) -> list[Event]:
 
 
 class Location(NamedTuple):
-    """A place that tax can be reckoned for, and what told of it."""
+    """A location that tax can be computed for, and its source."""
 
     country: str
     state: str | None
@@ -72,23 +72,23 @@ class Location(NamedTuple):
 
 
 def location(shipping: Address | None, billing: Address | None, payment: Address | None) -> Location | None:
-    """Where the customer is: by where things are sent, else its own address, else that of the way it pays."""
-    told = {"shipping_destination": shipping, "billing_address": billing, "payment_method": payment}
-    for source, address in told.items():
+    """The location of the customer: its shipping address, else its own, else that of its payment method."""
+    addresses = {"shipping_destination": shipping, "billing_address": billing, "payment_method": payment}
+    for source, address in addresses.items():
         if address is not None and _enough(address):
             return Location(_letters(address.country), (address.state or "").strip() or None, source)
     return None
 
 
 def automatic_tax(where: Location | None, collecting: AbstractSet[str]) -> str:
-    """Whether tax is reckoned there: in the countries that tax is collected in."""
+    """The automatic tax status of a location: supported in the countries that tax is collected in."""
     if where is None:
         return UNRECOGNIZED
     return "supported" if where.country in collecting else "not_collecting"
 
 
 def _enough(address: Address) -> bool:
-    """Whether an address tells where it is: by its country; in the United States by a ZIP code besides, in Canada by a
+    """Whether an address is a tax location: by its country; in the United States by a ZIP code besides, in Canada by a
     postal code or a province.
     """
     country, postal_code = _letters(address.country), _letters(address.postal_code)

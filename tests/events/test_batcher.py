@@ -52,7 +52,7 @@ async def test_batches_are_filled_from_each_in_turn() -> None:
 
 async def test_items_with_a_shared_mark_stay_in_order_across_queues() -> None:
     sender = Sender()
-    batcher: Batcher[Item, int] = Batcher(sender, batch_max=8, share=queue_of, alone=lambda item: [item[1] % 2])
+    batcher: Batcher[Item, int] = Batcher(sender, batch_max=8, share=queue_of, keys=lambda item: [item[1] % 2])
     tasks = [asyncio.create_task(batcher.submit(("ab"[number % 3 % 2], number))) for number in range(12)]
     await asyncio.sleep(0)
     assert await all_results(tasks, sender) == list(range(12))

@@ -10,7 +10,7 @@ import pytest
 from events import migrate as module
 from events.database import connect, load_sql
 from events.errors import DatabaseUnsuitable, LogUnavailable
-from events.migrate import FLOORS, GRANTS, SCHEMAS, check, migrate, sql_files
+from events.migrate import GRANTS, PACKAGES, SCHEMAS, check, migrate, sql_files
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
 from tests.servers.postgres import PrivatePostgres, with_database
@@ -31,9 +31,9 @@ async def test_the_migrations_one_after_another_reach_the_shape_of_the_schema(
     await connection.execute(load_sql("events", "roles"))
     await connection.execute(load_sql("events", "migration"))
     await connection.execute("SET check_function_bodies = off")  # as the runner does: files go in order of name
-    for floor in FLOORS:
+    for package in PACKAGES:
         for folder in ("migrations", "sql/functions"):
-            for _, text in sql_files(floor, folder):
+            for _, text in sql_files(package, folder):
                 await connection.execute(text)
     await connection.close()
     by_migrations, by_schema = await shape_of(empty_database), await shape_of(database)
@@ -46,7 +46,7 @@ async def test_the_migrations_one_after_another_reach_the_shape_of_the_schema(
 async def test_a_second_run_applies_nothing(empty_database: str) -> None:
     first = await migrate(empty_database)
     shape_first = await shape_of(empty_database)
-    assert {name.split("/")[0] for name in first} == set(FLOORS)
+    assert {name.split("/")[0] for name in first} == set(PACKAGES)
     assert await migrate(empty_database) == []
     assert await shape_of(empty_database) == shape_first
 
