@@ -25,7 +25,7 @@ BEGIN
     ) AS waiting;
     last := NOT work.in_order OR head - work.above < least(batch, room);
     IF work.in_order AND last THEN
-        -- While nothing is being told: what comes after is its own again.
+        -- While no notice is appended: what comes after is its own again.
         SELECT sequence INTO head FROM projections.notice_head FOR UPDATE;
     END IF;
     WITH next AS MATERIALIZED (
@@ -37,12 +37,12 @@ BEGIN
     ), delivery AS (
         INSERT INTO webhooks.delivery (sequence, endpoint_id, appended_at, due_at, recovered, key)
         SELECT w.sequence, endpoint, w.appended_at,
-            CASE WHEN w.key IS NULL OR w.place = 1 AND NOT EXISTS (
+            CASE WHEN w.key IS NULL OR w.rank = 1 AND NOT EXISTS (
                 SELECT FROM webhooks.delivery d
                 WHERE d.endpoint_id = endpoint AND d.recovered = NOT work.in_order AND d.key = w.key
             ) THEN clock_timestamp() ELSE 'infinity' END, NOT work.in_order, w.key
         FROM (
-            SELECT n.*, row_number() OVER (PARTITION BY n.key ORDER BY n.sequence) AS place
+            SELECT n.*, row_number() OVER (PARTITION BY n.key ORDER BY n.sequence) AS rank
             FROM next n
             WHERE work.enabled_events && ARRAY['*', n.type] AND n.type <> 'rollbook.endpoint.test' AND NOT EXISTS (
                 SELECT FROM webhooks.attempt a

@@ -1,5 +1,5 @@
 -- cancel: end deliveries of an endpoint that are pending, untried, so that what waits for them goes on. An attempt that is
--- on its way there now is made, and not recorded. Gives how many there were.
+-- in flight now is made, and not recorded. Gives how many there were.
 CREATE OR REPLACE FUNCTION webhooks.cancel(endpoint text, sequences bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     IF latest THEN
         SELECT coalesce(array_agg(newest.sequence), '{}') INTO kept FROM (
-            SELECT DISTINCT ON (told.object_id) told.sequence FROM (
+            SELECT DISTINCT ON (candidate.object_id) candidate.sequence FROM (
                 SELECT n.object_id, n.sequence FROM webhooks.delivery d
                 JOIN projections.notice n ON n.sequence = d.sequence AND n.appended_at = d.appended_at
                 WHERE d.endpoint_id = $1 AND d.sequence <= $6
@@ -20,8 +20,8 @@ BEGIN
                 SELECT n.object_id, n.sequence FROM projections.notice n
                 WHERE n.account = $2 AND n.livemode = $3 AND n.sequence > $5 AND n.sequence <= $6
                   AND $4 && ARRAY['*', n.type] AND n.type <> 'rollbook.endpoint.test'
-            ) AS told
-            ORDER BY told.object_id, told.sequence DESC
+            ) AS candidate
+            ORDER BY candidate.object_id, candidate.sequence DESC
         ) AS newest;
     END IF;
     canceled := webhooks.cancel(endpoint, ARRAY(

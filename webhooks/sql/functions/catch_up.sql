@@ -1,6 +1,6 @@
 -- catch_up: move the floor over the next notices, at most `batch` of them: those that are marked, and those that nobody
 -- has fanned out for `delay`, which are now. Gives how many the floor moved over, how many of them were not fanned out
--- before, how many deliveries were made for those, and whether any endpoint is told in order: see catch_up_in_order.
+-- before, how many deliveries were made for those, and whether any endpoint has ordered delivery: see catch_up_in_order.
 CREATE OR REPLACE FUNCTION webhooks.catch_up(
     delay interval, batch integer, OUT passed bigint, OUT missed bigint, OUT made integer, OUT in_order boolean
 ) LANGUAGE plpgsql AS $$

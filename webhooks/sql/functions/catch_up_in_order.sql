@@ -1,4 +1,4 @@
--- catch_up_in_order: make the deliveries of endpoints that are told in order, of at most `batch` of the notices that the
+-- catch_up_in_order: make the deliveries of endpoints with ordered delivery, of at most `batch` of the notices that the
 -- floor has passed. Gives how many notices that were, and how many deliveries were made.
 CREATE OR REPLACE FUNCTION webhooks.catch_up_in_order(batch integer, OUT passed bigint, OUT made integer)
 LANGUAGE plpgsql AS $$

@@ -1,12 +1,12 @@
 -- claim: lock lanes that are ready, those that have been for the longest first: none of an account whose share is full,
--- and of one that is crowded only those that are proven.
+-- and of one that is crowded only those that are responsive.
 CREATE OR REPLACE FUNCTION webhooks.claim(
-    moment timestamptz, claims integer, mine text[], proven boolean, full_shares text[], crowded_shares text[]
+    moment timestamptz, claims integer, mine text[], responsive boolean, full_shares text[], crowded_shares text[]
 ) RETURNS text[] LANGUAGE sql AS $$
     SELECT coalesce(array_agg(endpoint_id), '{}') FROM (
         SELECT l.endpoint_id FROM webhooks.lane l
         WHERE l.ready_at <= moment AND l.leased_until <= moment AND l.endpoint_id <> ALL (mine)
-          AND (NOT proven OR l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
+          AND (NOT responsive OR l.window_attempts > 0 AND l.unreachable_in_a_row = 0)
           AND NOT EXISTS (
             SELECT FROM webhooks.endpoint e
             WHERE e.id = l.endpoint_id AND (

@@ -1,11 +1,11 @@
--- Fanning out: every notice becomes, once, a delivery for each endpoint that wants it.
+-- Fan-out: every notice becomes, exactly once, a delivery for each endpoint that subscribes to its type.
 --
--- Notices may be heard of in any order, so endpoints that are told in order get theirs in a second step, which goes along
--- the log behind the floor. It is a transaction of its own: each locks lanes in order of id, and so nobody waits in a ring.
+-- Notices may be heard of in any order, so endpoints with ordered delivery get theirs in a second step, which follows
+-- the log below the watermark. It is a transaction of its own: each locks lanes in order of id, which avoids deadlocks.
 --
--- The floor row decides between those who do it. Whoever marks notices holds it shared, whoever moves the floor holds
--- it alone, and both take it before they read anything else. So nobody marks what lies below the floor, where marks
--- are gone, and the floor never passes a notice whose deliveries might still be rolled back.
+-- The row of webhooks.floor (the watermark: everything up to it is fanned out) is the lock. Marking notices takes it
+-- shared, advancing the watermark takes it exclusively, and both before reading anything else. So no notice below the
+-- watermark is marked, where marks are deleted, and it never passes a notice whose deliveries may be rolled back.
 
 -- fan_out: fan out those of the notices named that are not yet; for whoever hears of notices in any order. What does
 -- not exist is passed over, and what is too much for one transaction is left to catch_up. Gives the number of deliveries

@@ -14,11 +14,11 @@ BEGIN
     PERFORM FROM webhooks.lane WHERE endpoint_id = ANY (lanes) ORDER BY endpoint_id FOR NO KEY UPDATE;
     INSERT INTO webhooks.delivery (sequence, endpoint_id, appended_at, due_at, key)
     SELECT w.sequence, w.endpoint_id, w.appended_at,
-        CASE WHEN w.place = 1 AND NOT EXISTS (
+        CASE WHEN w.rank = 1 AND NOT EXISTS (
             SELECT FROM webhooks.delivery d WHERE d.endpoint_id = w.endpoint_id AND NOT d.recovered AND d.key = w.key
         ) THEN clock_timestamp() ELSE 'infinity' END, w.key
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY endpoint_id, key ORDER BY sequence) AS place
+        SELECT *, row_number() OVER (PARTITION BY endpoint_id, key ORDER BY sequence) AS rank
         FROM webhooks.wanted_in_order(low, high, since)
     ) AS w
     ON CONFLICT DO NOTHING;

@@ -2,7 +2,7 @@
 -- They give way to live ones, and never more of them than `outstanding_max` wait for an endpoint, so it does not matter
 -- how much there is. What was delivered meanwhile or canceled is passed over.
 --
--- What an endpoint that is told in order missed comes before whatever happens: it has no interest in that until it has
+-- What an endpoint with ordered delivery missed comes before whatever happens: it has no interest in that until it has
 -- caught up with the log, and what was missed is no less live than the rest.
 
 -- recover: do a step of every recovery that nobody else is at and whose endpoint is not stopped, over at most `batch`

@@ -1,4 +1,4 @@
--- resend: make a delivery of a notice to an endpoint anew, whatever became of an earlier one, in no order; where it is
+-- resend: make a delivery of a notice to an endpoint again, whatever became of an earlier one, in no order; where it is
 -- pending, let it be due at once, unless it waits for one before it. One that was held has all its tries again.
 CREATE OR REPLACE FUNCTION webhooks.resend(endpoint text, sequence bigint) RETURNS void
 LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@
 -- webhooks/dispatch/workable.py. `worker` has them, or nobody has. What waits for them stays as it is.
 --
 -- It is an open breaker, for a minute at first and twice as long each further time up to an hour; whatever else the lane
--- has learnt is begun anew, for that may be what cannot be worked with. It counts as failing, so that the owner is
+-- has learnt is reset, for that may be what cannot be worked with. It counts as failing, so that the owner is
 -- notified. Lanes are locked in order of id: see webhooks.wake.
 CREATE OR REPLACE FUNCTION webhooks.set_aside(worker uuid, endpoints text[], reasons text[]) RETURNS void
 LANGUAGE sql AS $$

@@ -15,7 +15,7 @@ BEGIN
     DELETE FROM webhooks.recovery r USING webhooks.endpoint e WHERE e.id = r.endpoint_id AND e.status = 'deleted';
     SELECT min(sequence) INTO oldest FROM projections.notice
     WHERE appended_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '30 days';
-    -- What is told in order goes with its lane locked, for what follows it becomes due.
+    -- What has ordered delivery goes with its lane locked, for what follows it becomes due.
     PERFORM FROM webhooks.lane WHERE endpoint_id IN (
         SELECT d.endpoint_id FROM webhooks.delivery d WHERE d.sequence < oldest AND d.key IS NOT NULL
     ) ORDER BY endpoint_id FOR NO KEY UPDATE;

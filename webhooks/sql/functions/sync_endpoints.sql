@@ -1,7 +1,7 @@
 -- sync_endpoints: bring endpoints, their interests and their lanes to what rows of projections.resource now say.
 --
 -- It runs in the transaction that appended the change, which holds the log's head row: so no notice is being numbered
--- meanwhile, and the change takes effect exactly between two notices. One that is disabled keeps its place, and goes on
+-- meanwhile, and the change takes effect exactly between two notices. One that is disabled keeps its position, and goes on
 -- from there when it is enabled: see recover.sql. Rows are gone through in order of id, as whoever
 -- locks several lanes does. Saying the same again changes nothing, so the rows may be rebuilt.
 --
@@ -14,7 +14,7 @@ DECLARE
     said record;
     was webhooks.endpoint;
     wanted text[];
-    anew boolean;
+    restarts boolean;
     settled boolean;
     catching_up boolean;
     ordered text;
@@ -44,7 +44,7 @@ BEGIN
     LOOP
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
         -- Whatever its owner edits may be what our own code could not work with.
-        anew := said.status = 'enabled' AND ((was.status, was.url) IS DISTINCT FROM (said.status, said.url)
+        restarts := said.status = 'enabled' AND ((was.status, was.url) IS DISTINCT FROM (said.status, said.url)
             OR was.version <> said.version AND (was.told_since, was.told_hours) = (said.told_since, said.told_hours)
             AND EXISTS (SELECT FROM webhooks.lane l WHERE l.endpoint_id = said.id AND l.set_aside IS NOT NULL));
         SELECT sequence INTO head FROM projections.notice_head;
@@ -87,7 +87,7 @@ BEGIN
             recoveries = excluded.recoveries, enabled_events = excluded.enabled_events, ordering = excluded.ordering,
             on_exhaustion = excluded.on_exhaustion, thin = excluded.thin, rate_limit = excluded.rate_limit,
             in_flight_max = excluded.in_flight_max, cancellations = excluded.cancellations, missed = excluded.missed,
-            lane_version = CASE WHEN anew THEN excluded.version ELSE webhooks.endpoint.lane_version END;
+            lane_version = CASE WHEN restarts THEN excluded.version ELSE webhooks.endpoint.lane_version END;
 
         IF was.id IS NULL AND said.status <> 'deleted' AND (
             SELECT count(*) FROM webhooks.endpoint
@@ -116,7 +116,7 @@ BEGIN
 
         IF was.id IS NULL THEN
             INSERT INTO webhooks.lane (endpoint_id) VALUES (said.id) ON CONFLICT DO NOTHING;
-        ELSIF anew THEN
+        ELSIF restarts THEN
             -- What the lane learnt was of another URL, or of a time before its owner put things right; the pace is its
             -- owner's.
             UPDATE webhooks.lane

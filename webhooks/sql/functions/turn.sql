@@ -1,32 +1,32 @@
--- turn: one worker's whole traffic with the database: record what its attempts came to, say how its lanes are, take
--- more deliveries of those, and lease lanes that are ready.
+-- turn: one round trip of a worker: record the results of its attempts and the state of its lanes, fetch more of their
+-- deliveries, and lease lanes that are ready.
 --
 --   worker    names the worker; it has a lane for `lease_s` from when it leased it or last reported it as touched,
 --             or a third less
---   reports   lanes it holds; touched ones are written whatever happens, the others looked at if they became ready:
---             .known    deliveries of the lane that it holds still, .want how many more it would hold, and .spare how
---                       many more that are recovered: those have places of their own, so that live ones never wait
---             .version  of the endpoint as it knows it; the lane's state is ignored if it began anew since, but for its
+--   reports   lanes that it leases; touched ones are written whatever happens, the others looked at if they became ready:
+--             .known    deliveries of the lane that it has already, .want how many more it wants, and .spare how
+--                       many more recovered ones: those have a quota of their own, so that live ones never wait
+--             .version  of the endpoint as it knows it; the lane's state is ignored if it was reset since, but for its
 --                       pace
 --             the rest  the lane's state, see webhooks/queue/lane.py
 --   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
 --             until the next of a `retry`; `held` when there is to be none, and yet it is not to be passed over
---   held      null; or, when the answer to an earlier turn was lost, every lane it knows it holds, so that it leases
---             again those it does not know of
---   claims    how many ready lanes to lease at most, of those alone that are `proven` where that is asked: see
+--   leased    null; or, when the answer to an earlier turn was lost, every lane that the worker knows it has leased:
+--             leases that it does not know of are ended
+--   claims    how many ready lanes to lease at most, of those alone that are `responsive` where that is asked: see
 --             webhooks/queue/lane.py
 --   room      how many deliveries to hand over at most of all the lanes that are leased now, but one of each in any
 --             case, and one that is recovered
 --   full_shares  of accounts that have as many deliveries with the worker as they may (see webhooks/dispatch/shares.py): none of
 --             their lanes is leased
---   crowded_shares  and of accounts whose lanes are leased only if they are `proven`
+--   crowded_shares  and of accounts whose lanes are leased only if they are `responsive`
 --
 -- Where as many lanes are ready as may be leased, half as many more are leased of the accounts that had none among
 -- them, so that an account with many lanes does not keep the others waiting.
 --
 -- Gives the database's time; `lost`, lanes reported that others have leased since, whose results are not recorded;
 -- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
--- the worker now holds, in order; how many lanes were leased; and whose `shares` those of `served` take, in their order.
+-- the worker now has, in order; how many lanes were leased; and whose `shares` those of `served` take, in their order.
 --
 -- Of the deliveries of one key only the first is ever due. A worker that is handed it is handed some that follow it too,
 -- to send one after the other; the first of whatever is left becomes due as those before it end.
@@ -34,8 +34,8 @@
 -- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are
 -- looked at, and those waited for in order of id: see webhooks.wake.
 CREATE OR REPLACE FUNCTION webhooks.turn(
-    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
-    claims integer, proven boolean, room integer, full_shares text[], crowded_shares text[],
+    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], leased text[],
+    claims integer, responsive boolean, room integer, full_shares text[], crowded_shares text[],
     OUT moment timestamptz, OUT lost text[], OUT served webhooks.served[], OUT heads webhooks.head[],
     OUT claimed integer, OUT shares text[]
 ) LANGUAGE plpgsql AS $$
@@ -60,9 +60,9 @@ BEGIN
         ) AS locked;
         lost := ARRAY(SELECT endpoint_id FROM unnest(reports) WHERE touched AND endpoint_id <> ALL (mine));
     END IF;
-    IF held IS NOT NULL THEN
+    IF leased IS NOT NULL THEN
         UPDATE webhooks.lane SET ready_at = moment, leased_until = moment WHERE endpoint_id IN (
-            SELECT endpoint_id FROM webhooks.lane WHERE lease = worker AND endpoint_id <> ALL (held)
+            SELECT endpoint_id FROM webhooks.lane WHERE lease = worker AND endpoint_id <> ALL (leased)
             FOR NO KEY UPDATE SKIP LOCKED
         );
     END IF;
@@ -71,14 +71,14 @@ BEGIN
             SELECT coalesce(array_agg(endpoint_id), '{}') INTO taken FROM (
                 SELECT endpoint_id FROM webhooks.lane
                 WHERE ready_at <= moment AND leased_until <= moment AND endpoint_id <> ALL (mine)
-                  AND (NOT proven OR window_attempts > 0 AND unreachable_in_a_row = 0)
+                  AND (NOT responsive OR window_attempts > 0 AND unreachable_in_a_row = 0)
                 ORDER BY ready_at LIMIT claims FOR NO KEY UPDATE SKIP LOCKED
             ) AS locked;
         ELSE
-            taken := webhooks.claim(moment, claims, mine, proven, full_shares, crowded_shares);
+            taken := webhooks.claim(moment, claims, mine, responsive, full_shares, crowded_shares);
         END IF;
         IF cardinality(taken) = claims THEN
-            others := webhooks.claim(moment, (claims + 1) / 2, mine, proven, full_shares || ARRAY(
+            others := webhooks.claim(moment, (claims + 1) / 2, mine, responsive, full_shares || ARRAY(
                 SELECT DISTINCT webhooks.share(e.account, e.livemode) FROM unnest(taken) AS t
                 JOIN webhooks.endpoint e ON e.id = t
             ), crowded_shares);
@@ -92,7 +92,7 @@ BEGIN
         IF to_regclass('webhooks.attempt' || to_char(moment AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
             PERFORM events.make_day('webhooks.attempt', (moment AT TIME ZONE 'UTC')::date);
         END IF;
-        -- A result counts if its delivery is as the attempt found it: told twice, it is recorded once. What used up no
+        -- A result counts if its delivery is as the attempt found it: reported twice, it is recorded once. What used up no
         -- try left the delivery as it was, but due later, whether it was due before or sent behind another of its key.
         WITH ended AS (
             DELETE FROM webhooks.delivery d USING unnest(results) AS r
@@ -136,8 +136,8 @@ BEGIN
     END IF;
     WITH lane AS (
         SELECT r.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled' AS enabled,
-            e.version <> r.version AS told, r.known, r.want, r.spare, l.leased_until, r.concurrency, r.open_until,
-            r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures, r.step_in,
+            e.version <> r.version AS changed, r.known, r.want, r.spare AS want_recovered, l.leased_until, r.concurrency,
+            r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures, r.step_in,
             r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone, r.paced_until
         FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
@@ -171,30 +171,30 @@ BEGIN
                     WHEN lane.leased_until < moment + make_interval(secs => lease_s * 2 / 3)
                     THEN moment + make_interval(secs => lease_s) END) END AS held_until
         FROM lane CROSS JOIN LATERAL (
-            SELECT array_agg(d.delivery) FILTER (WHERE d.due_at <= moment AND d.place <= d.places) AS handed,
-                min(d.due_at) FILTER (WHERE d.due_at > moment OR d.place > d.places) AS due_at
+            SELECT array_agg(d.delivery) FILTER (WHERE d.due_at <= moment AND d.rank <= d.wanted) AS handed,
+                min(d.due_at) FILTER (WHERE d.due_at > moment OR d.rank > d.wanted) AS due_at
             FROM (
-                (SELECT d AS delivery, d.due_at, lane.want AS places,
-                    row_number() OVER (ORDER BY d.due_at, d.sequence) AS place
+                (SELECT d AS delivery, d.due_at, lane.want AS wanted,
+                    row_number() OVER (ORDER BY d.due_at, d.sequence) AS rank
                 FROM webhooks.delivery d
                 WHERE d.endpoint_id = lane.endpoint_id AND NOT d.recovered AND d.sequence <> ALL (lane.known)
                 ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want + 1 ELSE 0 END)
                 UNION ALL
-                (SELECT d, d.due_at, lane.spare, row_number() OVER (ORDER BY d.due_at, d.sequence)
+                (SELECT d, d.due_at, lane.want_recovered, row_number() OVER (ORDER BY d.due_at, d.sequence)
                 FROM webhooks.delivery d
                 WHERE d.endpoint_id = lane.endpoint_id AND d.recovered AND d.sequence <> ALL (lane.known)
-                ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.spare + 1 ELSE 0 END)
+                ORDER BY d.due_at, d.sequence LIMIT CASE WHEN lane.enabled THEN lane.want_recovered + 1 ELSE 0 END)
             ) AS d
         ) AS next
     ), first AS (
         SELECT d.*, o.api_version, o.thin, o.livemode, o.known,
-            CASE WHEN d.recovered THEN o.spare ELSE o.want END AS places
+            CASE WHEN d.recovered THEN o.want_recovered ELSE o.want END AS wanted
         FROM outlook o CROSS JOIN LATERAL unnest(o.handed) AS d
     ), handed AS (
         SELECT endpoint_id, sequence, appended_at, attempts, due_at, recovered, key, api_version, thin, livemode
         FROM first
         UNION ALL
-        -- The places of a lane are shared out among those of its keys that are handed over.
+        -- The number that a lane wants is divided among those of its keys that are handed out.
         SELECT f.endpoint_id, f.sequence, f.appended_at, f.attempts, f.due_at, f.recovered, f.key, n.api_version, n.thin,
             n.livemode
         FROM (
@@ -203,7 +203,7 @@ BEGIN
             SELECT f.* FROM webhooks.delivery f
             WHERE f.endpoint_id = n.endpoint_id AND f.recovered = n.recovered AND f.key = n.key
               AND f.sequence > n.sequence AND f.due_at = 'infinity' AND NOT f.held AND f.sequence <> ALL (n.known)
-            ORDER BY f.sequence LIMIT greatest(n.places / n.keys - 1, 0)
+            ORDER BY f.sequence LIMIT greatest(n.wanted / n.keys - 1, 0)
         ) AS f
     ), written AS (
         UPDATE webhooks.lane l
@@ -218,7 +218,7 @@ BEGIN
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
-        told.served,
+        serving.served,
         (SELECT array_agg((h.endpoint_id, h.sequence, n.id, h.attempts, h.pending,
                 CASE WHEN NOT h.thin AND length(n.body) <= 262144 THEN n.body END, h.api_version, h.recovered, h.key,
                 n.type, n.created, h.livemode, n.stream, n.version, n.traceparent)::webhooks.head
@@ -232,7 +232,7 @@ BEGIN
                 ) END AS counted FROM handed
             ) AS once_a_notice
          ) AS h JOIN projections.notice n ON n.sequence = h.sequence AND n.appended_at = h.appended_at),
-        told.shares
+        serving.shares
     INTO served, heads, shares
     FROM (
         SELECT array_agg((e.id, e.version, e.status, e.url, e.secrets, e.secrets_until, e.on_exhaustion, e.rate_limit,
@@ -240,17 +240,17 @@ BEGIN
                 lane.window_started_at, lane.window_attempts, lane.window_failures, lane.step_in, lane.quiet_until,
                 lane.failing_since, lane.failures_in_a_row, lane.gone, lane.paced_until)::webhooks.served) AS served,
             array_agg(webhooks.share(e.account, e.livemode)) AS shares
-        FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.told
-    ) AS told;
+        FROM lane JOIN webhooks.endpoint e ON e.id = lane.endpoint_id WHERE lane.changed
+    ) AS serving;
 END $$;
 
 -- turn, as the processes of an older version ask for it while they are replaced one by one.
 CREATE OR REPLACE FUNCTION webhooks.turn(
-    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], held text[],
-    claims integer, proven boolean,
+    worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], leased text[],
+    claims integer, responsive boolean,
     OUT moment timestamptz, OUT lost text[], OUT served webhooks.served[], OUT heads webhooks.head[],
     OUT claimed integer
 ) LANGUAGE sql AS $$
     SELECT t.moment, t.lost, t.served, t.heads, t.claimed
-    FROM webhooks.turn(worker, lease_s, reports, results, held, claims, proven, 1000000, '{}', '{}') AS t
+    FROM webhooks.turn(worker, lease_s, reports, results, leased, claims, responsive, 1000000, '{}', '{}') AS t
 $$;
