@@ -24,11 +24,9 @@ from service import (
     egress,
     limits,
     listening,
-    maintenance,
     memory,
     suitability,
     telling,
-    timekeeper,
 )
 from service.commands import keys
 from service.dev import postgres
@@ -43,6 +41,7 @@ from service.http.app import routes
 from service.http.auth import Authenticator
 from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
+from service.jobs import partitions, scheduler
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.endpoints.status import Statuses
@@ -126,12 +125,12 @@ async def play(
                 if runner.addresses and not settings.production:
                     print(welcome(listening.url(settings.host, runner.addresses[0][1])), flush=True)
                 tasks.create_task(core.availability.watch(stop))
-                tasks.create_task(maintenance.run(core.pool, core.clock, stop))
+                tasks.create_task(partitions.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(telling.relay(core, health, stop))
                 if "worker" in roles:
                     tasks.create_task(telling.worker(core, health, stop))
-                    tasks.create_task(timekeeper.keep(core, stop))
+                    tasks.create_task(scheduler.keep(core, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
     finally:
@@ -256,8 +255,8 @@ async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseU
             await suitability.prepare(core)
             if not core.settings.production:
                 await keys.ensure_development_key(core)
-            with suppress(maintenance.MaintenanceFailed):  # of a part of it, and tried again every minute
-                await maintenance.maintain(core.pool, core.clock)
+            with suppress(partitions.MaintenanceFailed):  # of a part of it, and tried again every minute
+                await partitions.maintain(core.pool, core.clock)
         except DATABASE_ERRORS as error:
             outage = failing(error, parse(core.dsn))
             if outage.hopeless:

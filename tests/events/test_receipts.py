@@ -13,7 +13,7 @@ from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.record import Append
 from events.scope import Scope
-from service.maintenance import KEPT_DAYS, maintain
+from service.jobs.partitions import KEPT_DAYS, maintain
 from tests.events.appends import ORIGIN, append, receipt
 from tests.events.customer_store import KEYS
 

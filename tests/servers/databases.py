@@ -13,7 +13,7 @@ import asyncpg
 from events.clock import SystemClock
 from events.database import create_pool
 from events.migrate import migrate
-from service.maintenance import maintain
+from service.jobs.partitions import maintain
 from tests.servers.postgres import with_database
 
 GROWTH_BYTES_MAX = 4 * 1024 * 1024

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from events import trace
 from projections.due import Due
-from service import system
+from service.jobs import system
 from tests.servers.receiver import Receiver
 from tests.service.command_line import output_of
 from tests.service.conftest import Broker

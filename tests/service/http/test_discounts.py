@@ -20,8 +20,9 @@ from events.snapshots import fold
 from projections import rebuild
 from projections.coupons import CouponProjection
 from projections.promotion_codes import PromotionCodeProjection
-from service import telling, timekeeper
+from service import telling
 from service.health import Health
+from service.jobs import scheduler
 from tests.servers.receiver import Receiver
 from tests.service.http.objects import create_coupon, stored_rows
 from tests.service.http.python_client import Script, raw_request, run_script
@@ -56,7 +57,7 @@ async def redeemed(api: Api, id: str = "SALE") -> int:
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
     yield api
     stop.set()
     await keeping

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import stripe
 
-from service import expiries, timekeeper
+from service.jobs import handlers, scheduler
 from tests.service.http.python_client import Script, run_script
 from tests.service.serving import Api
 from tests.waiting import until
@@ -222,7 +222,7 @@ async def test_it_is_not_deleted_and_not_anothers(api: Api) -> None:
 async def keeping(api: Api) -> AsyncIterator[None]:
     """Somebody who does what is due."""
     stop = asyncio.Event()
-    task = asyncio.create_task(timekeeper.keep(api.core, stop))
+    task = asyncio.create_task(scheduler.keep(api.core, stop))
     yield
     stop.set()
     await task
@@ -252,7 +252,7 @@ async def test_its_time_is_over_when_the_timekeeper_finds_it_so(api: Api) -> Non
 
 
 async def test_codes_are_active_no_longer_than_their_coupon_is_valid(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expiries, "CODES_AT_A_TIME", 1)
+    monkeypatch.setattr(handlers, "CODES_AT_A_TIME", 1)
     for body in ("id=SALE", "id=GONE", "id=USED&max_redemptions=1"):
         await coupon(api, f"percent_off=10&{body}")
     for body in (

@@ -10,7 +10,7 @@ import stripe
 
 from events.customer.source import last_day
 from projections import rebuild
-from service import timekeeper
+from service.jobs import scheduler
 from tests.service.http.objects import SOON, account, card, create_token, stored_rows
 from tests.service.http.python_client import Script, raw_request, run_script
 from tests.service.http.subscriptions import past_due
@@ -52,7 +52,7 @@ async def default(api: Api, customer: str) -> str | None:
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
     yield api
     stop.set()
     await keeping

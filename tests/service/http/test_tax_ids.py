@@ -13,7 +13,7 @@ from events.customer.tax_id import COUNT_MAX
 from events.errors import Missing
 from projections import rebuild, tax_ids
 from projections.due import Due
-from service import timekeeper, verification
+from service.jobs import scheduler, verification
 from tests.service.http import node_client
 from tests.service.http.python_client import run_script
 from tests.service.http.tax_id_samples import SAMPLES
@@ -34,7 +34,7 @@ MISSING = "resource_missing"
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
     yield api
     stop.set()
     await keeping

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service import timekeeper
+from service.jobs import scheduler
 from tests.service.http import node_client
 from tests.service.http.python_client import run_script
 from tests.service.serving import Answer, Api
@@ -26,7 +26,7 @@ KEYS = [
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
     yield api
     stop.set()
     await keeping

@@ -11,8 +11,8 @@ from events.customer.tax_id import PENDING, UNAVAILABLE, VerifyTaxId
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
-from service import system
 from service.commands import customer
+from service.jobs import system
 from service.wiring import Core
 
 DIGITS = 9  # of the numbers for tests; where a type has fewer, all of them count

@@ -14,7 +14,7 @@ from events.promotion_code import PROMOTION_CODE, ExpirePromotionCode, UpdatePro
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
 from projections.read import PageOf
-from service import system
+from service.jobs import system
 from service.wiring import Core
 
 CODES_AT_A_TIME = 100

@@ -3,8 +3,8 @@
 from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
 from projections.due import Due
-from service import system
 from service.http.routes import testclocks
+from service.jobs import system
 from service.wiring import Core
 
 

@@ -18,7 +18,7 @@ from events.unit_of_work import UnitOfWork
 from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due, DueWork
 from projections.testclocks import ADVANCE, DELETE
-from service import expiries, system, testclocks, verification
+from service.jobs import handlers, system, testclocks, verification
 from service.wiring import Core
 
 log = structlog.get_logger("service")
@@ -29,11 +29,11 @@ Handler = Callable[[Core, Due], Awaitable[None]]
 # object is Missing by now is done.
 HANDLERS: Mapping[str, Handler] = {
     DELETE: testclocks.end_old,
-    coupons.CLOSE: expiries.close_codes,
-    coupons.EXPIRE: expiries.expire_coupon,
-    discounts.END: expiries.end_discount,
-    promotion_codes.EXPIRE: expiries.expire_promotion_code,
-    sources.EXPIRING: expiries.note_expiry,
+    coupons.CLOSE: handlers.close_codes,
+    coupons.EXPIRE: handlers.expire_coupon,
+    discounts.END: handlers.end_discount,
+    promotion_codes.EXPIRE: handlers.expire_promotion_code,
+    sources.EXPIRING: handlers.note_expiry,
     tax_ids.VERIFY: verification.verify,
 }
 

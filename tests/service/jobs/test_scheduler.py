@@ -17,8 +17,8 @@ from events.errors import Missing
 from events.follow import Wakeup
 from events.unit_of_work import UnitOfWork
 from projections.due import NEXT, Due, DueWork
-from service import system, timekeeper
-from service.timekeeper import PAUSE_S_MAX, Handler, Timekeeper, pause_s
+from service.jobs import scheduler, system
+from service.jobs.scheduler import PAUSE_S_MAX, Handler, Timekeeper, pause_s
 from service.wiring import Core
 from tests.plans import explain
 from tests.service.serving import ACCOUNT, Api, Launch, Serve
@@ -195,7 +195,7 @@ def test_pauses_double_up_to_an_hour() -> None:
 
 
 async def test_what_hangs_is_given_up_and_tried_again_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timekeeper, "HANDLER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(scheduler, "HANDLER_TIMEOUT_S", 0.05)
 
     async def hang(core: Core, due: Due) -> None:
         await asyncio.Event().wait()
@@ -329,7 +329,7 @@ async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(house: H
     id = await house.test_clock()
     customer = (await house.api.customer(f"test_clock={id}"))["id"]
     stop = asyncio.Event()
-    keeping = asyncio.create_task(timekeeper.keep(house.api.core, stop))
+    keeping = asyncio.create_task(scheduler.keep(house.api.core, stop))
     house.clock.advance(timedelta(days=30) - timedelta(seconds=1))
     assert (await house.api.get(f"{PATH}/{id}")).status == 200
     house.clock.advance(timedelta(seconds=1))
