@@ -99,7 +99,7 @@ class OfBacklog(Collector):
             "projections_search_lag_events", "Events not indexed for search yet.", seen.search_events
         )
         yield _seconds("projections_search_lag_seconds", "Age of the oldest of them.", seen.search_lag)
-        yield _seconds("service_due_lag_seconds", "How long the oldest scheduled task is overdue.", seen.due_lag)
+        yield _seconds("service_jobs_overdue_seconds", "How long the oldest scheduled task is overdue.", seen.due_lag)
         yield GaugeMetricFamily(
             "webhooks_deliveries_pending", f"Pending deliveries, counted up to {COUNTED_MAX}.", seen.pending
         )

@@ -130,7 +130,7 @@ async def play(
                     tasks.create_task(telling.relay(core, health, stop))
                 if "worker" in roles:
                     tasks.create_task(telling.worker(core, health, stop))
-                    tasks.create_task(scheduler.keep(core, stop))
+                    tasks.create_task(scheduler.run(core, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
     finally:
@@ -255,7 +255,7 @@ async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseU
             await suitability.prepare(core)
             if not core.settings.production:
                 await keys.ensure_development_key(core)
-            with suppress(partitions.MaintenanceFailed):  # of a part of it, and tried again every minute
+            with suppress(partitions.UpkeepFailed):  # of a part of it, and tried again every minute
                 await partitions.maintain(core.pool, core.clock)
         except DATABASE_ERRORS as error:
             outage = failing(error, parse(core.dsn))

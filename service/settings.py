@@ -204,7 +204,7 @@ class Settings(BaseSettings):
     )
     webhook_in_flight_max: int = Field(512, gt=0, description="maximum number of attempts in flight in one worker")
     webhook_host_in_flight_max: int = Field(128, gt=0, description="attempts in flight to one host in one worker")
-    due_lease_s: float = Field(
+    job_lease_s: float = Field(
         60.0, ge=1, description="lease of a worker on scheduled work; another worker takes over after this time"
     )
     look_every_s: float = Field(

@@ -1,43 +1,70 @@
-"""What is over by itself: discounts after their months, coupons and promotion codes after their last moment, and cards,
-which are told of on the last day of theirs. With a coupon end its promotion codes.
+"""Handlers of the scheduler: what is done when each kind of scheduled work is due.
+
+Discounts end after their months, coupons and promotion codes with their last moment, and with a coupon its promotion
+codes; cards are about to expire on the last day of theirs; tax ids are verified; test clocks end after their days. Work
+under a test clock is done as if it were `due_at`, by that clock. A handler whose object is Missing by now is done.
 """
+
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 
 from events import promotion_code
-from events.coupon import COUPON, ExpireCoupon
+from events.coupon import COUPON
 from events.customer import CUSTOMER
-from events.customer.discount import EndDiscount
-from events.customer.source import NoteExpiry
-from events.decider import Command, Decider, Event, State
-from events.promotion_code import PROMOTION_CODE, ExpirePromotionCode, UpdatePromotionCode
+from events.promotion_code import PROMOTION_CODE
+from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
+from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due
 from projections.read import PageOf
+from projections.testclocks import DELETE
+from service.commands import coupons as coupon_commands
+from service.commands import promotion_codes as promotion_code_commands
+from service.commands import testclocks as clock_commands
+from service.commands.customer import discount, source, verification
 from service.jobs import system
 from service.wiring import Core
+
+Handler = Callable[[Core, Due], Awaitable[None]]
 
 CODES_AT_A_TIME = 100
 
 
 async def end_discount(core: Core, due: Due) -> None:
     """Let a customer's discount be over."""
-    await _tell(core, due, CUSTOMER, EndDiscount(id=due.subject, at=due.due_at))
+
+    async def act(unit: UnitOfWork) -> None:
+        await discount.end(unit, due.id, due.subject, due.due_at)
+
+    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
 
 
 async def note_expiry(core: Core, due: Due) -> None:
-    """Tell that a customer's card is about to expire."""
-    await _tell(core, due, CUSTOMER, NoteExpiry(id=due.subject, at=due.due_at))
+    """Record that a customer's card is about to expire."""
+
+    async def act(unit: UnitOfWork) -> None:
+        await source.note_expiry(unit, due.id, due.subject, due.due_at)
+
+    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
 
 
 async def expire_coupon(core: Core, due: Due) -> None:
     """Let a coupon be valid no longer."""
-    await _tell(core, due, COUPON, ExpireCoupon(at=due.due_at))
+
+    async def act(unit: UnitOfWork) -> None:
+        await coupon_commands.expire(unit, due.id, due.due_at)
+
+    await system.transact(core, due, act, serialized_on=(COUPON.stream(due.id),))
 
 
 async def expire_promotion_code(core: Core, due: Due) -> None:
-    """Let a promotion code be active no longer; its code is free for another."""
-    await _tell(core, due, PROMOTION_CODE, ExpirePromotionCode(at=due.due_at))
+    """Let a promotion code be active no longer."""
+
+    async def act(unit: UnitOfWork) -> None:
+        await promotion_code_commands.expire(unit, due.id, due.due_at)
+
+    await system.transact(core, due, act, serialized_on=(PROMOTION_CODE.stream(due.id),))
 
 
 async def close_codes(core: Core, due: Due) -> None:
@@ -58,18 +85,35 @@ async def close_codes(core: Core, due: Due) -> None:
 
 async def _close(core: Core, due: Due, code: str) -> None:
     async def act(unit: UnitOfWork) -> None:
-        await unit.load(PROMOTION_CODE, code)
-        coupon = await unit.load(COUPON, due.id)
-        if not coupon.valid:  # it may have been made anew under its id meanwhile
-            closed = UpdatePromotionCode(id=code, at=due.due_at, coupon=coupon, patch={"active": False})
-            unit.do(PROMOTION_CODE, code, closed)
+        await promotion_code_commands.close(unit, code, due.id, due.due_at)
 
-    await system.carry_out(core, due, act, serialized_on=(PROMOTION_CODE.stream(code),))
+    await system.transact(core, due, act, serialized_on=(PROMOTION_CODE.stream(code),))
 
 
-async def _tell(core: Core, due: Due, decider: Decider[State, Command, Event], command: Command) -> None:
+async def verify_tax_id(core: Core, due: Due) -> None:
+    """Verify a tax id of a customer."""
+
     async def act(unit: UnitOfWork) -> None:
-        await unit.load(decider, due.id)
-        unit.do(decider, due.id, command)
+        await verification.verify(unit, due.id, due.subject)
 
-    await system.carry_out(core, due, act, serialized_on=(decider.stream(due.id),))
+    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+
+
+async def end_clock(core: Core, due: Due) -> None:
+    """Delete a test clock whose days are over, and its customers with it."""
+
+    async def act(unit: UnitOfWork) -> None:
+        await clock_commands.delete(unit, due.id)
+
+    await system.transact(core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
+
+
+HANDLERS: Mapping[str, Handler] = {
+    DELETE: end_clock,
+    coupons.CLOSE: close_codes,
+    coupons.EXPIRE: expire_coupon,
+    discounts.END: end_discount,
+    promotion_codes.EXPIRE: expire_promotion_code,
+    sources.EXPIRING: note_expiry,
+    tax_ids.VERIFY: verify_tax_id,
+}

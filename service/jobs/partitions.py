@@ -1,4 +1,4 @@
-"""What keeps the database in shape: partitions made ahead of need, and dropped when their time is over.
+"""Partitions of tables: made ahead of need, and dropped when their time is over.
 
 Any number of processes may do it at once. Nothing waits for it: an append makes the partition it needs itself.
 """
@@ -23,13 +23,13 @@ MAKE_DAY = "SELECT events.make_day($1::text::regclass, $2)"
 DROP_DAYS = "SELECT events.drop_days($1::text::regclass, $2)"
 
 
-class MaintenanceFailed(Exception):
+class UpkeepFailed(Exception):
     """Some of the upkeep failed, and the rest is done."""
 
 
 async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
     """Maintain the database every minute until told to stop."""
-    retries = Retries(log, "maintenance")
+    retries = Retries(log, "partitions")
     while not stop.is_set():
         try:
             dropped = await maintain(pool, clock)
@@ -38,8 +38,8 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
         except DATABASE_ERRORS as error:
             await retries.failed(error, stop)
             continue
-        except MaintenanceFailed as error:
-            log.warning("maintenance.failed", error=str(error))
+        except UpkeepFailed as error:
+            log.warning("partitions.failed", error=str(error))
         else:
             retries.worked()
         await set_within(EVERY_S, stop)
@@ -48,7 +48,7 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
 async def maintain(pool: Pool, clock: Clock) -> int:
     """Make the partitions of today, tomorrow and the log's next stretch; drop old days. Gives how many were dropped.
 
-    Raises MaintenanceFailed, after the others, for what failed of one table; DatabaseUnavailable for a database that
+    Raises UpkeepFailed, after the others, for what failed of one table; DatabaseUnavailable for a database that
     cannot be used.
     """
     today = clock.now().date()
@@ -72,7 +72,7 @@ async def maintain(pool: Pool, clock: Clock) -> int:
         else:
             dropped += gave if statement == DROP_DAYS else 0
     if failed:
-        raise MaintenanceFailed("; ".join(failed)) from next(iter(failed.values()))
+        raise UpkeepFailed("; ".join(failed)) from next(iter(failed.values()))
     return dropped
 
 

@@ -1,4 +1,4 @@
-"""The timekeeper: does what is due when its time has come, by the machine's clock or by a test clock.
+"""The scheduler: does work that is due when its time has come, by the machine's clock or by a test clock.
 
 Each piece of work is leased for a while, so several processes share it, and what a killed one had begun is begun again;
 that does no harm, for a handler's decision comes to nothing when it was made before. Work that fails is tried again
@@ -6,36 +6,23 @@ after a growing pause, and holds nobody else up.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
 from events.errors import LogUnavailable, Missing
 from events.follow import Wakeup
 from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped
-from events.testclock import TEST_CLOCK, Arrive
+from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
-from projections import coupons, discounts, promotion_codes, sources, tax_ids
 from projections.due import Due, DueWork
-from projections.testclocks import ADVANCE, DELETE
-from service.jobs import handlers, system, testclocks, verification
+from projections.testclocks import ADVANCE
+from service.commands import testclocks
+from service.jobs import system
+from service.jobs.handlers import HANDLERS, Handler
 from service.wiring import Core
 
 log = structlog.get_logger("service")
-
-Handler = Callable[[Core, Due], Awaitable[None]]
-
-# What each kind of work is done by. Work under a test clock is done as if it were `due_at`, by that clock. One whose
-# object is Missing by now is done.
-HANDLERS: Mapping[str, Handler] = {
-    DELETE: testclocks.end_old,
-    coupons.CLOSE: handlers.close_codes,
-    coupons.EXPIRE: handlers.expire_coupon,
-    discounts.END: handlers.end_discount,
-    promotion_codes.EXPIRE: handlers.expire_promotion_code,
-    sources.EXPIRING: handlers.note_expiry,
-    tax_ids.VERIFY: verification.verify,
-}
 
 HANDLER_TIMEOUT_S = 30.0
 IN_FLIGHT_MAX = 32
@@ -54,7 +41,7 @@ def pause_s(tries: int) -> int:
     return int(min(2.0 ** min(tries, 32), PAUSE_S_MAX))
 
 
-class Timekeeper:
+class Scheduler:
     """Does what is due, some pieces at a time; `lease_s` is how long a killed process keeps its own from others."""
 
     def __init__(
@@ -80,9 +67,9 @@ class Timekeeper:
         self.failed = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep time until told to stop; what was begun then is finished."""
+        """Do what is due until told to stop; what was begun then is finished."""
         self._stop = stop
-        retries = Retries(log, "timekeeper")
+        retries = Retries(log, "scheduler")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(poke_when_stopped(stop, self._wakeup))
             while not stop.is_set():
@@ -121,7 +108,7 @@ class Timekeeper:
             else:
                 await self._do(due)
         except LogUnavailable as error:  # nobody can tell how far it came; begun again when the lease is over
-            log.warning("due.unknown", task=due.task, object=due.id, error=str(error))
+            log.warning("job.unknown", task=due.task, object=due.id, error=str(error))
         except Exception as error:
             await self._fail(due, error)
 
@@ -134,7 +121,7 @@ class Timekeeper:
             async with asyncio.timeout(HANDLER_TIMEOUT_S):
                 await handler(self._core, due)
         except Missing:
-            log.info("due.gone", task=due.task, object=due.id, subject=due.subject)
+            log.info("job.gone", task=due.task, object=due.id, subject=due.subject)
         except LogUnavailable:
             raise
         except Exception as error:
@@ -142,7 +129,7 @@ class Timekeeper:
             return
         else:
             self.executed += 1
-            log.info("due.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
+            log.info("job.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
         await self._work.finish(due)
 
     async def _advance(self, due: Due) -> None:
@@ -150,7 +137,7 @@ class Timekeeper:
 
         What fails is put off like any other work, and the clock arrives without it.
         """
-        clock = await self._core.executor.state(TEST_CLOCK, due.id, system.origin(self._core, due))
+        clock = await self._core.executor.state(TEST_CLOCK, due.id, system.origin_of(self._core, due))
         while clock.target is not None:
             work = await self._work.next_of_clock(due.account, due.livemode, due.id, clock.target, self._now())
             if work is None:
@@ -166,18 +153,17 @@ class Timekeeper:
 
     async def _arrive(self, due: Due, target: int) -> None:
         async def act(unit: UnitOfWork) -> None:
-            await unit.load(TEST_CLOCK, due.id)
-            unit.do(TEST_CLOCK, due.id, Arrive(id=due.id, frozen_time=target))
+            await testclocks.arrive(unit, due.id, target)
 
-        await system.carry_out(self._core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
+        await system.transact(self._core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
         self.executed += 1
-        log.info("due.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
+        log.info("job.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
 
     async def _fail(self, due: Due, error: Exception) -> None:
         self.failed += 1
         pause = pause_s(due.tries)
         log.error(
-            "due.failed",
+            "job.failed",
             task=due.task,
             object=due.id,
             subject=due.subject,
@@ -189,7 +175,7 @@ class Timekeeper:
         try:
             await self._work.again(due, self._now() + pause)
         except LogUnavailable as lost:
-            log.warning("due.unknown", task=due.task, object=due.id, error=str(lost))
+            log.warning("job.unknown", task=due.task, object=due.id, error=str(lost))
 
     async def _count(self, now: int) -> None:
         """Count what waits, now and then."""
@@ -207,14 +193,14 @@ class Timekeeper:
             self._wakeup.poke()  # there is room for more
 
 
-async def keep(core: Core, stop: asyncio.Event) -> None:
-    """Keep time until told to stop, woken by whatever is newly due."""
+async def run(core: Core, stop: asyncio.Event) -> None:
+    """Do what is due until told to stop, woken by whatever is newly due."""
     wakeup = Wakeup(core.dsn, "rollbook_due")
-    keeper = Timekeeper(core, wakeup, lease_s=core.settings.due_lease_s)
+    scheduler = Scheduler(core, wakeup, lease_s=core.settings.job_lease_s)
     readings = core.metrics.readings
-    readings.add("service_due_waiting", "Work whose time has come, and that nobody has begun.", lambda: keeper.waiting)
-    readings.count("service_due_executed", "Work that this process did when it was due.", lambda: keeper.executed)
-    readings.count("service_due_failed", "Tries of due work that failed.", lambda: keeper.failed)
+    readings.add("service_jobs_waiting", "Scheduled work that is due and not begun.", lambda: scheduler.waiting)
+    readings.count("service_jobs_executed", "Scheduled work that this process executed.", lambda: scheduler.executed)
+    readings.count("service_jobs_failed", "Failed tries of scheduled work.", lambda: scheduler.failed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
-        tasks.create_task(keeper.run(stop))
+        tasks.create_task(scheduler.run(stop))

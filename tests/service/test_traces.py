@@ -74,7 +74,7 @@ async def test_a_request_that_names_no_trace_begins_one(api: Api, sent: tuple[st
 
 async def test_what_is_done_for_nobodys_request_is_a_trace_of_its_own(api: Api) -> None:
     due = Due(ACCOUNT, False, "customer", "cus_1", "note", secrets.token_hex(4), 0, None, 1)
-    one, other = (system.origin(api.core, due).traceparent or "" for _ in range(2))
+    one, other = (system.origin_of(api.core, due).traceparent or "" for _ in range(2))
     assert OURS.fullmatch(one)
     assert trace.id_of(one) != trace.id_of(other)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from events import coupon, ids
 from events.coupon import COUPON, RedeemCoupon
 from events.customer import CUSTOMER
-from events.customer.discount import GiveDiscount, RemoveDiscount
+from events.customer.discount import EndDiscount, GiveDiscount, RemoveDiscount
 from events.errors import Refusal
 from events.promotion_code import PROMOTION_CODE, RedeemPromotionCode
 from events.unit_of_work import UnitOfWork
@@ -62,6 +62,12 @@ class DropDiscount:
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """None but the customer's."""
         return ()
+
+
+async def end(unit: UnitOfWork, customer: str, id: str, at: int) -> None:
+    """Let a discount be over, when its time is. Raises Missing."""
+    await unit.load(CUSTOMER, customer)
+    unit.do(CUSTOMER, customer, EndDiscount(id=id, at=at))
 
 
 async def _give(

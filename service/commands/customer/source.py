@@ -12,7 +12,7 @@ from typing import assert_never
 from events import ids
 from events.card import Card
 from events.customer import CUSTOMER
-from events.customer.source import AttachSource, Kept, SetDefaultSource
+from events.customer.source import AttachSource, Kept, NoteExpiry, SetDefaultSource
 from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
@@ -89,6 +89,12 @@ async def attach(
     )
     unit.do(CUSTOMER, customer, command)
     return id
+
+
+async def note_expiry(unit: UnitOfWork, customer: str, id: str, at: int) -> None:
+    """Record that a customer's card is about to expire. Raises Missing."""
+    await unit.load(CUSTOMER, customer)
+    unit.do(CUSTOMER, customer, NoteExpiry(id=id, at=at))
 
 
 async def _read(unit: UnitOfWork, caller: Caller, source: NewSource, random: bytes) -> Kept:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from events import promotion_code as domain
 from events.errors import Refusal
 from events.promotion_code import PromotionCodePatch
+from service.commands.promotion_codes import NewPromotionCode
 from service.http.params import Parameters
 from service.http.params.coupon import by_currency, missing
 from service.http.params.fields import Boolean, Currency, Expand, Integer, Metadata, NotEmpty, Text, refused
@@ -107,7 +108,22 @@ class CreatePromotionCode(Parameters):
     restrictions: Annotated[Restrictions, NotEmpty] | None = None
     """Restrictions on its redemption."""
 
-    def named(self) -> Named:
+    def command(self) -> NewPromotionCode:
+        """What the promotion code is to be. Raises Refusal when that does not go together."""
+        named = self._named()
+        return NewPromotionCode(
+            active=self.active,
+            code=self.code,
+            coupon=named.id,
+            customer=self.customer,
+            expires_at=self.expires_at,
+            max_redemptions=self.max_redemptions,
+            metadata=self.metadata,
+            param=named.param,
+            restrictions=self.restrictions.value() if self.restrictions else domain.Restrictions(),
+        )
+
+    def _named(self) -> Named:
         """The coupon it is to stand for. Raises Refusal when there is none, or two, or restrictions by halves."""
         if self.restrictions is not None:
             amount, currency = self.restrictions.minimum_amount, self.restrictions.minimum_amount_currency

@@ -1,13 +1,10 @@
 """`/v1/coupons`: create, update, delete, retrieve, list."""
 
-import os
-from collections.abc import Awaitable, Callable
-
-from events import coupon, ids
-from events.coupon import COUPON, DeleteCoupon, UpdateCoupon
+from events import coupon
 from events.unit_of_work import UnitOfWork
 from projections import coupons
 from projections.rows import dumps
+from service.commands import coupons as commands_of
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import coupon as parameters_of
@@ -16,7 +13,6 @@ from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/coupons"
-ID_CHARACTERS = 8
 
 
 @operation(
@@ -30,14 +26,13 @@ async def create(call: RequestContext) -> Reply:
     parameters = call.parse(parameters_of.CreateCoupon)
     parameters.check()
     tree = expand.paths(call, parameters.expand, coupon.KIND)
-    id = parameters.id or os.urandom(ID_CHARACTERS).translate(ids.LETTERS).decode()
+    id = parameters.id or commands_of.new_id()
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(COUPON, _key(call, id))
-        unit.do(COUPON, _key(call, id), parameters.offer(id, int(unit.origin.at.timestamp())))
+        await commands_of.create(unit, parameters.offer(id, int(unit.origin.at.timestamp())))
         return await resources.object_reply(call, unit, coupon.KIND, id, tree)
 
-    return await _transact(call, id, act)
+    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
 
 
 @operation(
@@ -58,11 +53,10 @@ async def update(call: RequestContext) -> Reply:
     id = call.match["coupon"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(COUPON, _key(call, id))
-        unit.do(COUPON, _key(call, id), UpdateCoupon(id=id, patch=parameters.patch()))
+        await commands_of.update(unit, id, parameters.patch())
         return await resources.object_reply(call, unit, coupon.KIND, id, tree)
 
-    return await _transact(call, id, act)
+    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
 
 
 @operation(
@@ -82,11 +76,10 @@ async def delete(call: RequestContext) -> Reply:
     id = call.match["coupon"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(COUPON, _key(call, id))
-        unit.do(COUPON, _key(call, id), DeleteCoupon(id=id))
+        await commands_of.delete(unit, id)
         return Reply(200, dumps(coupons.render_deleted(id)))
 
-    return await _transact(call, id, act)
+    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
 
 
 @operation(
@@ -112,12 +105,3 @@ async def list_all(call: RequestContext) -> Reply:
     Newest first.
     """
     return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
-
-
-def _key(call: RequestContext, id: str) -> str:
-    return coupon.key(call.caller.scope, id)
-
-
-async def _transact(call: RequestContext, id: str, act: Callable[[UnitOfWork], Awaitable[Reply]]) -> Reply:
-    serialized_on = (COUPON.stream(_key(call, id)),)
-    return await call.transact(act, serialized_on=serialized_on)

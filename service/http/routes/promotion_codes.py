@@ -1,14 +1,10 @@
 """`/v1/promotion_codes`: create, update, retrieve, list."""
 
-import os
-
-from events import coupon, ids, promotion_code
-from events.coupon import COUPON, Coupon
-from events.customer import CUSTOMER
-from events.errors import ConstraintBroken, Refusal
-from events.promotion_code import PROMOTION_CODE, CreatePromotionCode, Restrictions, UpdatePromotionCode
+from events import coupon, promotion_code
+from events.errors import ConstraintBroken
+from events.promotion_code import PROMOTION_CODE
 from events.unit_of_work import UnitOfWork
-from projections.promotion_codes import UNIQUE
+from service.commands import promotion_codes as commands_of
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import promotion_code as parameters_of
@@ -17,9 +13,6 @@ from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/promotion_codes"
-CAPITALS = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[byte % 36] for byte in range(256))
-CODE_CHARACTERS = 8
-CODE_TRIES = 5
 
 
 @operation(
@@ -36,41 +29,19 @@ async def create(call: RequestContext) -> Reply:
     A code is generated unless the request sets one.
     """
     parameters = call.parse(parameters_of.CreatePromotionCode)
-    named = parameters.named()
+    new = parameters.command()
     tree = expand.paths(call, parameters.expand, promotion_code.KIND)
+
+    async def act(unit: UnitOfWork) -> Reply:
+        id = await commands_of.create(unit, new)
+        return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+
     origin = call.begin()
-    for _ in range(CODE_TRIES):
-        id = ids.new("promo", os.urandom(ids.ID_BYTES))
-        code = parameters.code or os.urandom(CODE_CHARACTERS).translate(CAPITALS).decode()
-
-        async def act(unit: UnitOfWork, id: str = id, code: str = code) -> Reply:
-            offered = await _coupon(unit, call, named)
-            if parameters.customer is not None and not (await unit.load(CUSTOMER, parameters.customer)).exists:
-                raise Refusal(f"No such customer: '{parameters.customer}'", code="resource_missing", param="customer")
-            command = CreatePromotionCode(
-                id=id,
-                active=parameters.active,
-                code=code,
-                coupon=offered,
-                created=int(unit.origin.at.timestamp()),
-                customer=parameters.customer,
-                expires_at=parameters.expires_at,
-                max_redemptions=parameters.max_redemptions,
-                metadata=parameters.metadata,
-                restrictions=parameters.restrictions.value() if parameters.restrictions else Restrictions(),
-            )
-            unit.begin(PROMOTION_CODE, id)
-            try:
-                unit.do(PROMOTION_CODE, id, command)
-            except Refusal as refusal:
-                param = named.param if refusal.param == coupon.KIND else refusal.param
-                raise Refusal(refusal.message, code=refusal.code, param=param) from None
-            return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
-
+    for _ in range(commands_of.CODE_TRIES):
         try:
             return await call.transact(act, origin)
         except ConstraintBroken as broken:
-            _refuse_code(broken, parameters.code)
+            commands_of.refuse_code(broken, new.code)
     raise RuntimeError("no free promotion code was found")
 
 
@@ -89,18 +60,13 @@ async def update(call: RequestContext) -> Reply:
     id = call.match["promotion_code"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        state = await unit.load(PROMOTION_CODE, id)
-        promotion_code.must_exist(state, id)
-        offered = await unit.load(COUPON, coupon.key(call.caller.scope, state.coupon))
-        at = int(unit.origin.at.timestamp())
-        unit.do(PROMOTION_CODE, id, UpdatePromotionCode(id=id, at=at, coupon=offered, patch=parameters.patch()))
+        await commands_of.update(unit, id, parameters.patch())
         return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
 
-    serialized_on = (PROMOTION_CODE.stream(id),)
     try:
-        return await call.transact(act, serialized_on=serialized_on)
+        return await call.transact(act, serialized_on=(PROMOTION_CODE.stream(id),))
     except ConstraintBroken as broken:
-        _refuse_code(broken, "its code")
+        commands_of.refuse_code(broken, "its code")
         raise
 
 
@@ -135,20 +101,3 @@ async def list_all(call: RequestContext) -> Reply:
     await resources.must_be_known(call, coupon.KIND, parameters.coupon, param="coupon", ever=True)
     spelled = parameters.code.upper() if parameters.code is not None else None
     return await resources.page(call, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())
-
-
-async def _coupon(unit: UnitOfWork, call: RequestContext, named: parameters_of.Named) -> Coupon:
-    offered = await unit.load(COUPON, coupon.key(call.caller.scope, named.id))
-    if not offered.exists:
-        raise Refusal(f"No such coupon: '{named.id}'", code="resource_missing", param=named.param)
-    return offered
-
-
-def _refuse_code(broken: ConstraintBroken, code: str | None) -> None:
-    """Raises Refusal when it was the caller's own code that is in use; anything but a code goes on up."""
-    if broken.constraint != UNIQUE:
-        raise broken
-    if code is not None:
-        raise Refusal(
-            f"An active promotion code with code '{code}' already exists.", code="resource_already_exists", param="code"
-        ) from None

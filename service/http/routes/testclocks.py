@@ -1,17 +1,15 @@
 """`/v1/test_helpers/test_clocks`: create, retrieve, list, advance, delete. In test mode only."""
 
-import os
 from types import MappingProxyType
 
-from events import customer, ids, testclock
+from events import testclock
 from events.customer import CUSTOMER
-from events.errors import Missing, Refusal
-from events.testclock import TEST_CLOCK, Advance, CreateClock, DeleteClock
+from events.errors import Refusal
+from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
 from projections import testclocks
 from projections.rows import dumps
-from service.commands import customer as customers
-from service.commands.customer.testclock import join
+from service.commands import testclocks as commands_of
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import testclock as parameters_of
@@ -41,27 +39,13 @@ async def create(call: RequestContext) -> Reply:
     _in_test_mode(call)
     parameters = call.parse(parameters_of.CreateTestClock)
     tree = expand.paths(call, parameters.expand, KIND)
-    id = ids.new("clock", os.urandom(ids.ID_BYTES))
     guest = parameters.customer
 
     async def act(unit: UnitOfWork) -> Reply:
-        unit.begin(TEST_CLOCK, id)
-        command = CreateClock(
-            id=id,
-            created=int(unit.origin.at.timestamp()),
-            frozen_time=parameters.frozen_time,
-            name=parameters.name,
-        )
-        unit.do(TEST_CLOCK, id, command)
-        if guest is not None:
-            state = await unit.load(CUSTOMER, guest)
-            if not state.exists:
-                raise Refusal(f"No such {customer.KIND}: '{guest}'", code="resource_missing", param="customer")
-            await join(unit, guest, id, param="customer")
+        id = await commands_of.create(unit, parameters.frozen_time, parameters.name, guest)
         return await resources.object_reply(call, unit, KIND, id, tree)
 
-    serialized_on = () if guest is None else (CUSTOMER.stream(guest),)
-    return await call.transact(act, serialized_on=serialized_on)
+    return await call.transact(act, serialized_on=() if guest is None else (CUSTOMER.stream(guest),))
 
 
 @operation(
@@ -83,13 +67,10 @@ async def advance(call: RequestContext) -> Reply:
     id = call.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(TEST_CLOCK, id)
-        at = int(unit.origin.at.timestamp())
-        unit.do(TEST_CLOCK, id, Advance(id=id, at=at, frozen_time=parameters.frozen_time))
+        await commands_of.advance(unit, id, parameters.frozen_time)
         return await resources.object_reply(call, unit, KIND, id, tree)
 
-    serialized_on = (TEST_CLOCK.stream(id),)
-    return await call.transact(act, serialized_on=serialized_on)
+    return await call.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
 
 
 @operation(
@@ -111,21 +92,10 @@ async def delete(call: RequestContext) -> Reply:
     id = call.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await end(unit, id)
+        await commands_of.delete(unit, id)
         return Reply(status=200, body=dumps(testclocks.render_deleted(id)))
 
-    serialized_on = (TEST_CLOCK.stream(id),)
-    return await call.transact(act, serialized_on=serialized_on)
-
-
-async def end(unit: UnitOfWork, id: str) -> None:
-    """Delete a clock and its customers, who end at the clock's own time, within a unit of work. Raises Missing."""
-    clock = await unit.load(TEST_CLOCK, id)
-    if not clock.exists:
-        raise Missing("test clock", id)
-    for guest in clock.customers:
-        await customers.delete(unit, guest, clock.frozen_time)
-    unit.do(TEST_CLOCK, id, DeleteClock(id=id))
+    return await call.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
 
 
 @operation(

@@ -57,7 +57,7 @@ async def redeemed(api: Api, id: str = "SALE") -> int:
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.run(api.core, stop))
     yield api
     stop.set()
     await keeping

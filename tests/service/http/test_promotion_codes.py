@@ -222,7 +222,7 @@ async def test_it_is_not_deleted_and_not_anothers(api: Api) -> None:
 async def keeping(api: Api) -> AsyncIterator[None]:
     """Somebody who does what is due."""
     stop = asyncio.Event()
-    task = asyncio.create_task(scheduler.keep(api.core, stop))
+    task = asyncio.create_task(scheduler.run(api.core, stop))
     yield
     stop.set()
     await task
@@ -232,7 +232,7 @@ async def active(api: Api) -> list[str]:
     return [one["code"] for one in (await api.get(f"{PATH}?active=true")).json["data"]]
 
 
-async def test_its_time_is_over_when_the_timekeeper_finds_it_so(api: Api) -> None:
+async def test_its_time_is_over_when_the_scheduler_finds_it_so(api: Api) -> None:
     """Both the coupon and the code: what is due is made due by hand, as no clock here can be turned."""
     now = int(api.core.clock.now().timestamp())
     await coupon(api)

@@ -13,7 +13,7 @@ from events.customer.tax_id import COUNT_MAX
 from events.errors import Missing
 from projections import rebuild, tax_ids
 from projections.due import Due
-from service.jobs import scheduler, verification
+from service.jobs import handlers, scheduler
 from tests.service.http import node_client
 from tests.service.http.python_client import run_script
 from tests.service.http.tax_id_samples import SAMPLES
@@ -34,7 +34,7 @@ MISSING = "resource_missing"
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.run(api.core, stop))
     yield api
     stop.set()
     await keeping
@@ -433,7 +433,7 @@ async def test_what_is_deleted_before_it_is_verified_is_left_alone(api: Api) -> 
     for customer, shown in ((first, one), (second, other)):
         due = Due(ACCOUNT, False, "customer", customer, tax_ids.VERIFY, shown["id"], 0, None, 1)
         with pytest.raises(Missing):
-            await verification.verify(api.core, due)
+            await handlers.verify_tax_id(api.core, due)
 
 
 async def test_verifying_twice_tells_once(api: Api) -> None:
@@ -441,7 +441,7 @@ async def test_verifying_twice_tells_once(api: Api) -> None:
     shown = await made(api, customer, "type=eu_vat&value=DE000000000")
     due = Due(ACCOUNT, False, "customer", customer, tax_ids.VERIFY, shown["id"], 0, None, 1)
     for _ in range(2):
-        await verification.verify(api.core, due)
+        await handlers.verify_tax_id(api.core, due)
     assert [event["type"] for event in await api.events()].count("customer.tax_id.updated") == 1
 
 

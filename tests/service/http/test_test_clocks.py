@@ -26,7 +26,7 @@ KEYS = [
 async def kept(api: Api) -> AsyncIterator[Api]:
     """One application, and beside it whoever does what is due."""
     stop = asyncio.Event()
-    keeping = asyncio.create_task(scheduler.keep(api.core, stop))
+    keeping = asyncio.create_task(scheduler.run(api.core, stop))
     yield api
     stop.set()
     await keeping

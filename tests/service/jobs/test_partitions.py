@@ -14,7 +14,7 @@ async def test_one_tables_failure_does_not_stop_the_upkeep_of_the_others(fresh_d
     owner = await asyncpg.connect(fresh_database)
     await owner.execute("DROP TABLE events.receipt")
     pool = await create_pool(fresh_database, application="test", size_max=1)
-    with pytest.raises(partitions.MaintenanceFailed, match=r"events\.receipt"):
+    with pytest.raises(partitions.UpkeepFailed, match=r"events\.receipt"):
         await partitions.maintain(pool, SystemClock())
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     for parent in ("projections.notice", "webhooks.attempt"):

@@ -18,7 +18,8 @@ from events.follow import Wakeup
 from events.unit_of_work import UnitOfWork
 from projections.due import NEXT, Due, DueWork
 from service.jobs import scheduler, system
-from service.jobs.scheduler import PAUSE_S_MAX, Handler, Timekeeper, pause_s
+from service.jobs.handlers import Handler
+from service.jobs.scheduler import PAUSE_S_MAX, Scheduler, pause_s
 from service.wiring import Core
 from tests.plans import explain
 from tests.service.serving import ACCOUNT, Api, Launch, Serve
@@ -37,13 +38,13 @@ VALUES ('customer', $1, $2, $3, $4, false, $5, $6, projections.try_at($4, false,
 
 @dataclass
 class House:
-    """One application whose clock the test moves, who keeps its time, and what they did."""
+    """One application whose clock the test moves, its schedulers, and what they did."""
 
     api: Api
     clock: FrozenClock
     owner: asyncpg.Connection
     done: list[Due] = field(default_factory=list)
-    keepers: list[Timekeeper] = field(default_factory=list)
+    schedulers: list[Scheduler] = field(default_factory=list)
 
     async def note(self, core: Core, due: Due) -> None:
         """A handler that notes what it was handed."""
@@ -68,17 +69,17 @@ class House:
         return [due.subject for due in self.done]
 
     @asynccontextmanager
-    async def keeping(self, count: int = 1, **handlers: Handler) -> AsyncIterator[None]:
-        """Somebody, or several, keeping time meanwhile."""
+    async def scheduling(self, count: int = 1, **handlers: Handler) -> AsyncIterator[None]:
+        """One scheduler or several, at work meanwhile."""
         known = {"note": self.note, **{name.replace("_", "."): handler for name, handler in handlers.items()}}
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(count):
                 wakeup = Wakeup(self.api.core.dsn, "rollbook_due")
-                keeper = Timekeeper(self.api.core, wakeup, handlers=known, lease_s=60, poll_s=0.02)
-                self.keepers.append(keeper)
+                made = Scheduler(self.api.core, wakeup, handlers=known, lease_s=60, poll_s=0.02)
+                self.schedulers.append(made)
                 tasks.create_task(wakeup.run(stop))
-                tasks.create_task(keeper.run(stop))
+                tasks.create_task(made.run(stop))
             yield
             stop.set()
 
@@ -108,24 +109,24 @@ async def test_what_is_due_is_done_when_its_time_has_come_and_not_before(house: 
     await house.due("now", NOW)
     await house.due("soon", NOW + 10)
     await house.due("later", NOW + DAY)
-    async with house.keeping():
+    async with house.scheduling():
         await until(lambda: sorted(house.subjects) == ["now", "past"])
         house.clock.advance(timedelta(seconds=10))
         await until(lambda: len(house.done) == 3)
     assert house.done[-1].subject == "soon"
     assert await house.left() == [("later", 0, NOW + DAY)]
     assert house.done[-1] == Due(ACCOUNT, False, "customer", "cus_1", "note", "soon", NOW + 10, None, 1)
-    assert (house.keepers[0].executed, house.keepers[0].failed) == (3, 0)
+    assert (house.schedulers[0].executed, house.schedulers[0].failed) == (3, 0)
 
 
 async def test_what_a_commit_makes_due_wakes_who_keeps_time(serve: Serve) -> None:
     api = await serve()
     stop = asyncio.Event()
     wakeup = Wakeup(api.core.dsn, "rollbook_due")
-    keeper = Timekeeper(api.core, wakeup, poll_s=3600)
+    made = Scheduler(api.core, wakeup, poll_s=3600)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
-        tasks.create_task(keeper.run(stop))
+        tasks.create_task(made.run(stop))
         id = (await api.post(PATH, f"frozen_time={FROZEN}")).json["id"]
         await api.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + 1}")
 
@@ -139,10 +140,10 @@ async def test_what_a_commit_makes_due_wakes_who_keeps_time(serve: Serve) -> Non
 async def test_many_share_the_work_and_none_is_done_twice(house: House) -> None:
     for number in range(300):
         await house.due(f"piece {number}", NOW - number)
-    async with house.keeping(3):
+    async with house.scheduling(3):
         await until(house.nothing_left, timeout_s=30)
     assert sorted(house.subjects) == sorted({f"piece {number}" for number in range(300)})
-    assert sum(keeper.executed for keeper in house.keepers) == 300
+    assert sum(each.executed for each in house.schedulers) == 300
 
 
 async def test_what_fails_is_tried_again_after_a_growing_pause_and_holds_nobody_up(house: House) -> None:
@@ -155,7 +156,7 @@ async def test_what_fails_is_tried_again_after_a_growing_pause_and_holds_nobody_
     await house.due("poison", NOW - DAY, task="poison")
     for number in range(40):
         await house.due(f"piece {number}", NOW)
-    async with house.keeping(poison=poison):
+    async with house.scheduling(poison=poison):
         await until(lambda: len(house.done) == 40 and tried == [1])
 
         async def put_off() -> bool:
@@ -169,7 +170,7 @@ async def test_what_fails_is_tried_again_after_a_growing_pause_and_holds_nobody_
             house.clock.advance(timedelta(seconds=1))
         await until(lambda: tried == [1, 2, 3, 4])
         await until(put_off)
-    assert house.keepers[0].failed == 4
+    assert house.schedulers[0].failed == 4
 
 
 async def test_what_fails_is_done_when_it_no_longer_fails(house: House) -> None:
@@ -179,7 +180,7 @@ async def test_what_fails_is_done_when_it_no_longer_fails(house: House) -> None:
         await house.note(core, due)
 
     await house.due("in the end", NOW, task="twice")
-    async with house.keeping(twice=twice):
+    async with house.scheduling(twice=twice):
 
         async def moved() -> bool:
             house.clock.advance(timedelta(seconds=1))
@@ -201,7 +202,7 @@ async def test_what_hangs_is_given_up_and_tried_again_later(house: House, monkey
         await asyncio.Event().wait()
 
     await house.due("stuck", NOW, task="hang")
-    async with house.keeping(hang=hang):
+    async with house.scheduling(hang=hang):
 
         async def put_off() -> bool:
             return await house.left() == [("stuck", 1, NOW + pause_s(1))]
@@ -211,10 +212,10 @@ async def test_what_hangs_is_given_up_and_tried_again_later(house: House, monkey
 
 async def test_what_nobody_here_can_do_waits_for_somebody_who_can(house: House) -> None:
     await house.due("new", NOW, task="unheard.of")
-    async with house.keeping():
-        await until(lambda: house.keepers[0].failed == 1)
+    async with house.scheduling():
+        await until(lambda: house.schedulers[0].failed == 1)
     house.clock.advance(timedelta(seconds=pause_s(1)))
-    async with house.keeping(unheard_of=house.note):
+    async with house.scheduling(unheard_of=house.note):
         await until(lambda: house.subjects == ["new"])
 
 
@@ -223,9 +224,9 @@ async def test_what_is_about_something_that_is_no_more_is_done(house: House) -> 
         raise Missing("customer", due.id)
 
     await house.due("gone", NOW, task="missing")
-    async with house.keeping(missing=missing):
+    async with house.scheduling(missing=missing):
         await until(house.nothing_left)
-    assert house.keepers[0].failed == 0
+    assert house.schedulers[0].failed == 0
 
 
 async def test_what_a_killed_one_had_begun_is_begun_again_when_its_lease_is_over(house: House) -> None:
@@ -233,7 +234,7 @@ async def test_what_a_killed_one_had_begun_is_begun_again_when_its_lease_is_over
     work = DueWork(house.api.core.pool)
     [begun] = await work.take(NOW, NOW + 60, 10)
     await house.due("other", NOW)
-    async with house.keeping():
+    async with house.scheduling():
 
         async def only_begun() -> bool:
             return await house.left() == [("begun", 1, NOW + 60)]
@@ -254,7 +255,7 @@ async def test_what_is_made_due_anew_meanwhile_stays(house: House) -> None:
         await house.note(core, due)
 
     await house.due("again", NOW, task="renew")
-    async with house.keeping(renew=renew):
+    async with house.scheduling(renew=renew):
         await until(lambda: house.subjects == ["again"])
     assert await house.left() == [("again", 0, NOW + DAY)]
 
@@ -264,7 +265,7 @@ async def test_a_clock_that_moves_takes_along_what_is_due_in_its_order_and_no_mo
     for day in (3, 1, 9, 2, 5):
         await house.due(f"day {day}", FROZEN + day * DAY, clock=id)
     await house.due("elsewhere", FROZEN + DAY, clock=await house.test_clock())
-    async with house.keeping(2):
+    async with house.scheduling(2):
         await house.advance(id, 5 * DAY)
         await until(lambda: house.ready(id))
     assert house.subjects == ["day 1", "day 2", "day 3", "day 5"]
@@ -281,7 +282,7 @@ async def test_what_comes_of_something_due_has_its_turn_before_what_is_due_after
 
     await house.due("cause", FROZEN + DAY, task="more", clock=id)
     await house.due("end", FROZEN + 3 * DAY, clock=id)
-    async with house.keeping(more=more):
+    async with house.scheduling(more=more):
         await house.advance(id, 3 * DAY)
         await until(lambda: house.ready(id))
     assert house.subjects == ["cause", "consequence", "end"]
@@ -297,7 +298,7 @@ async def test_a_clock_arrives_without_what_fails_and_that_is_tried_again(house:
 
     await house.due("poison", FROZEN + DAY, task="once", clock=id)
     await house.due("piece", FROZEN + 2 * DAY, clock=id)
-    async with house.keeping(once=once):
+    async with house.scheduling(once=once):
         await house.advance(id, 2 * DAY)
         await until(lambda: house.ready(id))
         assert house.subjects == ["piece"]
@@ -308,7 +309,7 @@ async def test_a_clock_arrives_without_what_fails_and_that_is_tried_again(house:
 
 async def test_what_is_due_by_a_clock_that_stands_there_already_is_done_at_once(house: House) -> None:
     id = await house.test_clock()
-    async with house.keeping():
+    async with house.scheduling():
         await house.due("at once", FROZEN, clock=id)
         await until(lambda: house.subjects == ["at once"])
 
@@ -329,7 +330,7 @@ async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(house: H
     id = await house.test_clock()
     customer = (await house.api.customer(f"test_clock={id}"))["id"]
     stop = asyncio.Event()
-    keeping = asyncio.create_task(scheduler.keep(house.api.core, stop))
+    running = asyncio.create_task(scheduler.run(house.api.core, stop))
     house.clock.advance(timedelta(days=30) - timedelta(seconds=1))
     assert (await house.api.get(f"{PATH}/{id}")).status == 200
     house.clock.advance(timedelta(seconds=1))
@@ -341,7 +342,7 @@ async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(house: H
     await until(gone)
     assert (await house.api.get(f"/v1/customers/{customer}")).json["deleted"] is True
     stop.set()
-    await keeping
+    await running
 
 
 async def test_what_a_handler_decides_again_is_decided_once(house: House) -> None:
@@ -356,7 +357,7 @@ async def test_what_a_handler_decides_again_is_decided_once(house: House) -> Non
             await unit.load(CUSTOMER, due.id)
             unit.do(CUSTOMER, due.id, UpdateCustomer(id=due.id, patch={"description": "marked"}))
 
-        await system.carry_out(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+        await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
 
     due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
     await asyncio.gather(mark(house.api.core, due), mark(house.api.core, due))
@@ -409,7 +410,7 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
     async def all_ready() -> bool:
         return len(await told("test_helpers.test_clock.ready")) >= len(clocks)
 
-    knobs = {"ROLLBOOK_DUE_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
+    knobs = {"ROLLBOOK_JOB_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
     worker = await launch("worker", **knobs)
 
     async def advance(id: str) -> None:

@@ -10,10 +10,7 @@ from events.customer import CUSTOMER
 from events.customer.tax_id import PENDING, UNAVAILABLE, VerifyTaxId
 from events.errors import Missing
 from events.unit_of_work import UnitOfWork
-from projections.due import Due
-from service.commands import customer
-from service.jobs import system
-from service.wiring import Core
+from service.commands.customer import load
 
 DIGITS = 9  # of the numbers for tests; where a type has fewer, all of them count
 
@@ -43,14 +40,10 @@ def outcome(value: str, *, livemode: bool) -> Outcome:
     return Outcome(UNAVAILABLE)
 
 
-async def verify(core: Core, due: Due) -> None:
+async def verify(unit: UnitOfWork, customer: str, id: str) -> None:
     """Verify one tax id of a customer. Raises Missing when one of them is gone."""
-
-    async def act(unit: UnitOfWork) -> None:
-        tax_id = (await customer.load(unit, due.id)).tax_ids.by_id.get(due.subject)
-        if tax_id is None:
-            raise Missing("tax id", due.subject)
-        found = outcome(tax_id.value, livemode=due.livemode)
-        unit.do(CUSTOMER, due.id, VerifyTaxId(id=tax_id.id, **found._asdict()))
-
-    await system.carry_out(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+    tax_id = (await load(unit, customer)).tax_ids.by_id.get(id)
+    if tax_id is None:
+        raise Missing("tax id", id)
+    found = outcome(tax_id.value, livemode=unit.origin.livemode)
+    unit.do(CUSTOMER, customer, VerifyTaxId(id=tax_id.id, **found._asdict()))
