@@ -1,1 +1,1 @@
-"""The top floor: the doors of the service, and the wiring behind them."""
+"""The service: HTTP API, roles, jobs and command line, and the wiring of all packages (the top floor)."""

@@ -1,6 +1,6 @@
-"""What services that listen on the broker find there, as a document: AsyncAPI 3.0.
+"""The AsyncAPI 3.0 document: channels, messages and headers of the events on RabbitMQ.
 
-It is made of the table of what is told of which object, the shapes of those objects, and the headers below; a test
+It is made of the table of event types by object, the shapes of those objects, and the headers below; a test
 holds real messages to it.
 """
 
@@ -102,7 +102,7 @@ class Headers(Shape):
     """Trace context of the request that caused the event (W3C Trace Context); older events have none."""
 
 
-# What is told, and the shape of the object it is about.
+# Event types, and the schema of their object.
 TELLS: Mapping[str, type[BaseModel]] = {
     "cash_balance.funds_available": SHAPES["cash_balance"],
     **dict.fromkeys(("coupon.created", "coupon.deleted", "coupon.updated"), SHAPES["coupon"]),
@@ -152,7 +152,7 @@ class _Schemas(GenerateJsonSchema):
         return False
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """One of several; AsyncAPI's discriminator is another than OpenAPI's, and they tell themselves apart."""
+        """One of several; AsyncAPI's discriminator is another than OpenAPI's, and they need none."""
         shown = super().tagged_union_schema(schema)
         shown.pop("discriminator", None)
         return shown
@@ -197,13 +197,13 @@ def _schemas(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], d
 
 
 def _message(type: str, shape: dict[str, str], refs: Mapping[Any, dict[str, str]]) -> dict[str, Any]:
-    told = {"type": {"const": type}, "data": {"properties": {"object": shape}}}
+    envelope = {"type": {"const": type}, "data": {"properties": {"object": shape}}}
     return {
         "name": type,
         "title": type,
         "contentType": "application/json",
         "headers": refs[Headers],
-        "payload": {"allOf": [refs[event.Event], {"type": "object", "properties": told}]},
+        "payload": {"allOf": [refs[event.Event], {"type": "object", "properties": envelope}]},
         "correlationId": {"location": "$message.header#/rollbook-notice-id", "description": "Id of the event."},
         "bindings": {"amqp": {"messageType": type, "bindingVersion": "0.3.0"}},
     }

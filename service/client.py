@@ -1,4 +1,4 @@
-"""A caller of the public HTTP API, as the commands that stand outside the service use it."""
+"""The HTTP client of the public API, for commands that run outside the service."""
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence

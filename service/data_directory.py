@@ -1,4 +1,4 @@
-"""The data directory: what development keeps on disk, and what is said when it cannot be kept there."""
+"""The data directory: the files of development (database, master key), and the errors when it is not writable."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How webhooks leave, wired from settings: what they may call, through what, and whom they trust."""
+"""Egress of webhooks, wired from settings: SSRF policy, proxy, DNS resolver, and TLS trust."""
 
 import ssl
 

@@ -91,7 +91,7 @@ class EndpointAttempts:
         self._rendered: dict[str, tuple[Counter[str], int, str]] = {}  # what was counted, how much, and its lines
 
     def lines(self) -> Iterator[str]:
-        """The counts so far of the endpoints that are told apart."""
+        """The counts so far of the endpoints that are counted apart."""
         before, self._rendered = self._rendered, {}
         yield _heading(
             "webhooks_endpoint_attempts_total",

@@ -1,4 +1,4 @@
-"""What a process can say of its own health: a list of small checks, each of one thing that it needs."""
+"""Health checks: liveness (/healthz) and readiness (/readyz), a check per dependency."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The limits of a process, as its settings say, and what `/metrics` tells of them."""
+"""Limits of a process (rate, concurrency, connections, memory), wired from settings, and their metrics."""
 
 from collections.abc import Iterator
 

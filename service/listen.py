@@ -1,4 +1,4 @@
-"""`rollbook listen`: webhooks for a receiver that nobody else can reach, such as the one a developer is at work on.
+"""`rollbook listen`: forwards webhooks from the feed to a local receiver, such as a service in development.
 
 It follows the feed and posts each notice, signed as a webhook is. Nothing is registered with the service. Notices go
 one by one, in order: while the receiver cannot be reached they wait, and while the service cannot be, the position is
@@ -98,8 +98,8 @@ class Following:
         while True:
             reached, lines = await self._portion(wait_s=WAIT_S)
             for line in lines:
-                told = orjson.loads(line)
-                yield told["position"], orjson.dumps(told["event"], option=orjson.OPT_INDENT_2)
+                row = orjson.loads(line)
+                yield row["position"], orjson.dumps(row["event"], option=orjson.OPT_INDENT_2)
             self.position = reached
 
     async def _portion(self, *, wait_s: int) -> tuple[int, list[bytes]]:
@@ -134,13 +134,13 @@ class Forwarding:
 
     async def send(self, position: int, notice: bytes) -> None:
         """Post one, and say what came of it."""
-        told = orjson.loads(notice)
-        what = f"{told['type']}  {told['id']}  position {position}"
+        event = orjson.loads(notice)
+        what = f"{event['type']}  {event['id']}  position {position}"
         pauses, tries = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), 0
         while True:
             began = time.perf_counter()
             try:
-                status = await self._post(told["id"], notice)
+                status = await self._post(event["id"], notice)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not tries:
                     self._say(f"{_now()}  {what}  -> {str(error) or type(error).__name__}; trying again")

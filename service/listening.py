@@ -1,4 +1,4 @@
-"""Listening: sockets, and addresses as URLs write them."""
+"""Listening sockets: binding host and port, and their URLs."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Hiding numbers of cards and bank accounts in what is told of a request, wherever in it they were sent.
+"""Masking: card and bank account numbers are redacted in error messages and logs of a request.
 
 Messages quote what was given, and answers under idempotency keys are kept: what looks like a card number is shown, and
 kept, by its last four digits alone.
@@ -90,7 +90,7 @@ def _unless_decimal(match: re.Match[str]) -> str:
 
 
 def secret(location: Sequence[int | str]) -> bool:
-    """Whether what stands at that place among the parameters is not to be quoted."""
+    """Whether the value of that parameter must not be quoted."""
     return not SECRET.isdisjoint(location)
 
 

@@ -1,4 +1,4 @@
-"""Memory that is given back: glibc's allocator told not to keep what large answers took.
+"""Memory: glibc's allocator configured (mallopt) to return the memory of large responses to the system.
 
 Left to itself it raises its thresholds with the first large block that is freed, and from then on keeps such blocks in
 a heap that can only be given back from its end. Large blocks are mapped each by itself instead, and so are unmapped

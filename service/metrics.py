@@ -1,4 +1,4 @@
-"""What `/metrics` tells, in Prometheus' text form."""
+"""Prometheus metrics of a process, for `/metrics`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -33,7 +33,7 @@ class Readings(Collector):
         self._counts[name] = (meaning, read)
 
     def include(self, collector: Collector) -> None:
-        """Tell what `collector` gives too, in place of an earlier one of its kind."""
+        """Register `collector`, replacing an earlier one of its type."""
         self._further[type(collector)] = collector
 
     def collect(self) -> Iterator[Metric]:
@@ -77,7 +77,7 @@ class Attempts(Collector):
 
 
 class OfBacklog(Collector):
-    """How things stand for all processes together, as was seen last; nothing while nobody can tell."""
+    """Backlog and lag over all processes, as last sampled; no samples while the database is unavailable."""
 
     def __init__(self, lag_monitor: LagMonitor, *, broker: bool) -> None:
         self._lag_monitor = lag_monitor
@@ -164,7 +164,7 @@ class Metrics:
         self.log_position = Gauge("events_log_position", "The log's last position.", registry=self.registry)
 
     def of_worker(self, metrics: DeliveryMetrics) -> None:
-        """Meter the attempts of a worker, in place of an earlier one's."""
+        """Register the attempt metrics of a worker, replacing those of an earlier one."""
         self.readings.include(Attempts(metrics))
         self._endpoint_attempts = EndpointAttempts(metrics.by_endpoint)
 

@@ -1,4 +1,4 @@
-"""The roles a process can play: api, relay, worker; `serve` plays them all.
+"""The roles of a process (api, relay, worker; `serve` runs them all): startup, supervision and graceful shutdown.
 
 The order of starting does not matter: a process starts without Postgres and without RabbitMQ, says what it misses, and
 goes on as soon as they are there. SIGTERM and SIGINT stop it: it takes nothing new and finishes what it began.
@@ -61,7 +61,7 @@ GARBAGE_THRESHOLD = 50_000  # objects; at the default 700 a request in ten pays 
 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Play `roles` until told to stop. Raises Misconfigured before anything is begun."""
+    """Run `roles` until a signal stops them. Raises Misconfigured before anything is started."""
     if roles == {"relay"} and settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
     if roles & {"relay", "worker"}:
@@ -240,7 +240,7 @@ def _cannot_listen(host: str, port: int, error: OSError, *, api: bool) -> Miscon
 
 
 async def _until(stop: asyncio.Event, runner: web.AppRunner) -> None:
-    """Listen until told to stop, then answer what was asked before."""
+    """Serve until `stop` is set, then drain: requests in flight are answered."""
     await stop.wait()
     await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""Every knob, with its unit and its default; read once from the environment, in wiring.
+"""Settings: environment variables with units and defaults, read once, in wiring.
 
 With nothing set the service runs: an embedded PostgreSQL, webhooks fed straight from the log, a master key made on the
 first run, a well-known test key. Each of these conveniences is refused when ROLLBOOK_ENV=production.
@@ -381,12 +381,12 @@ def _contradictions(settings: Settings) -> list[str]:
 def effective() -> list[tuple[str, str | None, str]]:
     """Variable, value as in force with secrets hidden (None: unset), and description of every setting."""
     settings = read()
-    told = []
+    rows = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         shown = None if value is None else "********" if isinstance(value, SecretStr) else str(value)
-        told.append((_variable(name), shown, field.description or ""))
-    return told
+        rows.append((_variable(name), shown, field.description or ""))
+    return rows
 
 
 def unknown_variables() -> list[str]:

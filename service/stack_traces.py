@@ -1,4 +1,4 @@
-"""Stack traces for log lines: types of exceptions and places in our own code, without messages and without values.
+"""Stack traces for log lines: types of exceptions and locations in our own code, without messages and without values.
 
 A parser's, a driver's or a library's message quotes what it failed on: the bytes of a request, a row, a card number. So
 of an exception only its type is logged, with the SQLSTATE or errno it may carry, and the lines of our own source that

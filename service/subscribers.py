@@ -1,4 +1,4 @@
-"""`rollbook subscribers`: services that have notices from a queue of their own on the broker."""
+"""`rollbook subscribers`: management of the queues of services on RabbitMQ."""
 
 import asyncio
 import signal

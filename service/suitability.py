@@ -1,4 +1,4 @@
-"""Whether the database is one that this process may work with: its migrations and its master key."""
+"""Startup check of the database: pending migrations and the master key."""
 
 import time
 

@@ -1,6 +1,6 @@
-"""`rollbook trigger`: has something happen in test mode, through the public API, so that a receiver can be tried on it.
+"""`rollbook trigger`: triggers an event in test mode through the public API, to test a receiver.
 
-Each type of notice has its recipe: requests one after another, the last of which has it told. A recipe makes whatever
+Each event type has a recipe: a sequence of requests, the last of which causes the event. A recipe makes whatever
 objects it needs. `{customer}` in a path or a value is the id of the customer that a step before gave, and so for other
 objects; `{fresh}` is an id's worth of letters, `{now}` the time in Unix seconds.
 """

@@ -1,4 +1,4 @@
-"""The one place that builds things and hands them to each other."""
+"""Dependency injection by hand: the one module that constructs components from settings and connects them."""
 
 import base64
 import os
@@ -91,7 +91,7 @@ def _make_key(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What every role and command stands on: the log, the read models, and the way commands are carried out."""
+    """The components that every role and command needs: log, read models, and executor."""
 
     settings: Settings
     dsn: str

@@ -1,4 +1,4 @@
-"""The commands `rollbook endpoints` and `rollbook deliveries`: operating webhooks from the command line."""
+"""The commands `rollbook endpoints` and `rollbook deliveries`: webhook operations from the command line."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Reading cards and bank accounts out of their numbers, which go no further than here.
+"""Parsing cards and bank accounts: numbers are validated, fingerprinted and discarded here (PCI DSS).
 
 In test mode the well-known numbers for tests behave as the API reference says, and each has names (`visa` in `tok_visa`
 and `pm_card_visa`) that stand for a fresh card of it at every use.

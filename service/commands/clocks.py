@@ -1,4 +1,4 @@
-"""What time it is for a customer: that of its test clock, or everybody's."""
+"""The current time of a customer: that of its test clock, or real time."""
 
 from events.customer import Customer
 from events.errors import Refusal

@@ -1,4 +1,4 @@
-"""Reading what is kept of a payment method of each type out of what was sent; whole numbers go no further than here."""
+"""Parsing payment method details: only what may be stored of each type is taken; full numbers are discarded."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from projections.payment_methods import SHOWN
 from service.commands import cards
 from service.commands.caller import Caller
 
-# Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are not told.
+# Where the bank and its branch stand in an IBAN of each country (IBAN registry); elsewhere they are unknown.
 BANKS: Mapping[str, tuple[slice, slice | None]] = {
     "AT": (slice(4, 9), None),
     "BE": (slice(4, 7), None),
@@ -24,7 +24,7 @@ BANKS: Mapping[str, tuple[slice, slice | None]] = {
     "NL": (slice(4, 8), None),
     "PT": (slice(4, 8), slice(8, 12)),
 }
-# The country of types whose accounts are in one, and what of their numbers tells one account from another.
+# The country of types whose accounts are in one, and the parts of a number that identify an account.
 ACCOUNTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "acss_debit": ("CA", ("institution_number", "transit_number")),
     "au_becs_debit": ("AU", ("bsb_number",)),
@@ -70,8 +70,8 @@ def _account(caller: Caller, type: str, sent: Mapping[str, str]) -> dict[str, st
     for part in parts:
         if part in sent and not re.fullmatch("[0-9 -]{2,9}", sent[part]):
             raise Refusal("The number of a bank or branch must consist of digits.", param=f"{type}[{part}]")
-    place = "-".join(sent.get(part, "") for part in parts)
-    kept = {"fingerprint": cards.fingerprint(caller, "bank account", country, place, number), "last4": number[-4:]}
+    branch = "-".join(sent.get(part, "") for part in parts)
+    kept = {"fingerprint": cards.fingerprint(caller, "bank account", country, branch, number), "last4": number[-4:]}
     if (name := cards.bank_name(caller)) is not None:
         kept["bank_name"] = name
     return {name: value for name, value in kept.items() if name in SHOWN[type]}

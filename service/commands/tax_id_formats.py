@@ -1,7 +1,7 @@
-"""What is taken for a tax id of a type: whatever has the published shape, and right numbers in other spellings too.
+"""Validation of tax id formats by type: the published format, and valid numbers in other spellings.
 
 Check digits are not asked of what has the shape, for the samples of the API reference (`DE123456789`) are wrong in
-theirs: whether a number was ever given to anybody is for its verification to tell. A number spelled otherwise, with
+theirs: whether a number is registered is checked by its verification. A number spelled otherwise, with
 blanks or dots where there are none or without those there should be, is understood by python-stdnum where its check
 digits are right, and kept in the published spelling.
 """

@@ -1,4 +1,4 @@
-"""Taking what a token stands for, which uses it up; one of the well-known names for tests may be taken at any time."""
+"""Redeeming tokens (single use), and the test tokens such as tok_visa."""
 
 from events.card import BankAccount, Card
 from events.errors import Refusal

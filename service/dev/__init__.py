@@ -1,1 +1,1 @@
-"""What a developer's machine runs in place of servers of its own; refused in production."""
+"""Development mode: embedded PostgreSQL, webhook inbox and Host check; refused in production."""

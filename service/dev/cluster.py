@@ -1,4 +1,4 @@
-"""One PostgreSQL data directory, and the programs that make, start and stop it.
+"""One PostgreSQL cluster (data directory): initdb, start and stop with pg_ctl.
 
 Whatever was killed at whatever moment, the next start finds the server or makes one, and never two over one directory:
 each of a server's processes inherits an open lock file, so that the lock says whether any of them lives.
@@ -39,7 +39,7 @@ class PostgresFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A live server, as the `postmaster.pid` in its data directory tells of it."""
+    """A live server, as the `postmaster.pid` in its data directory describes it."""
 
     pid: int
     socket_dir: Path
@@ -74,7 +74,7 @@ class Cluster:
     def ensure_made(self) -> None:
         """Make the cluster, unless it is there.
 
-        It is made beside its place and moved there whole, so that a killed `initdb` leaves nothing that looks made.
+        It is created next to its final path and renamed, so that a killed `initdb` leaves nothing that looks made.
         """
         if os.geteuid() == 0:
             self.owner = _owner(self.path)
@@ -136,7 +136,7 @@ class Cluster:
             shutil.rmtree(server.socket_dir, ignore_errors=True)
 
     def _lock_unless_alive(self) -> int | None:
-        """The server lock, held through the file descriptor returned; None while a process of a server has it."""
+        """The server lock, kept by the file descriptor returned; None while a process of a server has it."""
         lock = os.open(self.path.with_name(f"{self.path.name}.server.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,7 +148,7 @@ class Cluster:
     def _start(self, lock: int) -> None:
         socket_dir = self._socket_dir()
         # With the lock ours these files are stale, yet PostgreSQL would not start if the pid in them were some other
-        # program's by now, or a zombie's: a container that is started anew gives out the same pids.
+        # program's by now, or a zombie's: a container that is restarted gives out the same pids.
         for stale in (self.path / "postmaster.pid", socket_dir / SOCKET, socket_dir / f"{SOCKET}.lock"):
             stale.unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
@@ -198,8 +198,8 @@ class Cluster:
     def _run(self, program: str, *arguments: str, data: Path | None = None, keep_open: int | None = None) -> None:
         # LC_* and PG* of the environment would change the messages, the port and more.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PG"))}
-        # The directory is told by PGDATA and entered: pg_ctl puts a path given by -D or -l in a shell command, where a
-        # quote or a dollar sign in it would be the shell's.
+        # The directory is passed in PGDATA and entered: pg_ctl puts a path given by -D or -l in a shell command, where
+        # a quote or a dollar sign in it would be the shell's.
         directory = data or self.path
         # A file, not a pipe: a pipe would have to be drained for as long as the server that pg_ctl starts holds it.
         with tempfile.TemporaryFile("w+") as output:

@@ -1,4 +1,4 @@
-"""An inbox to point a webhook at while there is no receiver yet: what is POSTed to it is shown to whoever watches.
+"""The webhook inbox of development (request bin): a receiver that streams what is POSTed to it to its viewers.
 
 Development only. `curl -N http://127.0.0.1:8420/dev/inbox` shows what came lately and then what comes. All watchers
 read from the same last webhooks; one that falls behind them misses some, and one that does not read is cut off, so what

@@ -1,6 +1,7 @@
-"""The embedded PostgreSQL: a real server out of a wheel, for when nothing is configured.
+"""The embedded PostgreSQL: a real server from a wheel, the default without DATABASE_URL.
 
-Processes share it, and it outlives one that is killed: who still uses it is told by locks, which the kernel lets go of.
+Processes share it, and it outlives one that is killed: who still uses it is known by file locks, which the kernel lets
+go of.
 """
 
 import fcntl

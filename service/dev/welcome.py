@@ -1,4 +1,4 @@
-"""What a newcomer sees when the service has started: where it is, a key, and lines to try."""
+"""The startup banner of development: URL, test key, and commands to try."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Headers that every answer has: nothing of it is kept by caches, guessed about by browsers, or shut to web pages."""
+"""Response headers of every answer: no caching, no content sniffing, CORS."""
 
 from collections.abc import MutableMapping
 

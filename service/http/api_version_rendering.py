@@ -1,4 +1,4 @@
-"""Answers in the version that a request asked for, when that is an older one than what is stored is rendered in."""
+"""API version rendering of responses: stored objects converted to the older version that a request asked for."""
 
 from collections.abc import Iterable
 

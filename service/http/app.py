@@ -1,4 +1,4 @@
-"""The routes of the API, the last of which answers whatever has none."""
+"""The aiohttp application: the route table of the API, with a 404 for everything else."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ from service.http.routes import (
     webhook_endpoints,
 )
 
-# A path that is spelled out stands before one with an id in the same place; and customers before all that belongs to
+# A path that is spelled out stands before one with an id in the same segment; and customers before all that belongs to
 # them, for whatever begins with the same words is looked through in this order, and they are asked for the most.
 MODULES = (
     search,

@@ -18,7 +18,7 @@ from service.http import answer_headers
 ORIGIN = istr("Origin")
 METHOD_ASKED = istr("Access-Control-Request-Method")
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-# `*` stands for every name but Authorization, in browsers that know it; the others are told the usual ones.
+# `*` stands for every name but Authorization, in browsers that know it; the others get the usual list.
 ALLOWED = (
     "Authorization, Content-Type, Idempotency-Key, Stripe-Account, Stripe-Context, Stripe-Version, traceparent, "
     "X-Requested-With, X-Stripe-Client-Telemetry, X-Stripe-Client-User-Agent, *"

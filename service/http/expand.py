@@ -45,14 +45,14 @@ def paths(call: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = 
     for path in asked:
         if in_list and path == TOTAL_COUNT:
             continue
-        place = tree
+        node = tree
         for step in _checked(call, path, kind, in_list):
-            place = place.setdefault(step, {})
+            node = node.setdefault(step, {})
     return tree
 
 
 def counted(asked: Sequence[str]) -> bool:
-    """Whether a list was asked to tell how many objects it has over all its pages."""
+    """Whether `total_count` of a list was expanded."""
     return TOTAL_COUNT in asked
 
 

@@ -1,4 +1,4 @@
-"""What may be expanded in objects of each kind (API reference, expanding responses)."""
+"""The expandable properties of each resource (API reference, expanding responses)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an answer under an idempotency key depended on, in 32 bytes.
+"""Request fingerprints: a keyed hash of route and parameters, to detect reuse of an idempotency key.
 
 Parameters may hold a card number or a security code, which a plain digest would give away to whoever tries them all:
 this one is keyed.

@@ -153,22 +153,22 @@ def _path(name: str) -> list[str]:
 
 
 def _put(nested: dict[str, FormValue], path: list[str], value: str, name: str) -> None:
-    place: Any = nested
+    container: Any = nested
     for depth, key in enumerate(path[:-1], start=1):
-        place = _element(place, path[depth:]) if key == "" else _inside(place, key, path[depth], name)
+        container = _element(container, path[depth:]) if key == "" else _inside(container, key, path[depth], name)
     last = path[-1]
     if last == "":
-        place.append(value)
-    elif isinstance(place.get(last, ""), str):
-        place[last] = value
+        container.append(value)
+    elif isinstance(container.get(last, ""), str):
+        container[last] = value
     else:
         raise _conflict(name)
 
 
-def _inside(place: dict[str, Any], key: str, following: str, name: str) -> Any:
-    """The container that `key` names within `place`: a list when an empty key follows, else a hash."""
+def _inside(container: dict[str, Any], key: str, following: str, name: str) -> Any:
+    """The container that `key` names within `container`: a list when an empty key follows, else a hash."""
     kind: type = list if following == "" else dict
-    inner = place.setdefault(key, kind())
+    inner = container.setdefault(key, kind())
     if not isinstance(inner, kind):
         raise _conflict(name)
     return inner
@@ -184,11 +184,11 @@ def _element(elements: list[Any], rest: list[str]) -> dict[str, Any]:
 
 def _repeats(element: dict[str, Any], path: list[str]) -> bool:
     """Whether a value stands at the path already; an array within takes any number of them."""
-    place: Any = element
+    container: Any = element
     for key in path:
-        if not isinstance(place, dict) or key not in place:
+        if not isinstance(container, dict) or key not in container:
             return False
-        place = place[key]
+        container = container[key]
     return True
 
 

@@ -1,7 +1,7 @@
-"""Idempotency keys on their way in: which are running at this moment, and which are no keys at all.
+"""Idempotency keys: validation, and requests in flight by key.
 
 What was answered under a key is kept by the log, in the transaction of the effect. A key that is running in another
-process is found there too: the second to commit is told so and replays the first one's answer.
+process is found there too: the second to commit fails and replays the first one's answer.
 """
 
 import asyncio

@@ -80,16 +80,16 @@ def _headers(head: bytes) -> dict[str, str]:
 def _with_parameters(header: str) -> tuple[str, dict[str, str]]:
     """A header's value in lower case, and the parameters behind it. Raises Unreadable."""
     value, _, _ = header.partition(";")
-    place, parameters = len(value), dict[str, str]()
-    while place < len(header):
-        match = PARAMETER.match(header, place)
+    offset, parameters = len(value), dict[str, str]()
+    while offset < len(header):
+        match = PARAMETER.match(header, offset)
         if match is None:
-            if header[place:].strip(" \t;"):
+            if header[offset:].strip(" \t;"):
                 raise Unreadable
             break
         given = match[2]
         parameters[match[1].lower()] = ESCAPED.sub(r"\1", given[1:-1]) if given.startswith('"') else given
-        place = match.end()
+        offset = match.end()
     return value.strip(" \t").lower(), parameters
 
 

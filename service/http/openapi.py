@@ -1,4 +1,4 @@
-"""The API's description of itself, OpenAPI 3.1: made of the operations, their parameters and the shapes of answers.
+"""The OpenAPI 3.1 document, generated from the operations, their parameters and the schemas of their responses.
 
 The models of parameters parse text, for all that forms can carry is text. Described is what the text stands for:
 integers, booleans, arrays; the empty string where it unsets. A null is never sent.
@@ -132,7 +132,7 @@ class _Schemas(GenerateJsonSchema):
         return shown
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A default is told where it is a plain value: that nothing was sent is no value of its own."""
+        """A default is included where it is a plain value: that nothing was sent is no value of its own."""
         if not isinstance(schema.get("default"), bool | int | float | str):
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
@@ -420,7 +420,7 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def _open(model: type[BaseModel]) -> bool:
-    """Whether a model is yet to be told what it is of, as a list is."""
+    """Whether a model is generic and unbound, as a list is."""
     return bool(model.__pydantic_generic_metadata__["parameters"])
 
 
@@ -449,5 +449,5 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
 
 
 def _keyword(key: str, value: Any) -> str:
-    """A bound of what is parsed from text is told under its Python name."""
+    """A bound of what is parsed from text is given under its Python name."""
     return BOUNDS.get(key, key) if isinstance(value, int) else key

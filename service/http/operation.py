@@ -1,4 +1,4 @@
-"""An operation of the API: a method and a path, who may call it, what it takes and what it answers.
+"""An operation of the API: method, path, permission, parameters and response schema.
 
 Each module of `routes` declares its own with `@operation(...)` over the function that carries it out. The routes of the
 service and its OpenAPI document are both made of them.

@@ -1,4 +1,4 @@
-"""Permissions of restricted keys beside that of an operation: for what is expanded, and for what is written beside.
+"""Permissions of restricted keys for expanded objects and for further objects that a request writes.
 
 The rule of restricted keys is that every object needs the permission of its own resource, wherever it is shown or
 changed: reading it where it is expanded, writing it where a parameter creates or changes it.

@@ -80,7 +80,7 @@ AUTHORIZATION, CONTENT_TYPE, EXPECT = istr("Authorization"), istr("Content-Type"
 
 @dataclass(slots=True)
 class RequestContext:
-    """One authenticated request on its way to a route."""
+    """The context of one authenticated request, passed to its route."""
 
     pipeline: "Pipeline"
     method: str

@@ -1,4 +1,4 @@
-"""Refusals as HTTP: the one place that knows statuses, and the API's form of an error."""
+"""HTTP error responses: refusals mapped to status codes and the error object of the API."""
 
 import time
 from collections.abc import Mapping
@@ -210,7 +210,7 @@ class WrongContentType(HttpRefusal):
 
 
 def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
-    """The status and body that tell the caller of an error."""
+    """The error response: status and body."""
     match error:
         case HttpRefusal():
             return Reply(status=int(error.status), body=body(error, request_id, livemode, type=error.type))

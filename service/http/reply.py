@@ -1,4 +1,4 @@
-"""What a request is answered with."""
+"""HTTP responses of the routes: status, body and headers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

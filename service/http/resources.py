@@ -1,4 +1,4 @@
-"""What routes of most resources share: one object, a page of them, what belongs to a customer, answers to changes."""
+"""Shared handlers of resource routes: retrieve, list, sub-resources of a customer, responses to changes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any

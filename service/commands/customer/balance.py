@@ -1,4 +1,4 @@
-"""The balance of a customer: where it is to stand, brought there by one transaction."""
+"""The balance of a customer: set by one balance transaction."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The cash balance of a customer: how its cash is matched to what it owes."""
+"""The cash balance of a customer: its reconciliation settings."""
 
 from dataclasses import dataclass
 

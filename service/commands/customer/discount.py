@@ -15,7 +15,7 @@ from service.commands.caller import Caller
 
 @dataclass(frozen=True, slots=True)
 class ApplyCoupon:
-    """Give the discount of a coupon, in place of any other."""
+    """Give the discount of a coupon, replacing any other."""
 
     coupon: str
 
@@ -30,7 +30,7 @@ class ApplyCoupon:
 
 @dataclass(frozen=True, slots=True)
 class ApplyPromotionCode:
-    """Give the discount that a promotion code stands for, in place of any other."""
+    """Give the discount that a promotion code stands for, replacing any other."""
 
     promotion_code: str
 

@@ -1,4 +1,4 @@
-"""Payment methods of a customer: attaching one, and what the well-known names for tests stand for."""
+"""Payment methods of a customer: attaching one, and the test payment methods such as pm_card_visa."""
 
 import os
 from dataclasses import dataclass

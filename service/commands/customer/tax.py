@@ -1,4 +1,4 @@
-"""What is known of a customer for tax alone, and whether it must be known where the customer is."""
+"""The tax details of a customer, and validation of its location."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,9 +52,9 @@ class RecogniseLocation:
         return ()
 
 
-async def _payment(unit: UnitOfWork, state: Customer, way: tuple[str, Any] | None) -> dict[str, Any] | None:
+async def _payment(unit: UnitOfWork, state: Customer, paid_by: tuple[str, Any] | None) -> dict[str, Any] | None:
     """What the customer pays with, as it is shown."""
-    match way:
+    match paid_by:
         case (payment_methods.KIND, id):
             method = await unit.load(PAYMENT_METHOD, id)
             return payment_methods.render(method, unit.origin.livemode) if method.id else None

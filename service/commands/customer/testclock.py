@@ -1,4 +1,4 @@
-"""The test clock of a customer, on whose time it lives."""
+"""The test clock of a customer: attaching it."""
 
 from dataclasses import dataclass
 

@@ -97,7 +97,7 @@ class _Served:
 
 
 class _File:
-    """What does not change while the service runs, compressed once: whoever has it already is told so."""
+    """What does not change while the service runs, compressed once: served with an ETag."""
 
     def __init__(self, body: bytes, content_type: str) -> None:
         self._body = body

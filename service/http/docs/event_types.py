@@ -1,4 +1,4 @@
-"""When an event of each type occurs, for the API's description of itself."""
+"""Descriptions of the event types, for OpenAPI."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An example of what each operation that takes something may be sent, for the API's description of itself."""
+"""Example request bodies of the operations, for OpenAPI."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a browser is shown at the address of the service, where the API has nothing: the way to the reference, an icon.
+"""The landing page at `/`, with a link to the reference, and the favicon.
 
 Everybody else is answered by the API, which asks for a key. A browser that is asked for a key shows a sign-in box.
 """

@@ -1,1 +1,1 @@
-"""Load shedding and bounds: what a process takes on at once, of whom, and for how long."""
+"""Load shedding: rate limits, concurrency limits and timeouts, by key, account and process."""

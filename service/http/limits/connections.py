@@ -19,7 +19,7 @@ from service.http.limits.shed import RETRY_AFTER_S
 log = structlog.get_logger("service")
 
 RESERVED_FILES = 64  # for connections to Postgres and RabbitMQ, and logs
-REFUSED_MAX = 64  # connections that are being told that there are too many; beyond, they are closed at once
+REFUSED_MAX = 64  # connections that are answered with 503; beyond, they are closed at once
 REFUSED_S = 1.0
 REPORT_S = 60.0
 FULL = (
@@ -43,7 +43,7 @@ class Connections:
     write_timeout_s: float
     shed: Callable[[str], None]
     open: int = 0
-    refused: int = 0  # being told so
+    refused: int = 0  # being answered
     cut_off: int = 0
     idle: "dict[Bounded, None]" = field(default_factory=dict)  # without a whole request, the longest so first
     _reported_at: float = field(default=-REPORT_S)
@@ -177,7 +177,8 @@ class Bounded(web.RequestHandler):
 
 
 class Refused(asyncio.Protocol):
-    """A connection beyond the bound: it is told so, and closed as soon as it has said something, or a moment later.
+    """A connection beyond the bound: it is answered with 503, and closed as soon as it has said something, or a moment
+    later.
 
     Were it closed at once, what it sends meanwhile would be answered with a reset, and it would not see why.
     """

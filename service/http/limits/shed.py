@@ -1,4 +1,4 @@
-"""What is answered to requests that are shed: 429 where the key or account has too many, 503 where the process has.
+"""Responses to shed requests: 429 if the key or account exceeds its limit, 503 if the process is overloaded.
 
 Nothing has been done by then, and nothing is kept under an idempotency key: clients may retry as they are.
 """

@@ -81,19 +81,19 @@ def _wrong(fault: ErrorDetails, param: str, secret: bool) -> Refusal:
 
 
 def spelled(location: tuple[int | str, ...]) -> str:
-    """A place within the parameters as a client spells it: `shipping[name]`."""
+    """The path of a parameter as a client spells it: `shipping[name]`."""
     root, *rest = location
     return str(root) + "".join(f"[{key}]" for key in rest)
 
 
 def _named(location: tuple[int | str, ...]) -> str:
-    """A place as a message may name it: a number is hidden that stands where a card's or an account's would."""
+    """A path as a message may name it: a number is hidden that stands where a card's or an account's would."""
     name = masking.quoted(spelled(location), NAME_CHARACTERS_MAX)
     return masking.hidden(name) if masking.secret(location) else name
 
 
 def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """A place within the parameters by the keys of the request: an array's elements may have come with any numbers.
+    """The path of a parameter by the keys of the request: an array's elements may have come with any numbers.
 
     A step like `<card>` is none: it says as which of several a hash was read.
     """
@@ -109,11 +109,11 @@ def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]
 
 def _place(raw: Any, location: tuple[int | str, ...]) -> list[int]:
     """How far into the request a parameter stands, level by level."""
-    place: list[int] = []
+    position: list[int] = []
     for key in location:
-        place.append(list(raw).index(key) if isinstance(raw, dict) else int(key))
+        position.append(list(raw).index(key) if isinstance(raw, dict) else int(key))
         raw = _within(raw, key)
-    return place
+    return position
 
 
 def _within(raw: Any, key: int | str) -> Any:

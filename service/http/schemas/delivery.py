@@ -1,4 +1,4 @@
-"""The delivery object: one event on its way to one webhook endpoint."""
+"""The delivery object: one event to one webhook endpoint."""
 
 from typing import Literal
 

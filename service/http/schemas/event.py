@@ -1,4 +1,4 @@
-"""The event object: what happened, as the API tells it."""
+"""The event object."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The funding instructions object: where a customer's bank transfers go."""
+"""The funding instructions object: the bank account that receives a customer's transfers."""
 
 from typing import Literal
 
