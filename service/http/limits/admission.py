@@ -20,6 +20,7 @@ log = structlog.get_logger("service")
 
 SWEEP_S = 1.0
 PAGES_AT_ONCE = 4  # that one key has read and made; connections to Postgres are left for others' pages
+SEARCHES_AT_ONCE = 2  # of one account and mode: half of the connections that search has (projections/search/find.py)
 MUCH = 8 * 1024 * 1024  # bytes in flight after which it is worth looking for memory to give back
 BUSY_SHARE = 4  # one in so many requests in flight that there may be is a busy spell
 IDLE_S = 2.0  # after which nobody's share is remembered: a rate's allowance is whole again by then
@@ -68,7 +69,7 @@ class Bucket:
 class Share:
     """What a key, or an account's mode, has in flight."""
 
-    __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages", "waiting")
+    __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages", "searches", "waiting")
 
     def __init__(self, account: "Share | None" = None) -> None:
         self.account = account
@@ -78,6 +79,7 @@ class Share:
         self.last = 0.0
         self.bucket: Bucket | None = None
         self.pages: asyncio.Semaphore | None = None
+        self.searches: asyncio.Semaphore | None = None
         self.endpoints: dict[str, Bucket] = {}
 
     def room(self, bounds: Bounds, bytes: int = 1) -> None:
@@ -148,13 +150,25 @@ class Ticket:
     @property
     def account_pages(self) -> asyncio.Semaphore:
         """The same for all of the account and mode: what is read of a feed, whichever key reads it."""
-        share = self._share
-        assert share is not None, "it is admitted"
-        account = share.account
-        assert account is not None, "a key's share is within its account's"
+        account = self._account
         if account.pages is None:
             account.pages = asyncio.Semaphore(PAGES_AT_ONCE)
         return account.pages
+
+    @property
+    def account_searches(self) -> asyncio.Semaphore:
+        """What is held by those of the account's and mode's requests for which Postgres searches."""
+        account = self._account
+        if account.searches is None:
+            account.searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        return account.searches
+
+    @property
+    def _account(self) -> Share:
+        share = self._share
+        assert share is not None, "it is admitted"
+        assert share.account is not None, "a key's share is within its account's"
+        return share.account
 
     def room(self) -> None:
         """Raises RateLimited, Overloaded where there is no more room for large answers: before one is read in vain."""

@@ -42,11 +42,12 @@ async def search(call: RequestContext) -> Reply:
     tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
     after = BEGINNING if parameters.page is None else _cursor(call, parameters.query, parameters.page)
     caller, finder = call.caller, call.pipeline.finder
-    found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
-    call.hold(found.bodies)
     total = None
-    if expand.counted(parameters.expand):
-        total = await finder.count(caller.account, caller.livemode, query)
+    async with call.ticket.account_searches:  # what is ruled out may take seconds to look through
+        found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
+        call.hold(found.bodies)
+        if expand.counted(parameters.expand):
+            total = await finder.count(caller.account, caller.livemode, query)
     bodies = await resources.expander(call).page(found.bodies, customer.KIND, tree)
     next = found.next if len(bodies) == len(found.bodies) else found.cursors[len(bodies) - 1]
     token = None if next is None else _token(call, parameters.query, next)

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from projections.read import Principal
 from service.commands import keys
 from service.http import credentials
 from service.http.large_body import PART_BYTES
-from service.http.limits.admission import IDLE_S, Admission, Bounds, Bucket
+from service.http.limits.admission import IDLE_S, SEARCHES_AT_ONCE, Admission, Bounds, Bucket
 from service.http.limits.connections import RESERVED_FILES, Bounded, open_max
 from service.http.limits.shed import RateLimited
 from tests.service.serving import Answer, Api, Serve
@@ -23,6 +23,27 @@ from tests.waiting import until
 
 LARGE = "%C3%A9" * 250
 METADATA = "&".join(f"metadata[k{n}]={LARGE}" for n in range(50))  # 25 KB of a customer
+
+
+@asynccontextmanager
+async def searches_held(api: Api) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Searches wait: another transaction locks the table. Gives what counts those that Postgres has."""
+    owner = await asyncpg.connect(api.core.dsn)
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("LOCK TABLE projections.search IN ACCESS EXCLUSIVE MODE")
+
+    async def waiting() -> int:
+        count: int = await owner.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE relation = 'projections.search'::regclass AND NOT granted"
+        )
+        return count
+
+    try:
+        yield waiting
+    finally:
+        await transaction.rollback()
+        await owner.close()
 
 
 @asynccontextmanager
@@ -410,6 +431,28 @@ async def test_unread_answers_of_all_keys_of_an_account_leave_room_for_others(se
     with that_do_not_read(api, "/v1/customers?limit=100", 4):
         await until(is_limited)
         assert (await api.get("/v1/customers?limit=100", key=stranger)).status == 200
+
+
+async def test_slow_searches_of_one_account_leave_connections_for_those_of_others(serve: Serve) -> None:
+    api = await serve()
+    second, stranger = await api.issue(), await api.issue(account="acct_other")
+    path = "/v1/customers/search?query=-name%3A%22x%22"
+    async with searches_held(api) as waiting:
+        slow = [asyncio.create_task(api.get(path, key=key)) for key in (api.key, second) for _ in range(4)]
+
+        async def all_of_its_share() -> bool:
+            return await waiting() == SEARCHES_AT_ONCE
+
+        await until(in_flight(api, len(slow)))
+        await until(all_of_its_share)
+        another = asyncio.create_task(api.get(path, key=stranger))
+
+        async def one_more() -> bool:
+            return await waiting() == SEARCHES_AT_ONCE + 1
+
+        await until(one_more)
+    answers = await asyncio.gather(*slow, another)
+    assert {answer.status for answer in answers} == {200}
 
 
 async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve) -> None:
