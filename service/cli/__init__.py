@@ -10,6 +10,7 @@ import typer
 from events.errors import LogUnavailable
 from service import logging, settings
 from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
+from service.cli.output import complain, say
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
@@ -53,17 +54,17 @@ ALL_ROLES = frozenset({"api", "relay", "worker"})
 def main() -> None:
     """Run the command line."""
     for line in settings.unknown_variables():
-        print(line, file=sys.stderr)
+        complain(line)
     try:
         app()
     except settings.Misconfigured as error:
-        print(error, file=sys.stderr)
+        complain(error)
         sys.exit(2)
     except LogUnavailable as error:
-        print(getattr(error, "advised", error), file=sys.stderr)
+        complain(getattr(error, "advised", error))
         sys.exit(2 if getattr(error, "hopeless", False) else 1)
     except PostgresFailed as error:
-        print(error, file=sys.stderr)
+        complain(error)
         sys.exit(1)
 
 
@@ -95,11 +96,11 @@ def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     try:
         asyncio.run(admin.over_core(given, work))
     except Refusal as refusal:
-        print(refusal.message, file=sys.stderr)
+        complain(refusal.message)
     except BROKER_ERRORS as error:
         url = given.amqp_url
         cause = f": {error}" if url is None else f" at {broker_url.cause(url.get_secret_value(), error)}"
-        print("\n".join([f"RabbitMQ{cause}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        complain("\n".join([f"RabbitMQ{cause}", *getattr(error, "__notes__", ())]))
     else:
         return
     raise typer.Exit(1)
@@ -163,7 +164,7 @@ def listen(
             forward_to=forward_to,
             types=tuple(events or ()),
             since=since,
-            say=lambda line: print(line, flush=True),
+            say=say,
         )
     )
 

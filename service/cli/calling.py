@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service import settings
-from service.cli.output import Output, escaped
+from service.cli.output import Output, complain
 
 DEVELOPMENT_KEY = "sk_test_rollbook"  # as in service.commands.keys, whose import takes a while
 
@@ -39,7 +39,7 @@ def call(work: Coroutine[Any, Any, None]) -> None:
     try:
         run(work)
     except (client.Refused, client.Away) as error:
-        print(escaped(str(error)), file=sys.stderr)
+        complain(error)
         raise typer.Exit(1) from None
 
 

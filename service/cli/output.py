@@ -43,6 +43,16 @@ def escaped(text: str) -> str:
     return "".join(_escape(each) if _controls(each) else each for each in text)
 
 
+def say(text: str) -> None:
+    """Print lines at once, each safe to print to a terminal: for what quotes servers and receivers."""
+    print("\n".join(map(escaped, text.split("\n"))), flush=True)
+
+
+def complain(text: object) -> None:
+    """The same to standard error."""
+    print("\n".join(map(escaped, str(text).split("\n"))), file=sys.stderr)
+
+
 def _controls(character: str) -> bool:
     return unicodedata.category(character) in CONTROL and character not in JOINERS
 

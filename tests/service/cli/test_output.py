@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from service.cli.output import Output, escaped, json_text
+from service.cli.output import Output, complain, escaped, json_text, say
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ from service.cli.output import Output, escaped, json_text
 )
 def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert escaped(text) == shown
+
+
+def test_lines_that_quote_others_keep_their_line_ends_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "evt_1  -> the answer begins with \x1b[31m\rOK\nand goes on\x9b"
+    shown = "evt_1  -> the answer begins with \\x1b[31m\\x0dOK\nand goes on\\x9b\n"
+    say(said)
+    complain(ValueError(said))
+    assert capsys.readouterr() == (shown, shown)
 
 
 @given(st.text())
