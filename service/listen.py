@@ -69,15 +69,14 @@ async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since:
     async with calling(url, key) as client, aiohttp.ClientSession(headers=HEADERS) as session:
         following = Following(client, types, since, say)
         forwarding = Forwarding(session, forward_to, secret, say)
+        await following.begin()
+        say(f"Forwarding to {forward_to} from position {following.position}, signed with {secret}")
         try:
-            await following.begin()
-            say(f"Forwarding to {forward_to} from position {following.position}, signed with {secret}")
             async for position, notice in following:
                 await forwarding.send(position, notice)
                 following.position = position
         finally:
-            if following.position is not None:
-                say(f"Stopped at position {following.position}: continue with --since {following.position}.")
+            say(f"Stopped at position {following.position}: continue with --since {following.position}.")
 
 
 class Following:

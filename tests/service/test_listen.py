@@ -162,6 +162,7 @@ async def test_what_cannot_work_is_said_at_once(
     async with asyncio.timeout(30):
         assert await listening.process.wait() == 1
     assert message in listening.said
+    assert "Stopped" not in listening.said
     assert "Traceback" not in listening.said
 
 
