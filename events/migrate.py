@@ -297,13 +297,17 @@ async def _require_utf8(connection: asyncpg.Connection) -> None:
 
 async def _require_owner(connection: asyncpg.Connection) -> None:
     row = await connection.fetchrow(
-        "SELECT nspname, pg_get_userbyid(nspowner) AS owner, current_user AS ours FROM pg_namespace "
+        "SELECT nspname, pg_get_userbyid(nspowner) AS owner, current_user AS ours, "
+        "EXISTS (SELECT FROM pg_roles WHERE rolname = $2 AND pg_has_role(oid, 'MEMBER')) AS member FROM pg_namespace "
         "WHERE nspname = ANY($1) AND NOT pg_has_role(nspowner, 'USAGE')",
         SCHEMAS,
+        SERVICE_ROLE,
     )
     if row is not None:
+        ours, owner = row["ours"], row["owner"]
+        to_run = "" if row["member"] else f"; to run processes it needs `GRANT {SERVICE_ROLE} TO {ours}`"
         raise DatabaseUnsuitable(
-            f"The role {row['ours']} does not own the schema {row['nspname']}: migrate as {row['owner']}, who does"
+            f"The role {ours} does not own the schema {row['nspname']}: migrate as {owner}, who does{to_run}"
         )
 
 
