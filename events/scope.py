@@ -8,3 +8,8 @@ class Scope(NamedTuple):
 
     account: str
     livemode: bool
+
+    @property
+    def other_mode(self) -> "Scope":
+        """The same account in its other mode."""
+        return Scope(self.account, not self.livemode)

@@ -5,18 +5,19 @@ from typing import Any
 from events import api_key
 from events.api_key import ApiKey
 from events.decider import Change
+from events.scope import Scope
 from projections.rows import Rows, resource_row
 
 
-def render(key: ApiKey, account: str, livemode: bool) -> dict[str, Any]:
+def render(key: ApiKey, scope: Scope) -> dict[str, Any]:
     """A key as the command line lists it."""
     return {
         "id": key.id,
         "object": "api_key",
-        "account": account,
+        "account": scope.account,
         "created": key.created,
         "key": key.shown,
-        "livemode": livemode,
+        "livemode": scope.livemode,
         "name": key.name,
         "power": key.power,
         "revoked": key.revoked,
@@ -33,7 +34,7 @@ def rows(change: Change[ApiKey]) -> Rows:
         kind=api_key.KIND,
         id=key.id,
         created=key.created,
-        shown=render(key, origin.account, origin.livemode),
+        shown=render(key, origin.scope),
         deleted=key.revoked,
         lookup=key.digest,
         facts={"power": key.power, "rights": key.rights},

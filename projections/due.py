@@ -7,6 +7,7 @@ time is over, and what comes too late from a slow one changes nothing.
 from typing import Any, NamedTuple
 
 from events.database import Pool, load_sql
+from events.scope import Scope
 
 NEXT = "SELECT try_at FROM projections.due ORDER BY try_at LIMIT 1"
 COUNT = "SELECT count(*) AS count FROM (SELECT FROM projections.due WHERE try_at <= $1 LIMIT $2) AS waiting"
@@ -25,6 +26,11 @@ class Due(NamedTuple):
     test_clock: str | None
     tries: int
 
+    @property
+    def scope(self) -> Scope:
+        """The account and mode of the object."""
+        return Scope(self.account, self.livemode)
+
 
 class DueWork:
     """The table of what is due. Every time is in Unix seconds."""
@@ -40,9 +46,9 @@ class DueWork:
         """Lease what is due by now, the longest due first."""
         return [Due(*row) for row in await self._fetch(self._take, now, until, limit)]
 
-    async def next_of_clock(self, account: str, livemode: bool, clock: str, until: int, now: int) -> Due | None:
+    async def next_of_clock(self, scope: Scope, clock: str, until: int, now: int) -> Due | None:
         """The earliest work that is due under a test clock by `until`, by that clock; it is not leased."""
-        rows = await self._fetch(self._next_of_clock, account, livemode, clock, until, now)
+        rows = await self._fetch(self._next_of_clock, *scope, clock, until, now)
         return Due(*rows[0]) if rows else None
 
     async def finish(self, due: Due) -> None:

@@ -112,16 +112,16 @@ class Reader:
             )
         }
 
-    async def customer(self, account: str, livemode: bool, id: str) -> bytes | None:
+    async def customer(self, scope: Scope, id: str) -> bytes | None:
         """A customer's body, living or deleted; None when this account and mode have no such customer."""
-        return await self._submit(self._customers, ResourceKey(account, livemode, "customer", id))
+        return await self._submit(self._customers, ResourceKey(*scope, "customer", id))
 
-    async def resource(self, account: str, livemode: bool, kind: str, id: str, *, ever: bool = False) -> bytes | None:
+    async def resource(self, scope: Scope, kind: str, id: str, *, ever: bool = False) -> bytes | None:
         """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
-        return await self._submit(self._resources, ResourceKey(account, livemode, kind, id, ever))
+        return await self._submit(self._resources, ResourceKey(*scope, kind, id, ever))
 
     async def many(
-        self, account: str, livemode: bool, kind: str, ids: Sequence[str], bytes_max: int | None = None
+        self, scope: Scope, kind: str, ids: Sequence[str], bytes_max: int | None = None
     ) -> list[bytes | None]:
         """The bodies of many objects of one kind, deleted ones too as they last were; None for what never was.
 
@@ -130,17 +130,17 @@ class Reader:
         if len(ids) == 1:  # asked together with what other requests ask for
             [id] = ids
             if kind == "customer":
-                return [await self.customer(account, livemode, id)]
-            return [await self.resource(account, livemode, kind, id, ever=True)]
+                return [await self.customer(scope, id)]
+            return [await self.resource(scope, kind, id, ever=True)]
         most = self.page_bytes_max if bytes_max is None else bytes_max
         if kind == "customer":
-            rows = await self._fetch(self._sql["get_many_customers"], account, livemode, ids, most)
+            rows = await self._fetch(self._sql["get_many_customers"], *scope, ids, most)
         else:
-            rows = await self._fetch(self._sql["get_many_resources"], account, livemode, kind, ids, most)
+            rows = await self._fetch(self._sql["get_many_resources"], *scope, kind, ids, most)
         return [row["body"] for row in whole(rows)]
 
     async def customers(
-        self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
+        self, scope: Scope, page: PageOf, email: str | None = None, test_clock: str | None = None
     ) -> Page:
         """A page of living customers, newest first, of those under that test clock or under none.
 
@@ -148,15 +148,14 @@ class Reader:
         """
         if test_clock is not None:
             name = "list_customers_by_clock"
-            return await self._page(name, (IS_CUSTOMER,), account, livemode, page, test_clock, email)
+            return await self._page(name, (IS_CUSTOMER,), scope, page, test_clock, email)
         if email is None:
-            return await self._page("list_customers", (IS_CUSTOMER,), account, livemode, page)
-        return await self._page("list_customers_by_email", (IS_CUSTOMER,), account, livemode, page, email)
+            return await self._page("list_customers", (IS_CUSTOMER,), scope, page)
+        return await self._page("list_customers_by_email", (IS_CUSTOMER,), scope, page, email)
 
     async def resources(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         kind: str,
         page: PageOf,
         parent: str | None = "",
@@ -169,13 +168,12 @@ class Reader:
         selector = orjson.dumps(dict(facts)).decode()
         if parent is None:
             name = "list_resources_of_kind"
-            return await self._page(name, (IS_RESOURCE, kind), account, livemode, page, kind, selector)
-        return await self._page("list_resources", (IS_RESOURCE, kind), account, livemode, page, kind, selector, parent)
+            return await self._page(name, (IS_RESOURCE, kind), scope, page, kind, selector)
+        return await self._page("list_resources", (IS_RESOURCE, kind), scope, page, kind, selector, parent)
 
     async def firsts(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         kind: str,
         parents: Sequence[str],
         limit: int,
@@ -188,23 +186,22 @@ class Reader:
         """
         most = self.page_bytes_max if bytes_max is None else bytes_max
         selector = orjson.dumps(dict(facts)).decode()
-        rows = await self._fetch(self._sql["first_resources"], account, livemode, kind, parents, limit, selector, most)
+        rows = await self._fetch(self._sql["first_resources"], *scope, kind, parents, limit, selector, most)
         bodies: dict[str, list[bytes]] = {}
         for row in whole(rows):
             bodies.setdefault(row["parent"], []).append(row["body"])
         return bodies
 
     async def count_customers(
-        self, account: str, livemode: bool, page: PageOf, email: str | None = None, test_clock: str | None = None
+        self, scope: Scope, page: PageOf, email: str | None = None, test_clock: str | None = None
     ) -> int:
         """How many living customers there are on all pages of a list."""
         bounds = (page.created_min, page.created_max)
-        return await self._count("count_customers", account, livemode, *bounds, email, test_clock)
+        return await self._count("count_customers", *scope, *bounds, email, test_clock)
 
     async def count_resources(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         kind: str,
         page: PageOf,
         parent: str | None = "",
@@ -213,7 +210,7 @@ class Reader:
         """How many living objects of one kind there are on all pages of a list."""
         selector = orjson.dumps(dict(facts)).decode()
         bounds = (page.created_min, page.created_max)
-        return await self._count("count_resources", account, livemode, *bounds, kind, selector, parent)
+        return await self._count("count_resources", *scope, *bounds, kind, selector, parent)
 
     async def principal(self, digest: str) -> Principal | None:
         """The principal of the API key with that SHA-256 digest; None for one never issued, or revoked.
@@ -243,17 +240,15 @@ class Reader:
         count: int = rows[0]["count"]
         return count
 
-    async def _page(
-        self, statement: str, exists: tuple[str, ...], account: str, livemode: bool, page: PageOf, *more: object
-    ) -> Page:
+    async def _page(self, statement: str, exists: tuple[str, ...], scope: Scope, page: PageOf, *more: object) -> Page:
         backwards = page.ending_before is not None
         cursor = page.ending_before if backwards else page.starting_after
         bounds = (page.created_min, page.created_max, page.limit + 1, self.page_bytes_max)
         query = self._sql[statement + "_before" if backwards else statement]
-        rows = await self._fetch(query, account, livemode, cursor, *bounds, *more)
+        rows = await self._fetch(query, *scope, cursor, *bounds, *more)
         if not rows and cursor is not None:
             known, *kind = exists
-            if not await self._fetch(known, account, livemode, cursor, *kind):
+            if not await self._fetch(known, *scope, cursor, *kind):
                 raise UnknownCursor(cursor)
         bodies = fitting(rows)
         has_more = len(rows) > len(bodies)

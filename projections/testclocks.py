@@ -101,7 +101,7 @@ def _due(change: Change[TestClock], event: Any) -> tuple[DueRow, ...]:
 def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
     """The clock's own work is due by the machine's time."""
     id = change.after.id
-    return DueRow(change.origin.account, change.origin.livemode, testclock.KIND, id, task, id, due_at)
+    return DueRow(*change.origin.scope, testclock.KIND, id, task, id, due_at)
 
 
 def _joined(context: EventContext) -> Effects:

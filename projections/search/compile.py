@@ -16,6 +16,7 @@ clause that finds, what is ruled out costs nothing more.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
 
+from events.scope import Scope
 from projections.search import terms
 from projections.search.query import Clause, Created, Metadata, Query, Text
 
@@ -29,12 +30,12 @@ class Condition(NamedTuple):
     arguments: Sequence[Any]
 
 
-def condition(query: Query, account: str, livemode: bool, *, first: int) -> Condition:
+def condition(query: Query, scope: Scope, *, first: int) -> Condition:
     """What the query asks of a row; its parameters are numbered from `first` on."""
     fragments: list[str] = []
     arguments: list[Any] = []
     for clause in query.clauses:
-        sql, values = _clause(clause, account, livemode)
+        sql, values = _clause(clause, scope)
         numbers = [f"${first + len(arguments) + index}" for index in range(len(values))]
         fragments.append(f"({sql.format(*numbers)})")
         arguments.extend(values)
@@ -58,12 +59,12 @@ def _before(clause: Clause) -> int:
             return ENDLESS
 
 
-def _clause(clause: Clause, account: str, livemode: bool) -> Condition:
+def _clause(clause: Clause, scope: Scope) -> Condition:
     match clause:
         case Text():
-            return _text(clause, account, livemode)
+            return _text(clause, scope)
         case Metadata():
-            return _metadata(clause, account, livemode)
+            return _metadata(clause, scope)
         case Created():
             compared = f"s.created {clause.operator} {{}}::bigint"
             return Condition(f"NOT {compared}" if clause.negated else compared, (clause.at,))
@@ -71,28 +72,24 @@ def _clause(clause: Clause, account: str, livemode: bool) -> Condition:
             assert_never(clause)
 
 
-def _text(clause: Text, account: str, livemode: bool) -> Condition:
+def _text(clause: Text, scope: Scope) -> Condition:
     text, column = terms.folded(clause.text), f"s.{clause.field}"
     holds = f"position({{}}::text in {column}) > 0" if clause.within else f"{column} = {{}}::text"
     if clause.negated:
         return Condition(f"({holds}) IS NOT TRUE", (text,))
-    wanted = (
-        terms.grams(account, livemode, clause.field, text)
-        if clause.within
-        else [terms.whole(account, livemode, clause.field, text)]
-    )
+    wanted = terms.grams(scope, clause.field, text) if clause.within else [terms.whole(scope, clause.field, text)]
     return Condition(f"s.terms @> {{}}::bigint[] AND {holds}", (wanted, text))
 
 
-def _metadata(clause: Metadata, account: str, livemode: bool) -> Condition:
+def _metadata(clause: Metadata, scope: Scope) -> Condition:
     key = terms.normalized(clause.key)
     if clause.value is None:
         if clause.negated:
             return Condition("NOT s.metadata ? {}::text", (key,))
-        wanted = [terms.key(account, livemode, key)]
+        wanted = [terms.key(scope, key)]
         return Condition("s.terms @> {}::bigint[] AND s.metadata ? {}::text", (wanted, key))
     value = terms.normalized(clause.value)
     if clause.negated:
         return Condition("s.metadata ->> {}::text IS DISTINCT FROM {}::text", (key, value))
-    wanted = [terms.pair(account, livemode, key, value)]
+    wanted = [terms.pair(scope, key, value)]
     return Condition("s.terms @> {}::bigint[] AND s.metadata ->> {}::text = {}::text", (wanted, key, value))

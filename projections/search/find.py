@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from events.database import Pool, create_pool
+from events.scope import Scope
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.search import compile
 from projections.search.query import Query
@@ -84,12 +85,12 @@ class Finder:
         self._pool = pool
         self._page_bytes_max = page_bytes_max
 
-    async def page(self, account: str, livemode: bool, query: Query, limit: int, after: Cursor = BEGINNING) -> Found:
+    async def page(self, scope: Scope, query: Query, limit: int, after: Cursor = BEGINNING) -> Found:
         """A page of what is asked for, newest first."""
-        where = compile.condition(query, account, livemode, first=7)
+        where = compile.condition(query, scope, first=7)
         cursor = start(query, after)
         bounds = (limit + 1, self._page_bytes_max)
-        rows = await self._fetch(FIND.format(where.sql), account, livemode, *cursor, *bounds, *where.arguments)
+        rows = await self._fetch(FIND.format(where.sql), *scope, *cursor, *bounds, *where.arguments)
         fit = [row for row in rows if row["fits"]]
         last = fit[-1] if len(rows) > len(fit) else None
         # One that was deleted just now is left out, and search will follow.
@@ -98,10 +99,10 @@ class Finder:
         next = None if last is None else Cursor(last["created"], last["position"])
         return Found([row["body"] for row in shown], next, cursors)
 
-    async def count(self, account: str, livemode: bool, query: Query) -> int:
+    async def count(self, scope: Scope, query: Query) -> int:
         """How many are found in all; counted no further than 10,000 (API reference, search pagination)."""
-        where = compile.condition(query, account, livemode, first=4)
-        rows = await self._fetch(COUNT.format(where.sql), account, livemode, COUNTED_MAX, *where.arguments)
+        where = compile.condition(query, scope, first=4)
+        rows = await self._fetch(COUNT.format(where.sql), *scope, COUNTED_MAX, *where.arguments)
         count: int = rows[0]["count"]
         return count
 

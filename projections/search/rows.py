@@ -8,6 +8,7 @@ import orjson
 
 from events import customer
 from events.database import load_sql
+from events.scope import Scope
 from projections.runner import Touched
 from projections.search import terms
 from projections.search.query import TEXTS
@@ -44,13 +45,12 @@ class SearchProjection:
 def row_of(customer: Any) -> tuple[Any, ...]:
     """The parameters of put_search for one customer, a row of get_customers_for_search."""
     shown = orjson.loads(customer["body"])
-    account, livemode = customer["account"], customer["livemode"]
+    scope = Scope(customer["account"], customer["livemode"])
     texts = {field: None if shown[field] is None else terms.folded(shown[field]) for field in TEXTS}
     metadata = {terms.normalized(key): terms.normalized(value) for key, value in shown["metadata"].items()}
-    found = terms.of_customer(account, livemode, texts, metadata)
+    found = terms.of_customer(scope, texts, metadata)
     return (
-        account,
-        livemode,
+        *scope,
         customer["id"],
         customer["created"],
         customer["position"],

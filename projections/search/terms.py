@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
+from events.scope import Scope
+
 GRAM_CHARACTERS = 3
 DIGEST_BYTES = 8
 REMEMBERED_MAX = 65_536
@@ -28,39 +30,37 @@ def normalized(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def whole(account: str, livemode: bool, field: str, text: str) -> int:
+def whole(scope: Scope, field: str, text: str) -> int:
     """The term of a whole text, folded."""
-    return term(account, livemode, f"{field}=", text)
+    return term(*scope, f"{field}=", text)
 
 
-def grams(account: str, livemode: bool, field: str, text: str) -> list[int]:
+def grams(scope: Scope, field: str, text: str) -> list[int]:
     """The terms of every three characters in a row of a folded text, in order."""
     starts = range(len(text) - GRAM_CHARACTERS + 1)
-    return [gram(account, livemode, field, text[start : start + GRAM_CHARACTERS]) for start in starts]
+    return [gram(scope, field, text[start : start + GRAM_CHARACTERS]) for start in starts]
 
 
-def key(account: str, livemode: bool, name: str) -> int:
+def key(scope: Scope, name: str) -> int:
     """The term of a key of the metadata, whatever its value."""
-    return term(account, livemode, "metadata", name)
+    return term(*scope, "metadata", name)
 
 
-def pair(account: str, livemode: bool, name: str, value: str) -> int:
+def pair(scope: Scope, name: str, value: str) -> int:
     """The term of a key of the metadata and its value."""
-    return term(account, livemode, "metadata=", f"{name}\x00{value}")
+    return term(*scope, "metadata=", f"{name}\x00{value}")
 
 
-def of_customer(
-    account: str, livemode: bool, texts: Mapping[str, str | None], metadata: Mapping[str, str]
-) -> list[int]:
+def of_customer(scope: Scope, texts: Mapping[str, str | None], metadata: Mapping[str, str]) -> list[int]:
     """Every term of a customer, whose texts are folded."""
     found: set[int] = set()
     for field, text in texts.items():
         if text is not None:
-            found.add(whole(account, livemode, field, text))
-            found.update(grams(account, livemode, field, text))
+            found.add(whole(scope, field, text))
+            found.update(grams(scope, field, text))
     for name, value in metadata.items():
-        found.add(key(account, livemode, name))
-        found.add(pair(account, livemode, name, value))
+        found.add(key(scope, name))
+        found.add(pair(scope, name, value))
     return sorted(found)
 
 
@@ -70,4 +70,4 @@ def term(*parts: object) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-gram = lru_cache(REMEMBERED_MAX)(lambda account, livemode, field, text: term(account, livemode, f"{field}~", text))
+gram = lru_cache(REMEMBERED_MAX)(lambda scope, field, text: term(*scope, f"{field}~", text))

@@ -21,7 +21,7 @@ async def rendered(body: bytes, version: str, reader: Reader, caller: Principal,
     asked = sorted(api_version.coupons(shown, version) - coupons.keys())
     if asked:
         # A page was counted with its coupons when it was made; one object is shown whatever it comes to.
-        found = await reader.many(caller.account, caller.livemode, coupon.KIND, asked, BYTES_UNLIMITED)
+        found = await reader.many(caller.scope, coupon.KIND, asked, BYTES_UNLIMITED)
         coupons.update((id, body) for id, body in zip(asked, found, strict=True) if body is not None)
     plain = {id: orjson.loads(body) for id, body in coupons.items()}
     return dumps(api_version.render(shown, version, plain))

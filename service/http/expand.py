@@ -12,6 +12,7 @@ import orjson
 
 from events import coupon
 from events.errors import Refusal
+from events.scope import Scope
 from projections import api_version, tax
 from projections.page_bytes import TooManyBytes
 from projections.read import Reader
@@ -139,8 +140,7 @@ class Expander:
     def __init__(
         self,
         reader: Reader,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         pending: Iterable[Rows] = (),
         tax_countries: AbstractSet[str] = frozenset(),
         hold: Callable[[int], None] = lambda _: None,
@@ -152,7 +152,7 @@ class Expander:
         self._version = version
         self._reader = reader
         self._tax_countries = tax_countries
-        self._who = (account, livemode)
+        self._scope = scope
         self._bytes_left = 0
         self._hold = hold
         self._held = 0
@@ -272,7 +272,7 @@ class Expander:
         bodies: dict[str, bytes | None] = {id: self._pending(kind, id) for id in ids}
         missing = [id for id, body in bodies.items() if body is None]
         if missing:
-            found = await self._reader.many(*self._who, kind, missing, self._bytes_left)
+            found = await self._reader.many(self._scope, kind, missing, self._bytes_left)
             bodies.update(zip(missing, found, strict=True))
         return bodies
 
@@ -285,7 +285,7 @@ class Expander:
     async def _add_items(self, objects: list[Shown], name: str, node: Items) -> None:
         parents = [object["id"] for object in objects]
         limit = ITEMS_SHOWN + 1 + len(self._resources)
-        stored = await self._reader.firsts(*self._who, node.kind, parents, limit, node.facts, self._bytes_left)
+        stored = await self._reader.firsts(self._scope, node.kind, parents, limit, node.facts, self._bytes_left)
         for object in objects:
             self._charge(sum(map(len, stored.get(object["id"], ()))))
             items = self._with_pending(

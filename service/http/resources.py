@@ -43,9 +43,9 @@ async def retrieve(
 async def find(call: RequestContext, kind: str, id: str) -> bytes:
     """The body of one object. Raises Missing, with a hint when it exists in the other mode."""
     caller, reader = call.caller, call.pipeline.reader
-    body = await reader.resource(caller.account, caller.livemode, kind, id)
+    body = await reader.resource(caller.scope, kind, id)
     if body is None:
-        there = await reader.resource(caller.account, not caller.livemode, kind, id)
+        there = await reader.resource(caller.scope.other_mode, kind, id)
         raise Missing(words(kind), id, hint=other_mode_hint(caller.livemode) if there else "")
     return body
 
@@ -53,7 +53,7 @@ async def find(call: RequestContext, kind: str, id: str) -> bytes:
 async def must_be_known(call: RequestContext, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
     """Raises Refusal when a list is to be narrowed to what belongs to an object that is not there, or never was."""
     caller, reader = call.caller, call.pipeline.reader
-    if id is not None and await reader.resource(caller.account, caller.livemode, kind, id, ever=ever) is None:
+    if id is not None and await reader.resource(caller.scope, kind, id, ever=ever) is None:
         raise Refusal(Missing(words(kind), id).message, code="resource_missing", param=param)
 
 
@@ -70,13 +70,13 @@ async def page(
     asked = expand.paths(call, parameters.expand, kind, in_list=True)
     caller, wanted = call.caller, parameters.page()
     try:
-        found = await call.pipeline.reader.resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+        found = await call.pipeline.reader.resources(caller.scope, kind, wanted, parent, facts)
     except UnknownCursor:
         raise pagination.unknown_cursor(words(kind), wanted) from None
     call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await call.pipeline.reader.count_resources(caller.account, caller.livemode, kind, wanted, parent, facts)
+        total = await call.pipeline.reader.count_resources(caller.scope, kind, wanted, parent, facts)
     found = await expanded_page(call, found, wanted, kind, asked)
     return Reply(200, pagination.list_body(url, found.bodies, found.has_more, total))
 
@@ -90,9 +90,9 @@ async def expanded_page(call: RequestContext, found: Page, wanted: PageOf, kind:
 async def of_customer(call: RequestContext) -> str:
     """The id of the customer in the path. Raises Missing when it never was, or is no more."""
     id, caller = call.match["customer"], call.caller
-    body = await call.pipeline.reader.customer(caller.account, caller.livemode, id)
+    body = await call.pipeline.reader.customer(caller.scope, id)
     if body is None:
-        there = await call.pipeline.reader.customer(caller.account, not caller.livemode, id)
+        there = await call.pipeline.reader.customer(caller.scope.other_mode, id)
         raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if b'\n  "deleted": true' in body:
         raise Missing(customer.KIND, id)
@@ -164,8 +164,7 @@ def expander(call: RequestContext, unit: UnitOfWork | None = None) -> Expander:
     caller, pipeline = call.caller, call.pipeline
     return Expander(
         pipeline.reader,
-        caller.account,
-        caller.livemode,
+        caller.scope,
         pending,
         pipeline.tax_countries,
         call.ticket.hold,

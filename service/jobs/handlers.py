@@ -76,7 +76,7 @@ async def close_codes(core: Core, due: Due) -> None:
     last, more = None, True
     while more:
         page = PageOf(limit=CODES_AT_A_TIME, starting_after=last, ending_before=None)
-        found = await core.reader.resources(due.account, due.livemode, promotion_code.KIND, page, None, facts)
+        found = await core.reader.resources(due.scope, promotion_code.KIND, page, None, facts)
         for body in found.bodies:
             last = orjson.loads(body)["id"]
             await _close(core, due, last)

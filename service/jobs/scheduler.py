@@ -139,7 +139,7 @@ class Scheduler:
         """
         clock = await self._core.executor.state(TEST_CLOCK, due.id, system.origin_of(self._core, due))
         while clock.target is not None:
-            work = await self._work.next_of_clock(due.account, due.livemode, due.id, clock.target, self._now())
+            work = await self._work.next_of_clock(due.scope, due.id, clock.target, self._now())
             if work is None:
                 await self._arrive(due, clock.target)
                 break

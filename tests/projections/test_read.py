@@ -57,24 +57,24 @@ async def backwards(walk: Walk, limit: int, cursor: str, **bounds: Any) -> list[
 
 
 def customers(store: ReadableCustomerStore, origin: Origin = TEST, email: str | None = None) -> Walk:
-    return lambda page: store.reader.customers(origin.account, origin.livemode, page, email)
+    return lambda page: store.reader.customers(origin.scope, page, email)
 
 
 async def test_a_customer_is_read_as_it_was_last_written_and_still_when_deleted(store: ReadableCustomerStore) -> None:
-    assert await store.reader.customer("acct_1", False, "cus_1") is None
+    assert await store.reader.customer(Scope("acct_1", False), "cus_1") is None
     await store.create("cus_1", email="jenny@example.com")
     await store.update("cus_1", name="Jenny")
-    shown = orjson.loads(await store.reader.customer("acct_1", False, "cus_1") or b"")
+    shown = orjson.loads(await store.reader.customer(Scope("acct_1", False), "cus_1") or b"")
     assert (shown["email"], shown["name"]) == ("jenny@example.com", "Jenny")
     await store.delete("cus_1")
-    shown = orjson.loads(await store.reader.customer("acct_1", False, "cus_1") or b"")
+    shown = orjson.loads(await store.reader.customer(Scope("acct_1", False), "cus_1") or b"")
     assert shown == {"id": "cus_1", "object": "customer", "deleted": True}
 
 
 async def test_many_reads_at_once_are_answered_each_with_its_own(store: ReadableCustomerStore) -> None:
     await asyncio.gather(*(create(store, f"cus_{number}") for number in range(40)))
     asked = [f"cus_{number}" for number in range(80)] * 5
-    bodies = await asyncio.gather(*(store.reader.customer("acct_1", False, id) for id in asked))
+    bodies = await asyncio.gather(*(store.reader.customer(Scope("acct_1", False), id) for id in asked))
     for id, body in zip(asked, bodies, strict=True):
         known = int(id.removeprefix("cus_")) < 40
         assert (orjson.loads(body)["id"] == id) if body else not known
@@ -85,8 +85,8 @@ async def test_an_id_that_postgres_cannot_hold_is_nobodys_and_disturbs_no_other_
 ) -> None:
     await store.create("cus_1")
     found = await asyncio.gather(
-        *(store.reader.customer("acct_1", False, id) for id in ("cus_1", "cus\0", "cus\ud800", "cus_1")),
-        *(store.reader.resource("acct_1", False, "customer", id) for id in ("cus\0", "cus_1")),
+        *(store.reader.customer(Scope("acct_1", False), id) for id in ("cus_1", "cus\0", "cus\ud800", "cus_1")),
+        *(store.reader.resource(Scope("acct_1", False), "customer", id) for id in ("cus\0", "cus_1")),
     )
     assert [body is not None for body in found] == [True, False, False, True, False, False]
 
@@ -177,9 +177,9 @@ async def test_accounts_and_modes_see_nothing_of_each_other(store: ReadableCusto
         mine = [f"cus_{number}"]
         assert await forwards(customers(store, origin), 10) == [mine]
         assert await forwards(customers(store, origin, "jenny@example.com"), 10) == [mine]
-        assert await store.reader.count_customers(origin.account, origin.livemode, PageOf(limit=1)) == 1
+        assert await store.reader.count_customers(origin.scope, PageOf(limit=1)) == 1
         for other in range(3):
-            body = await store.reader.customer(origin.account, origin.livemode, f"cus_{other}")
+            body = await store.reader.customer(origin.scope, f"cus_{other}")
             assert (body is not None) == (other == number)
 
 
@@ -187,9 +187,9 @@ async def test_a_list_is_counted_over_all_its_pages(store: ReadableCustomerStore
     for number in range(5):
         await create(store, f"cus_{number}", created=NOON + number, email="a@b.co" if number % 2 else None)
     await store.delete("cus_3")
-    assert await store.reader.count_customers("acct_1", False, PageOf(limit=1, starting_after="cus_1")) == 4
-    assert await store.reader.count_customers("acct_1", False, PageOf(limit=1, created_min=NOON + 2)) == 2
-    assert await store.reader.count_customers("acct_1", False, PageOf(limit=1), "a@b.co") == 1
+    assert await store.reader.count_customers(Scope("acct_1", False), PageOf(limit=1, starting_after="cus_1")) == 4
+    assert await store.reader.count_customers(Scope("acct_1", False), PageOf(limit=1, created_min=NOON + 2)) == 2
+    assert await store.reader.count_customers(Scope("acct_1", False), PageOf(limit=1), "a@b.co") == 1
 
 
 # Names that must be unique
@@ -211,7 +211,7 @@ async def test_an_invoice_prefix_in_use_fails_alone_and_is_free_again_after_dele
     assert isinstance(failed, ConstraintBroken)
     assert failed.constraint == "customer_invoice_prefix"
     assert outcomes == [None] * 12
-    assert await store.reader.customer("acct_1", False, "cus_2") is None
+    assert await store.reader.customer(Scope("acct_1", False), "cus_2") is None
     assert (await store.log.load("customer-cus_2")).records == []
     await store.delete("cus_1")
     await create(store, "cus_2", invoice_prefix="ACME")
@@ -286,18 +286,18 @@ async def test_objects_of_other_kinds_are_listed_by_kind(store: ReadableCustomer
     await issue(store, "key_9", origin=STRANGER)
 
     def walk(page: PageOf) -> Awaitable[Page]:
-        return store.reader.resources("acct_1", False, "api_key", page)
+        return store.reader.resources(Scope("acct_1", False), "api_key", page)
 
     order = ["key_4", "key_3", "key_2", "key_1", "key_0"]
     assert [id for page in await forwards(walk, 2) for id in page] == order
     assert [id for page in reversed(await backwards(walk, 2, "key_0")) for id in page] == order[:-1]
-    assert ids(await store.reader.resources("acct_1", False, "other_kind", PageOf(limit=10))) == []
+    assert ids(await store.reader.resources(Scope("acct_1", False), "other_kind", PageOf(limit=10))) == []
     for cursor in ("key_0", "key_9"):
         with pytest.raises(UnknownCursor):
-            await store.reader.resources("acct_1", False, "other_kind", PageOf(limit=10, starting_after=cursor))
-    assert await store.reader.resource("acct_1", False, "api_key", "key_1") is not None
-    assert await store.reader.resource("acct_1", False, "other_kind", "key_1") is None
-    assert await store.reader.resource("acct_2", False, "api_key", "key_1") is None
+            await store.reader.resources(Scope("acct_1", False), "other_kind", PageOf(limit=10, starting_after=cursor))
+    assert await store.reader.resource(Scope("acct_1", False), "api_key", "key_1") is not None
+    assert await store.reader.resource(Scope("acct_1", False), "other_kind", "key_1") is None
+    assert await store.reader.resource(Scope("acct_2", False), "api_key", "key_1") is None
 
 
 # Several processes
@@ -311,6 +311,6 @@ async def test_updates_of_one_customer_from_two_processes_are_all_applied(
     await asyncio.gather(
         *((store, other)[number % 2].update("cus_1", metadata={f"key {number}": "text"}) for number in range(30))
     )
-    shown = orjson.loads(await store.reader.customer("acct_1", False, "cus_1") or b"")
+    shown = orjson.loads(await store.reader.customer(Scope("acct_1", False), "cus_1") or b"")
     assert set(shown["metadata"]) == {f"key {number}" for number in range(30)}
     assert (await store.replayed("cus_1")).profile.metadata == shown["metadata"]

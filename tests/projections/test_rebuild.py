@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from events.errors import BrokenHistory
+from events.scope import Scope
 from projections import rebuild
 from projections.progress import Progress
 from tests.events.customer_store import KEYS, LIVE, STRANGER, CustomerStore
@@ -117,7 +118,7 @@ async def test_appends_wait_for_a_rebuild_and_are_in_the_rows_after_it(
         async for _ in rebuild.customers(database, store.codec, KEYS)
     ]
     await asyncio.gather(*updates)
-    body = await store.reader.customer("acct_1", True, "cus_1")
+    body = await store.reader.customer(Scope("acct_1", True), "cus_1")
     assert body is not None
     assert b"Meanwhile" in body
     before = await rows(owner)

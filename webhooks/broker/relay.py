@@ -24,6 +24,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from events.database import ServiceConnection, as_outage, availability_of, connect, load_sql
 from events.follow import Wakeup
+from events.scope import Scope
 from events.supervision import Retries, beside, set_within
 from webhooks.broker import amqp
 from webhooks.broker.amqp import Flow, Topology
@@ -155,7 +156,8 @@ class Relay:
                 raise ConnectionError("the broker closed the channel")
             notices = await lead.fetch(self._next, sequence, appended_at, BATCH)
             versioned = [
-                VersionedNotice(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices
+                VersionedNotice(notice["body"], None, Scope(notice["account"], notice["livemode"]))
+                for notice in notices
             ]
             bodies = await api_version.rendered(versioned, lead.find_coupons)
             for index, notice in enumerate(notices):

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractChannel
 
 from events.database import Pool, load_sql
 from events.errors import Refusal
+from events.scope import Scope
 from webhooks.broker import amqp
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S
 from webhooks.broker.relay import message
@@ -110,7 +111,9 @@ def _marked(notice: Any, body: bytes) -> aio_pika.Message:
 
 async def _bodies(pool: Pool, notices: list[Any]) -> list[bytes]:
     """The notices in the API version of their time."""
-    versioned = [VersionedNotice(notice["body"], None, (notice["account"], notice["livemode"])) for notice in notices]
+    versioned = [
+        VersionedNotice(notice["body"], None, Scope(notice["account"], notice["livemode"])) for notice in notices
+    ]
     older = await api_version.rendered(
         versioned, lambda wanted: api_version.find_coupons(lambda *asked: _fetch(pool, *asked), wanted)
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from events.clock import Clock
 from events.database import Pool, load_sql
+from events.scope import Scope
 from webhooks.endpoints import set_aside
 from webhooks.endpoints.rules import Rules
 
@@ -26,19 +27,18 @@ class Statuses:
         self._find = load_sql("webhooks", "find_status")
         self._count = load_sql("webhooks", "count_to_send")
 
-    async def of(self, account: str, livemode: bool, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    async def of(self, scope: Scope, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """How endpoints stand, as the API shows it, by id; without those that this account and mode have not.
 
         Raises LogUnavailable.
         """
-        rows = await self._pool.fetch(self._find, account, livemode, list(ids), COUNTED_MAX)
+        rows = await self._pool.fetch(self._find, *scope, list(ids), COUNTED_MAX)
         now = self._clock.now()
         return {row["id"]: render(row, now) for row in rows}
 
     async def to_send(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         id: str,
         *,
         above: int | None = None,
@@ -51,9 +51,7 @@ class Statuses:
         They are those it missed above a position (None: that at which it was stopped) and since a time; with `pending`
         also its pending deliveries; with `latest` one for each object. Raises LogUnavailable.
         """
-        count: int = await self._pool.fetchval(
-            self._count, account, livemode, id, above, since, latest, pending, COUNTED_MAX
-        )
+        count: int = await self._pool.fetchval(self._count, *scope, id, above, since, latest, pending, COUNTED_MAX)
         return count
 
 

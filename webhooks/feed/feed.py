@@ -15,6 +15,7 @@ import structlog
 
 from events.database import Pool, load_sql
 from events.follow import Wakeup
+from events.scope import Scope
 from events.supervision import Retries, set_within
 from webhooks.feed import api_version
 from webhooks.feed.api_version import VersionedNotice
@@ -74,8 +75,7 @@ class Waiting(Protocol):
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Waiter:
     key_id: str | None
-    account: str
-    livemode: bool
+    scope: Scope
     types: Sequence[str] | None
     position: int  # up to which there is nothing for it
     reached_at: datetime
@@ -100,7 +100,7 @@ class Feed:
         self._waiting_max = waiting_max
         self._account_waiting_max = account_waiting_max
         self._key_waiting_max = key_waiting_max
-        self._accounts: Counter[tuple[str, bool]] = Counter()
+        self._accounts: Counter[Scope] = Counter()
         self._keys: Counter[str | None] = Counter()
         self._bytes_enough = bytes_enough
         self._waiting: set[_Waiter] = set()
@@ -128,8 +128,7 @@ class Feed:
 
     async def read(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         after: int | None,
         *,
         types: Sequence[str] | None = None,
@@ -141,13 +140,12 @@ class Feed:
 
         Raises Expired, NotReached, Crowded, LogUnavailable.
         """
-        portion, reached_at = await self._read(account, livemode, after, None, types, limit)
+        portion, reached_at = await self._read(scope, after, None, types, limit)
         if portion.notices or wait_s <= 0 or self._stop.is_set():
             return portion
         waiter = _Waiter(
             key_id=None if waiting is None else waiting.key_id,
-            account=account,
-            livemode=livemode,
+            scope=scope,
             types=types,
             position=portion.position,
             reached_at=reached_at,
@@ -164,12 +162,12 @@ class Feed:
             await waiting.end()
         if not woken:
             return Portion((), waiter.position)
-        portion, _ = await self._read(account, livemode, waiter.position, waiter.reached_at, types, limit)
+        portion, _ = await self._read(scope, waiter.position, waiter.reached_at, types, limit)
         return portion
 
     def _add(self, waiter: _Waiter) -> None:
         """Let one more wait. Raises Crowded."""
-        whose = (waiter.account, waiter.livemode)
+        whose = waiter.scope
         if waiter.key_id is not None and self._keys[waiter.key_id] >= self._key_waiting_max:
             raise Crowded("key")
         if self._accounts[whose] >= self._account_waiting_max:
@@ -182,7 +180,7 @@ class Feed:
 
     def _remove(self, waiter: _Waiter) -> None:
         self._waiting.discard(waiter)
-        whose = (waiter.account, waiter.livemode)
+        whose = waiter.scope
         self._accounts[whose] -= 1
         if not self._accounts[whose]:
             del self._accounts[whose]
@@ -192,14 +190,13 @@ class Feed:
 
     async def _read(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         after: int | None,
         since: datetime | None,
         types: Sequence[str] | None,
         limit: int,
     ) -> tuple[Portion, datetime]:
-        rows = await self._fetch(self._read_feed, account, livemode, after, since, types, limit, self._bytes_enough)
+        rows = await self._fetch(self._read_feed, *scope, after, since, types, limit, self._bytes_enough)
         head, oldest, reached_at = rows[0]["head"], rows[0]["oldest"], rows[0]["head_at"]
         if after is None:
             return Portion((), head), reached_at
@@ -208,7 +205,7 @@ class Feed:
         if after > head:
             raise NotReached(head)
         found = [row for row in rows if row["sequence"] is not None]
-        versioned = [VersionedNotice(row["body"], None, (account, livemode)) for row in found]
+        versioned = [VersionedNotice(row["body"], None, scope) for row in found]
         older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
         notices = [(row["sequence"], older.get(index, row["body"])) for index, row in enumerate(found)]
         whole = len(found) < limit and sum(len(row["body"]) for row in found) < self._bytes_enough
@@ -234,12 +231,12 @@ class Feed:
         if not rows:
             return
         last = {(row["account"], row["livemode"], row["type"]): row["sequence"] for row in rows}
-        of: dict[tuple[str, bool], list[str]] = {}
+        of: dict[Scope, list[str]] = {}
         for account, livemode, type in last:
-            of.setdefault((account, livemode), []).append(type)
+            of.setdefault(Scope(account, livemode), []).append(type)
         position, reached_at = max(last.values()), max(row["appended_at"] for row in rows)
         for waiter in looking:
-            whose = (waiter.account, waiter.livemode)
+            whose = waiter.scope
             if any(
                 (waiter.types is None or type in waiter.types) and last[*whose, type] > waiter.position
                 for type in of.get(whose, ())

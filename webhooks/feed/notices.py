@@ -5,6 +5,7 @@ from typing import Any
 
 from events.clock import Clock
 from events.database import Pool, load_sql
+from events.scope import Scope
 from projections.notices import with_pending
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import Page, PageOf, UnknownCursor
@@ -31,15 +32,14 @@ class Notices:
         self._list_of_types = load_sql("webhooks", "list_notices_of_types")
         self._list_of_types_before = load_sql("webhooks", "list_notices_of_types_before")
 
-    async def one(self, account: str, livemode: bool, id: str) -> bytes | None:
+    async def one(self, scope: Scope, id: str) -> bytes | None:
         """A notice; None when this account and mode have no such one, or not for 30 days."""
-        rows = await self._fetch(self._get, account, livemode, id, self._oldest())
-        return (await self._bodies(account, livemode, rows))[0] if rows else None
+        rows = await self._fetch(self._get, *scope, id, self._oldest())
+        return (await self._bodies(scope, rows))[0] if rows else None
 
     async def page(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         page: PageOf,
         *,
         types: tuple[str, ...] | None = None,
@@ -53,7 +53,7 @@ class Notices:
         cursor = page.ending_before if backwards else page.starting_after
         sequence = None
         if cursor is not None:
-            rows = await self._fetch(self._get, account, livemode, cursor, self._oldest())
+            rows = await self._fetch(self._get, *scope, cursor, self._oldest())
             if not rows:
                 raise UnknownCursor(cursor)
             sequence = rows[0]["sequence"]
@@ -64,8 +64,7 @@ class Notices:
             query = self._list_before if backwards else self._list
         rows = await self._fetch(
             query,
-            account,
-            livemode,
+            *scope,
             sequence,
             self._earliest(page),
             page.created_max,
@@ -75,15 +74,14 @@ class Notices:
             self._page_bytes_max,
         )
         fit = [row for row in rows if row["body"] is not None]
-        bodies = await self._bodies(account, livemode, fit)
+        bodies = await self._bodies(scope, fit)
         if backwards:
             bodies.reverse()
         return Page(bodies, len(rows) > len(fit))
 
     async def count(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         page: PageOf,
         *,
         types: tuple[str, ...] | None = None,
@@ -91,15 +89,13 @@ class Notices:
     ) -> int:
         """How many notices there are on all pages of a list."""
         bounds = (self._earliest(page), page.created_max)
-        rows = await self._fetch(self._count, account, livemode, *bounds, types, delivered)
+        rows = await self._fetch(self._count, *scope, *bounds, types, delivered)
         count: int = rows[0]["count"]
         return count
 
-    async def _bodies(self, account: str, livemode: bool, rows: Sequence[Any]) -> list[bytes]:
+    async def _bodies(self, scope: Scope, rows: Sequence[Any]) -> list[bytes]:
         """Notices in the API version of their time."""
-        versioned = [
-            VersionedNotice(with_pending(row["body"], row["pending"]), None, (account, livemode)) for row in rows
-        ]
+        versioned = [VersionedNotice(with_pending(row["body"], row["pending"]), None, scope) for row in rows]
         older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
         return [older.get(index, notice.body) for index, notice in enumerate(versioned)]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from events.database import Pool, load_sql
+from events.scope import Scope
 from projections.read import PageOf, UnknownCursor
 from webhooks import explanation
 from webhooks.outcome import OWN_FAULTS
@@ -67,8 +68,7 @@ class Deliveries:
 
     async def page(
         self,
-        account: str,
-        livemode: bool,
+        scope: Scope,
         page: PageOf,
         *,
         state: Wanted | None = None,
@@ -81,17 +81,16 @@ class Deliveries:
         cursor = page.ending_before if backwards else page.starting_after
         key = FIRST if backwards else LAST
         if cursor is not None:
-            if await self.one(account, livemode, cursor) is None:
+            if await self.one(scope, cursor) is None:
                 raise UnknownCursor(cursor)
             key = key_of(cursor) or key
-        sequences = await self._sequences(account, livemode, notice, customer)
+        sequences = await self._sequences(scope, notice, customer)
         if sequences == []:
             return [], False
         low, high = (FIRST.sequence, LAST.sequence) if sequences is None else (min(sequences), max(sequences))
         rows = await self._fetch(
             self._sql["list_deliveries_before" if backwards else "list_deliveries"],
-            account,
-            livemode,
+            *scope,
             endpoint,
             max(low, key.sequence) if backwards else low,
             high if backwards else min(high, key.sequence),
@@ -103,24 +102,22 @@ class Deliveries:
             sequences,
             state in (None, "held", "undelivered"),
         )
-        shown = [render(row, livemode) for row in rows[: page.limit]]
+        shown = [render(row, scope.livemode) for row in rows[: page.limit]]
         if backwards:
             shown.reverse()
         return shown, len(rows) > page.limit
 
-    async def _sequences(
-        self, account: str, livemode: bool, notice: str | None, customer: str | None
-    ) -> list[int] | None:
+    async def _sequences(self, scope: Scope, notice: str | None, customer: str | None) -> list[int] | None:
         """The sequences of the notices that are meant; None for all."""
         if notice is None and customer is None:
             return None
         stream = None if customer is None else f"customer-{customer}"
         rows = await self._fetch(
-            self._sql["find_sequences" if notice is None else "find_sequence"], account, livemode, notice or stream
+            self._sql["find_sequences" if notice is None else "find_sequence"], *scope, notice or stream
         )
         return [row["sequence"] for row in rows if stream in (None, row["stream"])]
 
-    async def one(self, account: str, livemode: bool, id: str) -> tuple[dict[str, Any], bool] | None:
+    async def one(self, scope: Scope, id: str) -> tuple[dict[str, Any], bool] | None:
         """A delivery without its attempts, and whether its endpoint is stopped.
 
         None when this account and mode have no such one.
@@ -128,8 +125,8 @@ class Deliveries:
         key = key_of(id)
         if key is None:
             return None
-        rows = await self._fetch(self._sql["get_delivery"], account, livemode, *key)
-        return (render(rows[0], livemode), rows[0]["stopped_at"] is not None) if rows else None
+        rows = await self._fetch(self._sql["get_delivery"], *scope, *key)
+        return (render(rows[0], scope.livemode), rows[0]["stopped_at"] is not None) if rows else None
 
     async def attempts(self, key: DeliveryKey) -> list[dict[str, Any]]:
         """The attempts at a delivery, in order: every one, or the newest of very many."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from events.scope import Scope
 from projections.read import Principal
 from service.http.limits.shed import Overloaded, RateLimited
 
@@ -273,7 +274,7 @@ class Admission:
         self.timed_out = 0
         self._append_wait_s = append_wait_s
         self._shares: dict[str, Share] = {}
-        self._accounts: dict[tuple[str, bool], Share] = {}
+        self._accounts: dict[Scope, Share] = {}
         self._reported: Counter[str] = Counter()
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -297,7 +298,7 @@ class Admission:
         """What the caller's key has in flight."""
         share = self._shares.get(caller.key_id)
         if share is None:
-            account = self._accounts.setdefault((caller.account, caller.livemode), Share())
+            account = self._accounts.setdefault(caller.scope, Share())
             share = self._shares[caller.key_id] = Share(account)
         return share
 

@@ -38,7 +38,7 @@ async def retrieve(call: RequestContext) -> Reply:
     """
     expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
     id, caller = await resources.of_customer(call), call.caller
-    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
     return Reply(200, body or dumps(cash_balances.unused(id, caller.livemode)))
 
 

@@ -140,9 +140,9 @@ async def retrieve(call: RequestContext) -> Reply:
     asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
     tree = expand.paths(call, asked, KIND)
     caller, id = call.caller, call.match["customer"]
-    body = await call.pipeline.reader.customer(caller.account, caller.livemode, id)
+    body = await call.pipeline.reader.customer(caller.scope, id)
     if body is None:
-        there = await call.pipeline.reader.customer(caller.account, not caller.livemode, id)
+        there = await call.pipeline.reader.customer(caller.scope.other_mode, id)
         raise Missing(KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if tree:
         [body] = await resources.expander(call).expanded([body], KIND, tree)
@@ -169,13 +169,13 @@ async def list_all(call: RequestContext) -> Reply:
     filters = (parameters.email, parameters.test_clock)
     await resources.must_be_known(call, testclock.KIND, parameters.test_clock, param="test_clock")
     try:
-        found = await reader.customers(caller.account, caller.livemode, page, *filters)
+        found = await reader.customers(caller.scope, page, *filters)
     except UnknownCursor:
         raise pagination.unknown_cursor(KIND, page) from None
     call.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await reader.count_customers(caller.account, caller.livemode, page, *filters)
+        total = await reader.count_customers(caller.scope, page, *filters)
     if tree:
         found = await resources.expanded_page(call, found, page, KIND, tree)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

@@ -41,8 +41,7 @@ async def list_all(call: RequestContext) -> Reply:
         raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
     try:
         shown, has_more = await call.pipeline.deliveries.page(
-            caller.account,
-            caller.livemode,
+            caller.scope,
             page,
             state=parameters.state,
             endpoint=parameters.endpoint,
@@ -134,9 +133,9 @@ async def _find(call: RequestContext) -> dict[str, Any]:
 async def _found(call: RequestContext) -> tuple[dict[str, Any], bool]:
     """The delivery in the path, and whether its endpoint is stopped. Raises Missing."""
     caller, id = call.caller, call.match["delivery"]
-    found = await call.pipeline.deliveries.one(caller.account, caller.livemode, id)
+    found = await call.pipeline.deliveries.one(caller.scope, id)
     if found is None:
-        there = await call.pipeline.deliveries.one(caller.account, not caller.livemode, id)
+        there = await call.pipeline.deliveries.one(caller.scope.other_mode, id)
         raise Missing("delivery", id, hint=other_mode_hint(caller.livemode) if there else "")
     return found
 

@@ -42,7 +42,7 @@ async def retrieve(call: RequestContext) -> Reply:
     """Retrieve a customer's discount."""
     tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
     id = await resources.of_customer(call)
-    body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, id)
+    body = await call.pipeline.reader.customer(call.caller.scope, id)
     assert body is not None, "a customer that was is shown for ever"
     shown = orjson.loads(body).get("discount")
     if shown is None:

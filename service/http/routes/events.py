@@ -28,9 +28,9 @@ async def retrieve(call: RequestContext) -> Reply:
     """
     expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = call.caller, call.match["event"]
-    body = await call.pipeline.notices.one(caller.account, caller.livemode, id)
+    body = await call.pipeline.notices.one(caller.scope, id)
     if body is None:
-        there = await call.pipeline.notices.one(caller.account, not caller.livemode, id)
+        there = await call.pipeline.notices.one(caller.scope.other_mode, id)
         raise Missing("event", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -48,7 +48,7 @@ async def list_all(call: RequestContext) -> Reply:
     expand.paths(call, parameters.expand, "event", in_list=True)
     try:
         found = await call.pipeline.notices.page(
-            caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
+            caller.scope, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     except UnknownCursor:
         raise pagination.unknown_cursor("event", page) from None
@@ -56,6 +56,6 @@ async def list_all(call: RequestContext) -> Reply:
     total = None
     if expand.counted(parameters.expand):
         total = await call.pipeline.notices.count(
-            caller.account, caller.livemode, page, types=parameters.wanted(), delivered=parameters.delivery_success
+            caller.scope, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

@@ -108,8 +108,7 @@ async def read(call: RequestContext) -> Reply:
     async with _Reading(call) as reading:
         try:
             portion = await call.pipeline.feed.read(
-                caller.account,
-                caller.livemode,
+                caller.scope,
                 after,
                 types=parameters.types,
                 limit=parameters.limit,

@@ -201,7 +201,7 @@ async def list_all(call: RequestContext) -> Reply:
     parameters = call.parse(parameters_of.ListPaymentMethods)
     owner = parameters.customer
     if owner is not None:
-        body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, owner)
+        body = await call.pipeline.reader.customer(call.caller.scope, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_customer(owner)
     return await resources.page(call, KIND, parameters, URL, parent=owner, facts=parameters.facts())

@@ -74,14 +74,14 @@ async def list_all(call: RequestContext) -> Reply:
     expand.paths(call, parameters.expand, KIND, in_list=True)
     caller, reader, page = call.caller, call.pipeline.reader, parameters.page()
     try:
-        found = await reader.resources(caller.account, caller.livemode, endpoint.KIND, page)
+        found = await reader.resources(caller.scope, endpoint.KIND, page)
     except UnknownCursor:
         raise pagination.unknown_cursor("webhook endpoint", page) from None
     total = None
     if expand.counted(parameters.expand):
-        total = await reader.count_resources(caller.account, caller.livemode, endpoint.KIND, page)
+        total = await reader.count_resources(caller.scope, endpoint.KIND, page)
     ids = [orjson.loads(body)["id"] for body in found.bodies]
-    statuses = await call.pipeline.statuses.of(caller.account, caller.livemode, ids)
+    statuses = await call.pipeline.statuses.of(caller.scope, ids)
     shown = [dumps(statuses[id]) for id in ids if id in statuses]
     return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
 
@@ -113,7 +113,7 @@ async def set_rules(call: RequestContext) -> Reply:
 
 async def _status_of(call: RequestContext, id: str) -> dict[str, Any]:
     """How an endpoint stands. Raises Missing."""
-    found = await call.pipeline.statuses.of(call.caller.account, call.caller.livemode, [id])
+    found = await call.pipeline.statuses.of(call.caller.scope, [id])
     if id not in found:
         raise Missing("webhook endpoint", id)
     return found[id]
@@ -255,9 +255,7 @@ async def _pending(call: RequestContext) -> int:
 async def _to_send(call: RequestContext, **which: Any) -> int:
     """How many events the endpoint will be sent; see Statuses.to_send."""
     caller = call.caller
-    return await call.pipeline.statuses.to_send(
-        caller.account, caller.livemode, call.match["webhook_endpoint"], **which
-    )
+    return await call.pipeline.statuses.to_send(caller.scope, call.match["webhook_endpoint"], **which)
 
 
 async def _change(

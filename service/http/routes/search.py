@@ -44,10 +44,10 @@ async def search(call: RequestContext) -> Reply:
     caller, finder = call.caller, call.pipeline.finder
     total = None
     async with call.ticket.account_searches:  # what is ruled out may take seconds to look through
-        found = await finder.page(caller.account, caller.livemode, query, parameters.limit, after)
+        found = await finder.page(caller.scope, query, parameters.limit, after)
         call.hold(found.bodies)
         if expand.counted(parameters.expand):
-            total = await finder.count(caller.account, caller.livemode, query)
+            total = await finder.count(caller.scope, query)
     bodies = await resources.expander(call).page(found.bodies, customer.KIND, tree)
     next = found.next if len(bodies) == len(found.bodies) else found.cursors[len(bodies) - 1]
     token = None if next is None else _token(call, parameters.query, next)

@@ -135,7 +135,7 @@ async def retrieve(call: RequestContext, collection: str) -> Reply:
     tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
     customer = await resources.of_customer(call)
     caller, id = call.caller, call.match["id"]
-    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
     if body is None:
         raise _no_such(customer, id, collection)
     shown = orjson.loads(body)

@@ -162,7 +162,7 @@ async def list_all(call: RequestContext) -> Reply:
     parameters = call.parse(parameters_of.ListOwnedTaxIds)
     owner = parameters.customer_id()
     if owner is not None:
-        body = await call.pipeline.reader.customer(call.caller.account, call.caller.livemode, owner)
+        body = await call.pipeline.reader.customer(call.caller.scope, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_owner(f"No such {customer.KIND}: '{owner}'")
     return await resources.page(call, KIND, parameters, URL, parent=owner or "")

@@ -123,9 +123,9 @@ async def retrieve(call: RequestContext) -> Reply:
     """
     expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
     caller, id = call.caller, call.match["webhook_endpoint"]
-    body = await call.pipeline.reader.resource(caller.account, caller.livemode, KIND, id)
+    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
     if body is None:
-        there = await call.pipeline.reader.resource(caller.account, not caller.livemode, KIND, id)
+        there = await call.pipeline.reader.resource(caller.scope.other_mode, KIND, id)
         raise Missing("webhook endpoint", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -147,10 +147,10 @@ async def list_all(call: RequestContext) -> Reply:
     page, caller = parameters.page(), call.caller
     expand.paths(call, parameters.expand, KIND, in_list=True)
     try:
-        found = await call.pipeline.reader.resources(caller.account, caller.livemode, KIND, page)
+        found = await call.pipeline.reader.resources(caller.scope, KIND, page)
     except UnknownCursor:
         raise pagination.unknown_cursor("webhook endpoint", page) from None
     total = None
     if expand.counted(parameters.expand):
-        total = await call.pipeline.reader.count_resources(caller.account, caller.livemode, KIND, page)
+        total = await call.pipeline.reader.count_resources(caller.scope, KIND, page)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

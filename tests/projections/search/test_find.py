@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 
 from events import customer
+from events.scope import Scope
 from projections.runner import Touched
 from projections.search.find import Cursor, Finder, finder
 from projections.search.query import TEXTS, Clause, Created, Metadata, Query, Text
@@ -78,13 +79,13 @@ def holds(clause: Clause, shown: Shown) -> bool:
 async def walked(search: Finder, query: Query, limit: int) -> list[Shown]:
     """The customers of the first pages."""
     found: list[Shown] = []
-    page = await search.page(ACCOUNT, False, query, limit)
+    page = await search.page(Scope(ACCOUNT, False), query, limit)
     for _ in range(PAGES_MAX):
         assert page.next is None or len(page.bodies) == limit
         found += map(orjson.loads, page.bodies)
         if page.next is None:
             break
-        page = await search.page(ACCOUNT, False, query, limit, page.next)
+        page = await search.page(Scope(ACCOUNT, False), query, limit, page.next)
     return found
 
 
@@ -113,11 +114,11 @@ async def test_a_search_finds_what_looking_at_every_customer_finds(
         expected = [shown for shown in mine if judged(holds(one, shown) for one in clauses)]
         limit = chance.choice([1, 3, 10, 100])
         assert await walked(search, query, limit) == expected[: PAGES_MAX * limit], query
-        assert await search.count(ACCOUNT, False, query) == len(expected), query
+        assert await search.count(Scope(ACCOUNT, False), query) == len(expected), query
         if expected:
             last = chance.randrange(len(expected))
             place = Cursor(expected[last]["created"], positions[expected[last]["id"]])
-            page = await search.page(ACCOUNT, False, query, limit, place)
+            page = await search.page(Scope(ACCOUNT, False), query, limit, place)
             assert [*map(orjson.loads, page.bodies)] == expected[last + 1 : last + 1 + limit], query
         sizes.add(len(expected))
     await search.close()

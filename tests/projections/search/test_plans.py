@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 import orjson
 
+from events.scope import Scope
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.search import compile, terms
 from projections.search.find import BEGINNING, COUNT, FIND, start
@@ -53,7 +54,7 @@ def customer(n: int) -> tuple[Any, ...]:
         "phone": f"+1 {n:08}",
     }
     metadata = {"order": str(n)} | ({"tier": ("gold", "silver")[n % 2]} if n % 3 else {})
-    found = terms.of_customer(account, livemode, texts, metadata)
+    found = terms.of_customer(Scope(account, livemode), texts, metadata)
     shown = orjson.dumps(metadata).decode()
     return (account, livemode, f"cus_{n}", 1_700_000_000 + n, n, *texts.values(), shown, found)
 
@@ -77,7 +78,7 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
     await owner.execute("ANALYZE projections.search; ANALYZE projections.customer")
     for asked in (*RARE, *COMMON, *NOWHERE):
         query = parse(asked)
-        where = compile.condition(query, "acct_1", False, first=7)
+        where = compile.condition(query, Scope("acct_1", False), first=7)
         page = FIND.format(where.sql)
         plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
         told = f"{asked}: {plan}"
@@ -85,13 +86,13 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
         assert plan.indexes & {"search_terms", "search_newest"}, told
         assert plan.touched <= TOUCHED_MAX, told
         if asked not in COMMON:
-            where = compile.condition(query, "acct_1", False, first=4)
+            where = compile.condition(query, Scope("acct_1", False), first=4)
             count = await explain(owner, COUNT.format(where.sql), "acct_1", False, 10_000, *where.arguments)
             assert "Seq Scan" not in count.kinds, f"{asked}: {count}"
     own = await owner.fetchval("SELECT count(*) FROM projections.search WHERE account = 'acct_1' AND NOT livemode")
     for asked in LEFT_BY_NOBODY:
         query = parse(asked)
-        where = compile.condition(query, "acct_1", False, first=7)
+        where = compile.condition(query, Scope("acct_1", False), first=7)
         page = FIND.format(where.sql)
         plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
         told = f"{asked}: {plan}"

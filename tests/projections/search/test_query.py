@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.errors import Refusal
+from events.scope import Scope
 from projections.search.compile import ENDLESS, before, condition
 from projections.search.query import Clause, Created, Metadata, Query, Text, parse
 
@@ -170,13 +171,13 @@ def test_what_is_spelled_out_is_read_back(clauses: list[Clause], joined_by: str)
 @given(trees)
 def test_nothing_a_caller_wrote_is_part_of_the_statement(clauses: list[Clause]) -> None:
     marked = [Text(c.field, c.within, f"{c.text}';--", c.negated) if isinstance(c, Text) else c for c in clauses]
-    where = condition(Query(tuple(marked)), "acct_1", False, first=6)
+    where = condition(Query(tuple(marked)), Scope("acct_1", False), first=6)
     assert "'" not in where.sql
     assert where.sql.count("$") == len(where.arguments)
 
 
 def test_a_condition_numbers_its_parameters_from_where_it_is_told() -> None:
-    where = condition(parse("name~'abcd' OR -metadata['k']:'v' OR created>5"), "acct_1", False, first=6)
+    where = condition(parse("name~'abcd' OR -metadata['k']:'v' OR created>5"), Scope("acct_1", False), first=6)
     assert where.sql == (
         "(s.terms @> $6::bigint[] AND position($7::text in s.name) > 0) OR "
         "(s.metadata ->> $8::text IS DISTINCT FROM $9::text) OR (s.created > $10::bigint)"

@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 import pytest
 
+from events.scope import Scope
 from service.commands.keys import DEVELOPMENT_KEY
 from tests.service.serving import Answer, Api, Launch, Serve
 from tests.waiting import until
@@ -212,15 +213,15 @@ async def test_of_an_account_four_read_at_once_and_others_do_not_wait_for_them(
     reading, most, go_on = 0, 0, asyncio.Event()
     read = Feed._read
 
-    async def slowly(self: Feed, account: str, *arguments: Any) -> Any:
+    async def slowly(self: Feed, scope: Scope, *arguments: Any) -> Any:
         nonlocal reading, most
-        if account == "acct_other":
-            return await read(self, account, *arguments)
+        if scope.account == "acct_other":
+            return await read(self, scope, *arguments)
         reading += 1
         most = max(most, reading)
         await go_on.wait()
         reading -= 1
-        return await read(self, account, *arguments)
+        return await read(self, scope, *arguments)
 
     monkeypatch.setattr(Feed, "_read", slowly)
 

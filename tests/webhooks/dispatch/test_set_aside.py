@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from events.clock import SystemClock
+from events.scope import Scope
 from tests.servers.receiver import Receiver
 from tests.waiting import until
 from tests.webhooks.harness import MASTER_KEYS, WebhookHarness
@@ -170,7 +171,7 @@ async def test_an_operator_and_an_owner_see_that_a_lane_is_set_aside(webhooks: W
     await webhooks.catch_up()
     async with webhooks.working():
         await until(partial(_all_aside, webhooks, [id]))
-    standing = (await Statuses(webhooks.pool, SystemClock()).of("acct_1", False, [id]))[id]
+    standing = (await Statuses(webhooks.pool, SystemClock()).of(Scope("acct_1", False), [id]))[id]
     assert (standing["set_aside"], standing["breaker"]) == ("url_unreadable", "open")
     assert standing["set_aside_reason"] == "Its URL cannot be parsed; update it."
     assert standing["failing_since"] is not None

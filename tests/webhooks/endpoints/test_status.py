@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from events.clock import SystemClock
+from events.scope import Scope
 from tests.servers.receiver import Answer, Receiver
 from tests.waiting import until
 from tests.webhooks.harness import ACCOUNT, WebhookHarness
@@ -11,7 +12,7 @@ from webhooks.endpoints.status import Statuses
 
 
 async def standing(webhooks: WebhookHarness, id: str) -> dict[str, Any]:
-    return (await Statuses(webhooks.pool, SystemClock()).of(ACCOUNT, False, [id]))[id]
+    return (await Statuses(webhooks.pool, SystemClock()).of(Scope(ACCOUNT, False), [id]))[id]
 
 
 async def positions(webhooks: WebhookHarness, id: str) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from events.database import load_sql
+from events.scope import Scope
 from projections.read import PageOf, UnknownCursor
 from tests.plans import explain
 from tests.servers.receiver import Answer, Receiver
@@ -44,7 +45,7 @@ async def attempt(
 
 async def listed(deliveries: Deliveries, account: str = ACCOUNT, **filters: Any) -> list[tuple[int, str]]:
     """The sequences and states on the first page."""
-    shown, _ = await deliveries.page(account, False, PageOf(limit=100), **filters)
+    shown, _ = await deliveries.page(Scope(account, False), PageOf(limit=100), **filters)
     return [(_place(each).sequence, each["state"]) for each in shown]
 
 
@@ -102,7 +103,7 @@ async def test_states_come_of_what_is_pending_and_of_how_the_last_attempt_ended(
         assert await listed(deliveries, state=state) == [each for each in expected if each[1] == state]
     assert await listed(deliveries, state="undelivered") == [each for each in expected if each[1] != "delivered"]
     for sequence, expected_state in expected:
-        found = await deliveries.one(ACCOUNT, False, id_of(DeliveryKey(sequence, id)))
+        found = await deliveries.one(Scope(ACCOUNT, False), id_of(DeliveryKey(sequence, id)))
         assert found is not None
         assert found[0]["state"] == expected_state
 
@@ -126,12 +127,12 @@ async def test_lists_are_of_one_account_and_mode_and_filtered(webhooks: WebhookH
     assert await listed(deliveries, customer="cus_none", notice=notice) == []
     assert await listed(deliveries, notice="evt_none") == []
     assert [n for n, _ in await listed(deliveries, account="acct_2")] == [foreign]
-    shown, _ = await deliveries.page(ACCOUNT, True, PageOf(limit=10))
+    shown, _ = await deliveries.page(Scope(ACCOUNT, True), PageOf(limit=10))
     assert shown == []
-    assert await deliveries.one("acct_2", False, id_of(DeliveryKey(second, one))) is None
+    assert await deliveries.one(Scope("acct_2", False), id_of(DeliveryKey(second, one))) is None
     await webhooks.delete(one)
     assert await listed(deliveries, endpoint=one) == []
-    assert await deliveries.one(ACCOUNT, False, id_of(DeliveryKey(second, one))) is None
+    assert await deliveries.one(Scope(ACCOUNT, False), id_of(DeliveryKey(second, one))) is None
 
 
 async def test_pages_turn_both_ways_and_miss_nothing(webhooks: WebhookHarness, deliveries: Deliveries) -> None:
@@ -144,7 +145,7 @@ async def test_pages_turn_both_ways_and_miss_nothing(webhooks: WebhookHarness, d
 
     async def page(starting_after: str | None = None, ending_before: str | None = None) -> tuple[list[str], bool]:
         wanted = PageOf(limit=4, starting_after=starting_after, ending_before=ending_before)
-        shown, more = await deliveries.page(ACCOUNT, False, wanted)
+        shown, more = await deliveries.page(Scope(ACCOUNT, False), wanted)
         return [each["id"] for each in shown], more
 
     got, more = await page()
@@ -177,7 +178,7 @@ async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
         webhooks.bell.poke()
         await until(lambda: worker.metrics.turns > turns)
     assert len(receiver.requests) == 1
-    found = await deliveries.one(ACCOUNT, False, id_of(place))
+    found = await deliveries.one(Scope(ACCOUNT, False), id_of(place))
     assert found is not None
     assert (found[0]["state"], found[0]["attempt_count"], found[0]["next_attempt"]) == ("canceled", 1, None)
     [tried] = await deliveries.attempts(place)
