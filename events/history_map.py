@@ -44,9 +44,10 @@ class HistoryMap(Mapping[str, V]):
 
     @staticmethod
     def of(keys: Iterable[str], values: Iterable[V]) -> "HistoryMap[V]":
-        """A mapping of keys that are all different, each to the value in its place."""
+        """A mapping of keys to the values in their places. Raises ValueError when two keys are the same."""
         journal = _Journal({key: at for at, key in enumerate(keys)}, list(values))
-        assert len(journal.newest) == len(journal.values), "as many keys as values"
+        if len(journal.newest) != len(journal.values):
+            raise ValueError("each key has one value")
         return _made(journal, len(journal.values))
 
     def set(self, key: str, value: V) -> "HistoryMap[V]":

@@ -113,10 +113,8 @@ class Snapshots:
         due = cached.version + SNAPSHOT_EVENTS
         if code is None:
             return None, cached._replace(snapshot_due=due)
-        codec = self._codec_of(decider)
         try:
-            body = codec.encode(cached.state)
-            codec.decode(body)  # so that what is stored can be read
+            body = self._codec_of(decider).encode(cached.state)
         except ValueError as error:
             log.error("snapshot.not_stored", stream=stream, version=cached.version, reason=str(error))
             return None, cached._replace(snapshot_due=due)
