@@ -1,4 +1,4 @@
-"""The balance of a customer: set by one balance transaction."""
+"""The balance of a customer: adjusted by balance transactions, or set by one."""
 
 import os
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Literal
 
 from events import ids
 from events.customer import CUSTOMER
-from events.customer.balance import SetBalance
+from events.customer.balance import AdjustBalance, EditTransaction, SetBalance, TransactionPatch
 from events.unit_of_work import UnitOfWork
 from service.commands.caller import Caller
+from service.commands.customer import moment
 
 DEFAULT_CURRENCY = "usd"  # of a balance that is set before the customer has a currency
 
@@ -34,3 +35,20 @@ class BringBalance:
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """None but the customer's."""
         return ()
+
+
+async def adjust(unit: UnitOfWork, customer: str, amount: int, currency: str, patch: TransactionPatch) -> str:
+    """Adjust the balance by an amount in minor units, negative for credit; gives the transaction's id.
+
+    Raises Missing, Refusal.
+    """
+    at = await moment(unit, customer)
+    id = ids.new("cbtxn", os.urandom(ids.ID_BYTES))
+    unit.do(CUSTOMER, customer, AdjustBalance(id=id, amount=amount, at=at, currency=currency, patch=patch))
+    return id
+
+
+async def edit(unit: UnitOfWork, customer: str, id: str, patch: TransactionPatch) -> None:
+    """Change what is said of a transaction. Raises Missing, Refusal."""
+    await moment(unit, customer)  # not while its clock moves
+    unit.do(CUSTOMER, customer, EditTransaction(id=id, patch=patch))

@@ -1,11 +1,15 @@
-"""The cash balance of a customer: its reconciliation settings."""
+"""The cash balance of a customer: its reconciliation settings, and the bank transfers that fund it."""
 
+import os
+import secrets
 from dataclasses import dataclass
 
+from events import ids
 from events.customer import CUSTOMER
-from events.customer.cash_balance import Mode, SetReconciliation
+from events.customer.cash_balance import NUMBER_DIGITS, FundCashBalance, Mode, OpenVirtualAccount, SetReconciliation
 from events.unit_of_work import UnitOfWork
 from service.commands.caller import Caller
+from service.commands.customer import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,26 @@ class Reconcile:
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """None but the customer's."""
         return ()
+
+
+async def change(unit: UnitOfWork, customer: str, reconcile: Reconcile | None) -> None:
+    """Change the settings of a cash balance. Raises Missing, Refusal."""
+    await moment(unit, customer)  # not while its clock moves
+    if reconcile is not None:
+        unit.do(CUSTOMER, customer, SetReconciliation(mode=reconcile.mode))
+
+
+async def fund(unit: UnitOfWork, customer: str, amount: int, currency: str, reference: str | None) -> str:
+    """Let a bank transfer arrive, of an amount in minor units; gives the transaction's id. Raises Missing, Refusal."""
+    id = ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))
+    at = await moment(unit, customer)
+    command = FundCashBalance(id=id, amount=amount, at=at, currency=currency, reference=reference)
+    unit.do(CUSTOMER, customer, command)
+    return id
+
+
+async def open_virtual_account(unit: UnitOfWork, customer: str, country: str, currency: str) -> None:
+    """Have an account that the customer's transfers go to, one for each currency and country. Raises Missing."""
+    await moment(unit, customer)  # not while its clock moves
+    number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
+    unit.do(CUSTOMER, customer, OpenVirtualAccount(country=country, currency=currency, number=number))

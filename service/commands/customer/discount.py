@@ -6,11 +6,23 @@ from dataclasses import dataclass
 from events import coupon, ids
 from events.coupon import COUPON, RedeemCoupon
 from events.customer import CUSTOMER
-from events.customer.discount import EndDiscount, GiveDiscount, RemoveDiscount
-from events.errors import Refusal
+from events.customer.discount import Discount, EndDiscount, GiveDiscount, RemoveDiscount
+from events.errors import Missing, Refusal
 from events.promotion_code import PROMOTION_CODE, RedeemPromotionCode
 from events.unit_of_work import UnitOfWork
+from service.commands import clocks
 from service.commands.caller import Caller
+from service.commands.customer import load
+
+KIND = "discount"
+
+
+class NoDiscount(Missing):
+    """The customer has none."""
+
+    def __init__(self, customer: str) -> None:
+        super().__init__(KIND, customer)
+        self.message = f"No active discount for customer: {customer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,16 @@ class DropDiscount:
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """None but the customer's."""
         return ()
+
+
+async def remove(unit: UnitOfWork, customer: str) -> Discount:
+    """Take the present discount away; gives it as it was. Raises Missing."""
+    state = await load(unit, customer)
+    current = state.discounts.current
+    if current is None:
+        raise NoDiscount(customer)
+    unit.do(CUSTOMER, customer, RemoveDiscount(at=await clocks.moment(unit, state)))
+    return current
 
 
 async def end(unit: UnitOfWork, customer: str, id: str, at: int) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from events.customer.balance import AMOUNT_MAX, TransactionPatch
 from events.customer.cash_balance import Mode
+from service.commands.customer.cash_balance import Reconcile
 from service.http.params import Parameters
 from service.http.params.fields import Cleared, Currency, Expand, Integer, Metadata, NotEmpty, Text
 from service.http.params.listing import DatedListing, Listing
@@ -72,6 +73,12 @@ class CashBalance(Parameters):
 
     settings: CashBalanceSettings | None = None
     """Settings of the reconciliation of cash."""
+
+    def reconcile(self) -> Reconcile | None:
+        """How cash is to be matched, where that was sent."""
+        if self.settings is None or self.settings.reconciliation_mode is None:
+            return None
+        return Reconcile(self.settings.mode())
 
 
 class UpdateCashBalance(CashBalance):

@@ -12,7 +12,6 @@ from events.customer.profile import InvoiceSettingsPatch, ProfilePatch
 from events.customer.tax_id import COUNT_MAX
 from service.commands.customer import Facet, NewCustomer
 from service.commands.customer.balance import BringBalance
-from service.commands.customer.cash_balance import Reconcile
 from service.commands.customer.discount import ApplyCoupon, ApplyPromotionCode, DropDiscount
 from service.commands.customer.payment_method import BringPaymentMethod
 from service.commands.customer.source import BringSource, ChooseDefaultSource
@@ -262,9 +261,8 @@ class _Profile(Parameters):
     def _balances(self, type: Literal["initial", "adjustment"]) -> Iterator[Facet]:
         if self.balance is not None:
             yield BringBalance(self.balance, type)
-        settings = self.cash_balance.settings if self.cash_balance is not None else None
-        if settings is not None and settings.reconciliation_mode is not None:
-            yield Reconcile(settings.mode())
+        if self.cash_balance is not None and (reconcile := self.cash_balance.reconcile()) is not None:
+            yield reconcile
 
 
 ATTRIBUTES = frozenset(ProfilePatch.__annotations__)

@@ -1,12 +1,9 @@
 """`/v1/customers/{customer}/balance_transactions`: create, retrieve, update, list."""
 
-import os
-
-from events import ids
-from events.customer import CUSTOMER, Customer
-from events.customer.balance import KIND, AdjustBalance, EditTransaction
+from events.customer import CUSTOMER
+from events.customer.balance import KIND
 from events.unit_of_work import UnitOfWork
-from service.commands import clocks
+from service.commands.customer import balance
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
@@ -32,21 +29,13 @@ async def create(call: RequestContext) -> Reply:
     """
     parameters = call.parse(parameters_of.CreateBalanceTransaction)
     tree = expand.paths(call, parameters.expand, KIND)
-    customer, id = call.match["customer"], ids.new("cbtxn", os.urandom(ids.ID_BYTES))
+    customer = call.match["customer"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        command = AdjustBalance(
-            id=id,
-            amount=parameters.amount,
-            at=await clocks.moment(unit, state),
-            currency=parameters.currency,
-            patch=parameters.patch(),
-        )
-        unit.do(CUSTOMER, customer, command)
+    async def act(unit: UnitOfWork) -> Reply:
+        id = await balance.adjust(unit, customer, parameters.amount, parameters.currency, parameters.patch())
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    return await resources.change_customer(
-        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
-    )
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @operation(
@@ -66,13 +55,11 @@ async def update(call: RequestContext) -> Reply:
     tree = expand.paths(call, parameters.expand, KIND)
     customer, id = call.match["customer"], call.match["transaction"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        await clocks.moment(unit, state)
-        unit.do(CUSTOMER, customer, EditTransaction(id=id, patch=parameters.patch()))
+    async def act(unit: UnitOfWork) -> Reply:
+        await balance.edit(unit, customer, id, parameters.patch())
+        return await resources.object_reply(call, unit, KIND, id, tree)
 
-    return await resources.change_customer(
-        call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, tree)
-    )
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @operation(

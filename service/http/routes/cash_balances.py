@@ -1,16 +1,13 @@
 """`/v1/customers/{customer}/cash_balance`, its transactions, and the transfers that tests bring about."""
 
-import os
-
-from events import ids
-from events.customer import CUSTOMER, Customer
-from events.customer.cash_balance import KIND, FundCashBalance, SetReconciliation
+from events.customer import CUSTOMER
+from events.customer.cash_balance import KIND
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import cash_balances
 from projections.cash_balances import TRANSACTION
 from projections.rows import dumps
-from service.commands import clocks
+from service.commands.customer import cash_balance
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import balance as parameters_of
@@ -56,16 +53,12 @@ async def update(call: RequestContext) -> Reply:
     expand.paths(call, parameters.expand, KIND)
     id = call.match["customer"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        await clocks.moment(unit, state)
-        if parameters.settings is not None and parameters.settings.reconciliation_mode is not None:
-            unit.do(CUSTOMER, id, SetReconciliation(mode=parameters.settings.mode()))
-
-    async def answer(unit: UnitOfWork) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        await cash_balance.change(unit, id, parameters.reconcile())
         shown = cash_balances.render(unit.state(CUSTOMER, id).cash_balance, id, call.caller.livemode)
         return Reply(200, dumps(shown))
 
-    return await resources.change_customer(call, id, act, answer)
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(id),))
 
 
 @operation(
@@ -118,18 +111,10 @@ async def fund(call: RequestContext) -> Reply:
     tree = expand.paths(call, parameters.expand, TRANSACTION)
     if call.caller.livemode:
         raise Refusal("Cash balances can be funded by this route in test mode only.", code="livemode_mismatch")
-    customer, id = call.match["customer"], ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))
+    customer = call.match["customer"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        command = FundCashBalance(
-            id=id,
-            amount=parameters.amount,
-            at=await clocks.moment(unit, state),
-            currency=parameters.currency,
-            reference=parameters.reference,
-        )
-        unit.do(CUSTOMER, customer, command)
+    async def act(unit: UnitOfWork) -> Reply:
+        id = await cash_balance.fund(unit, customer, parameters.amount, parameters.currency, parameters.reference)
+        return await resources.object_reply(call, unit, TRANSACTION, id, tree)
 
-    return await resources.change_customer(
-        call, customer, act, lambda unit: resources.object_reply(call, unit, TRANSACTION, id, tree)
-    )
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))

@@ -1,16 +1,13 @@
 """`/v1/customers/{customer}/discount`: retrieve and delete; it is given by changing the customer."""
 
-from typing import Any
-
 import orjson
 
-from events.customer import CUSTOMER, Customer
-from events.customer.discount import RemoveDiscount
-from events.errors import Missing
+from events.customer import CUSTOMER
 from events.unit_of_work import UnitOfWork
 from projections import discounts
 from projections.rows import dumps
-from service.commands import clocks
+from service.commands.customer import discount
+from service.commands.customer.discount import NoDiscount
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import discount as parameters_of
@@ -19,15 +16,7 @@ from service.http.reply import Reply
 
 operation = Operations()
 URL = "/v1/customers/{customer}/discount"
-KIND = "discount"
-
-
-class NoDiscount(Missing):
-    """The customer has none."""
-
-    def __init__(self, customer: str) -> None:
-        super().__init__(KIND, customer)
-        self.message = f"No active discount for customer: {customer}"
+KIND = discount.KIND
 
 
 @operation(
@@ -65,17 +54,10 @@ async def delete(call: RequestContext) -> Reply:
     """
     tree = expand.paths(call, call.parse(parameters_of.DeleteDiscount).expand, KIND)
     id = call.match["customer"]
-    removed: dict[str, Any] | None = None
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        nonlocal removed
-        removed = discounts.render(state.discounts.current, id)
-        if removed is None:
-            raise NoDiscount(id)
-        unit.do(CUSTOMER, id, RemoveDiscount(at=await clocks.moment(unit, state)))
-
-    async def answer(unit: UnitOfWork) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        removed = discounts.render(await discount.remove(unit, id), id)
         [shown] = await resources.expander(call, unit).expanded([dumps(removed)], KIND, tree)
         return Reply(200, dumps(discounts.render_deleted(orjson.loads(shown))))
 
-    return await resources.change_customer(call, id, act, answer)
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(id),))

@@ -1,16 +1,13 @@
 """`/v1/customers/{customer}/funding_instructions`: where a customer's bank transfers go."""
 
-import secrets
-
-from events.customer import CUSTOMER, Customer
-from events.customer.cash_balance import NUMBER_DIGITS, OpenVirtualAccount
+from events.customer import CUSTOMER
 from events.errors import Refusal
 from events.unit_of_work import UnitOfWork
 from projections import funding_instructions
 from projections.funding_instructions import KIND
 from projections.rows import dumps
-from service.commands import clocks
-from service.http import expand, resources
+from service.commands.customer import cash_balance
+from service.http import expand
 from service.http.operation import Operations
 from service.http.params.funding_instructions import CreateFundingInstructions
 from service.http.pipeline import RequestContext
@@ -44,15 +41,11 @@ async def create(call: RequestContext) -> Reply:
             "Funding instructions exist in test mode only: there is no bank behind them.", code="livemode_mismatch"
         )
     customer = call.match["customer"]
-    number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        await clocks.moment(unit, state)
-        unit.do(CUSTOMER, customer, OpenVirtualAccount(country=country, currency=currency, number=number))
-
-    async def answer(unit: UnitOfWork) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        await cash_balance.open_virtual_account(unit, customer, country, currency)
         accounts = unit.state(CUSTOMER, customer).cash_balance.virtual_accounts
         shown = funding_instructions.render(currency, country, accounts[currency, country], call.caller.livemode)
         return Reply(200, dumps(shown))
 
-    return await resources.change_customer(call, customer, act, answer)
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))

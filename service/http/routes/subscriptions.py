@@ -3,14 +3,13 @@
 Rollbook does not bill. The reports come to routes of our own, beside those of the API reference.
 """
 
-from events.customer import CUSTOMER, Customer
-from events.customer.subscription import RemoveSubscription, ReportSubscription
-from events.errors import ConstraintBroken, Refusal
+from events.customer import CUSTOMER
+from events.errors import ConstraintBroken
 from events.unit_of_work import UnitOfWork
 from projections import subscriptions
 from projections.rows import dumps
 from projections.subscriptions import KIND
-from service.commands import clocks
+from service.commands.customer import subscription
 from service.http import resources
 from service.http.operation import Operations
 from service.http.params import subscription as parameters_of
@@ -21,7 +20,6 @@ operation = Operations()
 LIST = "/v1/customers/{customer}/subscriptions"
 ONE = f"{LIST}/{{subscription}}"
 REPORTED = "/v1/rollbook/customers/{customer}/subscriptions/{subscription}"
-CLAIMED = "resource_parent"  # the constraint that an object stays with one parent
 
 
 @operation(
@@ -74,18 +72,15 @@ async def report(call: RequestContext) -> Reply:
     attributes = call.parse(parameters_of.ReportSubscription).attributes()
     customer, id = call.match["customer"], call.match["subscription"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        at = await clocks.moment(unit, state)
-        unit.do(CUSTOMER, customer, ReportSubscription(id=id, at=at, attributes=attributes))
+    async def act(unit: UnitOfWork) -> Reply:
+        await subscription.report(unit, customer, id, attributes)
+        return await resources.object_reply(call, unit, KIND, id, {})
 
     try:
-        return await resources.change_customer(
-            call, customer, act, lambda unit: resources.object_reply(call, unit, KIND, id, {})
-        )
+        return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
     except ConstraintBroken as broken:
-        if broken.constraint != CLAIMED:
-            raise
-        raise Refusal(f"The subscription '{id}' belongs to another customer.", param="subscription") from None
+        subscription.refuse_claimed(broken, id)
+        raise
 
 
 @operation(
@@ -101,10 +96,8 @@ async def remove(call: RequestContext) -> Reply:
     call.parse(parameters_of.RemoveSubscription)
     customer, id = call.match["customer"], call.match["subscription"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        unit.do(CUSTOMER, customer, RemoveSubscription(id=id, at=await clocks.moment(unit, state)))
-
-    async def answer(unit: UnitOfWork) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        await subscription.remove(unit, customer, id)
         return Reply(status=200, body=dumps(subscriptions.render_deleted(id)))
 
-    return await resources.change_customer(call, customer, act, answer)
+    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
