@@ -55,7 +55,10 @@ class ShedMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The numbers as they are now."""
         admission, connections = self._admission, self._connections
-        yield GaugeMetricFamily("service_requests_in_flight", "Requests in flight.", len(admission.tickets))
+        yield GaugeMetricFamily("service_requests_in_flight", "Requests in flight.", admission.in_flight)
+        yield GaugeMetricFamily(
+            "service_requests_arriving", "Requests whose bodies are waited for.", len(admission.arriving)
+        )
         yield GaugeMetricFamily("service_connections", "Open connections.", connections.open)
         yield GaugeMetricFamily(
             "service_bytes_in_flight", "Bytes of large bodies and answers in memory for clients.", admission.bytes

@@ -106,7 +106,10 @@ class Settings(BaseSettings):
         "503 and closed",
     )
     in_flight_max: int = Field(
-        1024, gt=0, description="maximum number of requests in flight in one process; others are answered 503"
+        1024,
+        gt=0,
+        description="maximum number of requests in flight in one process; others are answered 503; as many more may be "
+        "sending their bodies, and beyond that the one that has taken longest is answered 408",
     )
     account_in_flight_max: int = Field(
         512, gt=0, description="requests in flight of one account and mode in one process; others are answered 429"

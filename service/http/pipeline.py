@@ -420,10 +420,11 @@ class Pipeline:
                 ticket.hold(expected)
             await _say_continue(request)
             read = bytearray()
-            while chunk := await content.readany():
-                read += chunk
-                if len(read) > bytes_max:
-                    raise refusals.TooLarge
+            with ticket.arriving():
+                while chunk := await content.readany():
+                    read += chunk
+                    if len(read) > bytes_max:
+                        raise refusals.TooLarge
             return bytes(read)
         except OSError:
             raise refusals.ClientGone from None

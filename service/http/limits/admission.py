@@ -7,8 +7,8 @@ process. Every request costs a few dictionary look-ups here and no timer: one ta
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -194,6 +194,35 @@ class Ticket:
             raise Overloaded("process-bytes")
         self._count(bytes)
 
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """While its body arrives a request has no part in what the process works on, known caller or not.
+
+        Bodies cost who sends them nothing, as slow as they may be: as many as may be in flight are waited for, and
+        beyond that the one that has been waited for longest is given up. Raises Overloaded when it is there, and too
+        many others are in flight by then.
+        """
+        admission = self._admission
+        admission.arriving[self] = None
+        if self._share is None:
+            admission.unknown -= 1
+        admission.bound_arriving()
+        try:
+            yield
+        finally:
+            admission.arriving.pop(self, None)
+            if self._share is None:
+                admission.unknown += 1
+        if admission.in_flight > admission.bounds.in_flight_max:
+            raise Overloaded("process-concurrency")
+
+    def give_up(self) -> None:
+        """It takes too long: its task is told so, once."""
+        if self.task is not None and not self.overdue:
+            self.overdue = True
+            self._admission.timed_out += 1
+            self.task.cancel()
+
     def answer(self, bytes: int) -> None:
         """From here on the request only has its answer, of so many bytes, to be taken by its client."""
         self.task = None
@@ -268,6 +297,7 @@ class Admission:
         self._give_back = give_back
         self.had_much = False
         self.tickets: dict[Ticket, None] = {}  # by their deadline, but for those that waited meanwhile
+        self.arriving: dict[Ticket, None] = {}  # those of them whose bodies are waited for, the longest so first
         self.bytes = 0
         self.unknown = 0  # of those in flight, whose callers are being looked up
         self.shed: Counter[str] = Counter()
@@ -278,10 +308,22 @@ class Admission:
         self._reported: Counter[str] = Counter()
         self._sweeping: asyncio.Task[None] | None = None
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are whole, and not answered yet."""
+        return len(self.tickets) - len(self.arriving)
+
+    def bound_arriving(self) -> None:
+        """Give up the body that is waited for longest, where too many are."""
+        if len(self.arriving) > self.bounds.in_flight_max:
+            longest = next(iter(self.arriving))
+            del self.arriving[longest]
+            longest.give_up()
+
     def enter(self, now: float, *, writes: bool) -> Ticket:
         """A request has come in. Raises Overloaded."""
         bounds = self.bounds
-        if len(self.tickets) >= bounds.in_flight_max:
+        if self.in_flight >= bounds.in_flight_max:
             raise Overloaded("process-concurrency")
         if self.unknown * UNKNOWN_SHARE >= bounds.in_flight_max:
             raise Overloaded("authentication")
@@ -342,10 +384,7 @@ class Admission:
         for ticket in list(self.tickets):
             if ticket.deadline > now:
                 break  # younger ones come after it
-            if ticket.task is not None and not ticket.overdue:
-                ticket.overdue = True
-                self.timed_out += 1
-                ticket.task.cancel()
+            ticket.give_up()
 
     def _forget(self, now: float) -> None:
         for key, share in list(self._shares.items()):

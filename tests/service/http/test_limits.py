@@ -433,6 +433,29 @@ async def test_unread_answers_of_all_keys_of_an_account_leave_room_for_others(se
         assert (await api.get("/v1/customers?limit=100", key=stranger)).status == 200
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["without a key", "with one"])
+async def test_bodies_that_do_not_arrive_keep_nobody_out(serve: Serve, known: bool) -> None:
+    api = await serve(in_flight_max=4)
+    form = b"card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=2040"
+    head = f"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: {len(form)}\r\n"
+    head += f"Content-Type: application/x-www-form-urlencoded\r\nAuthorization: Bearer {api.key}\r\n"
+    whole, half = head, head if known else head.replace("Authorization", "X-Nothing")
+    streams = []
+    for number in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(f"{whole if number == 4 else half}\r\n".encode() + form[:7])
+        waited_for = min(number + 1, 4)
+        await until(lambda count=waited_for: sample(api, "service_requests_arriving") == count)  # type: ignore[misc]
+        streams.append((reader, writer))
+    assert sample(api, "service_requests_in_flight") <= 1  # the one that is told
+    assert (await api.get("/v1/customers")).status == 200
+    assert (await streams[0][0].readline()).startswith(b"HTTP/1.1 408 ")
+    streams[4][1].write(form[7:])
+    assert (await streams[4][0].readline()).startswith(b"HTTP/1.1 200 ")
+    for _, writer in streams:
+        writer.close()
+
+
 async def test_slow_searches_of_one_account_leave_connections_for_those_of_others(serve: Serve) -> None:
     api = await serve()
     second, stranger = await api.issue(), await api.issue(account="acct_other")
