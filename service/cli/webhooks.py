@@ -37,18 +37,18 @@ def endpoints_list(
     url: ApiUrl = "",
 ) -> None:
     """List the endpoints with their state, newest first."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    page = operating.Page(limit=None if every else limit, starting_after=starting_after)
-    call(operating.list_endpoints(url_of(url), api_key, output(json), page))
+    page = requests.Page(limit=None if every else limit, starting_after=starting_after)
+    call(requests.list_endpoints(url_of(url), api_key, output(json), page))
 
 
 @endpoints_app.command("show")
 def endpoints_show(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Show an endpoint: rules, circuit breaker, and the position up to which every event was delivered."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.show(url_of(url), api_key, output(json), "GET", operating.endpoint(id)))
+    call(requests.show(url_of(url), api_key, output(json), "GET", requests.endpoint(id)))
 
 
 @endpoints_app.command("rules")
@@ -77,7 +77,7 @@ def endpoints_rules(
     url: ApiUrl = "",
 ) -> None:
     """Set the delivery rules of an endpoint; options that are not given keep their values."""
-    from service import operating
+    from service.cli import endpoints as requests
 
     rules = {
         "order": order,
@@ -87,15 +87,15 @@ def endpoints_rules(
         "rate_limit": "" if rate_limit == "none" else rate_limit,
         "in_flight_max": "" if in_flight_max == "none" else in_flight_max,
     }
-    call(operating.show(url_of(url), api_key, output(json), "POST", operating.endpoint(id), **rules))
+    call(requests.show(url_of(url), api_key, output(json), "POST", requests.endpoint(id), **rules))
 
 
 @endpoints_app.command("pause")
 def endpoints_pause(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Stop sending to an endpoint; its position is kept."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.act(url_of(url), api_key, output(json), id, "pause"))
+    call(requests.act(url_of(url), api_key, output(json), id, "pause"))
 
 
 @endpoints_app.command("resume")
@@ -110,9 +110,9 @@ def endpoints_resume(
     url: ApiUrl = "",
 ) -> None:
     """Send to an endpoint again, from where it was stopped unless --replay says otherwise."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.act(url_of(url), api_key, output(json), id, "resume", replay=replay))
+    call(requests.act(url_of(url), api_key, output(json), id, "resume", replay=replay))
 
 
 @endpoints_app.command("recover")
@@ -127,9 +127,9 @@ def endpoints_recover(
     url: ApiUrl = "",
 ) -> None:
     """Send events again that an endpoint has not accepted, behind live events."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.recover(url_of(url), api_key, output(json), id, start))
+    call(requests.recover(url_of(url), api_key, output(json), id, start))
 
 
 @endpoints_app.command("cancel-pending")
@@ -137,10 +137,10 @@ def endpoints_cancel_pending(
     id: Endpoint, yes: Yes = False, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = ""
 ) -> None:
     """Cancel every pending delivery of an endpoint."""
-    from service import operating
+    from service.cli import endpoints as requests
 
     confirm(f"Cancel every pending delivery of {id}?", yes=yes)
-    call(operating.act(url_of(url), api_key, output(json), id, "cancel_pending"))
+    call(requests.act(url_of(url), api_key, output(json), id, "cancel_pending"))
 
 
 @endpoints_app.command("roll-secret")
@@ -154,18 +154,18 @@ def endpoints_roll_secret(
     url: ApiUrl = "",
 ) -> None:
     """Roll the signing secret of an endpoint and print it; it cannot be shown again."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    path = operating.endpoint(id, "roll_secret")
-    call(operating.show(url_of(url), api_key, output(json), "POST", path, overlap=str(overlap)))
+    path = requests.endpoint(id, "roll_secret")
+    call(requests.show(url_of(url), api_key, output(json), "POST", path, overlap=str(overlap)))
 
 
 @endpoints_app.command("test")
 def endpoints_test(id: Endpoint, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Send an endpoint a test event and wait for its outcome."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.test(url_of(url), api_key, output(json), id))
+    call(requests.test(url_of(url), api_key, output(json), id))
 
 
 @deliveries_app.command("list")
@@ -182,32 +182,32 @@ def deliveries_list(
     url: ApiUrl = "",
 ) -> None:
     """List deliveries, those of the newest events first."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    page = operating.Page(limit=None if every else limit, starting_after=starting_after)
+    page = requests.Page(limit=None if every else limit, starting_after=starting_after)
     wanted = {"endpoint": endpoint, "state": state, "event": event, "customer": customer}
-    call(operating.list_deliveries(url_of(url), api_key, output(json), page, **wanted))
+    call(requests.list_deliveries(url_of(url), api_key, output(json), page, **wanted))
 
 
 @deliveries_app.command("show")
 def deliveries_show(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Show a delivery with every attempt."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.show_delivery(url_of(url), api_key, output(json), "GET", id))
+    call(requests.show_delivery(url_of(url), api_key, output(json), "GET", id))
 
 
 @deliveries_app.command("resend")
 def deliveries_resend(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Send a delivery again, whatever its state."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.show_delivery(url_of(url), api_key, output(json), "POST", id, "resend"))
+    call(requests.show_delivery(url_of(url), api_key, output(json), "POST", id, "resend"))
 
 
 @deliveries_app.command("cancel")
 def deliveries_cancel(id: Delivery, json: Json = False, api_key: ApiKey = DEVELOPMENT_KEY, url: ApiUrl = "") -> None:
     """Cancel a delivery that is pending or held."""
-    from service import operating
+    from service.cli import endpoints as requests
 
-    call(operating.show_delivery(url_of(url), api_key, output(json), "POST", id, "cancel"))
+    call(requests.show_delivery(url_of(url), api_key, output(json), "POST", id, "cancel"))

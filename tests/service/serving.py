@@ -16,9 +16,10 @@ import orjson
 
 from events.api_key import Power
 from events.clock import Clock
-from service import roles, telling, wiring
+from service import roles, wiring
 from service.commands import keys
 from service.health import Health
+from service.roles import delivery
 from service.settings import Settings
 from service.wiring import Core
 from tests.service import described
@@ -196,7 +197,7 @@ Launch = Callable[..., Awaitable[Process]]
 async def working(api: Api) -> AsyncIterator[None]:
     """A worker over the same database."""
     stop = asyncio.Event()
-    task = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
+    task = asyncio.create_task(delivery.worker(api.core, Health(api.core, prepared=True), stop))
     try:
         yield
     finally:

@@ -21,9 +21,10 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from events.errors import Missing, Refusal
-from service import subscribers, telling
+from service import subscribers
 from service.cli.output import Output
 from service.health import Health
+from service.roles import delivery
 from service.settings import Misconfigured
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.service.command_line import output_of, rollbook
@@ -93,7 +94,7 @@ class Shop:
     async def relaying(self) -> AsyncIterator[None]:
         """A relay at work, stopped in order at the end."""
         stop, health = asyncio.Event(), Health(self.api.core, prepared=True)
-        task = asyncio.create_task(telling.relay(self.api.core, health, stop))
+        task = asyncio.create_task(delivery.relay(self.api.core, health, stop))
         try:
             await until(lambda: "relay" in health.brokers and health.brokers["relay"]() == "ok", timeout_s=30)
             yield

@@ -15,9 +15,10 @@ import structlog
 
 from events.record import Loaded
 from service import logging as service_logging
-from service import masking, telling
+from service import masking
 from service.commands import cards
 from service.health import Health
+from service.roles import delivery
 from tests.servers.receiver import Receiver
 from tests.service.http.objects import SOON, account, card
 from tests.service.serving import Answer, Api
@@ -187,7 +188,7 @@ async def test_nothing_anywhere_holds_a_number_or_a_security_code(
     assert endpoint.status == 200
     answers = await use_everything(api)
     stop = asyncio.Event()
-    working = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
+    working = asyncio.create_task(delivery.worker(api.core, Health(api.core, prepared=True), stop))
     notices = await api.core.pool.fetchval("SELECT count(*) FROM projections.notice")
     assert notices > 20
     await receiver.wait_for(notices)

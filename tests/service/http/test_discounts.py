@@ -20,9 +20,9 @@ from events.snapshots import fold
 from projections import rebuild
 from projections.coupons import CouponProjection
 from projections.promotion_codes import PromotionCodeProjection
-from service import telling
 from service.health import Health
 from service.jobs import scheduler
+from service.roles import delivery
 from tests.servers.receiver import Receiver
 from tests.service.http.objects import create_coupon, stored_rows
 from tests.service.http.python_client import Script, raw_request, run_script
@@ -411,7 +411,7 @@ async def test_receivers_are_told_in_the_version_of_their_endpoint(api: Api, rec
     await create_coupon(api, "percent_off=10&id=SALE")
     customer = await api.customer("coupon=SALE")
     stop = asyncio.Event()
-    working = asyncio.create_task(telling.worker(api.core, Health(api.core, prepared=True), stop))
+    working = asyncio.create_task(delivery.worker(api.core, Health(api.core, prepared=True), stop))
     await receiver.wait_for(2)
     stop.set()
     await working

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service import operating
+from service.cli import endpoints
 from service.cli.output import Output
 from tests.servers.receiver import Answer, Receiver
 from tests.service.command_line import output_of, rollbook
@@ -95,9 +95,9 @@ async def test_lists_go_beyond_a_page(api: Api, say: Any) -> None:
 
 async def test_pages_of_the_api_are_joined(monkeypatch: pytest.MonkeyPatch, api: Api, capsys: Any) -> None:
     ids = [await registered(api, f"https://example.com/{n}") for n in range(5)]
-    monkeypatch.setattr(operating, "PAGE_MAX", 2)
+    monkeypatch.setattr(endpoints, "PAGE_MAX", 2)
     for limit, expected in ((None, ids[::-1]), (3, ids[:1:-1])):
-        await operating.list_endpoints(api.url, api.key, Output(json=True), operating.Page(limit=limit))
+        await endpoints.list_endpoints(api.url, api.key, Output(json=True), endpoints.Page(limit=limit))
         printed = capsys.readouterr().out
         found = json.loads(printed[printed.index("{\n") :])
         assert [each["id"] for each in found["data"]] == expected

@@ -1,4 +1,4 @@
-"""Commands about webhooks, carried out through the public API."""
+"""`rollbook endpoints` and `rollbook deliveries`: requests to the public API, and their output."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

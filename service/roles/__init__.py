@@ -26,7 +26,6 @@ from service import (
     listening,
     memory,
     suitability,
-    telling,
 )
 from service.commands import keys
 from service.dev import postgres
@@ -42,6 +41,7 @@ from service.http.auth import Authenticator
 from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
 from service.jobs import partitions, scheduler
+from service.roles import delivery
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.endpoints.status import Statuses
@@ -127,9 +127,9 @@ async def play(
                 tasks.create_task(core.availability.watch(stop))
                 tasks.create_task(partitions.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
-                    tasks.create_task(telling.relay(core, health, stop))
+                    tasks.create_task(delivery.relay(core, health, stop))
                 if "worker" in roles:
-                    tasks.create_task(telling.worker(core, health, stop))
+                    tasks.create_task(delivery.worker(core, health, stop))
                     tasks.create_task(scheduler.run(core, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))

@@ -1,4 +1,4 @@
-"""The roles that tell the outside: relay and worker, wired from settings."""
+"""The roles relay and worker: publishing to RabbitMQ and delivery of webhooks, wired from settings."""
 
 import asyncio
 
@@ -24,12 +24,12 @@ from webhooks.queue.store import Lanes
 
 
 def topology(core: Core) -> Topology:
-    """What is declared on the broker."""
+    """The topology that is declared on the broker."""
     return Topology(exchange=core.settings.exchange, fanout_queue=core.settings.fanout_queue)
 
 
 async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
-    """Publish notices to RabbitMQ until told to stop."""
+    """Publish events to RabbitMQ until `stop` is set."""
     assert core.settings.amqp_url is not None, "there is no relay without a broker"
     wakeup = Wakeup(core.dsn, "rollbook_log")
     amqp_url = core.settings.amqp_url.get_secret_value()
@@ -39,23 +39,23 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
         amqp_url=amqp_url,
         find=lambda: subscribers.known(core.pool),
     )
-    playing = Relay(core.dsn, amqp_url, declared, wakeup, lease_s=core.settings.relay_lease_s)
-    health.brokers["relay"] = lambda: playing.state
+    relaying = Relay(core.dsn, amqp_url, declared, wakeup, lease_s=core.settings.relay_lease_s)
+    health.brokers["relay"] = lambda: relaying.state
     readings = core.metrics.readings
     readings.add(
-        "webhooks_relay_active", "1 while this process is the leader among the relays.", lambda: playing.active
+        "webhooks_relay_active", "1 while this process is the leader among the relays.", lambda: relaying.active
     )
-    readings.count("webhooks_relay_published", "Events that this process published.", lambda: playing.published)
+    readings.count("webhooks_relay_published", "Events that this process published.", lambda: relaying.published)
     readings.count(
-        "webhooks_relay_unconfirmed", "Messages that the broker did not confirm in time.", lambda: playing.unconfirmed
+        "webhooks_relay_unconfirmed", "Messages that the broker did not confirm in time.", lambda: relaying.unconfirmed
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
-        tasks.create_task(playing.run(stop))
+        tasks.create_task(relaying.run(stop))
 
 
 async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
-    """Fan out and deliver until told to stop; what is on its way then is finished first."""
+    """Fan out and deliver until `stop` is set, then drain: attempts in flight are finished."""
     settings, readings = core.settings, core.metrics.readings
     appended = Wakeup(core.dsn, "rollbook_log")
     made = Wakeup(core.dsn, "rollbook_lanes")
@@ -79,7 +79,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         gone=gone.poke,
     )
     monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
-    _tell(core, fan_out, delivering)
+    _register_metrics(core, fan_out, delivering)
     readings.count(
         "webhooks_endpoint_notifications", "Notifications to owners about a failing endpoint.", lambda: monitor.notified
     )
@@ -107,14 +107,14 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
 
 
 async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
-    """Keep what customers are found by up to date."""
+    """Run the search projection."""
     runner, appended = Runner(core.pool, SearchProjection()), Wakeup(core.dsn, "rollbook_log")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(runner.run(appended, stop))
 
 
-def _tell(core: Core, fan_out: FanOut, delivering: Worker) -> None:
+def _register_metrics(core: Core, fan_out: FanOut, delivering: Worker) -> None:
     readings, fanned, delivered = core.metrics.readings, fan_out.metrics, delivering.metrics
     core.metrics.of_worker(delivered)
     readings.count("webhooks_fanned_out", "Events fanned out.", lambda: fanned.notices)
