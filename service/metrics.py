@@ -16,20 +16,20 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-class Readings(Collector):
-    """Numbers that other floors keep as plain attributes, read when somebody asks."""
+class CallbackCollector(Collector):
+    """Gauges and counters that other packages keep as plain attributes, read by callbacks at each scrape."""
 
     def __init__(self) -> None:
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self._counts: dict[str, tuple[str, Callable[[], float]]] = {}
         self._further: dict[type[Collector], Collector] = {}
 
-    def add(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """Tell the number that `read` gives."""
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Export the number that `read` gives as a gauge."""
         self._gauges[name] = (meaning, read)
 
-    def count(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """Tell the number that `read` gives, which only grows; `_total` is added to its name."""
+    def counter(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Export the number that `read` gives, which only grows, as a counter; `_total` is added to its name."""
         self._counts[name] = (meaning, read)
 
     def include(self, collector: Collector) -> None:
@@ -46,7 +46,7 @@ class Readings(Collector):
             yield from collector.collect()
 
 
-class Attempts(Collector):
+class AttemptCollector(Collector):
     """What a worker's attempts came to; those by endpoint are EndpointAttempts."""
 
     def __init__(self, metrics: DeliveryMetrics) -> None:
@@ -76,7 +76,7 @@ class Attempts(Collector):
         yield seconds
 
 
-class OfBacklog(Collector):
+class BacklogCollector(Collector):
     """Backlog and lag over all processes, as last sampled; no samples while the database is unavailable."""
 
     def __init__(self, lag_monitor: LagMonitor, *, broker: bool) -> None:
@@ -141,15 +141,15 @@ class OfBacklog(Collector):
 
 
 class Metrics:
-    """Every meter of a process, in a registry of its own."""
+    """The metrics of a process, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = RequestCounts(SECONDS)
         self._families = Families()
         self._endpoint_attempts: EndpointAttempts | None = None
-        self.readings = Readings()
-        self.registry.register(self.readings)
+        self.callbacks = CallbackCollector()
+        self.registry.register(self.callbacks)
         self.broken_history = Counter(
             "events_broken_history",
             "Requests that read stored history that differs from what was written.",
@@ -165,17 +165,17 @@ class Metrics:
 
     def of_worker(self, metrics: DeliveryMetrics) -> None:
         """Register the attempt metrics of a worker, replacing those of an earlier one."""
-        self.readings.include(Attempts(metrics))
+        self.callbacks.include(AttemptCollector(metrics))
         self._endpoint_attempts = EndpointAttempts(metrics.by_endpoint)
 
     def render(self) -> bytes:
-        """Every meter, in Prometheus' text form."""
+        """Every metric, in Prometheus' text form."""
         by_endpoint = () if self._endpoint_attempts is None else self._endpoint_attempts.lines()
         families = self._families.lines(self.registry.collect())
         return "".join([*self.requests.lines(), *by_endpoint, *families]).encode()
 
     def appended(self, items: int, elapsed_s: float, position: int | None) -> None:
-        """Meter one batch: its items, how long it took, and the last position it gave, if any."""
+        """Record one batch: its items, how long it took, and the last position it gave, if any."""
         self.append_batch.observe(items)
         self.append_s.observe(elapsed_s)
         if position is not None:

@@ -194,13 +194,13 @@ class Scheduler:
 
 
 async def run(core: Core, stop: asyncio.Event) -> None:
-    """Do what is due until told to stop, woken by whatever is newly due."""
+    """Execute due work until `stop` is set, woken by NOTIFY when work becomes due."""
     wakeup = Wakeup(core.dsn, "rollbook_due")
     scheduler = Scheduler(core, wakeup, lease_s=core.settings.job_lease_s)
-    readings = core.metrics.readings
-    readings.add("service_jobs_waiting", "Scheduled work that is due and not begun.", lambda: scheduler.waiting)
-    readings.count("service_jobs_executed", "Scheduled work that this process executed.", lambda: scheduler.executed)
-    readings.count("service_jobs_failed", "Failed tries of scheduled work.", lambda: scheduler.failed)
+    callbacks = core.metrics.callbacks
+    callbacks.gauge("service_jobs_waiting", "Scheduled work that is due and not begun.", lambda: scheduler.waiting)
+    callbacks.counter("service_jobs_executed", "Scheduled work that this process executed.", lambda: scheduler.executed)
+    callbacks.counter("service_jobs_failed", "Failed tries of scheduled work.", lambda: scheduler.failed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(wakeup.run(stop))
         tasks.create_task(scheduler.run(stop))

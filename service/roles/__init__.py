@@ -152,7 +152,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
     admission = limits.admission(core)
     connections = limits.connections(settings, admission, webhooks=webhooks)
     if api:
-        core.metrics.readings.include(limits.ShedMetrics(admission, connections))
+        core.metrics.callbacks.include(limits.ShedMetrics(admission, connections))
         application.on_startup.append(admission.open)
         application.on_cleanup.append(admission.close)
         feed = Feed(
@@ -165,7 +165,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
         )
         application.on_startup.append(feed.open)
         application.on_shutdown.append(feed.close)
-        core.metrics.readings.add(
+        core.metrics.callbacks.gauge(
             "service_feed_waiting", "Long polls of the feed that wait for events.", lambda: feed.waiting
         )
         well_known = frozenset({keys.DEVELOPMENT_KEY})

@@ -8,7 +8,7 @@ from projections.runner import Runner
 from projections.search.rows import SearchProjection
 from service import egress
 from service.health import Health
-from service.metrics import OfBacklog
+from service.metrics import BacklogCollector
 from service.wiring import Core
 from webhooks.broker import subscribers
 from webhooks.broker.amqp import Topology
@@ -41,12 +41,12 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
     )
     relaying = Relay(core.dsn, amqp_url, declared, wakeup, lease_s=core.settings.relay_lease_s)
     health.brokers["relay"] = lambda: relaying.state
-    readings = core.metrics.readings
-    readings.add(
+    callbacks = core.metrics.callbacks
+    callbacks.gauge(
         "webhooks_relay_active", "1 while this process is the leader among the relays.", lambda: relaying.active
     )
-    readings.count("webhooks_relay_published", "Events that this process published.", lambda: relaying.published)
-    readings.count(
+    callbacks.counter("webhooks_relay_published", "Events that this process published.", lambda: relaying.published)
+    callbacks.counter(
         "webhooks_relay_unconfirmed", "Messages that the broker did not confirm in time.", lambda: relaying.unconfirmed
     )
     async with asyncio.TaskGroup() as tasks:
@@ -56,7 +56,7 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
 
 async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     """Fan out and deliver until `stop` is set, then drain: attempts in flight are finished."""
-    settings, readings = core.settings, core.metrics.readings
+    settings, callbacks = core.settings, core.metrics.callbacks
     appended = Wakeup(core.dsn, "rollbook_log")
     made = Wakeup(core.dsn, "rollbook_lanes")
     gone, marked = LocalWaker(), LocalWaker()
@@ -80,14 +80,14 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
     )
     monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
     _register_metrics(core, fan_out, delivering)
-    readings.count(
+    callbacks.counter(
         "webhooks_endpoint_notifications", "Notifications to owners about a failing endpoint.", lambda: monitor.notified
     )
-    readings.count(
+    callbacks.counter(
         "webhooks_endpoints_disabled", "Failing endpoints that this process disabled.", lambda: monitor.disabled
     )
     lag_monitor = LagMonitor(core.pool, every_s=settings.look_every_s)
-    readings.include(OfBacklog(lag_monitor, broker=settings.amqp_url is not None))
+    callbacks.include(BacklogCollector(lag_monitor, broker=settings.amqp_url is not None))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(appended.run(stop))
         tasks.create_task(made.run(stop))
@@ -102,7 +102,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
                 settings.amqp_url.get_secret_value(), topology(core), from_queue.fan_out, marked=marked.poke
             )
             health.brokers["consumer"] = lambda: consumer.state
-            readings.count("webhooks_consumed", "Events received from the fan-out queue.", lambda: consumer.consumed)
+            callbacks.counter("webhooks_consumed", "Events received from the fan-out queue.", lambda: consumer.consumed)
             tasks.create_task(consumer.run(stop))
 
 
@@ -115,19 +115,19 @@ async def _follow_for_search(core: Core, stop: asyncio.Event) -> None:
 
 
 def _register_metrics(core: Core, fan_out: FanOut, delivering: Worker) -> None:
-    readings, fanned, delivered = core.metrics.readings, fan_out.metrics, delivering.metrics
+    callbacks, fanned, delivered = core.metrics.callbacks, fan_out.metrics, delivering.metrics
     core.metrics.of_worker(delivered)
-    readings.count("webhooks_fanned_out", "Events fanned out.", lambda: fanned.notices)
-    readings.count(
+    callbacks.counter("webhooks_fanned_out", "Events fanned out.", lambda: fanned.notices)
+    callbacks.counter(
         "webhooks_reconciled",
         "Events fanned out by reconciliation, because no message announced them in time.",
         lambda: fanned.found,
     )
-    readings.count("webhooks_deliveries_made", "Deliveries created by fan-out.", lambda: fanned.deliveries)
-    readings.add("webhooks_lanes_leased", "Lanes that this worker has a lease on.", lambda: delivered.lanes)
-    readings.count("webhooks_lanes_lost", "Leases on lanes that this worker lost.", lambda: delivered.lost)
-    readings.add("webhooks_in_flight", "Attempts in flight.", lambda: delivered.in_flight)
-    readings.count(
+    callbacks.counter("webhooks_deliveries_made", "Deliveries created by fan-out.", lambda: fanned.deliveries)
+    callbacks.gauge("webhooks_lanes_leased", "Lanes that this worker has a lease on.", lambda: delivered.lanes)
+    callbacks.counter("webhooks_lanes_lost", "Leases on lanes that this worker lost.", lambda: delivered.lost)
+    callbacks.gauge("webhooks_in_flight", "Attempts in flight.", lambda: delivered.in_flight)
+    callbacks.counter(
         "webhooks_worker_round_trips", "Round trips of this worker to the database.", lambda: delivered.turns
     )
-    readings.count("webhooks_worker_round_trip_seconds", "Their total duration.", lambda: delivered.turn_s)
+    callbacks.counter("webhooks_worker_round_trip_seconds", "Their total duration.", lambda: delivered.turn_s)
