@@ -14,6 +14,7 @@ from events.batcher import Batcher, Overloaded
 from events.database import PINNED_PLANS, DedicatedConnection, Pool, load_sql
 from events.errors import LogUnavailable
 from events.scope import Scope
+from projections import filters
 from projections.page_bytes import PAGE_BYTES_MAX, fitting, whole
 
 TOGETHER_MAX = 256
@@ -109,6 +110,8 @@ class Reader:
                 "list_resources_of_kind",
                 "list_resources_of_kind_before",
                 "first_resources",
+                *filters.STATEMENTS,
+                *(f"{name}_before" for name in filters.STATEMENTS),
             )
         }
 

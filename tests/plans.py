@@ -63,7 +63,7 @@ def _literal(value: object) -> str:
             return "NULL"
         case bool() | int():
             return str(value)
-        case list():
+        case list() | tuple():
             return f"ARRAY[{', '.join(map(_literal, value))}]"
         case _:
             return "'" + str(value).replace("'", "''") + "'"

@@ -52,6 +52,19 @@ CREATE INDEX resource_newest ON projections.resource (account, livemode, kind, p
 CREATE INDEX resource_of_kind ON projections.resource (account, livemode, kind, created DESC, position DESC)
     WHERE NOT deleted;
 CREATE UNIQUE INDEX resource_lookup ON projections.resource (kind, lookup) WHERE lookup IS NOT NULL;
+-- By the filters of lists: see projections/filters.py.
+CREATE INDEX payment_method_type ON projections.resource
+    (account, livemode, (facts ->> 'type'), (facts ->> 'allow_redisplay'), created DESC, position DESC)
+    WHERE kind = 'payment_method' AND NOT deleted;
+CREATE INDEX promotion_code_active ON projections.resource
+    (account, livemode, (facts ->> 'active'), created DESC, position DESC)
+    WHERE kind = 'promotion_code' AND NOT deleted;
+CREATE INDEX promotion_code_coupon ON projections.resource
+    (account, livemode, (facts ->> 'coupon'), (facts -> 'active'), created DESC, position DESC)
+    WHERE kind = 'promotion_code' AND NOT deleted;
+CREATE INDEX promotion_code_customer ON projections.resource
+    (account, livemode, (facts ->> 'customer'), created DESC, position DESC)
+    WHERE kind = 'promotion_code' AND NOT deleted AND (facts ->> 'customer') IS NOT NULL;
 
 CREATE TABLE projections.due (
     kind text COLLATE "C" NOT NULL,                -- of the stream whose work it is

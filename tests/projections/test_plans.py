@@ -2,7 +2,9 @@
 
 import asyncpg
 
+from events import payment_method, promotion_code
 from events.database import load_sql
+from projections import filters
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import EARLIEST, LATEST
 from tests.plans import explain
@@ -22,6 +24,36 @@ SELECT 'acct_' || n % 2, n % 3 = 0, 'we_' || n, 'kind_' || n % 5, 'cus_' || n / 
     n % 50 = 7, 'digest' || n, '{{}}', '{{}}'
 FROM generate_series(1, {CUSTOMERS}) AS n;
 """
+# Nearly all have what is asked for least: the types of payment methods, the coupons and states of promotion codes.
+FILTERED = f"""
+INSERT INTO projections.resource
+    (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
+SELECT 'acct_1', false, 'pm_' || n, 'payment_method', '', 1700000000 + n / 4, n, 1, false, NULL, '{{}}',
+    jsonb_build_object('allow_redisplay', CASE WHEN n % 5000 = 1 THEN 'always' ELSE 'unspecified' END,
+        'type', CASE WHEN n % 2000 = 1 THEN 'sepa_debit' ELSE 'card' END)
+FROM generate_series(1, {CUSTOMERS}) AS n;
+INSERT INTO projections.resource
+    (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
+SELECT 'acct_1', false, 'promo_' || n, 'promotion_code', 'CODE' || n, 1700000000 + n / 4, n, 1, false, NULL, '{{}}',
+    jsonb_build_object('active', n % 4000 = 1, 'coupon', CASE WHEN n % 2000 = 1 THEN 'RARE' ELSE 'SALE' END,
+        'customer', CASE WHEN n % 1000 = 1 THEN 'cus_' || n % 3000 END)
+FROM generate_series(1, {CUSTOMERS}) AS n;
+"""
+FILTERS = (
+    (payment_method.KIND, {"type": "card"}, "payment_method_type"),
+    (payment_method.KIND, {"type": "sepa_debit"}, "payment_method_type"),
+    (payment_method.KIND, {"type": "us_bank_account"}, "payment_method_type"),
+    (payment_method.KIND, {"type": "card", "allow_redisplay": "always"}, "payment_method_type"),
+    (payment_method.KIND, {"type": "card", "allow_redisplay": "limited"}, "payment_method_type"),
+    (promotion_code.KIND, {"coupon": "SALE"}, "promotion_code_coupon"),
+    (promotion_code.KIND, {"coupon": "RARE"}, "promotion_code_coupon"),
+    (promotion_code.KIND, {"coupon": "NONE"}, "promotion_code_coupon"),
+    (promotion_code.KIND, {"coupon": "SALE", "active": True}, "promotion_code_coupon"),
+    (promotion_code.KIND, {"customer": "cus_1"}, "promotion_code_customer"),
+    (promotion_code.KIND, {"customer": "cus_0"}, "promotion_code_customer"),
+    (promotion_code.KIND, {"active": True}, "promotion_code_active"),
+    (promotion_code.KIND, {"active": False}, "promotion_code_active"),
+)
 WHO = ("acct_1", False)
 DEEP = 4_001  # of twenty thousand, counted from the oldest: far from either end of the list
 BOUNDS = (EARLIEST, LATEST, LIMIT, PAGE_BYTES_MAX)
@@ -53,6 +85,34 @@ async def test_every_page_of_every_list_goes_by_its_index(owner: asyncpg.Connect
                 assert index in plan.indexes, told
                 assert not plan.kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, told
                 assert plan.touched <= 2 * LIMIT + 3, told
+
+
+async def test_a_page_of_a_filtered_list_goes_by_the_index_of_the_filter(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILTERED)
+    await owner.execute("VACUUM ANALYZE projections.resource")
+    for kind, facts, index in FILTERS:
+        found = filters.statement(kind, facts)
+        assert found is not None
+        name, arguments = found
+        id = "pm_{}" if kind == payment_method.KIND else "promo_{}"
+        for query in (load_sql("projections", name), load_sql("projections", f"{name}_before")):
+            for cursor in (None, id.format(DEEP)):
+                plan = await explain(owner, query, *WHO, cursor, *BOUNDS, *arguments)
+                told = f"{name} {facts} cursor={cursor}: {plan}"
+                assert index in plan.indexes, told
+                assert plan.touched <= 4 * LIMIT + 8, told
+
+
+async def test_a_spelling_of_a_code_goes_by_the_index_of_parents(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILTERED)
+    await owner.execute("VACUUM ANALYZE projections.resource")
+    for name in ("list_resources", "list_resources_before"):
+        for facts in ("{}", '{"active": true}'):
+            plan = await explain(
+                owner, load_sql("projections", name), *WHO, None, *BOUNDS, promotion_code.KIND, facts, f"CODE{DEEP}"
+            )
+            assert "resource_newest" in plan.indexes, plan
+            assert plan.touched <= 4, plan
 
 
 async def test_a_point_read_of_many_goes_by_the_primary_key(owner: asyncpg.Connection) -> None:

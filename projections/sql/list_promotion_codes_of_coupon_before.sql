@@ -1,0 +1,29 @@
+-- list_promotion_codes_of_coupon_before: a page of the promotion codes of one coupon, oldest first, so that a page before the cursor ends at it.
+-- $1 account, $2 livemode, $3 cursor: the id of the object just after the page in list order, or null, $4 and $5 bounds of created,
+-- inclusive, $6 how many at most, one more than are shown, $7 bytes of bodies at most,
+-- $8 coupon, $9 values of active, $10 facts they hold (JSON)
+-- Each value of active is looked up by the index, however many others there are.
+-- The coupon is asked for twice: the planner takes that for a few rows at most, and so goes by its index.
+-- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
+-- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
+    THEN body END AS body
+FROM (
+    SELECT one.* FROM unnest($9::text[]) AS wanted(active) CROSS JOIN LATERAL (
+        SELECT body, created, position
+        FROM projections.resource
+        WHERE account = $1 AND livemode = $2 AND kind = 'promotion_code'
+          AND facts ->> 'coupon' = $8 AND facts ->> 'coupon' BETWEEN $8 AND $8 AND facts -> 'active' = wanted.active::jsonb
+          AND NOT deleted AND facts @> $10::jsonb
+          AND created >= $4 AND created <= $5
+          AND (created, position) > (
+            SELECT c.created, c.position FROM projections.resource c WHERE c.account = $1 AND c.livemode = $2 AND c.id = $3 AND c.kind = 'promotion_code'
+            UNION ALL SELECT -9223372036854775808, -9223372036854775808 WHERE $3::text IS NULL)
+        ORDER BY created, position
+        LIMIT $6
+    ) AS one
+    ORDER BY created, position
+    LIMIT $6
+) AS found
+WINDOW page AS (ORDER BY created, position ROWS UNBOUNDED PRECEDING)
+ORDER BY created, position;

@@ -1,0 +1,23 @@
+-- list_promotion_codes_of_customer_before: a page of the promotion codes for one customer, oldest first, so that a page before the cursor ends at it.
+-- $1 account, $2 livemode, $3 cursor: the id of the object just after the page in list order, or null, $4 and $5 bounds of created,
+-- inclusive, $6 how many at most, one more than are shown, $7 bytes of bodies at most,
+-- $8 customer, $9 facts they hold (JSON)
+-- The customer is asked for twice: the planner takes that for a few rows at most, and so goes by its index.
+-- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
+-- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
+    THEN body END AS body
+FROM (
+    SELECT body, created, position
+    FROM projections.resource
+    WHERE account = $1 AND livemode = $2 AND kind = 'promotion_code'
+      AND facts ->> 'customer' = $8 AND facts ->> 'customer' BETWEEN $8 AND $8 AND NOT deleted AND facts @> $9::jsonb
+      AND created >= $4 AND created <= $5
+      AND (created, position) > (
+        SELECT c.created, c.position FROM projections.resource c WHERE c.account = $1 AND c.livemode = $2 AND c.id = $3 AND c.kind = 'promotion_code'
+        UNION ALL SELECT -9223372036854775808, -9223372036854775808 WHERE $3::text IS NULL)
+    ORDER BY created, position
+    LIMIT $6
+) AS found
+WINDOW page AS (ORDER BY created, position ROWS UNBOUNDED PRECEDING)
+ORDER BY created, position;
