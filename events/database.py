@@ -14,7 +14,17 @@ from events import availability
 from events.availability import CONNECT_TIMEOUT_S, Availability
 from events.database_tls import context_for
 from events.database_url import InvalidDatabaseUrl, parse
-from events.outage import SERVICE_ROLE, STALE, VERSION_MIN, DatabaseUnavailable, Kind, diagnose, refusal, too_old
+from events.outage import (
+    DRIVER_ERRORS,
+    SERVICE_ROLE,
+    STALE,
+    VERSION_MIN,
+    DatabaseUnavailable,
+    Kind,
+    diagnose,
+    refusal,
+    too_old,
+)
 
 STATEMENT_TIMEOUT_S = 30.0
 NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
@@ -236,13 +246,14 @@ class Pool:
 
     async def _give_up(self, connection: Any, error: BaseException) -> NoReturn:
         """Let a connection go after an error, and raise that, as ours where it is about the database."""
-        unavailable = diagnose(error, parse(self._dsn))
+        outage = as_outage(error, self._dsn) if isinstance(error, Exception) else error
         # One that was closed has left its pool by itself.
-        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            if unavailable is not None and unavailable.kind in STALE and not isinstance(error, TimeoutError):
+        with suppress(*DRIVER_ERRORS):
+            stale = isinstance(outage, DatabaseUnavailable) and outage.kind in STALE
+            if stale and not isinstance(error, TimeoutError):
                 connection.terminate()
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
-        raise error if not isinstance(error, Exception) else as_outage(error, self._dsn)
+        raise outage
 
 
 def as_outage(error: Exception, dsn: str) -> Exception:
@@ -305,20 +316,19 @@ class DedicatedConnection:
             self._drop()
             raise
         except Exception as error:
-            unavailable = diagnose(error, parse(self._dsn))
-            if unavailable is None:
+            outage = as_outage(error, self._dsn)
+            if not isinstance(outage, DatabaseUnavailable):
                 raise
-            if unavailable.kind in STALE or isinstance(error, asyncpg.InvalidCachedStatementError):
+            if outage.kind in STALE or isinstance(error, asyncpg.InvalidCachedStatementError):
                 self._drop()
-            self._availability.report(unavailable)
-            raise unavailable from error
+            raise outage from error
         return rows
 
     async def close(self) -> None:
         """Close it; it opens again when used again."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with suppress(TimeoutError, OSError):  # it is gone either way
+            with suppress(*DRIVER_ERRORS):  # it is gone either way
                 await connection.close(timeout=CONNECT_TIMEOUT_S)
 
     @property

@@ -27,7 +27,7 @@ import asyncpg
 from events.database import Pool, as_outage, load_sql, open_connection
 from events.database_url import parse
 from events.errors import DatabaseUnsuitable
-from events.outage import SERVICE_ROLE, not_migratable
+from events.outage import DRIVER_ERRORS, SERVICE_ROLE, not_migratable
 
 PACKAGES = ("events", "projections", "webhooks")  # in the order in which they stand on each other
 SCHEMAS = (*PACKAGES, "keys")
@@ -192,7 +192,7 @@ async def migrate(dsn: str) -> list[str]:
         ) from error
     except asyncpg.PostgresError as error:
         raise not_migratable(error, parse(dsn)) from error
-    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except DRIVER_ERRORS as error:
         raise as_outage(error, dsn) from error
     finally:
         await connection.close()

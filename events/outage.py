@@ -21,6 +21,8 @@ from events.errors import DatabaseUnsuitable, LogUnavailable
 VERSION_MIN, VERSION_MAX = 15, 18
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, X509_STORE_CTX_get_error).
 NAME_MISMATCHES = frozenset({62, 64})
+# What the driver raises of a server, of the way to it, and of itself when that was cut between two messages.
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 SERVICE_ROLE = "rollbook_service"
 
 

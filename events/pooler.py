@@ -7,11 +7,9 @@ listened for, the relay's advisory lock. So that is refused, when it is found at
 
 from typing import Any
 
-import asyncpg
-
 from events.database import as_outage, open_connection
 from events.database_url import parse
-from events.outage import DatabaseUnavailable, Kind
+from events.outage import DRIVER_ERRORS, DatabaseUnavailable, Kind
 
 UNNAMED = {"statement_cache_size": 0}  # prepared statements that need no session
 STATEMENT_MODE = "transaction blocks not allowed in statement pooling mode"  # PgBouncer's words
@@ -25,7 +23,7 @@ async def require_sessions(dsn: str) -> None:
     """
     try:
         shared = await _is_shared(dsn)
-    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError) as error:
+    except DRIVER_ERRORS as error:
         if STATEMENT_MODE not in str(error):
             raise as_outage(error, dsn) from error
         shared = True
