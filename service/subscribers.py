@@ -33,9 +33,9 @@ async def main() -> None:
         async with queue.iterator() as messages:
             async for message in messages:
                 async with message.process():  # what raises goes to {dead_letters}
-                    notice = json.loads(message.body)
-                    # The same notice may come again: keep its id with what you do, and skip it then.
-                    print(notice["id"], message.routing_key, notice["data"]["object"]["id"], flush=True)
+                    event = json.loads(message.body)
+                    # An event may arrive more than once: store its id with its effect, and skip repeats.
+                    print(event["id"], message.routing_key, event["data"]["object"]["id"], flush=True)
 
 asyncio.run(main())
 """
