@@ -105,10 +105,10 @@ def _is_page(operation: Operation) -> bool:
 def _page(route: Route) -> Route:
     """A route whose answers may be large: a key has few of them made at once, and none where there is no room."""
 
-    async def within_bounds(call: RequestContext) -> Reply:
-        async with call.ticket.pages:
-            call.ticket.room()
-            return await route(call)
+    async def within_bounds(context: RequestContext) -> Reply:
+        async with context.ticket.pages:
+            context.ticket.room()
+            return await route(context)
 
     return within_bounds
 

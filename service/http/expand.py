@@ -36,7 +36,7 @@ class Permitting(Protocol):
         ...
 
 
-def paths(call: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
+def paths(context: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
     """What was asked to be expanded of an object, each path known to lead somewhere; in lists they start with `data.`.
 
     The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere,
@@ -47,7 +47,7 @@ def paths(call: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = 
         if in_list and path == TOTAL_COUNT:
             continue
         node = tree
-        for step in _checked(call, path, kind, in_list):
+        for step in _checked(context, path, kind, in_list):
             node = node.setdefault(step, {})
     return tree
 
@@ -57,7 +57,7 @@ def counted(asked: Sequence[str]) -> bool:
     return TOTAL_COUNT in asked
 
 
-def _checked(call: Permitting, path: str, kind: str, in_list: bool) -> Sequence[str]:
+def _checked(context: Permitting, path: str, kind: str, in_list: bool) -> Sequence[str]:
     steps = path.split(".")
     if len(steps) > LEVELS_MAX:
         raise Refusal(f"You cannot expand more than {LEVELS_MAX} levels of a property ({path}).", param="expand")
@@ -79,7 +79,7 @@ def _checked(call: Permitting, path: str, kind: str, in_list: bool) -> Sequence[
     if isinstance(node, Older) or (isinstance(node, Hash) and not node.stands):
         raise _cannot(steps[-1])
     for permission in needed:
-        call.permit(permission)
+        context.permit(permission)
     return leads
 
 

@@ -211,8 +211,8 @@ class Pipeline:
                     self.authenticator.permit(caller, right, publishable=publishable)
                     for permission in always:
                         self.authenticator.permit(caller, permission)
-                call = (request_id, traceparent, caller, authorization, ticket)
-                reply = await self._answer(request, call, route, headers, beside, sent, publishable)
+                identified = (request_id, traceparent, caller, authorization, ticket)
+                reply = await self._answer(request, identified, route, headers, beside, sent, publishable)
                 status, body = reply.status, reply.body
                 if request.method == "GET" and len(body) > max(LARGE, ticket.bytes):
                     ticket.hold(len(body) - ticket.bytes)
@@ -275,7 +275,7 @@ class Pipeline:
         if key is not None:
             check_key(key)
             headers["Idempotency-Key"] = key
-        call = RequestContext(
+        context = RequestContext(
             pipeline=self,
             method=request.method,
             path=request.path,
@@ -290,22 +290,24 @@ class Pipeline:
             authorization=authorization,
         )
         if publishable:
-            call.raw.pop("key", None)
-        _check_ids(call.match)
+            context.raw.pop("key", None)
+        _check_ids(context.match)
         if key is None:
-            reply = await route(call)
+            reply = await route(context)
         else:
-            call.idempotency_key = key
-            call.key_use = KeyUse(
+            context.idempotency_key = key
+            context.key_use = KeyUse(
                 key=key,
-                route=masked(f"{call.method} {call.path}"),
-                fingerprint=fingerprint.of(self.master_keys, call.method, call.path, call.raw, version, account),
+                route=masked(f"{context.method} {context.path}"),
+                fingerprint=fingerprint.of(
+                    self.master_keys, context.method, context.path, context.raw, version, account
+                ),
                 request_id=request_id,
             )
             running = (caller.scope, key)
-            first = await self._is_first(call, running)
+            first = await self._is_first(context, running)
             try:
-                reply = await self._answer_once(call, call.key_use, route, headers)
+                reply = await self._answer_once(context, context.key_use, route, headers)
             finally:
                 if first:
                     self.running.end(running)
@@ -314,7 +316,7 @@ class Pipeline:
             return reply._replace(body=await api_version_rendering.rendered(reply.body, version, self.reader, caller))
         return reply
 
-    async def _is_first(self, call: RequestContext, running: tuple[Scope, str]) -> bool:
+    async def _is_first(self, context: RequestContext, running: tuple[Scope, str]) -> bool:
         """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
 
         While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
@@ -324,7 +326,7 @@ class Pipeline:
         if self.running.begin(running):
             return True
         until = asyncio.get_running_loop().time() + KEY_IN_USE_WAIT_S
-        while await self._receipt(call) is None:
+        while await self._receipt(context) is None:
             try:
                 async with asyncio.timeout_at(until):
                     await self.running.wait(running)
@@ -334,41 +336,43 @@ class Pipeline:
                 return True
         return False
 
-    async def _answer_once(self, call: RequestContext, use: KeyUse, route: Route, headers: CIMultiDict[str]) -> Reply:
+    async def _answer_once(
+        self, context: RequestContext, use: KeyUse, route: Route, headers: CIMultiDict[str]
+    ) -> Reply:
         """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.
 
         The common case asks nothing first: the log refuses the second use of a key in the same round trip.
         """
         try:
             try:
-                return await route(call)
+                return await route(context)
             except (AlreadyAnswered, LogUnavailable, LockTimeout, Shed, refusals.KeyLacksRight):
                 raise  # passing troubles are not answers, and what a key may not ask for is no replay for it either
             except Exception as error:
-                if not call.began:
+                if not context.began:
                     raise
                 if not isinstance(error, Refusal):
-                    self._report(error, use.route, call.request_id)
-                reply = refusals.reply(error, call.request_id, call.caller.livemode)
-                await self.executor.keep_refusal(call.begin(), use.receipt(reply))
+                    self._report(error, use.route, context.request_id)
+                reply = refusals.reply(error, context.request_id, context.caller.livemode)
+                await self.executor.keep_refusal(context.begin(), use.receipt(reply))
                 headers.update(refusals.headers(error))
                 return reply
         except AlreadyAnswered:
-            receipt = await self._receipt(call)
+            receipt = await self._receipt(context)
             if receipt is None:  # its day passed between the two looks
                 raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
             return self._replay(receipt, use, headers)
         except (Shed, refusals.KeyLacksRight):
             raise
         except Refusal:
-            receipt = await self._receipt(call)  # a replay comes before parsing, so before its faults
+            receipt = await self._receipt(context)  # a replay comes before parsing, so before its faults
             if receipt is None:
                 raise
             return self._replay(receipt, use, headers)
 
-    async def _receipt(self, call: RequestContext) -> Receipt | None:
-        assert call.idempotency_key is not None
-        return await self.log.receipt(call.caller.scope, call.idempotency_key)
+    async def _receipt(self, context: RequestContext) -> Receipt | None:
+        assert context.idempotency_key is not None
+        return await self.log.receipt(context.caller.scope, context.idempotency_key)
 
     @staticmethod
     def _replay(receipt: Receipt, use: KeyUse, headers: CIMultiDict[str]) -> Reply:

@@ -30,19 +30,19 @@ def words(kind: str) -> str:
 
 
 async def retrieve(
-    call: RequestContext, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None
+    context: RequestContext, kind: str, id: str, asked: Sequence[str] = (), *, parent: str | None = None
 ) -> Reply:
     """One object, expanded; 404 when this account and mode have none of that id, or its parent is another."""
-    tree = expand.paths(call, asked, kind)
-    body = await find(call, kind, id)
+    tree = expand.paths(context, asked, kind)
+    body = await find(context, kind, id)
     if parent is not None and orjson.loads(body)["customer"] != parent:
         raise Missing(words(kind), id)
-    return Reply(200, (await expander(call).expanded([body], kind, tree))[0])
+    return Reply(200, (await expander(context).expanded([body], kind, tree))[0])
 
 
-async def find(call: RequestContext, kind: str, id: str) -> bytes:
+async def find(context: RequestContext, kind: str, id: str) -> bytes:
     """The body of one object. Raises Missing, with a hint when it exists in the other mode."""
-    caller, reader = call.caller, call.pipeline.reader
+    caller, reader = context.caller, context.pipeline.reader
     body = await reader.resource(caller.scope, kind, id)
     if body is None:
         there = await reader.resource(caller.scope.other_mode, kind, id)
@@ -50,15 +50,15 @@ async def find(call: RequestContext, kind: str, id: str) -> bytes:
     return body
 
 
-async def must_be_known(call: RequestContext, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
+async def must_be_known(context: RequestContext, kind: str, id: str | None, *, param: str, ever: bool = False) -> None:
     """Raises Refusal when a list is to be narrowed to what belongs to an object that is not there, or never was."""
-    caller, reader = call.caller, call.pipeline.reader
+    caller, reader = context.caller, context.pipeline.reader
     if id is not None and await reader.resource(caller.scope, kind, id, ever=ever) is None:
         raise Refusal(Missing(words(kind), id).message, code="resource_missing", param=param)
 
 
 async def page(
-    call: RequestContext,
+    context: RequestContext,
     kind: str,
     parameters: Listing,
     url: str,
@@ -67,32 +67,32 @@ async def page(
     facts: Mapping[str, object] = NO_FACTS,
 ) -> Reply:
     """A page of objects of one kind, newest first; of any parent when that is None."""
-    asked = expand.paths(call, parameters.expand, kind, in_list=True)
-    caller, wanted = call.caller, parameters.page()
+    asked = expand.paths(context, parameters.expand, kind, in_list=True)
+    caller, wanted = context.caller, parameters.page()
     try:
-        found = await call.pipeline.reader.resources(caller.scope, kind, wanted, parent, facts)
+        found = await context.pipeline.reader.resources(caller.scope, kind, wanted, parent, facts)
     except UnknownCursor:
         raise pagination.unknown_cursor(words(kind), wanted) from None
-    call.hold(found.bodies)
+    context.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await call.pipeline.reader.count_resources(caller.scope, kind, wanted, parent, facts)
-    found = await expanded_page(call, found, wanted, kind, asked)
+        total = await context.pipeline.reader.count_resources(caller.scope, kind, wanted, parent, facts)
+    found = await expanded_page(context, found, wanted, kind, asked)
     return Reply(200, pagination.list_body(url, found.bodies, found.has_more, total))
 
 
-async def expanded_page(call: RequestContext, found: Page, wanted: PageOf, kind: str, tree: Tree) -> Page:
+async def expanded_page(context: RequestContext, found: Page, wanted: PageOf, kind: str, tree: Tree) -> Page:
     """A page with `tree` expanded; where that is too much, of fewer objects: those nearest to the cursor."""
-    bodies = await expander(call).page(found.bodies, kind, tree, backwards=wanted.ending_before is not None)
+    bodies = await expander(context).page(found.bodies, kind, tree, backwards=wanted.ending_before is not None)
     return Page(bodies, found.has_more or len(bodies) < len(found.bodies))
 
 
-async def of_customer(call: RequestContext) -> str:
+async def of_customer(context: RequestContext) -> str:
     """The id of the customer in the path. Raises Missing when it never was, or is no more."""
-    id, caller = call.match["customer"], call.caller
-    body = await call.pipeline.reader.customer(caller.scope, id)
+    id, caller = context.match["customer"], context.caller
+    body = await context.pipeline.reader.customer(caller.scope, id)
     if body is None:
-        there = await call.pipeline.reader.customer(caller.scope.other_mode, id)
+        there = await context.pipeline.reader.customer(caller.scope.other_mode, id)
         raise Missing(customer.KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if b'\n  "deleted": true' in body:
         raise Missing(customer.KIND, id)
@@ -100,7 +100,7 @@ async def of_customer(call: RequestContext) -> str:
 
 
 async def change_customer(
-    call: RequestContext,
+    context: RequestContext,
     id: str,
     act: Callable[[UnitOfWork, Customer], Awaitable[None]],
     answer: Callable[[UnitOfWork], Awaitable[Reply]],
@@ -114,11 +114,11 @@ async def change_customer(
         return await answer(unit)
 
     streams = (CUSTOMER.stream(id), *serialized_on)
-    return await call.transact(work, serialized_on=streams)
+    return await context.transact(work, serialized_on=streams)
 
 
 async def change(
-    call: RequestContext,
+    context: RequestContext,
     decider: Decider[State, Command, Event],
     id: str,
     command: Command,
@@ -131,42 +131,44 @@ async def change(
         await unit.load(decider, id)
         return answer(unit, unit.do(decider, id, command))
 
-    return await call.transact(act, origin, serialized_on=(decider.stream(id),))
+    return await context.transact(act, origin, serialized_on=(decider.stream(id),))
 
 
-async def object_reply(call: RequestContext, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
+async def object_reply(context: RequestContext, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:
     """An object as a unit of work leaves it, expanded; as it was where the unit does not change it."""
     body = next((row.body for rows in unit.rows() for row in rows.resources if (row.kind, row.id) == (kind, id)), None)
     if body is None:
-        body = await find(call, kind, id)
-    return await _answer(call, unit, kind, body, tree)
+        body = await find(context, kind, id)
+    return await _answer(context, unit, kind, body, tree)
 
 
-async def customer_reply(call: RequestContext, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
+async def customer_reply(context: RequestContext, unit: UnitOfWork, id: str, tree: Tree) -> Reply:
     """A customer as a unit of work leaves it, expanded."""
     rows = unit.rows_of(CUSTOMER, id)
-    body = rows.customers[0].body if rows else customers.body(unit.state(CUSTOMER, id), call.caller.livemode)
-    return await _answer(call, unit, customer.KIND, body, tree)
+    body = rows.customers[0].body if rows else customers.body(unit.state(CUSTOMER, id), context.caller.livemode)
+    return await _answer(context, unit, customer.KIND, body, tree)
 
 
-async def _answer(call: RequestContext, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
+async def _answer(context: RequestContext, unit: UnitOfWork, kind: str, body: bytes, tree: Tree) -> Reply:
     """An object as it was asked for; in full, for it may be kept under an idempotency key."""
     if tree:
-        [body] = await expander(call, unit).expanded([body], kind, tree)
-    if api_version.differs(call.version):
-        body = await api_version_rendering.rendered(body, call.version, call.pipeline.reader, call.caller, unit.rows())
+        [body] = await expander(context, unit).expanded([body], kind, tree)
+    if api_version.differs(context.version):
+        body = await api_version_rendering.rendered(
+            body, context.version, context.pipeline.reader, context.caller, unit.rows()
+        )
     return Reply(200, body)
 
 
-def expander(call: RequestContext, unit: UnitOfWork | None = None) -> Expander:
+def expander(context: RequestContext, unit: UnitOfWork | None = None) -> Expander:
     """Expands for the caller, seeing what a unit of work will store."""
     pending: Sequence[Any] = unit.rows() if unit is not None else ()
-    caller, pipeline = call.caller, call.pipeline
+    caller, pipeline = context.caller, context.pipeline
     return Expander(
         pipeline.reader,
         caller.scope,
         pending,
         pipeline.tax_countries,
-        call.ticket.hold,
-        call.version,
+        context.ticket.hold,
+        context.version,
     )

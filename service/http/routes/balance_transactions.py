@@ -22,20 +22,20 @@ URL = "/v1/customers/{customer}/balance_transactions"
     parameters=parameters_of.CreateBalanceTransaction,
     answers=KIND,
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a balance transaction.
 
     The amount is added to the customer's balance; a negative amount is a credit.
     """
-    parameters = call.parse(parameters_of.CreateBalanceTransaction)
-    tree = expand.paths(call, parameters.expand, KIND)
-    customer = call.match["customer"]
+    parameters = context.parse(parameters_of.CreateBalanceTransaction)
+    tree = expand.paths(context, parameters.expand, KIND)
+    customer = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         id = await balance.adjust(unit, customer, parameters.amount, parameters.currency, parameters.patch())
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @operation(
@@ -46,20 +46,20 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.UpdateBalanceTransaction,
     answers=KIND,
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a balance transaction.
 
     Only its description and its metadata can be changed.
     """
-    parameters = call.parse(parameters_of.UpdateBalanceTransaction)
-    tree = expand.paths(call, parameters.expand, KIND)
-    customer, id = call.match["customer"], call.match["transaction"]
+    parameters = context.parse(parameters_of.UpdateBalanceTransaction)
+    tree = expand.paths(context, parameters.expand, KIND)
+    customer, id = context.match["customer"], context.match["transaction"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await balance.edit(unit, customer, id, parameters.patch())
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @operation(
@@ -70,11 +70,11 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveBalanceTransaction,
     answers=KIND,
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a balance transaction."""
-    asked = call.parse(parameters_of.RetrieveBalanceTransaction).expand
-    parent = await resources.of_customer(call)
-    return await resources.retrieve(call, KIND, call.match["transaction"], asked, parent=parent)
+    asked = context.parse(parameters_of.RetrieveBalanceTransaction).expand
+    parent = await resources.of_customer(context)
+    return await resources.retrieve(context, KIND, context.match["transaction"], asked, parent=parent)
 
 
 @operation(
@@ -85,17 +85,17 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListBalanceTransactions,
     answers=f"list.{KIND}",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List balance transactions.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListBalanceTransactions)
-    parent = await resources.of_customer(call)
+    parameters = context.parse(parameters_of.ListBalanceTransactions)
+    parent = await resources.of_customer(context)
     url = URL.format(customer=parent)
     if parameters.invoice is not None:
         parameters.page()
-        expand.paths(call, parameters.expand, KIND, in_list=True)
+        expand.paths(context, parameters.expand, KIND, in_list=True)
         total = 0 if expand.counted(parameters.expand) else None
         return Reply(200, pagination.list_body(url, (), False, total))
-    return await resources.page(call, KIND, parameters, url, parent=parent)
+    return await resources.page(context, KIND, parameters, url, parent=parent)

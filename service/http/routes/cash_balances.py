@@ -28,14 +28,14 @@ FUND = "/v1/test_helpers/customers/{customer}/fund_cash_balance"
     parameters=parameters_of.RetrieveCashBalance,
     answers=KIND,
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a cash balance.
 
     A customer that never received cash has an empty one with the default settings.
     """
-    expand.paths(call, call.parse(parameters_of.RetrieveCashBalance).expand, KIND)
-    id, caller = await resources.of_customer(call), call.caller
-    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
+    expand.paths(context, context.parse(parameters_of.RetrieveCashBalance).expand, KIND)
+    id, caller = await resources.of_customer(context), context.caller
+    body = await context.pipeline.reader.resource(caller.scope, KIND, id)
     return Reply(200, body or dumps(cash_balances.unused(id, caller.livemode)))
 
 
@@ -47,18 +47,18 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.UpdateCashBalance,
     answers=KIND,
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update the settings of a cash balance."""
-    parameters = call.parse(parameters_of.UpdateCashBalance)
-    expand.paths(call, parameters.expand, KIND)
-    id = call.match["customer"]
+    parameters = context.parse(parameters_of.UpdateCashBalance)
+    expand.paths(context, parameters.expand, KIND)
+    id = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await cash_balance.change(unit, id, parameters.reconcile())
-        shown = cash_balances.render(unit.state(CUSTOMER, id).cash_balance, id, call.caller.livemode)
+        shown = cash_balances.render(unit.state(CUSTOMER, id).cash_balance, id, context.caller.livemode)
         return Reply(200, dumps(shown))
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(id),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(id),))
 
 
 @operation(
@@ -69,11 +69,11 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveCashBalanceTransaction,
     answers=TRANSACTION,
 )
-async def retrieve_transaction(call: RequestContext) -> Reply:
+async def retrieve_transaction(context: RequestContext) -> Reply:
     """Retrieve a cash balance transaction."""
-    asked = call.parse(parameters_of.RetrieveCashBalanceTransaction).expand
-    parent = await resources.of_customer(call)
-    return await resources.retrieve(call, TRANSACTION, call.match["transaction"], asked, parent=parent)
+    asked = context.parse(parameters_of.RetrieveCashBalanceTransaction).expand
+    parent = await resources.of_customer(context)
+    return await resources.retrieve(context, TRANSACTION, context.match["transaction"], asked, parent=parent)
 
 
 @operation(
@@ -84,14 +84,14 @@ async def retrieve_transaction(call: RequestContext) -> Reply:
     parameters=parameters_of.ListCashBalanceTransactions,
     answers=f"list.{TRANSACTION}",
 )
-async def list_transactions(call: RequestContext) -> Reply:
+async def list_transactions(context: RequestContext) -> Reply:
     """List cash balance transactions.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListCashBalanceTransactions)
-    parent = await resources.of_customer(call)
-    return await resources.page(call, TRANSACTION, parameters, TRANSACTIONS.format(customer=parent), parent=parent)
+    parameters = context.parse(parameters_of.ListCashBalanceTransactions)
+    parent = await resources.of_customer(context)
+    return await resources.page(context, TRANSACTION, parameters, TRANSACTIONS.format(customer=parent), parent=parent)
 
 
 @operation(
@@ -102,19 +102,19 @@ async def list_transactions(call: RequestContext) -> Reply:
     parameters=parameters_of.FundCashBalance,
     answers=TRANSACTION,
 )
-async def fund(call: RequestContext) -> Reply:
+async def fund(context: RequestContext) -> Reply:
     """Fund a test mode cash balance.
 
     Simulates an incoming bank transfer.
     """
-    parameters = call.parse(parameters_of.FundCashBalance)
-    tree = expand.paths(call, parameters.expand, TRANSACTION)
-    if call.caller.livemode:
+    parameters = context.parse(parameters_of.FundCashBalance)
+    tree = expand.paths(context, parameters.expand, TRANSACTION)
+    if context.caller.livemode:
         raise Refusal("Cash balances can be funded by this route in test mode only.", code="livemode_mismatch")
-    customer = call.match["customer"]
+    customer = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         id = await cash_balance.fund(unit, customer, parameters.amount, parameters.currency, parameters.reference)
-        return await resources.object_reply(call, unit, TRANSACTION, id, tree)
+        return await resources.object_reply(context, unit, TRANSACTION, id, tree)
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))

@@ -18,21 +18,21 @@ URL = "/v1/coupons"
 @operation(
     "POST", URL, "coupons.create", permission="coupons:write", parameters=parameters_of.CreateCoupon, answers="coupon"
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a coupon.
 
     An id is generated unless the request sets one.
     """
-    parameters = call.parse(parameters_of.CreateCoupon)
+    parameters = context.parse(parameters_of.CreateCoupon)
     parameters.check()
-    tree = expand.paths(call, parameters.expand, coupon.KIND)
+    tree = expand.paths(context, parameters.expand, coupon.KIND)
     id = parameters.id or commands_of.new_id()
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.create(unit, parameters.offer(id, int(unit.origin.at.timestamp())))
-        return await resources.object_reply(call, unit, coupon.KIND, id, tree)
+        return await resources.object_reply(context, unit, coupon.KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
+    return await context.transact(act, serialized_on=(commands_of.stream(context.caller, id),))
 
 
 @operation(
@@ -43,20 +43,20 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.UpdateCoupon,
     answers="coupon",
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a coupon.
 
     Its name, its metadata and its amounts in other currencies can be changed.
     """
-    parameters = call.parse(parameters_of.UpdateCoupon)
-    tree = expand.paths(call, parameters.expand, coupon.KIND)
-    id = call.match["coupon"]
+    parameters = context.parse(parameters_of.UpdateCoupon)
+    tree = expand.paths(context, parameters.expand, coupon.KIND)
+    id = context.match["coupon"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.update(unit, id, parameters.patch())
-        return await resources.object_reply(call, unit, coupon.KIND, id, tree)
+        return await resources.object_reply(context, unit, coupon.KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
+    return await context.transact(act, serialized_on=(commands_of.stream(context.caller, id),))
 
 
 @operation(
@@ -67,19 +67,19 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.DeleteCoupon,
     answers="deleted_coupon",
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a coupon.
 
     It can no longer be redeemed; discounts that customers already have are kept.
     """
-    expand.paths(call, call.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
-    id = call.match["coupon"]
+    expand.paths(context, context.parse(parameters_of.DeleteCoupon).expand, coupon.KIND)
+    id = context.match["coupon"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.delete(unit, id)
         return Reply(200, dumps(coupons.render_deleted(id)))
 
-    return await call.transact(act, serialized_on=(commands_of.stream(call.caller, id),))
+    return await context.transact(act, serialized_on=(commands_of.stream(context.caller, id),))
 
 
 @operation(
@@ -90,18 +90,18 @@ async def delete(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveCoupon,
     answers="coupon",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a coupon."""
-    asked = call.parse(parameters_of.RetrieveCoupon).expand
-    return await resources.retrieve(call, coupon.KIND, call.match["coupon"], asked)
+    asked = context.parse(parameters_of.RetrieveCoupon).expand
+    return await resources.retrieve(context, coupon.KIND, context.match["coupon"], asked)
 
 
 @operation(
     "GET", URL, "coupons.list", permission="coupons:read", parameters=parameters_of.ListCoupons, answers="list.coupon"
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List coupons.
 
     Newest first.
     """
-    return await resources.page(call, coupon.KIND, call.parse(parameters_of.ListCoupons), URL)
+    return await resources.page(context, coupon.KIND, context.parse(parameters_of.ListCoupons), URL)

@@ -49,20 +49,20 @@ UPDATE_WRITES_BESIDE: Beside = MappingProxyType(
     declines=True,
     beside=CREATE_WRITES_BESIDE,
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a customer."""
-    parameters = call.parse(parameters_of.CreateCustomer)
+    parameters = context.parse(parameters_of.CreateCustomer)
     new = parameters.command()
-    tree = expand.paths(call, parameters.expand, KIND)
+    tree = expand.paths(context, parameters.expand, KIND)
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await customer.create(unit, call.caller, new)
-        return await resources.customer_reply(call, unit, id, tree)
+        id = await customer.create(unit, context.caller, new)
+        return await resources.customer_reply(context, unit, id, tree)
 
-    origin = call.begin()
+    origin = context.begin()
     for _ in range(customer.PREFIX_TRIES):
         try:
-            return await call.transact(act, origin, serialized_on=customer.streams(call.caller, new.facets))
+            return await context.transact(act, origin, serialized_on=customer.streams(context.caller, new.facets))
         except ConstraintBroken as broken:
             customer.refuse_given_prefix(broken, new.patch)
     raise RuntimeError("no free invoice prefix was found")
@@ -78,23 +78,25 @@ async def create(call: RequestContext) -> Reply:
     declines=True,
     beside=UPDATE_WRITES_BESIDE,
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a customer.
 
     Parameters that are not sent keep their values.
     """
-    parameters = call.parse(parameters_of.UpdateCustomer)
+    parameters = context.parse(parameters_of.UpdateCustomer)
     patch = parameters.patch()
     facets = parameters.facets(patch)
-    tree = expand.paths(call, parameters.expand, KIND)
-    id = call.match["customer"]
+    tree = expand.paths(context, parameters.expand, KIND)
+    id = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await customer.update(unit, call.caller, id, patch, facets)
-        return await resources.customer_reply(call, unit, id, tree)
+        await customer.update(unit, context.caller, id, patch, facets)
+        return await resources.customer_reply(context, unit, id, tree)
 
     try:
-        return await call.transact(act, serialized_on=(CUSTOMER.stream(id), *customer.streams(call.caller, facets)))
+        return await context.transact(
+            act, serialized_on=(CUSTOMER.stream(id), *customer.streams(context.caller, facets))
+        )
     except ConstraintBroken as broken:
         customer.refuse_given_prefix(broken, patch)
         raise
@@ -108,20 +110,20 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.DeleteCustomer,
     answers="deleted_customer",
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a customer.
 
     This cannot be undone: the customer's sources, tax ids and discount are deleted too, and its payment methods are
     detached.
     """
-    expand.paths(call, call.parse(parameters_of.DeleteCustomer).expand, KIND)
-    id = call.match["customer"]
+    expand.paths(context, context.parse(parameters_of.DeleteCustomer).expand, KIND)
+    id = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await customer.delete(unit, id)
-        return await resources.customer_reply(call, unit, id, {})
+        return await resources.customer_reply(context, unit, id, {})
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(id),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(id),))
 
 
 @operation(
@@ -132,20 +134,20 @@ async def delete(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveCustomer,
     answers=("customer", "deleted_customer"),
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a customer.
 
     Of a deleted customer only its id and `deleted` are returned.
     """
-    asked = call.parse(parameters_of.RetrieveCustomer).expand if call.raw else ()
-    tree = expand.paths(call, asked, KIND)
-    caller, id = call.caller, call.match["customer"]
-    body = await call.pipeline.reader.customer(caller.scope, id)
+    asked = context.parse(parameters_of.RetrieveCustomer).expand if context.raw else ()
+    tree = expand.paths(context, asked, KIND)
+    caller, id = context.caller, context.match["customer"]
+    body = await context.pipeline.reader.customer(caller.scope, id)
     if body is None:
-        there = await call.pipeline.reader.customer(caller.scope.other_mode, id)
+        there = await context.pipeline.reader.customer(caller.scope.other_mode, id)
         raise Missing(KIND, id, hint=other_mode_hint(caller.livemode) if there else "")
     if tree:
-        [body] = await resources.expander(call).expanded([body], KIND, tree)
+        [body] = await resources.expander(context).expanded([body], KIND, tree)
     return Reply(status=200, body=body)
 
 
@@ -157,25 +159,25 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListCustomers,
     answers="list.customer",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List customers.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListCustomers)
+    parameters = context.parse(parameters_of.ListCustomers)
     page = parameters.page()
-    tree = expand.paths(call, parameters.expand, KIND, in_list=True)
-    caller, reader = call.caller, call.pipeline.reader
+    tree = expand.paths(context, parameters.expand, KIND, in_list=True)
+    caller, reader = context.caller, context.pipeline.reader
     filters = (parameters.email, parameters.test_clock)
-    await resources.must_be_known(call, testclock.KIND, parameters.test_clock, param="test_clock")
+    await resources.must_be_known(context, testclock.KIND, parameters.test_clock, param="test_clock")
     try:
         found = await reader.customers(caller.scope, page, *filters)
     except UnknownCursor:
         raise pagination.unknown_cursor(KIND, page) from None
-    call.hold(found.bodies)
+    context.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
         total = await reader.count_customers(caller.scope, page, *filters)
     if tree:
-        found = await resources.expanded_page(call, found, page, KIND, tree)
+        found = await resources.expanded_page(context, found, page, KIND, tree)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

@@ -29,18 +29,18 @@ KIND = "rollbook.delivery"
     parameters=parameters_of.ListDeliveries,
     answers="list.rollbook.delivery",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List webhook deliveries.
 
     Those of the newest events first.
     """
-    parameters = call.parse(parameters_of.ListDeliveries)
-    page, caller = parameters.page(), call.caller
-    expand.paths(call, parameters.expand, KIND, in_list=True)
+    parameters = context.parse(parameters_of.ListDeliveries)
+    page, caller = parameters.page(), context.caller
+    expand.paths(context, parameters.expand, KIND, in_list=True)
     if expand.counted(parameters.expand):
         raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
     try:
-        shown, has_more = await call.pipeline.deliveries.page(
+        shown, has_more = await context.pipeline.deliveries.page(
             caller.scope,
             page,
             state=parameters.state,
@@ -61,13 +61,13 @@ async def list_all(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveDelivery,
     answers="rollbook.delivery.whole",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a webhook delivery.
 
     Includes every attempt.
     """
-    call.parse(parameters_of.RetrieveDelivery)
-    return Reply(200, await _whole(call, await _find(call)))
+    context.parse(parameters_of.RetrieveDelivery)
+    return Reply(200, await _whole(context, await _find(context)))
 
 
 @operation(
@@ -78,22 +78,22 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ResendDelivery,
     answers="rollbook.delivery.whole",
 )
-async def resend(call: RequestContext) -> Reply:
+async def resend(context: RequestContext) -> Reply:
     """Resend a webhook delivery.
 
     Works in every state; a delivery that is pending or held is attempted at once.
     """
-    call.parse(parameters_of.ResendDelivery)
+    context.parse(parameters_of.ResendDelivery)
 
     async def act() -> Reply:
-        shown, stopped = await _found(call)
+        shown, stopped = await _found(context)
         must_be_enabled(stopped, shown["endpoint"])
         place = key_of(shown["id"])
         assert place is not None, "it was found by it"
-        await call.pipeline.deliveries.resend(place)
-        return Reply(200, await _whole(call, await _find(call)))
+        await context.pipeline.deliveries.resend(place)
+        return Reply(200, await _whole(context, await _find(context)))
 
-    return await _once(call, act)
+    return await _once(context, act)
 
 
 @operation(
@@ -104,59 +104,59 @@ async def resend(call: RequestContext) -> Reply:
     parameters=parameters_of.CancelDelivery,
     answers="rollbook.delivery.whole",
 )
-async def cancel(call: RequestContext) -> Reply:
+async def cancel(context: RequestContext) -> Reply:
     """Cancel a webhook delivery.
 
     The delivery must be pending or held; an attempt in flight may still arrive.
     """
-    call.parse(parameters_of.CancelDelivery)
+    context.parse(parameters_of.CancelDelivery)
 
     async def act() -> Reply:
-        shown = await _find(call)
+        shown = await _find(context)
         if shown["state"] in ("pending", "held"):
             place = key_of(shown["id"])
             assert place is not None, "it was found by it"
-            await call.pipeline.deliveries.cancel(place)
-            shown = await _find(call)
+            await context.pipeline.deliveries.cancel(place)
+            shown = await _find(context)
         if shown["state"] != "canceled":
             raise Refusal(f"The delivery '{shown['id']}' is {shown['state']}: only a pending one can be canceled.")
-        return Reply(200, await _whole(call, shown))
+        return Reply(200, await _whole(context, shown))
 
-    return await _once(call, act)
+    return await _once(context, act)
 
 
-async def _find(call: RequestContext) -> dict[str, Any]:
+async def _find(context: RequestContext) -> dict[str, Any]:
     """The delivery in the path. Raises Missing."""
-    return (await _found(call))[0]
+    return (await _found(context))[0]
 
 
-async def _found(call: RequestContext) -> tuple[dict[str, Any], bool]:
+async def _found(context: RequestContext) -> tuple[dict[str, Any], bool]:
     """The delivery in the path, and whether its endpoint is stopped. Raises Missing."""
-    caller, id = call.caller, call.match["delivery"]
-    found = await call.pipeline.deliveries.one(caller.scope, id)
+    caller, id = context.caller, context.match["delivery"]
+    found = await context.pipeline.deliveries.one(caller.scope, id)
     if found is None:
-        there = await call.pipeline.deliveries.one(caller.scope.other_mode, id)
+        there = await context.pipeline.deliveries.one(caller.scope.other_mode, id)
         raise Missing("delivery", id, hint=other_mode_hint(caller.livemode) if there else "")
     return found
 
 
-async def _whole(call: RequestContext, shown: dict[str, Any]) -> bytes:
+async def _whole(context: RequestContext, shown: dict[str, Any]) -> bytes:
     """A delivery with its attempts, which stand before its `created`."""
     place = key_of(shown["id"])
     assert place is not None, "it was found by it"
-    attempts = await call.pipeline.deliveries.attempts(place)
+    attempts = await context.pipeline.deliveries.attempts(place)
     first = {name: shown[name] for name in ("id", "object", "attempt_count")}
     return dumps({**first, "attempts": attempts, **shown})
 
 
-async def _once(call: RequestContext, act: Callable[[], Awaitable[Reply]]) -> Reply:
+async def _once(context: RequestContext, act: Callable[[], Awaitable[Reply]]) -> Reply:
     """Do what leaves nothing in the log, once for each idempotency key."""
-    origin, caller = call.begin(), call.caller
-    use, log = call.key_use, call.pipeline.log
+    origin, caller = context.begin(), context.caller
+    use, log = context.key_use, context.pipeline.log
     if use is not None and await log.receipt(caller.scope, use.key) is not None:
         raise AlreadyAnswered(use.key)
 
     async def work(_: UnitOfWork) -> Reply:
         return await act()
 
-    return await call.transact(work, origin)
+    return await context.transact(work, origin)

@@ -27,16 +27,16 @@ KIND = discount.KIND
     parameters=parameters_of.RetrieveDiscount,
     answers="discount",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a customer's discount."""
-    tree = expand.paths(call, call.parse(parameters_of.RetrieveDiscount).expand, KIND)
-    id = await resources.of_customer(call)
-    body = await call.pipeline.reader.customer(call.caller.scope, id)
+    tree = expand.paths(context, context.parse(parameters_of.RetrieveDiscount).expand, KIND)
+    id = await resources.of_customer(context)
+    body = await context.pipeline.reader.customer(context.caller.scope, id)
     assert body is not None, "a customer that was is shown for ever"
     shown = orjson.loads(body).get("discount")
     if shown is None:
         raise NoDiscount(id)
-    return Reply(200, (await resources.expander(call).expanded([dumps(shown)], KIND, tree))[0])
+    return Reply(200, (await resources.expander(context).expanded([dumps(shown)], KIND, tree))[0])
 
 
 @operation(
@@ -47,17 +47,17 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.DeleteDiscount,
     answers="deleted_discount",
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a customer's discount.
 
     The redemption of the coupon still counts.
     """
-    tree = expand.paths(call, call.parse(parameters_of.DeleteDiscount).expand, KIND)
-    id = call.match["customer"]
+    tree = expand.paths(context, context.parse(parameters_of.DeleteDiscount).expand, KIND)
+    id = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         removed = discounts.render(await discount.remove(unit, id), id)
-        [shown] = await resources.expander(call, unit).expanded([dumps(removed)], KIND, tree)
+        [shown] = await resources.expander(context, unit).expanded([dumps(removed)], KIND, tree)
         return Reply(200, dumps(discounts.render_deleted(orjson.loads(shown))))
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(id),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(id),))

@@ -21,16 +21,16 @@ URL = "/v1/events"
     parameters=parameters_of.RetrieveEvent,
     answers="event",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve an event.
 
     An event never changes, except its count of pending webhooks.
     """
-    expand.paths(call, call.parse(parameters_of.RetrieveEvent).expand, "event")
-    caller, id = call.caller, call.match["event"]
-    body = await call.pipeline.notices.one(caller.scope, id)
+    expand.paths(context, context.parse(parameters_of.RetrieveEvent).expand, "event")
+    caller, id = context.caller, context.match["event"]
+    body = await context.pipeline.notices.one(caller.scope, id)
     if body is None:
-        there = await call.pipeline.notices.one(caller.scope.other_mode, id)
+        there = await context.pipeline.notices.one(caller.scope.other_mode, id)
         raise Missing("event", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -38,24 +38,24 @@ async def retrieve(call: RequestContext) -> Reply:
 @operation(
     "GET", URL, "events.list", permission="events:read", parameters=parameters_of.ListEvents, answers="list.event"
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List events.
 
     Newest first. Events are kept for 30 days.
     """
-    parameters = call.parse(parameters_of.ListEvents)
-    page, caller = parameters.page(), call.caller
-    expand.paths(call, parameters.expand, "event", in_list=True)
+    parameters = context.parse(parameters_of.ListEvents)
+    page, caller = parameters.page(), context.caller
+    expand.paths(context, parameters.expand, "event", in_list=True)
     try:
-        found = await call.pipeline.notices.page(
+        found = await context.pipeline.notices.page(
             caller.scope, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     except UnknownCursor:
         raise pagination.unknown_cursor("event", page) from None
-    call.hold(found.bodies)
+    context.hold(found.bodies)
     total = None
     if expand.counted(parameters.expand):
-        total = await call.pipeline.notices.count(
+        total = await context.pipeline.notices.count(
             caller.scope, page, types=parameters.wanted(), delivered=parameters.delivery_success
         )
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))

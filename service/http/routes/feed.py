@@ -62,11 +62,11 @@ class _Reading:
     Nor is it in flight then, and it is answered afterwards only if its key still counts.
     """
 
-    def __init__(self, call: RequestContext) -> None:
-        self._call = call
-        self._turns = call.ticket.account_pages
+    def __init__(self, context: RequestContext) -> None:
+        self._call = context
+        self._turns = context.ticket.account_pages
         self._reads = False
-        self.key_id = call.caller.key_id
+        self.key_id = context.caller.key_id
 
     async def __aenter__(self) -> Self:
         await self._take_turn()
@@ -96,18 +96,18 @@ class _Reading:
 
 
 @operation("GET", "/v1/rollbook/feed", "feed.read", permission="events:read", parameters=ReadFeed, answers="feed_line")
-async def read(call: RequestContext) -> Reply:
+async def read(context: RequestContext) -> Reply:
     """Read the event feed.
 
     Each line is an event and the position to continue from; the header `Rollbook-Position` is the position that the
     whole response reaches. Events are kept for 30 days: an older position is refused, and the header
     `Rollbook-Oldest-Position` is the oldest position to continue from.
     """
-    parameters, caller = call.parse(ReadFeed), call.caller
+    parameters, caller = context.parse(ReadFeed), context.caller
     after = parameters.after
-    async with _Reading(call) as reading:
+    async with _Reading(context) as reading:
         try:
-            portion = await call.pipeline.feed.read(
+            portion = await context.pipeline.feed.read(
                 caller.scope,
                 after,
                 types=parameters.types,
@@ -121,7 +121,7 @@ async def read(call: RequestContext) -> Reply:
             raise NotThereYet(after or 0, beyond.last) from None
         except Crowded as crowded:
             raise TooManyWait(crowded.whose) from None
-        call.hold([notice for _, notice in portion.notices])
+        context.hold([notice for _, notice in portion.notices])
     return Reply(
         status=200,
         body=b"".join(line(position, notice) for position, notice in portion.notices),

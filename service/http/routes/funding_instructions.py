@@ -25,7 +25,7 @@ URL = "/v1/customers/{customer}/funding_instructions"
     parameters=CreateFundingInstructions,
     answers=KIND,
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create funding instructions.
 
     The bank account that a customer's transfers go to, in test mode; the same each time.
@@ -33,19 +33,19 @@ async def create(call: RequestContext) -> Reply:
     There is one account for each currency, and of euros one for each country. No bank is behind it, so there is none in
     live mode.
     """
-    parameters = call.parse(CreateFundingInstructions)
-    expand.paths(call, parameters.expand, KIND)
+    parameters = context.parse(CreateFundingInstructions)
+    expand.paths(context, parameters.expand, KIND)
     country, currency = parameters.country(), parameters.currency
-    if call.caller.livemode:
+    if context.caller.livemode:
         raise Refusal(
             "Funding instructions exist in test mode only: there is no bank behind them.", code="livemode_mismatch"
         )
-    customer = call.match["customer"]
+    customer = context.match["customer"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await cash_balance.open_virtual_account(unit, customer, country, currency)
         accounts = unit.state(CUSTOMER, customer).cash_balance.virtual_accounts
-        shown = funding_instructions.render(currency, country, accounts[currency, country], call.caller.livemode)
+        shown = funding_instructions.render(currency, country, accounts[currency, country], context.caller.livemode)
         return Reply(200, dumps(shown))
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))

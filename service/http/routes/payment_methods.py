@@ -45,36 +45,36 @@ ONE = f"{URL}/{{payment_method}}"
     answers=KIND,
     declines=True,
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a payment method.
 
     It is not attached to a customer.
     """
-    parameters = call.parse(parameters_of.CreatePaymentMethod)
+    parameters = context.parse(parameters_of.CreatePaymentMethod)
     parameters.check()
-    tree = expand.paths(call, parameters.expand, KIND)
+    tree = expand.paths(context, parameters.expand, KIND)
     given = parameters.details
     sent = {} if given is None else given.model_dump(exclude_none=True)
     token = given.token if isinstance(given, NewCard) else None
     id = ids.new("pm", os.urandom(ids.ID_BYTES))
 
     async def act(unit: UnitOfWork) -> Reply:
-        card = await _card(unit, call, given, id) if isinstance(given, NewCard) else None
+        card = await _card(unit, context, given, id) if isinstance(given, NewCard) else None
         command = CreatePaymentMethod(
             id=id,
             card=card,
             created=int(unit.origin.at.timestamp()),
-            details={} if card is not None else payment_details.read(call.caller, parameters.type, sent),
+            details={} if card is not None else payment_details.read(context.caller, parameters.type, sent),
             patch=parameters.patch(),
-            token=token if token is not None and tokens.named(call.caller, token) is None else None,
+            token=token if token is not None and tokens.named(context.caller, token) is None else None,
             type=parameters.type,
         )
         unit.begin(PAYMENT_METHOD, id)
         unit.do(PAYMENT_METHOD, id, command)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    serialized_on = tokens.streams(call.caller, token)
-    return await call.transact(act, serialized_on=serialized_on)
+    serialized_on = tokens.streams(context.caller, token)
+    return await context.transact(act, serialized_on=serialized_on)
 
 
 @operation(
@@ -85,23 +85,23 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrievePaymentMethod,
     answers=KIND,
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a payment method.
 
     A well-known test id creates a new payment method each time.
     """
-    asked = call.parse(parameters_of.RetrievePaymentMethod).expand
-    given = call.match["payment_method"]
+    asked = context.parse(parameters_of.RetrievePaymentMethod).expand
+    given = context.match["payment_method"]
     if not given.startswith((extra.CARD, extra.BANK_ACCOUNT)):
-        return await resources.retrieve(call, KIND, given, asked)
-    tree = expand.paths(call, asked, KIND)
-    call.permit("payment_methods:write")  # for it is made
+        return await resources.retrieve(context, KIND, given, asked)
+    tree = expand.paths(context, asked, KIND)
+    context.permit("payment_methods:write")  # for it is made
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, call.caller, given)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        id = await extra.found(unit, context.caller, given)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act)
+    return await context.transact(act)
 
 
 @operation(
@@ -113,22 +113,22 @@ async def retrieve(call: RequestContext) -> Reply:
     answers=KIND,
     declines=True,
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a payment method.
 
     It must be attached to a customer.
     """
-    parameters = call.parse(parameters_of.UpdatePaymentMethod)
-    tree = expand.paths(call, parameters.expand, KIND)
-    id = call.match["payment_method"]
+    parameters = context.parse(parameters_of.UpdatePaymentMethod)
+    tree = expand.paths(context, parameters.expand, KIND)
+    id = context.match["payment_method"]
 
     async def act(unit: UnitOfWork) -> Reply:
         state = await unit.load(PAYMENT_METHOD, id)
         await _not_while_its_clock_moves(unit, state)
-        unit.do(PAYMENT_METHOD, id, EditPaymentMethod(id=id, patch=_patch(call, parameters, state)))
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        unit.do(PAYMENT_METHOD, id, EditPaymentMethod(id=id, patch=_patch(context, parameters, state)))
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(call, act, PAYMENT_METHOD.stream(id))
+    return await _transact(context, act, PAYMENT_METHOD.stream(id))
 
 
 @operation(
@@ -140,21 +140,21 @@ async def update(call: RequestContext) -> Reply:
     answers=KIND,
     declines=True,
 )
-async def attach(call: RequestContext) -> Reply:
+async def attach(context: RequestContext) -> Reply:
     """Attach a payment method to a customer."""
-    parameters = call.parse(parameters_of.AttachPaymentMethod)
-    tree = expand.paths(call, parameters.expand, KIND)
-    given, owner = call.match["payment_method"], parameters.customer
+    parameters = context.parse(parameters_of.AttachPaymentMethod)
+    tree = expand.paths(context, parameters.expand, KIND)
+    given, owner = context.match["payment_method"], parameters.customer
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, call.caller, given)
+        id = await extra.found(unit, context.caller, given)
         state = await unit.load(CUSTOMER, owner)
         if not state.exists:
             raise _no_such_customer(owner)
         await extra.attach(unit, id, owner, await clocks.moment(unit, state))
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(call, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
+    return await _transact(context, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
 
 
 @operation(
@@ -165,13 +165,13 @@ async def attach(call: RequestContext) -> Reply:
     parameters=parameters_of.DetachPaymentMethod,
     answers=KIND,
 )
-async def detach(call: RequestContext) -> Reply:
+async def detach(context: RequestContext) -> Reply:
     """Detach a payment method from its customer.
 
     It cannot be attached again.
     """
-    tree = expand.paths(call, call.parse(parameters_of.DetachPaymentMethod).expand, KIND)
-    id = call.match["payment_method"]
+    tree = expand.paths(context, context.parse(parameters_of.DetachPaymentMethod).expand, KIND)
+    id = context.match["payment_method"]
 
     async def act(unit: UnitOfWork) -> Reply:
         owner = (await unit.load(PAYMENT_METHOD, id)).customer
@@ -180,9 +180,9 @@ async def detach(call: RequestContext) -> Reply:
         state = await commands_of.load(unit, owner)
         at = await clocks.moment(unit, state)
         unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(call, act, PAYMENT_METHOD.stream(id))
+    return await _transact(context, act, PAYMENT_METHOD.stream(id))
 
 
 @operation(
@@ -193,18 +193,18 @@ async def detach(call: RequestContext) -> Reply:
     parameters=parameters_of.ListPaymentMethods,
     answers=f"list.{KIND}",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List payment methods.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListPaymentMethods)
+    parameters = context.parse(parameters_of.ListPaymentMethods)
     owner = parameters.customer
     if owner is not None:
-        body = await call.pipeline.reader.customer(call.caller.scope, owner)
+        body = await context.pipeline.reader.customer(context.caller.scope, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_customer(owner)
-    return await resources.page(call, KIND, parameters, URL, parent=owner, facts=parameters.facts())
+    return await resources.page(context, KIND, parameters, URL, parent=owner, facts=parameters.facts())
 
 
 @operation(
@@ -215,15 +215,15 @@ async def list_all(call: RequestContext) -> Reply:
     parameters=parameters_of.ListOfCustomer,
     answers=f"list.{KIND}",
 )
-async def list_of_customer(call: RequestContext) -> Reply:
+async def list_of_customer(context: RequestContext) -> Reply:
     """List a customer's payment methods.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListOfCustomer)
-    owner = await resources.of_customer(call)
+    parameters = context.parse(parameters_of.ListOfCustomer)
+    owner = await resources.of_customer(context)
     url = OF_CUSTOMER.format(customer=owner)
-    return await resources.page(call, KIND, parameters, url, parent=owner, facts=parameters.facts())
+    return await resources.page(context, KIND, parameters, url, parent=owner, facts=parameters.facts())
 
 
 @operation(
@@ -234,14 +234,14 @@ async def list_of_customer(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrievePaymentMethod,
     answers=KIND,
 )
-async def retrieve_of_customer(call: RequestContext) -> Reply:
+async def retrieve_of_customer(context: RequestContext) -> Reply:
     """Retrieve a customer's payment method."""
-    asked = call.parse(parameters_of.RetrievePaymentMethod).expand
-    owner = await resources.of_customer(call)
-    return await resources.retrieve(call, KIND, call.match["payment_method"], asked, parent=owner)
+    asked = context.parse(parameters_of.RetrievePaymentMethod).expand
+    owner = await resources.of_customer(context)
+    return await resources.retrieve(context, KIND, context.match["payment_method"], asked, parent=owner)
 
 
-async def _card(unit: UnitOfWork, call: RequestContext, given: NewCard, id: str) -> Card:
+async def _card(unit: UnitOfWork, context: RequestContext, given: NewCard, id: str) -> Card:
     """What is kept of a card that was sent in full, or by a token. Raises Declined, Refusal."""
     preferred = given.networks.preferred if given.networks is not None else None
     if given.token is None:
@@ -249,7 +249,7 @@ async def _card(unit: UnitOfWork, call: RequestContext, given: NewCard, id: str)
         assert given.exp_month is not None
         assert given.exp_year is not None
         return cards.read_card(
-            call.caller,
+            context.caller,
             cards.NewCard(
                 number=given.number,
                 exp_month=given.exp_month,
@@ -258,14 +258,14 @@ async def _card(unit: UnitOfWork, call: RequestContext, given: NewCard, id: str)
                 preferred_network=preferred,
             ),
         )
-    kept = await tokens.take(unit, call.caller, given.token, by=id, param="card[token]")
+    kept = await tokens.take(unit, context.caller, given.token, by=id, param="card[token]")
     if not isinstance(kept, Card):
         raise Refusal("A payment method of the type card is made of a card's token.", param="card[token]")
     return kept
 
 
 def _patch(
-    call: RequestContext, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod
+    context: RequestContext, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod
 ) -> PaymentMethodPatch:
     """What was sent, as the events have it. Raises Declined for a month that is over."""
     for name in ("card", "us_bank_account"):
@@ -281,14 +281,14 @@ def _patch(
     if parameters.us_bank_account is not None:
         patch["details"] = parameters.us_bank_account.model_dump(exclude_none=True)
     if parameters.card is not None:
-        patch["card"] = _card_patch(call, parameters.card, state.card)
+        patch["card"] = _card_patch(context, parameters.card, state.card)
     return patch
 
 
-def _card_patch(call: RequestContext, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
+def _card_patch(context: RequestContext, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
     patch: dict[str, object] = {}
     if known is not None and (given.exp_month, given.exp_year) != (None, None):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call.caller, known, given.exp_month, given.exp_year)
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(context.caller, known, given.exp_month, given.exp_year)
     if given.networks is not None:
         patch["preferred_network"] = given.networks.preferred
     return patch
@@ -300,8 +300,10 @@ async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> 
         await clocks.moment(unit, owner)
 
 
-async def _transact(call: RequestContext, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str) -> Reply:
-    return await call.transact(act, serialized_on=serialized_on)
+async def _transact(
+    context: RequestContext, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str
+) -> Reply:
+    return await context.transact(act, serialized_on=serialized_on)
 
 
 def _no_such_customer(id: str) -> Refusal:

@@ -23,23 +23,23 @@ URL = "/v1/promotion_codes"
     parameters=parameters_of.CreatePromotionCode,
     answers="promotion_code",
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a promotion code.
 
     A code is generated unless the request sets one.
     """
-    parameters = call.parse(parameters_of.CreatePromotionCode)
+    parameters = context.parse(parameters_of.CreatePromotionCode)
     new = parameters.command()
-    tree = expand.paths(call, parameters.expand, promotion_code.KIND)
+    tree = expand.paths(context, parameters.expand, promotion_code.KIND)
 
     async def act(unit: UnitOfWork) -> Reply:
         id = await commands_of.create(unit, new)
-        return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+        return await resources.object_reply(context, unit, promotion_code.KIND, id, tree)
 
-    origin = call.begin()
+    origin = context.begin()
     for _ in range(commands_of.CODE_TRIES):
         try:
-            return await call.transact(act, origin)
+            return await context.transact(act, origin)
         except ConstraintBroken as broken:
             commands_of.refuse_code(broken, new.code)
     raise RuntimeError("no free promotion code was found")
@@ -53,18 +53,18 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.UpdatePromotionCode,
     answers="promotion_code",
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a promotion code."""
-    parameters = call.parse(parameters_of.UpdatePromotionCode)
-    tree = expand.paths(call, parameters.expand, promotion_code.KIND)
-    id = call.match["promotion_code"]
+    parameters = context.parse(parameters_of.UpdatePromotionCode)
+    tree = expand.paths(context, parameters.expand, promotion_code.KIND)
+    id = context.match["promotion_code"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.update(unit, id, parameters.patch())
-        return await resources.object_reply(call, unit, promotion_code.KIND, id, tree)
+        return await resources.object_reply(context, unit, promotion_code.KIND, id, tree)
 
     try:
-        return await call.transact(act, serialized_on=(PROMOTION_CODE.stream(id),))
+        return await context.transact(act, serialized_on=(PROMOTION_CODE.stream(id),))
     except ConstraintBroken as broken:
         commands_of.refuse_code(broken, "its code")
         raise
@@ -78,10 +78,10 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrievePromotionCode,
     answers="promotion_code",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a promotion code."""
-    asked = call.parse(parameters_of.RetrievePromotionCode).expand
-    return await resources.retrieve(call, promotion_code.KIND, call.match["promotion_code"], asked)
+    asked = context.parse(parameters_of.RetrievePromotionCode).expand
+    return await resources.retrieve(context, promotion_code.KIND, context.match["promotion_code"], asked)
 
 
 @operation(
@@ -92,12 +92,12 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListPromotionCodes,
     answers="list.promotion_code",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List promotion codes.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListPromotionCodes)
-    await resources.must_be_known(call, coupon.KIND, parameters.coupon, param="coupon", ever=True)
+    parameters = context.parse(parameters_of.ListPromotionCodes)
+    await resources.must_be_known(context, coupon.KIND, parameters.coupon, param="coupon", ever=True)
     spelled = parameters.code.upper() if parameters.code is not None else None
-    return await resources.page(call, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())
+    return await resources.page(context, promotion_code.KIND, parameters, URL, parent=spelled, facts=parameters.facts())

@@ -46,15 +46,15 @@ HOUR_S = 3600
     parameters=parameters_of.RetrieveWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve the state of a webhook endpoint.
 
     Its delivery rules, its circuit breaker, its backlog, and the position up to which every event was delivered.
     """
-    call.parse(parameters_of.RetrieveWebhookEndpoint)
-    id = call.match["webhook_endpoint"]
-    await resources.find(call, endpoint.KIND, id)
-    return Reply(200, dumps(await _status_of(call, id)))
+    context.parse(parameters_of.RetrieveWebhookEndpoint)
+    id = context.match["webhook_endpoint"]
+    await resources.find(context, endpoint.KIND, id)
+    return Reply(200, dumps(await _status_of(context, id)))
 
 
 @operation(
@@ -65,14 +65,14 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListWebhookEndpoints,
     answers="list.rollbook.webhook_endpoint",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List webhook endpoints with their state.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListWebhookEndpoints)
-    expand.paths(call, parameters.expand, KIND, in_list=True)
-    caller, reader, page = call.caller, call.pipeline.reader, parameters.page()
+    parameters = context.parse(parameters_of.ListWebhookEndpoints)
+    expand.paths(context, parameters.expand, KIND, in_list=True)
+    caller, reader, page = context.caller, context.pipeline.reader, parameters.page()
     try:
         found = await reader.resources(caller.scope, endpoint.KIND, page)
     except UnknownCursor:
@@ -81,7 +81,7 @@ async def list_all(call: RequestContext) -> Reply:
     if expand.counted(parameters.expand):
         total = await reader.count_resources(caller.scope, endpoint.KIND, page)
     ids = [orjson.loads(body)["id"] for body in found.bodies]
-    statuses = await call.pipeline.statuses.of(caller.scope, ids)
+    statuses = await context.pipeline.statuses.of(caller.scope, ids)
     shown = [dumps(statuses[id]) for id in ids if id in statuses]
     return Reply(200, pagination.list_body(COLLECTION, shown, found.has_more, total))
 
@@ -94,26 +94,26 @@ async def list_all(call: RequestContext) -> Reply:
     parameters=parameters_of.SetRules,
     answers="rollbook.webhook_endpoint",
 )
-async def set_rules(call: RequestContext) -> Reply:
+async def set_rules(context: RequestContext) -> Reply:
     """Set the delivery rules of a webhook endpoint.
 
     Rules that are not sent keep their values.
     """
-    patch = call.parse(parameters_of.SetRules).patch()
-    id = call.match["webhook_endpoint"]
+    patch = context.parse(parameters_of.SetRules).patch()
+    id = context.match["webhook_endpoint"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(ENDPOINT, id)
         state = unit.do(ENDPOINT, id, SetRules(id=id, rules=patch))
-        return Reply(200, dumps({**await _status_of(call, id), **asdict(state.rules)}))
+        return Reply(200, dumps({**await _status_of(context, id), **asdict(state.rules)}))
 
     streams = (ENDPOINT.stream(id),)
-    return await call.transact(act, serialized_on=streams)
+    return await context.transact(act, serialized_on=streams)
 
 
-async def _status_of(call: RequestContext, id: str) -> dict[str, Any]:
+async def _status_of(context: RequestContext, id: str) -> dict[str, Any]:
     """How an endpoint stands. Raises Missing."""
-    found = await call.pipeline.statuses.of(call.caller.scope, [id])
+    found = await context.pipeline.statuses.of(context.caller.scope, [id])
     if id not in found:
         raise Missing("webhook endpoint", id)
     return found[id]
@@ -127,13 +127,13 @@ async def _status_of(call: RequestContext, id: str) -> dict[str, Any]:
     parameters=parameters_of.RollSecret,
     answers="webhook_endpoint",
 )
-async def roll_secret(call: RequestContext) -> Reply:
+async def roll_secret(context: RequestContext) -> Reply:
     """Roll the signing secret of a webhook endpoint.
 
     Only this response contains the new secret.
     """
-    parameters = call.parse(parameters_of.RollSecret)
-    id, origin = call.match["webhook_endpoint"], call.begin()
+    parameters = context.parse(parameters_of.RollSecret)
+    id, origin = context.match["webhook_endpoint"], context.begin()
     command = RollSecret(
         id=id,
         at=int(origin.at.timestamp()),
@@ -142,9 +142,9 @@ async def roll_secret(call: RequestContext) -> Reply:
     )
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        return Reply(200, dumps(rendering.render_with_secret(state, call.caller.livemode)))
+        return Reply(200, dumps(rendering.render_with_secret(state, context.caller.livemode)))
 
-    return await resources.change(call, ENDPOINT, id, command, answer, origin)
+    return await resources.change(context, ENDPOINT, id, command, answer, origin)
 
 
 @operation(
@@ -155,14 +155,14 @@ async def roll_secret(call: RequestContext) -> Reply:
     parameters=parameters_of.PauseWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def pause(call: RequestContext) -> Reply:
+async def pause(context: RequestContext) -> Reply:
     """Pause a webhook endpoint.
 
     Its position is kept.
     """
-    call.parse(parameters_of.PauseWebhookEndpoint)
-    command = UpdateEndpoint(id=call.match["webhook_endpoint"], patch={"disabled": True})
-    return await _change(call, command, await _pending(call))
+    context.parse(parameters_of.PauseWebhookEndpoint)
+    command = UpdateEndpoint(id=context.match["webhook_endpoint"], patch={"disabled": True})
+    return await _change(context, command, await _pending(context))
 
 
 @operation(
@@ -173,17 +173,17 @@ async def pause(call: RequestContext) -> Reply:
     parameters=parameters_of.ResumeWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def resume(call: RequestContext) -> Reply:
+async def resume(context: RequestContext) -> Reply:
     """Resume a webhook endpoint.
 
     Continues where the endpoint was stopped unless `replay` says otherwise.
     """
-    replay = call.parse(parameters_of.ResumeWebhookEndpoint).replay
-    if replay is None and (await _status_of(call, call.match["webhook_endpoint"]))["missed"] == "skip":
-        affected = await _pending(call)
+    replay = context.parse(parameters_of.ResumeWebhookEndpoint).replay
+    if replay is None and (await _status_of(context, context.match["webhook_endpoint"]))["missed"] == "skip":
+        affected = await _pending(context)
     else:
-        affected = 0 if replay == "skip" else await _to_send(call, latest=replay == "latest", pending=True)
-    return await _change(call, ResumeEndpoint(id=call.match["webhook_endpoint"], replay=replay), affected)
+        affected = 0 if replay == "skip" else await _to_send(context, latest=replay == "latest", pending=True)
+    return await _change(context, ResumeEndpoint(id=context.match["webhook_endpoint"], replay=replay), affected)
 
 
 @operation(
@@ -194,16 +194,18 @@ async def resume(call: RequestContext) -> Reply:
     parameters=parameters_of.RecoverWebhookEndpoint,
     answers="rollbook.webhook_endpoint",
 )
-async def recover(call: RequestContext) -> Reply:
+async def recover(context: RequestContext) -> Reply:
     """Recover the missed events of a webhook endpoint.
 
     Events that were not delivered are sent again, behind live events.
     """
-    parameters = call.parse(parameters_of.RecoverWebhookEndpoint)
+    parameters = context.parse(parameters_of.RecoverWebhookEndpoint)
     parameters.check()
-    command = RecoverEndpoint(id=call.match["webhook_endpoint"], position=parameters.position, since=parameters.since)
+    command = RecoverEndpoint(
+        id=context.match["webhook_endpoint"], position=parameters.position, since=parameters.since
+    )
     since = None if parameters.since is None else datetime.fromtimestamp(parameters.since, UTC)
-    return await _change(call, command, await _to_send(call, above=parameters.position or 0, since=since))
+    return await _change(context, command, await _to_send(context, above=parameters.position or 0, since=since))
 
 
 @operation(
@@ -214,13 +216,13 @@ async def recover(call: RequestContext) -> Reply:
     parameters=parameters_of.CancelPending,
     answers="rollbook.webhook_endpoint",
 )
-async def cancel_pending(call: RequestContext) -> Reply:
+async def cancel_pending(context: RequestContext) -> Reply:
     """Cancel the pending deliveries of a webhook endpoint.
 
     Attempts in flight may still arrive.
     """
-    call.parse(parameters_of.CancelPending)
-    return await _change(call, CancelPending(id=call.match["webhook_endpoint"]), await _pending(call))
+    context.parse(parameters_of.CancelPending)
+    return await _change(context, CancelPending(id=context.match["webhook_endpoint"]), await _pending(context))
 
 
 @operation(
@@ -231,45 +233,45 @@ async def cancel_pending(call: RequestContext) -> Reply:
     parameters=parameters_of.TestWebhookEndpoint,
     answers="event",
 )
-async def test(call: RequestContext) -> Reply:
+async def test(context: RequestContext) -> Reply:
     """Send a test event to a webhook endpoint.
 
     No other endpoint receives it. The event is returned.
     """
-    call.parse(parameters_of.TestWebhookEndpoint)
-    id = call.match["webhook_endpoint"]
+    context.parse(parameters_of.TestWebhookEndpoint)
+    id = context.match["webhook_endpoint"]
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
         rows: Rows = unit.rows_of(ENDPOINT, id)
         return Reply(200, with_pending(rows.notices[0].body, 1))
 
-    return await resources.change(call, ENDPOINT, id, SendTest(id=id), answer)
+    return await resources.change(context, ENDPOINT, id, SendTest(id=id), answer)
 
 
-async def _pending(call: RequestContext) -> int:
+async def _pending(context: RequestContext) -> int:
     """How many deliveries are pending for the endpoint. Raises Missing."""
-    pending: int = (await _status_of(call, call.match["webhook_endpoint"]))["pending_deliveries"]
+    pending: int = (await _status_of(context, context.match["webhook_endpoint"]))["pending_deliveries"]
     return pending
 
 
-async def _to_send(call: RequestContext, **which: Any) -> int:
+async def _to_send(context: RequestContext, **which: Any) -> int:
     """How many events the endpoint will be sent; see Statuses.to_send."""
-    caller = call.caller
-    return await call.pipeline.statuses.to_send(caller.scope, call.match["webhook_endpoint"], **which)
+    caller = context.caller
+    return await context.pipeline.statuses.to_send(caller.scope, context.match["webhook_endpoint"], **which)
 
 
 async def _change(
-    call: RequestContext, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
+    context: RequestContext, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
 ) -> Reply:
     """Change an endpoint; the answer is how it stands then, with how many deliveries or events that is about."""
 
     async def act(unit: UnitOfWork) -> Reply:
         await unit.load(ENDPOINT, command.id)
         state = unit.do(ENDPOINT, command.id, command)
-        shown_status = await _status_of(call, command.id)
+        shown_status = await _status_of(context, command.id)
         first = {"id": command.id, "object": shown_status["object"], "affected": affected}
         status = "disabled" if state.disabled else "enabled"
         return Reply(200, dumps({**first, **shown_status, "status": status}))
 
     streams = (ENDPOINT.stream(command.id),)
-    return await call.transact(act, serialized_on=streams)
+    return await context.transact(act, serialized_on=streams)

@@ -32,46 +32,46 @@ SEAL_BYTES = 16
     parameters=parameters_of.SearchCustomers,
     answers="search_result.customer",
 )
-async def search(call: RequestContext) -> Reply:
+async def search(context: RequestContext) -> Reply:
     """Search customers.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.SearchCustomers)
+    parameters = context.parse(parameters_of.SearchCustomers)
     query = language.parse(parameters.query)
-    tree = expand.paths(call, parameters.expand, customer.KIND, in_list=True)
-    after = BEGINNING if parameters.page is None else _cursor(call, parameters.query, parameters.page)
-    caller, finder = call.caller, call.pipeline.finder
+    tree = expand.paths(context, parameters.expand, customer.KIND, in_list=True)
+    after = BEGINNING if parameters.page is None else _cursor(context, parameters.query, parameters.page)
+    caller, finder = context.caller, context.pipeline.finder
     total = None
-    async with call.ticket.account_searches:  # what is ruled out may take seconds to look through
+    async with context.ticket.account_searches:  # what is ruled out may take seconds to look through
         found = await finder.page(caller.scope, query, parameters.limit, after)
-        call.hold(found.bodies)
+        context.hold(found.bodies)
         if expand.counted(parameters.expand):
             total = await finder.count(caller.scope, query)
-    bodies = await resources.expander(call).page(found.bodies, customer.KIND, tree)
+    bodies = await resources.expander(context).page(found.bodies, customer.KIND, tree)
     next = found.next if len(bodies) == len(found.bodies) else found.cursors[len(bodies) - 1]
-    token = None if next is None else _token(call, parameters.query, next)
+    token = None if next is None else _token(context, parameters.query, next)
     return Reply(200, pagination.search_body(URL, bodies, token, total))
 
 
-def _token(call: RequestContext, query: str, cursor: Cursor) -> str:
+def _token(context: RequestContext, query: str, cursor: Cursor) -> str:
     packed = CURSOR.pack(*cursor)
-    return base64.urlsafe_b64encode(packed + _seal(call, query, packed)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(packed + _seal(context, query, packed)).decode().rstrip("=")
 
 
-def _cursor(call: RequestContext, query: str, token: str) -> Cursor:
+def _cursor(context: RequestContext, query: str, token: str) -> Cursor:
     """Where the page that a token names begins. Raises Refusal for one that was not given for this query."""
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:  # no base64, or not even ASCII
         sealed = b""
     packed = sealed[: CURSOR.size]
-    if len(packed) < CURSOR.size or not hmac.compare_digest(sealed[CURSOR.size :], _seal(call, query, packed)):
+    if len(packed) < CURSOR.size or not hmac.compare_digest(sealed[CURSOR.size :], _seal(context, query, packed)):
         raise Refusal("Invalid page: it is not the next page of this query.", param="page")
     return Cursor(*CURSOR.unpack(packed))
 
 
-def _seal(call: RequestContext, query: str, packed: bytes) -> bytes:
-    caller = call.caller
+def _seal(context: RequestContext, query: str, packed: bytes) -> bytes:
+    caller = context.caller
     said = f"{caller.account}\n{caller.livemode}\n{query}\n".encode() + packed
-    return call.pipeline.master_keys.digest("search page", said)[:SEAL_BYTES]
+    return context.pipeline.master_keys.digest("search page", said)[:SEAL_BYTES]

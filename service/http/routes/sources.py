@@ -45,7 +45,7 @@ TYPES = ("card", "bank_account")
 class _Route(Protocol):
     """Carries out an operation of one of the collections."""
 
-    def __call__(self, call: RequestContext, collection: str) -> Awaitable[Reply]: ...
+    def __call__(self, context: RequestContext, collection: str) -> Awaitable[Reply]: ...
 
 
 R = TypeVar("R", bound=_Route)
@@ -86,24 +86,24 @@ def _operation(
 
 
 @_operation("POST", "", "create", parameters=parameters_of.CreateSource, answers=TYPES)
-async def attach(call: RequestContext, collection: str) -> Reply:
+async def attach(context: RequestContext, collection: str) -> Reply:
     """Create a card or bank account."""
-    parameters = call.parse(parameters_of.CreateSource)
+    parameters = context.parse(parameters_of.CreateSource)
     source = parameters.required()
-    tree = expand.paths(call, parameters.expand, KIND)
-    customer, id = call.match["customer"], ""
+    tree = expand.paths(context, parameters.expand, KIND)
+    customer, id = context.match["customer"], ""
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
         nonlocal id
         at = await clocks.moment(unit, state)
-        id = await extra.attach(unit, call.caller, customer, source, at)
+        id = await extra.attach(unit, context.caller, customer, source, at)
 
     return await resources.change_customer(
-        call,
+        context,
         customer,
         act,
-        lambda unit: resources.object_reply(call, unit, KIND, id, tree),
-        serialized_on=tokens.streams(call.caller, source.given),
+        lambda unit: resources.object_reply(context, unit, KIND, id, tree),
+        serialized_on=tokens.streams(context.caller, source.given),
     )
 
 
@@ -111,7 +111,7 @@ async def attach(call: RequestContext, collection: str) -> Reply:
 @_operation(
     "GET", "", "list", parameters=parameters_of.ListCards, answers="list.{type}", collections=("cards", "bank_accounts")
 )
-async def list_all(call: RequestContext, collection: str) -> Reply:
+async def list_all(context: RequestContext, collection: str) -> Reply:
     """List cards and bank accounts.
 
     Newest first.
@@ -119,60 +119,60 @@ async def list_all(call: RequestContext, collection: str) -> Reply:
     object = COLLECTIONS[collection]
     parameters: parameters_of.ListSources | parameters_of.ListCards
     if object is None:
-        parameters = call.parse(parameters_of.ListSources)
+        parameters = context.parse(parameters_of.ListSources)
         object = parameters.object
     else:
-        parameters = call.parse(parameters_of.ListCards)
-    customer = await resources.of_customer(call)
+        parameters = context.parse(parameters_of.ListCards)
+    customer = await resources.of_customer(context)
     url = f"{URL.format(customer=customer)}/{collection}"
     facts = {} if object is None else {"object": object}
-    return await resources.page(call, KIND, parameters, url, parent=customer, facts=facts)
+    return await resources.page(context, KIND, parameters, url, parent=customer, facts=facts)
 
 
 @_operation("GET", "/{id}", "retrieve", parameters=parameters_of.RetrieveSource, answers="{type}")
-async def retrieve(call: RequestContext, collection: str) -> Reply:
+async def retrieve(context: RequestContext, collection: str) -> Reply:
     """Retrieve a card or bank account."""
-    tree = expand.paths(call, call.parse(parameters_of.RetrieveSource).expand, KIND)
-    customer = await resources.of_customer(call)
-    caller, id = call.caller, call.match["id"]
-    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
+    tree = expand.paths(context, context.parse(parameters_of.RetrieveSource).expand, KIND)
+    customer = await resources.of_customer(context)
+    caller, id = context.caller, context.match["id"]
+    body = await context.pipeline.reader.resource(caller.scope, KIND, id)
     if body is None:
         raise _no_such(customer, id, collection)
     shown = orjson.loads(body)
     if shown["customer"] != customer or COLLECTIONS[collection] not in (None, shown["object"]):
         raise _no_such(customer, id, collection)
-    return Reply(200, (await resources.expander(call).expanded([body], KIND, tree))[0])
+    return Reply(200, (await resources.expander(context).expanded([body], KIND, tree))[0])
 
 
 @_operation("POST", "/{id}", "update", parameters=parameters_of.UpdateSource, answers="{type}")
-async def update(call: RequestContext, collection: str) -> Reply:
+async def update(context: RequestContext, collection: str) -> Reply:
     """Update a card or bank account."""
-    parameters = call.parse(parameters_of.UpdateSource)
+    parameters = context.parse(parameters_of.UpdateSource)
 
     def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
-        unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(call, parameters, source)))
+        unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(context, parameters, source)))
 
-    tree = expand.paths(call, parameters.expand, KIND)
-    id = call.match["id"]
-    return await _change(call, collection, edit, lambda unit: resources.object_reply(call, unit, KIND, id, tree))
+    tree = expand.paths(context, parameters.expand, KIND)
+    id = context.match["id"]
+    return await _change(context, collection, edit, lambda unit: resources.object_reply(context, unit, KIND, id, tree))
 
 
 @_operation("DELETE", "/{id}", "delete", parameters=parameters_of.DeleteSource, answers="deleted_{type}")
-async def delete(call: RequestContext, collection: str) -> Reply:
+async def delete(context: RequestContext, collection: str) -> Reply:
     """Delete a card or bank account."""
-    expand.paths(call, call.parse(parameters_of.DeleteSource).expand, KIND)
-    customer, removed = call.match["customer"], b""
+    expand.paths(context, context.parse(parameters_of.DeleteSource).expand, KIND)
+    customer, removed = context.match["customer"], b""
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
         nonlocal removed
-        source = _found(call, state, collection)
+        source = _found(context, state, collection)
         removed = dumps(sources.render_deleted(source))
         unit.do(CUSTOMER, customer, RemoveSource(id=source.id, at=await clocks.moment(unit, state)))
 
     async def answer(unit: UnitOfWork) -> Reply:
         return Reply(200, removed)
 
-    return await resources.change_customer(call, customer, act, answer)
+    return await resources.change_customer(context, customer, act, answer)
 
 
 @_operation(
@@ -183,51 +183,51 @@ async def delete(call: RequestContext, collection: str) -> Reply:
     answers="bank_account",
     collections=("sources", "bank_accounts"),
 )
-async def verify(call: RequestContext, collection: str) -> Reply:
+async def verify(context: RequestContext, collection: str) -> Reply:
     """Verify a bank account.
 
     The amounts of two small deposits prove that the account is the customer's. After three wrong pairs it can no longer
     be verified.
     """
-    parameters = call.parse(parameters_of.VerifySource)
-    tree = expand.paths(call, parameters.expand, KIND)
-    customer, id = call.match["customer"], call.match["id"]
+    parameters = context.parse(parameters_of.VerifySource)
+    tree = expand.paths(context, parameters.expand, KIND)
+    customer, id = context.match["customer"], context.match["id"]
 
     def confirm(unit: UnitOfWork, customer: str, source: Source) -> None:
-        amounts = () if call.caller.livemode else parameters.amounts  # no money was sent to anybody's account
+        amounts = () if context.caller.livemode else parameters.amounts  # no money was sent to anybody's account
         unit.do(CUSTOMER, customer, VerifyBankAccount(id=source.id, amounts=amounts))
 
     async def answer(unit: UnitOfWork) -> Reply:
         kept = unit.state(CUSTOMER, customer).sources.by_id[id].kept
         if isinstance(kept, BankAccount) and kept.status != VERIFIED:
-            return refusals.reply(not_verified(), call.request_id, call.caller.livemode)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+            return refusals.reply(not_verified(), context.request_id, context.caller.livemode)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _change(call, collection, confirm, answer)
+    return await _change(context, collection, confirm, answer)
 
 
 async def _change(
-    call: RequestContext,
+    context: RequestContext,
     collection: str,
     change: Callable[[UnitOfWork, str, Source], None],
     answer: Callable[[UnitOfWork], Awaitable[Reply]],
 ) -> Reply:
     """Do something to one card or bank account of the customer's."""
-    customer = call.match["customer"]
+    customer = context.match["customer"]
 
     async def act(unit: UnitOfWork, state: Customer) -> None:
-        source = _found(call, state, collection)
+        source = _found(context, state, collection)
         await clocks.moment(unit, state)  # not while its clock moves
         change(unit, customer, source)
 
-    return await resources.change_customer(call, customer, act, answer)
+    return await resources.change_customer(context, customer, act, answer)
 
 
-def _found(call: RequestContext, state: Customer, collection: str) -> Source:
+def _found(context: RequestContext, state: Customer, collection: str) -> Source:
     """The card or bank account in the path. Raises Missing when the customer has none such, or of another type."""
-    source = state.sources.by_id.get(call.match["id"])
+    source = state.sources.by_id.get(context.match["id"])
     if source is None or COLLECTIONS[collection] not in (None, source.object):
-        raise _no_such(state.id, call.match["id"], collection)
+        raise _no_such(state.id, context.match["id"], collection)
     return source
 
 
@@ -240,7 +240,7 @@ def _of_prefix(id: str) -> str:
     return {"card": "card", "ba": "bank_account"}.get(id.partition("_")[0], "source")
 
 
-def _patch(call: RequestContext, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
+def _patch(context: RequestContext, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
     """What was sent, as the events have it. Raises Declined for a month that is over."""
     sent = parameters.model_fields_set
     patch: SourcePatch = {}
@@ -256,5 +256,5 @@ def _patch(call: RequestContext, parameters: parameters_of.UpdateSource, source:
         patch["address"] = address
     expires = (parameters.exp_month, parameters.exp_year)
     if expires != (None, None) and isinstance(source.kept, Card):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(call.caller, source.kept, *expires)
+        patch["exp_month"], patch["exp_year"] = cards.new_expiry(context.caller, source.kept, *expires)
     return patch

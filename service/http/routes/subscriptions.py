@@ -30,15 +30,15 @@ REPORTED = "/v1/rollbook/customers/{customer}/subscriptions/{subscription}"
     parameters=parameters_of.ListSubscriptions,
     answers="list.subscription",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List a customer's subscriptions.
 
     Newest first. Canceled ones are included only on request.
     """
-    parameters = call.parse(parameters_of.ListSubscriptions)
-    id = await resources.of_customer(call)
+    parameters = context.parse(parameters_of.ListSubscriptions)
+    id = await resources.of_customer(context)
     url = LIST.format(customer=id)
-    return await resources.page(call, KIND, parameters, url, parent=id, facts=parameters.facts())
+    return await resources.page(context, KIND, parameters, url, parent=id, facts=parameters.facts())
 
 
 @operation(
@@ -49,11 +49,11 @@ async def list_all(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveSubscription,
     answers="subscription",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a subscription."""
-    asked = call.parse(parameters_of.RetrieveSubscription).expand
-    customer = await resources.of_customer(call)
-    return await resources.retrieve(call, KIND, call.match["subscription"], asked, parent=customer)
+    asked = context.parse(parameters_of.RetrieveSubscription).expand
+    customer = await resources.of_customer(context)
+    return await resources.retrieve(context, KIND, context.match["subscription"], asked, parent=customer)
 
 
 @operation(
@@ -64,20 +64,20 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ReportSubscription,
     answers="subscription",
 )
-async def report(call: RequestContext) -> Reply:
+async def report(context: RequestContext) -> Reply:
     """Report the state of a subscription.
 
     The report replaces the previous one: parameters that are not sent take their defaults.
     """
-    attributes = call.parse(parameters_of.ReportSubscription).attributes()
-    customer, id = call.match["customer"], call.match["subscription"]
+    attributes = context.parse(parameters_of.ReportSubscription).attributes()
+    customer, id = context.match["customer"], context.match["subscription"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await subscription.report(unit, customer, id, attributes)
-        return await resources.object_reply(call, unit, KIND, id, {})
+        return await resources.object_reply(context, unit, KIND, id, {})
 
     try:
-        return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+        return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))
     except ConstraintBroken as broken:
         subscription.refuse_claimed(broken, id)
         raise
@@ -91,13 +91,13 @@ async def report(call: RequestContext) -> Reply:
     parameters=parameters_of.RemoveSubscription,
     answers="deleted_subscription",
 )
-async def remove(call: RequestContext) -> Reply:
+async def remove(context: RequestContext) -> Reply:
     """Remove a reported subscription."""
-    call.parse(parameters_of.RemoveSubscription)
-    customer, id = call.match["customer"], call.match["subscription"]
+    context.parse(parameters_of.RemoveSubscription)
+    customer, id = context.match["customer"], context.match["subscription"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await subscription.remove(unit, customer, id)
         return Reply(status=200, body=dumps(subscriptions.render_deleted(id)))
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(customer),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))

@@ -42,10 +42,10 @@ OF_CUSTOMER = "/v1/customers/{customer}/tax_ids"
     answers=KIND,
     beside=always("tax_ids:write"),
 )
-async def create_of_customer(call: RequestContext) -> Reply:
+async def create_of_customer(context: RequestContext) -> Reply:
     """Create a customer's tax id."""
-    parameters = call.parse(parameters_of.CreateTaxId)
-    return await _create(call, call.match["customer"], parameters, expand.paths(call, parameters.expand, KIND))
+    parameters = context.parse(parameters_of.CreateTaxId)
+    return await _create(context, context.match["customer"], parameters, expand.paths(context, parameters.expand, KIND))
 
 
 @operation(
@@ -57,11 +57,11 @@ async def create_of_customer(call: RequestContext) -> Reply:
     answers=KIND,
     beside=always("tax_ids:read"),
 )
-async def retrieve_of_customer(call: RequestContext) -> Reply:
+async def retrieve_of_customer(context: RequestContext) -> Reply:
     """Retrieve a customer's tax id."""
-    asked = call.parse(parameters_of.RetrieveTaxId).expand
-    parent = await resources.of_customer(call)
-    return await resources.retrieve(call, KIND, call.match["tax_id"], asked, parent=parent)
+    asked = context.parse(parameters_of.RetrieveTaxId).expand
+    parent = await resources.of_customer(context)
+    return await resources.retrieve(context, KIND, context.match["tax_id"], asked, parent=parent)
 
 
 @operation(
@@ -73,14 +73,14 @@ async def retrieve_of_customer(call: RequestContext) -> Reply:
     answers=f"list.{KIND}",
     beside=always("tax_ids:read"),
 )
-async def list_of_customer(call: RequestContext) -> Reply:
+async def list_of_customer(context: RequestContext) -> Reply:
     """List a customer's tax ids.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListTaxIds)
-    parent = await resources.of_customer(call)
-    return await resources.page(call, KIND, parameters, OF_CUSTOMER.format(customer=parent), parent=parent)
+    parameters = context.parse(parameters_of.ListTaxIds)
+    parent = await resources.of_customer(context)
+    return await resources.page(context, KIND, parameters, OF_CUSTOMER.format(customer=parent), parent=parent)
 
 
 @operation(
@@ -92,27 +92,27 @@ async def list_of_customer(call: RequestContext) -> Reply:
     answers=f"deleted_{KIND}",
     beside=always("tax_ids:write"),
 )
-async def delete_of_customer(call: RequestContext) -> Reply:
+async def delete_of_customer(context: RequestContext) -> Reply:
     """Delete a customer's tax id."""
-    expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
-    return await _delete(call, call.match["customer"], call.match["tax_id"])
+    expand.paths(context, context.parse(parameters_of.DeleteTaxId).expand, KIND)
+    return await _delete(context, context.match["customer"], context.match["tax_id"])
 
 
 @operation(
     "POST", URL, "tax_ids.create", permission="tax_ids:write", parameters=parameters_of.CreateOwnedTaxId, answers=KIND
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a tax id.
 
     Its owner is the account, or a customer.
     """
-    parameters = call.parse(parameters_of.CreateOwnedTaxId)
+    parameters = context.parse(parameters_of.CreateOwnedTaxId)
     owner = parameters.customer_id()
-    tree = expand.paths(call, parameters.expand, KIND)
+    tree = expand.paths(context, parameters.expand, KIND)
     if owner is not None:
-        call.permit("customers:write")
+        context.permit("customers:write")
         try:
-            return await _create(call, owner, parameters, tree)
+            return await _create(context, owner, parameters, tree)
         except Missing as missing:
             raise _no_such_owner(missing.message) from None
     id, new = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
@@ -127,9 +127,9 @@ async def create(call: RequestContext) -> Reply:
         )
         unit.begin(ACCOUNT_TAX_ID, id)
         unit.do(ACCOUNT_TAX_ID, id, command)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act)
+    return await context.transact(act)
 
 
 @operation(
@@ -140,10 +140,10 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveTaxId,
     answers=KIND,
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a tax id."""
-    asked = call.parse(parameters_of.RetrieveTaxId).expand
-    return await resources.retrieve(call, KIND, call.match["tax_id"], asked)
+    asked = context.parse(parameters_of.RetrieveTaxId).expand
+    return await resources.retrieve(context, KIND, context.match["tax_id"], asked)
 
 
 @operation(
@@ -154,18 +154,18 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListOwnedTaxIds,
     answers=f"list.{KIND}",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List tax ids.
 
     Those of the account, or of a customer, newest first.
     """
-    parameters = call.parse(parameters_of.ListOwnedTaxIds)
+    parameters = context.parse(parameters_of.ListOwnedTaxIds)
     owner = parameters.customer_id()
     if owner is not None:
-        body = await call.pipeline.reader.customer(call.caller.scope, owner)
+        body = await context.pipeline.reader.customer(context.caller.scope, owner)
         if body is None or orjson.loads(body).get("deleted"):
             raise _no_such_owner(f"No such {customer.KIND}: '{owner}'")
-    return await resources.page(call, KIND, parameters, URL, parent=owner or "")
+    return await resources.page(context, KIND, parameters, URL, parent=owner or "")
 
 
 @operation(
@@ -176,26 +176,26 @@ async def list_all(call: RequestContext) -> Reply:
     parameters=parameters_of.DeleteTaxId,
     answers=f"deleted_{KIND}",
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a tax id."""
-    expand.paths(call, call.parse(parameters_of.DeleteTaxId).expand, KIND)
-    id = call.match["tax_id"]
-    owner: str | None = orjson.loads(await resources.find(call, KIND, id))["customer"]
+    expand.paths(context, context.parse(parameters_of.DeleteTaxId).expand, KIND)
+    id = context.match["tax_id"]
+    owner: str | None = orjson.loads(await resources.find(context, KIND, id))["customer"]
     if owner is not None:
-        call.permit("customers:write")
-        return await _delete(call, owner, id)
-    return await resources.change(call, ACCOUNT_TAX_ID, id, DeleteOwn(id=id), lambda *_: _deleted(id))
+        context.permit("customers:write")
+        return await _delete(context, owner, id)
+    return await resources.change(context, ACCOUNT_TAX_ID, id, DeleteOwn(id=id), lambda *_: _deleted(id))
 
 
-async def _create(call: RequestContext, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
+async def _create(context: RequestContext, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
         id = extra.add(unit, owner, parameters.number(), await commands_of.moment(unit, owner))
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(CUSTOMER.stream(owner),))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(owner),))
 
 
-async def _delete(call: RequestContext, owner: str, id: str) -> Reply:
+async def _delete(context: RequestContext, owner: str, id: str) -> Reply:
     async def act(unit: UnitOfWork, state: Customer) -> None:
         await clocks.moment(unit, state)  # not while its clock moves
         unit.do(CUSTOMER, owner, RemoveTaxId(id=id))
@@ -203,7 +203,7 @@ async def _delete(call: RequestContext, owner: str, id: str) -> Reply:
     async def answer(unit: UnitOfWork) -> Reply:
         return _deleted(id)
 
-    return await resources.change_customer(call, owner, act, answer)
+    return await resources.change_customer(context, owner, act, answer)
 
 
 def _deleted(id: str) -> Reply:

@@ -31,21 +31,21 @@ KIND = testclock.KIND
     answers=KIND,
     beside=MappingProxyType({"customer": ("customers:write",)}),
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a test clock.
 
     The clock is frozen at a time, for an existing customer or for new ones.
     """
-    _in_test_mode(call)
-    parameters = call.parse(parameters_of.CreateTestClock)
-    tree = expand.paths(call, parameters.expand, KIND)
+    _in_test_mode(context)
+    parameters = context.parse(parameters_of.CreateTestClock)
+    tree = expand.paths(context, parameters.expand, KIND)
     guest = parameters.customer
 
     async def act(unit: UnitOfWork) -> Reply:
         id = await commands_of.create(unit, parameters.frozen_time, parameters.name, guest)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act, serialized_on=() if guest is None else (CUSTOMER.stream(guest),))
+    return await context.transact(act, serialized_on=() if guest is None else (CUSTOMER.stream(guest),))
 
 
 @operation(
@@ -56,21 +56,21 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.AdvanceTestClock,
     answers=KIND,
 )
-async def advance(call: RequestContext) -> Reply:
+async def advance(context: RequestContext) -> Reply:
     """Advance a test clock.
 
     The clock is `ready` again once everything that is due by then is done.
     """
-    _in_test_mode(call)
-    parameters = call.parse(parameters_of.AdvanceTestClock)
-    tree = expand.paths(call, parameters.expand, KIND)
-    id = call.match["test_clock"]
+    _in_test_mode(context)
+    parameters = context.parse(parameters_of.AdvanceTestClock)
+    tree = expand.paths(context, parameters.expand, KIND)
+    id = context.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.advance(unit, id, parameters.frozen_time)
-        return await resources.object_reply(call, unit, KIND, id, tree)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await call.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
+    return await context.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
 
 
 @operation(
@@ -82,20 +82,20 @@ async def advance(call: RequestContext) -> Reply:
     answers=f"deleted_{KIND}",
     beside=always("customers:write"),
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a test clock.
 
     Its customers are deleted with it.
     """
-    _in_test_mode(call)
-    expand.paths(call, call.parse(parameters_of.DeleteTestClock).expand, KIND)
-    id = call.match["test_clock"]
+    _in_test_mode(context)
+    expand.paths(context, context.parse(parameters_of.DeleteTestClock).expand, KIND)
+    id = context.match["test_clock"]
 
     async def act(unit: UnitOfWork) -> Reply:
         await commands_of.delete(unit, id)
         return Reply(status=200, body=dumps(testclocks.render_deleted(id)))
 
-    return await call.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
+    return await context.transact(act, serialized_on=(TEST_CLOCK.stream(id),))
 
 
 @operation(
@@ -106,11 +106,11 @@ async def delete(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveTestClock,
     answers=KIND,
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a test clock."""
-    _in_test_mode(call)
-    asked = call.parse(parameters_of.RetrieveTestClock).expand
-    return await resources.retrieve(call, KIND, call.match["test_clock"], asked)
+    _in_test_mode(context)
+    asked = context.parse(parameters_of.RetrieveTestClock).expand
+    return await resources.retrieve(context, KIND, context.match["test_clock"], asked)
 
 
 @operation(
@@ -121,18 +121,18 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListTestClocks,
     answers=f"list.{KIND}",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List test clocks.
 
     Newest first.
     """
-    _in_test_mode(call)
-    return await resources.page(call, KIND, call.parse(parameters_of.ListTestClocks), URL)
+    _in_test_mode(context)
+    return await resources.page(context, KIND, context.parse(parameters_of.ListTestClocks), URL)
 
 
-def _in_test_mode(call: RequestContext) -> None:
+def _in_test_mode(context: RequestContext) -> None:
     """Raises Refusal for live keys."""
-    if call.caller.livemode:
+    if context.caller.livemode:
         raise Refusal(
             "Test clocks are only available in test mode. Please use a test mode API key.", code="livemode_mismatch"
         )

@@ -29,21 +29,21 @@ URL = "/v1/tokens"
     publishable=True,
     declines=True,
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a token.
 
     Only the details of cards and bank accounts are stored.
     """
-    parameters = call.parse(parameters_of.CreateToken)
+    parameters = context.parse(parameters_of.CreateToken)
     kind = parameters.kind()
-    tree = expand.paths(call, parameters.expand, token.KIND)
-    origin = call.begin()
+    tree = expand.paths(context, parameters.expand, token.KIND)
+    origin = context.begin()
     holds, random = "", os.urandom(ids.ID_BYTES)
     card, account = None, None
     if isinstance(parameters.card, Card):
-        card, holds = cards.read_card(call.caller, parameters.card.value()), ids.new("card", random)
+        card, holds = cards.read_card(context.caller, parameters.card.value()), ids.new("card", random)
     elif isinstance(parameters.bank_account, BankAccount):
-        account = cards.read_bank_account(call.caller, parameters.bank_account.value(), kind)
+        account = cards.read_bank_account(context.caller, parameters.bank_account.value(), kind)
         holds = ids.new("ba", random)
     elif parameters.cvc_update is not None:
         cards.cvc_ok(parameters.cvc_update.cvc)
@@ -57,9 +57,9 @@ async def create(call: RequestContext) -> Reply:
     )
 
     async def act(unit: UnitOfWork) -> Reply:
-        return await _made(call, unit, command, tree)
+        return await _made(context, unit, command, tree)
 
-    return await call.transact(act, origin)
+    return await context.transact(act, origin)
 
 
 @operation(
@@ -70,18 +70,18 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveToken,
     answers="token",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a token.
 
     A well-known test id creates a new token each time.
     """
-    asked = call.parse(parameters_of.RetrieveToken).expand
-    kept = tokens.named(call.caller, call.match["token"])
+    asked = context.parse(parameters_of.RetrieveToken).expand
+    kept = tokens.named(context.caller, context.match["token"])
     if kept is None:
-        return await resources.retrieve(call, token.KIND, call.match["token"], asked)
-    tree = expand.paths(call, asked, token.KIND)
-    call.permit("tokens:write")  # for it is made
-    origin = call.begin()
+        return await resources.retrieve(context, token.KIND, context.match["token"], asked)
+    tree = expand.paths(context, asked, token.KIND)
+    context.permit("tokens:write")  # for it is made
+    origin = context.begin()
     kind, prefix = ("card", "card") if isinstance(kept, kept_of.Card) else ("bank_account", "ba")
     command = CreateToken(
         id=_new_id(kind),
@@ -93,15 +93,15 @@ async def retrieve(call: RequestContext) -> Reply:
     )
 
     async def act(unit: UnitOfWork) -> Reply:
-        return await _made(call, unit, command, tree)
+        return await _made(context, unit, command, tree)
 
-    return await call.transact(act, origin)
+    return await context.transact(act, origin)
 
 
-async def _made(call: RequestContext, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Reply:
+async def _made(context: RequestContext, unit: UnitOfWork, command: CreateToken, tree: Tree) -> Reply:
     unit.begin(TOKEN, command.id)
     unit.do(TOKEN, command.id, command)
-    return await resources.object_reply(call, unit, token.KIND, command.id, tree)
+    return await resources.object_reply(context, unit, token.KIND, command.id, tree)
 
 
 def _new_id(kind: str) -> str:

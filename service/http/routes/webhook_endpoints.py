@@ -30,16 +30,16 @@ KIND = "webhook_endpoint"
     parameters=parameters_of.CreateWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def create(call: RequestContext) -> Reply:
+async def create(context: RequestContext) -> Reply:
     """Create a webhook endpoint.
 
     Only this response contains the signing secret.
     """
-    parameters = call.parse(parameters_of.CreateWebhookEndpoint)
-    expand.paths(call, parameters.expand, KIND)
-    caller = call.caller
-    call.pipeline.policy.vet_url(parameters.url, livemode=caller.livemode)
-    origin = call.begin()
+    parameters = context.parse(parameters_of.CreateWebhookEndpoint)
+    expand.paths(context, parameters.expand, KIND)
+    caller = context.caller
+    context.pipeline.policy.vet_url(parameters.url, livemode=caller.livemode)
+    origin = context.begin()
     id = ids.new("we", os.urandom(ids.ID_BYTES))
     command = CreateEndpoint(
         id=id,
@@ -55,7 +55,7 @@ async def create(call: RequestContext) -> Reply:
         return Reply(status=200, body=dumps(shown))
 
     try:
-        return await call.transact(act, origin)
+        return await context.transact(act, origin)
     except ConstraintBroken:
         raise Refusal("You have reached the maximum of 16 webhook endpoints in this mode.") from None
 
@@ -68,22 +68,22 @@ async def create(call: RequestContext) -> Reply:
     parameters=parameters_of.UpdateWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def update(call: RequestContext) -> Reply:
+async def update(context: RequestContext) -> Reply:
     """Update a webhook endpoint.
 
     Pending deliveries use the new values from their next attempt.
     """
-    parameters = call.parse(parameters_of.UpdateWebhookEndpoint)
-    expand.paths(call, parameters.expand, KIND)
+    parameters = context.parse(parameters_of.UpdateWebhookEndpoint)
+    expand.paths(context, parameters.expand, KIND)
     if parameters.url is not None:
-        call.pipeline.policy.vet_url(parameters.url, livemode=call.caller.livemode)
-    id = call.match["webhook_endpoint"]
+        context.pipeline.policy.vet_url(parameters.url, livemode=context.caller.livemode)
+    id = context.match["webhook_endpoint"]
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        shown = rendering.render(state, call.caller.livemode)
+        shown = rendering.render(state, context.caller.livemode)
         return Reply(status=200, body=dumps(shown))
 
-    return await resources.change(call, ENDPOINT, id, UpdateEndpoint(id=id, patch=parameters.patch()), answer)
+    return await resources.change(context, ENDPOINT, id, UpdateEndpoint(id=id, patch=parameters.patch()), answer)
 
 
 @operation(
@@ -94,18 +94,18 @@ async def update(call: RequestContext) -> Reply:
     parameters=parameters_of.DeleteWebhookEndpoint,
     answers="deleted_webhook_endpoint",
 )
-async def delete(call: RequestContext) -> Reply:
+async def delete(context: RequestContext) -> Reply:
     """Delete a webhook endpoint.
 
     Its pending deliveries are dropped.
     """
-    expand.paths(call, call.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
-    id = call.match["webhook_endpoint"]
+    expand.paths(context, context.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
+    id = context.match["webhook_endpoint"]
 
     def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
         return Reply(status=200, body=dumps(rendering.render_deleted(id)))
 
-    return await resources.change(call, ENDPOINT, id, DeleteEndpoint(id=id), answer)
+    return await resources.change(context, ENDPOINT, id, DeleteEndpoint(id=id), answer)
 
 
 @operation(
@@ -116,16 +116,16 @@ async def delete(call: RequestContext) -> Reply:
     parameters=parameters_of.RetrieveWebhookEndpoint,
     answers="webhook_endpoint",
 )
-async def retrieve(call: RequestContext) -> Reply:
+async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a webhook endpoint.
 
     The signing secret is not included.
     """
-    expand.paths(call, call.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
-    caller, id = call.caller, call.match["webhook_endpoint"]
-    body = await call.pipeline.reader.resource(caller.scope, KIND, id)
+    expand.paths(context, context.parse(parameters_of.RetrieveWebhookEndpoint).expand, KIND)
+    caller, id = context.caller, context.match["webhook_endpoint"]
+    body = await context.pipeline.reader.resource(caller.scope, KIND, id)
     if body is None:
-        there = await call.pipeline.reader.resource(caller.scope.other_mode, KIND, id)
+        there = await context.pipeline.reader.resource(caller.scope.other_mode, KIND, id)
         raise Missing("webhook endpoint", id, hint=other_mode_hint(caller.livemode) if there else "")
     return Reply(status=200, body=body)
 
@@ -138,19 +138,19 @@ async def retrieve(call: RequestContext) -> Reply:
     parameters=parameters_of.ListWebhookEndpoints,
     answers="list.webhook_endpoint",
 )
-async def list_all(call: RequestContext) -> Reply:
+async def list_all(context: RequestContext) -> Reply:
     """List webhook endpoints.
 
     Newest first.
     """
-    parameters = call.parse(parameters_of.ListWebhookEndpoints)
-    page, caller = parameters.page(), call.caller
-    expand.paths(call, parameters.expand, KIND, in_list=True)
+    parameters = context.parse(parameters_of.ListWebhookEndpoints)
+    page, caller = parameters.page(), context.caller
+    expand.paths(context, parameters.expand, KIND, in_list=True)
     try:
-        found = await call.pipeline.reader.resources(caller.scope, KIND, page)
+        found = await context.pipeline.reader.resources(caller.scope, KIND, page)
     except UnknownCursor:
         raise pagination.unknown_cursor("webhook endpoint", page) from None
     total = None
     if expand.counted(parameters.expand):
-        total = await call.pipeline.reader.count_resources(caller.scope, KIND, page)
+        total = await context.pipeline.reader.count_resources(caller.scope, KIND, page)
     return Reply(status=200, body=pagination.list_body(URL, found.bodies, found.has_more, total))
