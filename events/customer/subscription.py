@@ -121,11 +121,12 @@ class Subscription:
 class Subscriptions:
     """Every subscription the customer has, by id, in the order in which they came; `currency` is the first one's.
 
-    `paid` says whether an invoice of any of them was ever reported as paid.
+    `overdue` is how many of them owe what is past due, and `paid` whether an invoice of any was ever reported as paid.
     """
 
     by_id: HistoryMap[Subscription] = field(default_factory=HistoryMap)
     currency: str | None = None
+    overdue: int = 0
     paid: bool = False
 
 
@@ -230,13 +231,15 @@ def evolve(state: Subscriptions, event: Event) -> Subscriptions:
             return Subscriptions(
                 by_id=state.by_id.set(event.id, subscription),
                 currency=state.currency or subscription.currency,
+                overdue=_overdue(state, event.id, subscription),
                 paid=state.paid or _is_paid(subscription),
             )
         case SubscriptionRemoved():
-            return replace(state, by_id=state.by_id.without(event.id))
+            return replace(state, by_id=state.by_id.without(event.id), overdue=_overdue(state, event.id, None))
         case SubscriptionCanceled():
             canceled = canceled_at(state.by_id[event.id], event.at)
-            return replace(state, by_id=state.by_id.set(event.id, canceled))
+            by_id = state.by_id.set(event.id, canceled)
+            return replace(state, by_id=by_id, overdue=_overdue(state, event.id, canceled))
         case PaymentRetryRequested():
             return state
         case _:
@@ -248,17 +251,9 @@ def end(state: Subscriptions, at: int) -> list[Event]:
     return [SubscriptionCanceled(at=at, id=id) for id, one in state.by_id.items() if not one.ended]
 
 
-def currency(state: Subscriptions) -> str | None:
-    """The currency that the customer's first subscription set."""
-    return state.currency
-
-
 def delinquent(state: Subscriptions) -> bool:
     """Whether an invoice that should have been paid is not: its charge failed, or its due date has passed."""
-    return any(
-        one.status in OVERDUE and (one.latest_invoice is None or one.latest_invoice.status in ("draft", "open"))
-        for one in state.by_id.values()
-    )
+    return state.overdue > 0
 
 
 def canceled_at(subscription: Subscription, at: int) -> Subscription:
@@ -269,6 +264,18 @@ def canceled_at(subscription: Subscription, at: int) -> Subscription:
         canceled_at=at if subscription.canceled_at is None else subscription.canceled_at,
         ended_at=at if subscription.ended_at is None else subscription.ended_at,
     )
+
+
+def _overdue(state: Subscriptions, id: str, after: Subscription | None) -> int:
+    """How many owe what is past due once this one stands like `after`, or is gone."""
+    before = state.by_id.get(id)
+    owed, owes = (one is not None and _is_overdue(one) for one in (before, after))
+    return state.overdue - owed + owes
+
+
+def _is_overdue(subscription: Subscription) -> bool:
+    invoice = subscription.latest_invoice
+    return subscription.status in OVERDUE and (invoice is None or invoice.status in ("draft", "open"))
 
 
 def _is_paid(subscription: Subscription) -> bool:

@@ -21,7 +21,6 @@ from events.customer.subscription import (
     SubscriptionCanceled,
     SubscriptionRemoved,
     SubscriptionReported,
-    currency,
     delinquent,
     end,
 )
@@ -102,10 +101,11 @@ def test_a_canceled_one_has_its_times_whether_the_service_says_them_or_not() -> 
 
 
 def test_the_first_subscription_sets_the_currency() -> None:
-    assert currency(NONE) is None
+    assert NONE.currency is None
     told = given(SUBSCRIPTIONS, reported(currency="eur"), reported("sub_2", currency="usd"))
-    assert currency(told.state) == "eur"
-    assert currency(given(SUBSCRIPTIONS, *told.history, SubscriptionRemoved(at=AT, id=ID)).state) == "eur"
+    assert told.state.currency == "eur"
+    gone = given(SUBSCRIPTIONS, *told.history, SubscriptionRemoved(at=AT, id=ID)).state
+    assert gone.currency == "eur"
 
 
 def test_what_was_removed_is_gone_and_may_come_anew() -> None:
@@ -159,6 +159,34 @@ def test_with_the_customer_end_all_that_are_not_over() -> None:
 def test_a_customer_is_delinquent_whose_due_invoice_is_not_paid(attributes: dict[str, Any], owes: bool) -> None:
     assert not delinquent(NONE)
     assert delinquent(given(SUBSCRIPTIONS, reported("sub_0"), reported(**attributes)).state) is owes
+
+
+INVOICES = st.sampled_from([None, OPEN, Invoice(id="in_2", auto_advance=True, status="paid")])
+CHANGES = st.builds(
+    lambda id, status, invoice: reported(id, status=status, latest_invoice=invoice),
+    st.sampled_from(["sub_1", "sub_2", "sub_3"]),
+    st.sampled_from(["active", "past_due", "unpaid", "canceled"]),
+    INVOICES,
+) | st.sampled_from(["sub_1", "sub_2", "sub_3"]).flatmap(
+    lambda id: st.sampled_from([SubscriptionCanceled(at=AT, id=id), SubscriptionRemoved(at=AT, id=id)])
+)
+
+
+@holds_for(st.lists(CHANGES, max_size=20))
+def test_a_customer_is_delinquent_for_as_long_as_any_subscription_owes(
+    asked: list[SubscriptionReported | SubscriptionCanceled | SubscriptionRemoved],
+) -> None:
+    state = NONE
+    for event in asked:
+        if isinstance(event, SubscriptionReported) or event.id in state.by_id:
+            state = subscription.evolve(state, event)
+        owing = [
+            one.id
+            for one in state.by_id.values()
+            if one.status in ("past_due", "unpaid") and (one.latest_invoice is None or one.latest_invoice == OPEN)
+        ]
+        assert delinquent(state) is bool(owing)
+        assert state.overdue == len(owing)
 
 
 def test_a_new_way_to_pay_asks_once_for_each_open_invoice_that_is_past_due() -> None:
