@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from events import payment_method, promotion_code
+from events.scope import Scope
 from projections import filters
 from projections.read import PageOf
 from tests.projections.conftest import ReadableCustomerStore
@@ -58,7 +59,7 @@ async def test_a_filter_finds_what_holds_its_facts_in_both_directions(
 
     async def page(after: str | None = None, before: str | None = None) -> tuple[list[str], bool]:
         asked = PageOf(limit=3, starting_after=after, ending_before=before)
-        found = await store.reader.resources("acct_1", False, kind, asked, None, facts)
+        found = await store.reader.resources(Scope("acct_1", False), kind, asked, None, facts)
         return [orjson.loads(body)["id"] for body in found.bodies], found.has_more
 
     ids, more = await page()
