@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from projections.payment_methods import SHOWN
 from service.http.params.payment_method import TYPES
@@ -92,6 +92,12 @@ class Nothing(Shape):
     """Of this type nothing more is known."""
 
 
+class _Made(Shape):
+    """What is made of a table: it has no source that pydantic could find docstrings in, and it looks for long."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 def _hash(of: str) -> type[Shape]:
     """What is shown of a payment method of this type; what is not known of it is null."""
     if of == "card":
@@ -100,7 +106,7 @@ def _hash(of: str) -> type[Shape]:
         return Nothing
     fields: dict[str, Any] = {name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]}
     name = "PaymentMethod" + "".join(word.capitalize() for word in of.split("_"))
-    return create_model(name, __base__=Shape, __doc__=f"Details of the payment method type {of}.", **fields)
+    return create_model(name, __base__=_Made, __doc__=f"Details of the payment method type {of}.", **fields)
 
 
 def _spaced(name: str) -> str:
@@ -111,11 +117,13 @@ _hashes: Any = {
     of: (_hash(of), Field(default=ABSENT, description=f"Details of the type {of}; present if it is the type."))
     for of in TYPES
 }
-_Typed: Any = create_model("_Typed", __base__=Shape, **_hashes)
+_Typed: Any = create_model("_Typed", __base__=_Made, **_hashes)
 
 
 class PaymentMethod(_Typed):
     """What a customer pays with."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
     """Unique identifier of the payment method."""

@@ -66,6 +66,11 @@ class SearchResultOf(Shape, Generic[Item]):
         return f"{params[0].__name__}SearchResult"
 
 
+# Their parametrizations have no source of their own that pydantic could find docstrings in, and it looks for long.
+for _generic in (ListOf, SearchResultOf):
+    _generic.model_config["use_attribute_docstrings"] = False
+
+
 class Deleted(Shape):
     """What is left to show of an object that was deleted."""
 
