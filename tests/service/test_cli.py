@@ -15,8 +15,8 @@ import pytest
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
 from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
-from tests.service.command_line import output_of, rollbook
-from tests.service.serving import Api, Serve, command, environment
+from tests.service.command_line import output_of, rollbook, run
+from tests.service.serving import Api, Serve, environment
 
 
 def fields(said: str) -> dict[str, str]:
@@ -166,15 +166,9 @@ async def test_scripts_get_json(serve: Serve, database: str, tmp_path: Path) -> 
     await serve()
 
     async def document(*words: str) -> Any:
-        process = await asyncio.create_subprocess_exec(
-            *command(*words, "--json"),
-            env=environment(database, tmp_path),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        said, _ = await process.communicate()
-        assert process.returncode == 0
-        return json.loads(said)
+        code, output, _ = await run(environment(database, tmp_path), *words, "--json")
+        assert code == 0
+        return json.loads(output)
 
     assert await document("migrate") == {"applied": []}
     made = await document("keys", "create", "--name", "till\u202e")
