@@ -7,7 +7,7 @@ from aiohttp import web
 
 from events.errors import DatabaseUnsuitable, LogUnavailable
 from events.outage import DatabaseUnavailable, Kind
-from service.exposition import CONTENT_TYPE
+from service.exposition import CONTENT_TYPE, Scrapes
 from service.suitability import Migrations
 from service.wiring import Core
 
@@ -25,7 +25,10 @@ class Health:
     checks: dict[str, Check] = field(default_factory=dict)  # what is needed -> whether it is there
     brokers: dict[str, Callable[[], str]] = field(default_factory=dict)  # a role's name -> its connection's state
 
+    _scrapes: Scrapes = field(init=False)
+
     def __post_init__(self) -> None:
+        self._scrapes = Scrapes(self.core.metrics.render)
         self.migrations = Migrations(self.core.pool)
         self.checks["postgres"] = self.postgres
 
@@ -63,7 +66,7 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Every meter, in Prometheus' text form."""
-        return web.Response(body=self.core.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await self._scrapes.text(), headers={"Content-Type": CONTENT_TYPE})
 
     def routes(self) -> list[web.RouteDef]:
         """The operators' routes."""

@@ -29,6 +29,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Seconds since the beginning."""
         return self._timers.elapsed_s
 
+    def pass_time(self, seconds: float) -> None:
+        """Let what runs now take so long."""
+        self._timers.elapsed_s += seconds
+
 
 class _Timers(selectors.SelectSelector):
     """What a loop asks to wait until its next timer: it is that late at once."""

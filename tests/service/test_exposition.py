@@ -1,12 +1,14 @@
 """The text format of /metrics: what a Prometheus reads in it, and what it costs."""
 
+import asyncio
 from collections import Counter as Counters
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.exposition import EndpointAttempts, Families, RequestCounts
+from service.exposition import EndpointAttempts, Families, RequestCounts, Scrapes
 from service.metrics import Metrics
+from tests.virtual_time import VirtualTimeLoop, run
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -38,6 +40,39 @@ def test_requests_are_counted_by_route_and_status_in_cumulated_buckets() -> None
     said = samples("".join(counts.lines()))
     assert value("s_total", ("status", "400")) == 2, "what changed since the last time is rendered again"
     assert value("_seconds_count") == 4
+
+
+async def test_who_ask_together_are_rendered_for_once_and_nobody_gets_what_was_rendered_before_it_asked() -> None:
+    rendered = 0
+
+    def render() -> bytes:
+        nonlocal rendered
+        rendered += 1
+        return b"%d" % rendered
+
+    scrapes = Scrapes(render)
+    assert await asyncio.gather(*(scrapes.text() for _ in range(100))) == [b"1"] * 100
+    assert await scrapes.text() == b"2"
+
+
+def test_rendering_takes_a_tenth_of_the_time_at_most() -> None:
+    began: list[float] = []
+
+    async def scrape_thrice() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+
+        def render() -> bytes:
+            began.append(loop.time())
+            loop.pass_time(1)
+            return b""
+
+        scrapes = Scrapes(render)
+        for _ in range(3):
+            await scrapes.text()
+
+    run(scrape_thrice())
+    assert began == [0, 10, 20]
 
 
 def test_other_families_read_as_prometheus_client_writes_them() -> None:
