@@ -1,6 +1,8 @@
 """The `rollbook` command."""
 
 import asyncio
+import io
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -48,11 +50,19 @@ app.add_typer(subscribers_app, name="subscribers")
 app.add_typer(endpoints_app, name="endpoints")
 app.add_typer(deliveries_app, name="deliveries")
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 ALL_ROLES = frozenset({"api", "relay", "worker"})
 
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale whose encoding has not every character
+    for word in sys.argv[1:]:
+        if not word.isascii() and SURROGATE.search(word):  # what Python makes of bytes that it cannot decode
+            complain(f"The argument {word!a} is not valid in the encoding of the locale.")
+            sys.exit(2)
     for line in settings.unknown_variables():
         complain(line)
     try:

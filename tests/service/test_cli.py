@@ -223,6 +223,16 @@ async def test_a_misspelt_setting_is_named_with_what_is_meant(database: str, tmp
     assert "ROLLBOOK_API_KEY" not in said
 
 
+async def test_a_locale_without_a_character_gets_its_escape(database: str, tmp_path: Path) -> None:
+    settings = await output_of(database, tmp_path, "config", PYTHONIOENCODING="ascii")
+    assert "https://\\u2026" in settings
+
+
+async def test_an_argument_that_cannot_be_decoded_is_refused(database: str, tmp_path: Path) -> None:
+    code, said = await rollbook(database, tmp_path, "keys", "create", "--name", os.fsdecode(b"J\xfcrgen"))
+    assert (code, said) == (2, "The argument 'J\\udcfcrgen' is not valid in the encoding of the locale.\n")
+
+
 async def test_the_version_is_printed(tmp_path: Path) -> None:
     assert re.fullmatch(r"rollbook \d+\.\d+\.\d+\S*\n", await output_of("", tmp_path, "--version"))
 
