@@ -12,12 +12,6 @@ class Progress:
     total: int
     rate: float
 
-    @property
-    def left_s(self) -> float:
-        """Seconds that the rest takes at this rate."""
-        left = self.total - self.done
-        return left / self.rate if self.rate else float("inf") if left else 0.0
-
 
 @dataclass(slots=True)
 class Meter:

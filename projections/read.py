@@ -229,10 +229,6 @@ class Reader:
         """Every API key of every account, revoked ones too, in the order in which they were issued."""
         return [row["body"] for row in await self._fetch(self._sql["list_api_keys"])]
 
-    async def ping(self) -> None:
-        """Raises LogUnavailable when the database does not answer."""
-        await self._fetch("SELECT 1")
-
     async def close(self) -> None:
         """Let the connections go."""
         await self._connection.close()

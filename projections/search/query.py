@@ -17,7 +17,6 @@ CLAUSES_MAX = 10
 SUBSTRING_CHARACTERS_MIN = 3
 NUMBER_MAX = 2**63 - 1
 
-Operator = Literal[":", "~", "<", ">", "<=", ">="]
 TEXTS = ("email", "name", "phone")
 FIELDS = (*TEXTS, "metadata", "created")
 

@@ -5,18 +5,13 @@ more while it has less than `RESERVE` times what is free. One account alone gets
 seven fifteenths each, and something stays free for the first request of the next account, although what the others
 have taken may not come back for many seconds. Below eight there is nothing to reserve.
 
-The unit that shares is an account in one mode (its `share` key): a load test in test mode does not delay the live mode
-of the same account. An account that uses both modes has two shares.
+The unit that shares is an account in one mode (its `share` key, webhooks/sql/functions/share.sql): a load test
+in test mode does not delay the live mode of the same account. An account that uses both modes has two shares.
 """
 
 import math
 
 RESERVE = 7
-
-
-def share_of(account: str, livemode: bool) -> str:
-    """The key by which an account in one mode shares; webhooks/sql/functions/turn.sql makes the same one."""
-    return f"{account}/{'live' if livemode else 'test'}"
 
 
 class Shares:

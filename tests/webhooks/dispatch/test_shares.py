@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.dispatch.shares import RESERVE, Shares, share_of
+from webhooks.dispatch.shares import RESERVE, Shares
 
 
 def greedy(shares: Shares, *names: str) -> list[int]:
@@ -38,8 +38,8 @@ def test_whoever_had_it_all_is_brought_down_to_the_others_as_it_gives_back() -> 
 
 def test_the_two_modes_of_an_account_have_a_share_each() -> None:
     shares = Shares(64)
-    greedy(shares, share_of("acct_1", livemode=False))
-    assert shares.allows(share_of("acct_1", livemode=True))
+    greedy(shares, "acct_1/test")
+    assert shares.allows("acct_1/live")
 
 
 @given(st.integers(1, 600), st.lists(st.integers(0, 6), max_size=600))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from webhooks.dispatch.leased_lane import LeasedLane
-from webhooks.dispatch.shares import share_of
 from webhooks.dispatch.slots import Slot, Slots
 from webhooks.queue.lane import Lane
 from webhooks.queue.turn import Endpoint, Head
@@ -24,7 +23,7 @@ def leased(
     livemode: bool = False,
 ) -> LeasedLane:
     url = f"https://{name}.example"
-    share = share_of(account, livemode)
+    share = f"{account}/{'live' if livemode else 'test'}"
     endpoint = Endpoint(name, 1, "enabled", url, (), (), rate_limit=rate_limit, in_flight_max=most, share=share)
     state = Lane(concurrency=slots, window_attempts=int(responsive))
     return LeasedLane(endpoint=endpoint, lane=state, reported_at=0.0, host=host or name)
