@@ -50,6 +50,19 @@ class NewCard:
     preferred_network: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewExpiry:
+    """The month and year of a card's expiry as they were sent: None where it stays."""
+
+    month: str | None = None
+    year: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether either was sent."""
+        return (self.month, self.year) != (None, None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewBankAccount:
     """A bank account in full, as its owner gives it; nothing of it is shown where it is printed."""
@@ -231,9 +244,9 @@ def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
     return int(month), number
 
 
-def new_expiry(caller: Caller, known: card.Card, month: str | None, year: str | None) -> tuple[int, int]:
+def new_expiry(caller: Caller, known: card.Card, new: NewExpiry) -> tuple[int, int]:
     """The month and year a card expires in when one of them or both are changed. Raises Declined."""
-    return expiry(month or str(known.exp_month), year or str(known.exp_year), caller.clock.now())
+    return expiry(new.month or str(known.exp_month), new.year or str(known.exp_year), caller.clock.now())
 
 
 def account_number(given: str, country: str, param: str) -> str:

@@ -1,15 +1,36 @@
-"""Redeeming tokens (single use), and the test tokens such as tok_visa."""
+"""Tokens (single use): create, redeem; and the test tokens such as tok_visa."""
 
+import os
+
+from events import ids
 from events.card import BankAccount, Card
 from events.errors import Refusal
-from events.token import TOKEN, UseToken
+from events.token import TOKEN, CreateToken, UseToken
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from service.commands import cards
 from service.commands.caller import Caller
+from service.commands.cards import NewBankAccount, NewCard
 from service.masking import masked_id
 
 CARD, BANK_ACCOUNT = "tok_", "btok_"
+PREFIXES = {"bank_account": "btok", "cvc_update": "cvctok", "pii": "pii"}  # of ids, by type; of other types tok
+
+
+async def create(unit: UnitOfWork, caller: Caller, type: str, given: NewCard | NewBankAccount | None) -> str:
+    """Create a token of a type for what it stands for, if that is kept; gives its id. Raises Declined, Refusal."""
+    match given:
+        case NewCard():
+            return _make(unit, type, cards.read_card(caller, given))
+        case NewBankAccount():
+            return _make(unit, type, cards.read_bank_account(caller, given, type))
+        case None:
+            return _make(unit, type, None)
+
+
+async def create_named(unit: UnitOfWork, kept: Card | BankAccount) -> str:
+    """Create a token of what a name for tests stands for; gives its id."""
+    return _make(unit, "card" if isinstance(kept, Card) else "bank_account", kept)
 
 
 async def take(unit: UnitOfWork, caller: Caller, id: str, *, by: str, param: str) -> Card | BankAccount:
@@ -43,3 +64,20 @@ def named(caller: Caller, id: str) -> Card | BankAccount | None:
 def streams(caller: Caller, given: object) -> tuple[str, ...]:
     """The stream of a token, of which there is none where a name for tests was sent, or no token at all."""
     return (TOKEN.stream(given),) if isinstance(given, str) and named(caller, given) is None else ()
+
+
+def _make(unit: UnitOfWork, type: str, kept: Card | BankAccount | None) -> str:
+    id, holds = ids.new(PREFIXES.get(type, "tok"), os.urandom(ids.ID_BYTES)), ""
+    if kept is not None:
+        holds = ids.new("card" if isinstance(kept, Card) else "ba", os.urandom(ids.ID_BYTES))
+    command = CreateToken(
+        id=id,
+        bank_account=kept if isinstance(kept, BankAccount) else None,
+        card=kept if isinstance(kept, Card) else None,
+        created=int(unit.origin.at.timestamp()),
+        holds=holds,
+        type=type,
+    )
+    unit.begin(TOKEN, id)
+    unit.do(TOKEN, id, command)
+    return id

@@ -1,24 +1,37 @@
-"""Cards and bank accounts of a customer: what it pays with, and which of them by default.
+"""Sources (cards and bank accounts) of a customer: attach, update, remove, verify; and which is the default.
 
 Of an update the source becomes the default, in place of the one that was: that goes, and what is past due is worth
 another try (API reference, update a customer).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from events import ids
-from events.card import Card
+from events.card import BankAccount, Card
 from events.customer import CUSTOMER
-from events.customer.source import AttachSource, Kept, NoteExpiry, SetDefaultSource
+from events.customer.source import (
+    VERIFIED,
+    AttachSource,
+    EditSource,
+    Kept,
+    NoSource,
+    NoteExpiry,
+    RemoveSource,
+    SetDefaultSource,
+    Source,
+    SourcePatch,
+    VerifyBankAccount,
+)
 from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
-from service.commands import cards, tokens
+from service.commands import cards, clocks, tokens
 from service.commands.caller import Caller
-from service.commands.cards import NewBankAccount, NewCard
+from service.commands.cards import NewBankAccount, NewCard, NewExpiry
+from service.commands.customer import load, moment
 from service.masking import masked_id
 
 Given = str | NewCard | NewBankAccount  # a token, or what it would stand for
@@ -42,7 +55,7 @@ class BringSource:
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
         """Attach it. Raises Declined, Refusal."""
-        await attach(unit, caller, customer, self.source, at, replaces=self.replaces)
+        await _attach(unit, caller, customer, self.source, at, replaces=self.replaces)
         if self.replaces:
             unit.do(CUSTOMER, customer, RequestRetries(at=at))
 
@@ -71,10 +84,74 @@ class ChooseDefaultSource:
         return ()
 
 
-async def attach(
-    unit: UnitOfWork, caller: Caller, customer: str, source: NewSource, at: int, *, replaces: bool = False
+async def attach(unit: UnitOfWork, caller: Caller, customer: str, source: NewSource) -> str:
+    """Attach a card or bank account to a living customer; gives its id. Raises Missing, Declined, Refusal."""
+    return await _attach(unit, caller, customer, source, await moment(unit, customer), replaces=False)
+
+
+async def update(
+    unit: UnitOfWork,
+    caller: Caller,
+    customer: str,
+    id: str,
+    patch: SourcePatch,
+    expiry: NewExpiry,
+    *,
+    object: str | None = None,
+) -> None:
+    """Change a source of a living customer; of an `object` other than the one asked for there is none.
+
+    Raises Missing; Declined for a month that is over.
+    """
+    source = await _found(unit, customer, id, object)
+    if expiry.given and isinstance(source.kept, Card):
+        month, year = cards.new_expiry(caller, source.kept, expiry)
+        patch = {**patch, "exp_month": month, "exp_year": year}
+    unit.do(CUSTOMER, customer, EditSource(id=id, patch=patch))
+
+
+async def remove(unit: UnitOfWork, customer: str, id: str, *, object: str | None = None) -> Source:
+    """Remove a source of a living customer; gives it as it was. Raises Missing."""
+    source = await _found(unit, customer, id, object)
+    unit.do(CUSTOMER, customer, RemoveSource(id=id, at=await moment(unit, customer)))
+    return source
+
+
+async def verify(
+    unit: UnitOfWork, caller: Caller, customer: str, id: str, amounts: Sequence[int], *, object: str | None = None
+) -> bool:
+    """Verify a bank account by the amounts of two micro-deposits, in minor units; gives whether they were right.
+
+    Raises Missing, Refusal.
+    """
+    await _found(unit, customer, id, object)
+    # In live mode no money was sent to anybody's account.
+    unit.do(CUSTOMER, customer, VerifyBankAccount(id=id, amounts=() if caller.livemode else tuple(amounts)))
+    kept = unit.state(CUSTOMER, customer).sources.by_id[id].kept
+    return not isinstance(kept, BankAccount) or kept.status == VERIFIED
+
+
+def no_such(customer: str, id: str, object: str | None) -> NoSource:
+    """That a customer has no source of that id and object: `card`, `bank_account`, or what the id says."""
+    return NoSource(customer, masked_id(id), object or _object_of(id))
+
+
+async def _found(unit: UnitOfWork, customer: str, id: str, object: str | None) -> Source:
+    state = await load(unit, customer)
+    source = state.sources.by_id.get(id)
+    if source is None or object not in (None, source.object):
+        raise no_such(customer, id, object)
+    await clocks.moment(unit, state)  # not while its clock moves
+    return source
+
+
+def _object_of(id: str) -> str:
+    return {"card": "card", "ba": "bank_account"}.get(id.partition("_")[0], "source")
+
+
+async def _attach(
+    unit: UnitOfWork, caller: Caller, customer: str, source: NewSource, at: int, *, replaces: bool
 ) -> str:
-    """Attach a card or bank account to a customer that the unit has; gives its id. Raises Declined, Refusal."""
     random = os.urandom(ids.ID_BYTES)
     given = source.given
     kept = await _read(unit, caller, source, random)

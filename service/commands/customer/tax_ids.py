@@ -1,4 +1,4 @@
-"""Tax ids of a customer: those that a new one has from the beginning, all of them or no customer."""
+"""Tax ids of a customer: create, delete; and those that a new customer brings, all of them or no customer."""
 
 import os
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from events import ids
 from events.customer import CUSTOMER
-from events.customer.tax_id import AddTaxId
+from events.customer.tax_id import AddTaxId, RemoveTaxId
 from events.tax_id_types import Number
 from events.unit_of_work import UnitOfWork
 from service.commands.caller import Caller
+from service.commands.customer import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,25 @@ class BringTaxIds:
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
         """Add each. Raises Refusal."""
         for given in self.tax_ids:
-            add(unit, customer, given, at)
+            _add(unit, customer, given, at)
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
         """None but the customer's."""
         return ()
 
 
-def add(unit: UnitOfWork, customer: str, given: NewTaxId, at: int) -> str:
-    """Note a number of a customer that the unit has down, as it is kept; gives its id. Raises Refusal."""
+async def create(unit: UnitOfWork, customer: str, given: NewTaxId) -> str:
+    """Create a tax id of a living customer; gives its id. Raises Missing, Refusal."""
+    return _add(unit, customer, given, await moment(unit, customer))
+
+
+async def delete(unit: UnitOfWork, customer: str, id: str) -> None:
+    """Delete a tax id of a living customer. Raises Missing, Refusal."""
+    await moment(unit, customer)  # not while its clock moves
+    unit.do(CUSTOMER, customer, RemoveTaxId(id=id))
+
+
+def _add(unit: UnitOfWork, customer: str, given: NewTaxId, at: int) -> str:
     id, number = ids.new("txi", os.urandom(ids.ID_BYTES)), given.number
     unit.do(CUSTOMER, customer, AddTaxId(id=id, at=at, country=number.country, type=given.type, value=number.value))
     return id

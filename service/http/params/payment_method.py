@@ -8,6 +8,9 @@ from pydantic import AfterValidator, Field, create_model
 
 from events.errors import Refusal
 from events.payment_method import BillingDetails, PaymentMethodPatch
+from service.commands import cards
+from service.commands.cards import NewExpiry
+from service.commands.payment_methods import CardChange, NewPaymentMethod
 from service.http.params import Parameters
 from service.http.params.card import Hidden, Networks, Unshown
 from service.http.params.customer import Address
@@ -118,6 +121,21 @@ class NewCard(Unshown):
             if getattr(self, name) is None:
                 param = f"card[{name}]"
                 raise Refusal(f"Missing required param: {param}.", code="parameter_missing", param=param)
+
+    def value(self) -> cards.NewCard | str:
+        """The token, or the card in full; it was checked."""
+        if self.token is not None:
+            return self.token
+        assert self.number is not None
+        assert self.exp_month is not None
+        assert self.exp_year is not None
+        return cards.NewCard(
+            number=self.number,
+            exp_month=self.exp_month,
+            exp_year=self.exp_year,
+            cvc=self.cvc,
+            preferred_network=self.networks.preferred if self.networks is not None else None,
+        )
 
 
 class AcssDebit(Unshown):
@@ -340,6 +358,17 @@ class _Create(Parameters):
             patch["metadata"] = self.metadata
         return patch
 
+    def command(self) -> NewPaymentMethod:
+        """What it is to be made of. Raises Refusal."""
+        self.check()
+        given = self.details
+        return NewPaymentMethod(
+            type=self.type,
+            patch=self.patch(),
+            card=given.value() if isinstance(given, NewCard) else None,
+            details={} if given is None else given.model_dump(exclude_none=True),
+        )
+
 
 _hashes: dict[str, Any] = {
     type: (
@@ -364,6 +393,11 @@ class CardEdit(Unshown):
     """Expiration year."""
     networks: Annotated[Networks, NotEmpty] | None = None
     """Preferred networks of a co-branded card."""
+
+    def change(self) -> CardChange:
+        """What is to be changed."""
+        preferred = self.networks.preferred if self.networks is not None else None
+        return CardChange(NewExpiry(self.exp_month, self.exp_year), self.networks is not None, preferred)
 
 
 class UsBankAccountEdit(Parameters):
@@ -390,6 +424,19 @@ class UpdatePaymentMethod(Parameters):
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
     us_bank_account: Annotated[UsBankAccountEdit, NotEmpty] | None = None
     """Fields of a US bank account to update."""
+
+    def patch(self) -> PaymentMethodPatch:
+        """What was sent but for the card, as the events have it."""
+        patch: PaymentMethodPatch = {}
+        if self.allow_redisplay is not None:
+            patch["allow_redisplay"] = self.allow_redisplay
+        if self.billing_details is not None:
+            patch["billing_details"] = self.billing_details.patch()
+        if "metadata" in self.model_fields_set:
+            patch["metadata"] = self.metadata
+        if self.us_bank_account is not None:
+            patch["details"] = self.us_bank_account.model_dump(exclude_none=True)
+        return patch
 
 
 class RetrievePaymentMethod(Parameters):

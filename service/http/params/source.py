@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from events.customer.source import SourcePatch
 from events.errors import Refusal
+from service.commands.cards import NewExpiry
 from service.commands.customer.source import NewSource
 from service.http.params import Parameters
 from service.http.params.card import (
@@ -93,6 +95,26 @@ class UpdateSource(CardAddress):
     """Paths of the objects to expand in the response."""
     metadata: Metadata = None
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
+
+    def patch(self) -> SourcePatch:
+        """What was sent but for the expiry, as the events have it."""
+        sent = self.model_fields_set
+        patch: SourcePatch = {}
+        if "account_holder_name" in sent:
+            patch["account_holder_name"] = self.account_holder_name
+        if "account_holder_type" in sent:
+            patch["account_holder_type"] = self.account_holder_type
+        if "metadata" in sent:
+            patch["metadata"] = self.metadata
+        if "name" in sent:
+            patch["name"] = self.name
+        if address := self.address():
+            patch["address"] = address
+        return patch
+
+    def expiry(self) -> NewExpiry:
+        """When the card is to expire."""
+        return NewExpiry(self.exp_month, self.exp_year)
 
 
 class RetrieveSource(Parameters):

@@ -1,32 +1,17 @@
 """`/v1/payment_methods`: create, retrieve, update, list, attach, detach; and those of one customer."""
 
-import os
-from collections.abc import Awaitable, Callable
-
 import orjson
 
-from events import customer, ids
-from events.card import Card
-from events.customer import CUSTOMER, Customer
-from events.customer.payment_methods import DetachPaymentMethod
-from events.errors import Missing, Refusal
-from events.payment_method import (
-    PAYMENT_METHOD,
-    CreatePaymentMethod,
-    DetachFromCustomer,
-    EditPaymentMethod,
-    PaymentMethod,
-    PaymentMethodPatch,
-)
+from events.customer import CUSTOMER
+from events.payment_method import PAYMENT_METHOD
 from events.unit_of_work import UnitOfWork
 from projections.payment_methods import KIND
-from service.commands import cards, clocks, payment_details, tokens
-from service.commands import customer as commands_of
-from service.commands.customer import payment_method as extra
+from service.commands import payment_methods as commands_of
+from service.commands import tokens
+from service.commands.customer import payment_method
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import payment_method as parameters_of
-from service.http.params.payment_method import NewCard
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
@@ -51,30 +36,14 @@ async def create(context: RequestContext) -> Reply:
     It is not attached to a customer.
     """
     parameters = context.parse(parameters_of.CreatePaymentMethod)
-    parameters.check()
+    new = parameters.command()
     tree = expand.paths(context, parameters.expand, KIND)
-    given = parameters.details
-    sent = {} if given is None else given.model_dump(exclude_none=True)
-    token = given.token if isinstance(given, NewCard) else None
-    id = ids.new("pm", os.urandom(ids.ID_BYTES))
 
     async def act(unit: UnitOfWork) -> Reply:
-        card = await _card(unit, context, given, id) if isinstance(given, NewCard) else None
-        command = CreatePaymentMethod(
-            id=id,
-            card=card,
-            created=int(unit.origin.at.timestamp()),
-            details={} if card is not None else payment_details.read(context.caller, parameters.type, sent),
-            patch=parameters.patch(),
-            token=token if token is not None and tokens.named(context.caller, token) is None else None,
-            type=parameters.type,
-        )
-        unit.begin(PAYMENT_METHOD, id)
-        unit.do(PAYMENT_METHOD, id, command)
+        id = await commands_of.create(unit, context.caller, new)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
-    serialized_on = tokens.streams(context.caller, token)
-    return await context.transact(act, serialized_on=serialized_on)
+    return await context.transact(act, serialized_on=tokens.streams(context.caller, new.card))
 
 
 @operation(
@@ -92,13 +61,13 @@ async def retrieve(context: RequestContext) -> Reply:
     """
     asked = context.parse(parameters_of.RetrievePaymentMethod).expand
     given = context.match["payment_method"]
-    if not given.startswith((extra.CARD, extra.BANK_ACCOUNT)):
+    if not given.startswith((payment_method.CARD, payment_method.BANK_ACCOUNT)):
         return await resources.retrieve(context, KIND, given, asked)
     tree = expand.paths(context, asked, KIND)
     context.permit("payment_methods:write")  # for it is made
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, context.caller, given)
+        id = await payment_method.found(unit, context.caller, given)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
     return await context.transact(act)
@@ -122,13 +91,13 @@ async def update(context: RequestContext) -> Reply:
     tree = expand.paths(context, parameters.expand, KIND)
     id = context.match["payment_method"]
 
+    patch, card = parameters.patch(), parameters.card.change() if parameters.card is not None else None
+
     async def act(unit: UnitOfWork) -> Reply:
-        state = await unit.load(PAYMENT_METHOD, id)
-        await _not_while_its_clock_moves(unit, state)
-        unit.do(PAYMENT_METHOD, id, EditPaymentMethod(id=id, patch=_patch(context, parameters, state)))
+        await commands_of.update(unit, context.caller, id, patch, card)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(context, act, PAYMENT_METHOD.stream(id))
+    return await context.transact(act, serialized_on=(PAYMENT_METHOD.stream(id),))
 
 
 @operation(
@@ -147,14 +116,10 @@ async def attach(context: RequestContext) -> Reply:
     given, owner = context.match["payment_method"], parameters.customer
 
     async def act(unit: UnitOfWork) -> Reply:
-        id = await extra.found(unit, context.caller, given)
-        state = await unit.load(CUSTOMER, owner)
-        if not state.exists:
-            raise _no_such_customer(owner)
-        await extra.attach(unit, id, owner, await clocks.moment(unit, state))
+        id = await commands_of.attach(unit, context.caller, given, owner)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(context, act, CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given))
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(owner), PAYMENT_METHOD.stream(given)))
 
 
 @operation(
@@ -174,15 +139,10 @@ async def detach(context: RequestContext) -> Reply:
     id = context.match["payment_method"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        owner = (await unit.load(PAYMENT_METHOD, id)).customer
-        unit.do(PAYMENT_METHOD, id, DetachFromCustomer(id=id))
-        assert owner is not None, "one that is not attached was refused"
-        state = await commands_of.load(unit, owner)
-        at = await clocks.moment(unit, state)
-        unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
+        await commands_of.detach(unit, id)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _transact(context, act, PAYMENT_METHOD.stream(id))
+    return await context.transact(act, serialized_on=(PAYMENT_METHOD.stream(id),))
 
 
 @operation(
@@ -203,7 +163,7 @@ async def list_all(context: RequestContext) -> Reply:
     if owner is not None:
         body = await context.pipeline.reader.customer(context.caller.scope, owner)
         if body is None or orjson.loads(body).get("deleted"):
-            raise _no_such_customer(owner)
+            raise commands_of.no_such_customer(owner)
     return await resources.page(context, KIND, parameters, URL, parent=owner, facts=parameters.facts())
 
 
@@ -239,72 +199,3 @@ async def retrieve_of_customer(context: RequestContext) -> Reply:
     asked = context.parse(parameters_of.RetrievePaymentMethod).expand
     owner = await resources.of_customer(context)
     return await resources.retrieve(context, KIND, context.match["payment_method"], asked, parent=owner)
-
-
-async def _card(unit: UnitOfWork, context: RequestContext, given: NewCard, id: str) -> Card:
-    """What is kept of a card that was sent in full, or by a token. Raises Declined, Refusal."""
-    preferred = given.networks.preferred if given.networks is not None else None
-    if given.token is None:
-        assert given.number is not None
-        assert given.exp_month is not None
-        assert given.exp_year is not None
-        return cards.read_card(
-            context.caller,
-            cards.NewCard(
-                number=given.number,
-                exp_month=given.exp_month,
-                exp_year=given.exp_year,
-                cvc=given.cvc,
-                preferred_network=preferred,
-            ),
-        )
-    kept = await tokens.take(unit, context.caller, given.token, by=id, param="card[token]")
-    if not isinstance(kept, Card):
-        raise Refusal("A payment method of the type card is made of a card's token.", param="card[token]")
-    return kept
-
-
-def _patch(
-    context: RequestContext, parameters: parameters_of.UpdatePaymentMethod, state: PaymentMethod
-) -> PaymentMethodPatch:
-    """What was sent, as the events have it. Raises Declined for a month that is over."""
-    for name in ("card", "us_bank_account"):
-        if getattr(parameters, name) is not None and state.id and state.type != name:
-            raise Refusal(f"This PaymentMethod is of the type {state.type}, and has no {name}.", param=name)
-    patch: PaymentMethodPatch = {}
-    if parameters.allow_redisplay is not None:
-        patch["allow_redisplay"] = parameters.allow_redisplay
-    if parameters.billing_details is not None:
-        patch["billing_details"] = parameters.billing_details.patch()
-    if "metadata" in parameters.model_fields_set:
-        patch["metadata"] = parameters.metadata
-    if parameters.us_bank_account is not None:
-        patch["details"] = parameters.us_bank_account.model_dump(exclude_none=True)
-    if parameters.card is not None:
-        patch["card"] = _card_patch(context, parameters.card, state.card)
-    return patch
-
-
-def _card_patch(context: RequestContext, given: parameters_of.CardEdit, known: Card | None) -> dict[str, object]:
-    patch: dict[str, object] = {}
-    if known is not None and (given.exp_month, given.exp_year) != (None, None):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(context.caller, known, given.exp_month, given.exp_year)
-    if given.networks is not None:
-        patch["preferred_network"] = given.networks.preferred
-    return patch
-
-
-async def _not_while_its_clock_moves(unit: UnitOfWork, state: PaymentMethod) -> None:
-    if state.customer is not None:
-        owner: Customer = await commands_of.load(unit, state.customer)
-        await clocks.moment(unit, owner)
-
-
-async def _transact(
-    context: RequestContext, act: Callable[[UnitOfWork], Awaitable[Reply]], *serialized_on: str
-) -> Reply:
-    return await context.transact(act, serialized_on=serialized_on)
-
-
-def _no_such_customer(id: str) -> Refusal:
-    return Refusal(Missing(customer.KIND, id).message, code="resource_missing", param="customer")

@@ -9,24 +9,14 @@ from typing import Protocol, TypeVar
 
 import orjson
 
-from events.card import BankAccount, Card
-from events.customer import CUSTOMER, Customer
-from events.customer.source import (
-    VERIFIED,
-    EditSource,
-    NoSource,
-    RemoveSource,
-    Source,
-    SourcePatch,
-    VerifyBankAccount,
-    not_verified,
-)
+from events.customer import CUSTOMER
+from events.customer.source import not_verified
 from events.unit_of_work import UnitOfWork
 from projections import sources
 from projections.rows import dumps
 from projections.sources import KIND
-from service.commands import cards, clocks, tokens
-from service.commands.customer import source as extra
+from service.commands import tokens
+from service.commands.customer import source as commands_of
 from service.http import expand, refusals, resources
 from service.http.operation import Operations
 from service.http.params import Parameters
@@ -34,7 +24,6 @@ from service.http.params import source as parameters_of
 from service.http.permissions import always
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
-from service.masking import masked_id
 
 operation = Operations()
 URL = "/v1/customers/{customer}"
@@ -91,20 +80,14 @@ async def attach(context: RequestContext, collection: str) -> Reply:
     parameters = context.parse(parameters_of.CreateSource)
     source = parameters.required()
     tree = expand.paths(context, parameters.expand, KIND)
-    customer, id = context.match["customer"], ""
+    customer = context.match["customer"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        nonlocal id
-        at = await clocks.moment(unit, state)
-        id = await extra.attach(unit, context.caller, customer, source, at)
+    async def act(unit: UnitOfWork) -> Reply:
+        id = await commands_of.attach(unit, context.caller, customer, source)
+        return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await resources.change_customer(
-        context,
-        customer,
-        act,
-        lambda unit: resources.object_reply(context, unit, KIND, id, tree),
-        serialized_on=tokens.streams(context.caller, source.given),
-    )
+    serialized_on = (CUSTOMER.stream(customer), *tokens.streams(context.caller, source.given))
+    return await context.transact(act, serialized_on=serialized_on)
 
 
 @_operation("GET", "", "list", parameters=parameters_of.ListSources, answers="list.source", collections=("sources",))
@@ -137,10 +120,10 @@ async def retrieve(context: RequestContext, collection: str) -> Reply:
     caller, id = context.caller, context.match["id"]
     body = await context.pipeline.reader.resource(caller.scope, KIND, id)
     if body is None:
-        raise _no_such(customer, id, collection)
+        raise commands_of.no_such(customer, id, COLLECTIONS[collection])
     shown = orjson.loads(body)
     if shown["customer"] != customer or COLLECTIONS[collection] not in (None, shown["object"]):
-        raise _no_such(customer, id, collection)
+        raise commands_of.no_such(customer, id, COLLECTIONS[collection])
     return Reply(200, (await resources.expander(context).expanded([body], KIND, tree))[0])
 
 
@@ -149,30 +132,28 @@ async def update(context: RequestContext, collection: str) -> Reply:
     """Update a card or bank account."""
     parameters = context.parse(parameters_of.UpdateSource)
 
-    def edit(unit: UnitOfWork, customer: str, source: Source) -> None:
-        unit.do(CUSTOMER, customer, EditSource(id=source.id, patch=_patch(context, parameters, source)))
-
     tree = expand.paths(context, parameters.expand, KIND)
-    id = context.match["id"]
-    return await _change(context, collection, edit, lambda unit: resources.object_reply(context, unit, KIND, id, tree))
+    customer, id = context.match["customer"], context.match["id"]
+
+    async def act(unit: UnitOfWork) -> Reply:
+        patch, expiry = parameters.patch(), parameters.expiry()
+        await commands_of.update(unit, context.caller, customer, id, patch, expiry, object=COLLECTIONS[collection])
+        return await resources.object_reply(context, unit, KIND, id, tree)
+
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @_operation("DELETE", "/{id}", "delete", parameters=parameters_of.DeleteSource, answers="deleted_{type}")
 async def delete(context: RequestContext, collection: str) -> Reply:
     """Delete a card or bank account."""
     expand.paths(context, context.parse(parameters_of.DeleteSource).expand, KIND)
-    customer, removed = context.match["customer"], b""
+    customer, id = context.match["customer"], context.match["id"]
 
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        nonlocal removed
-        source = _found(context, state, collection)
-        removed = dumps(sources.render_deleted(source))
-        unit.do(CUSTOMER, customer, RemoveSource(id=source.id, at=await clocks.moment(unit, state)))
+    async def act(unit: UnitOfWork) -> Reply:
+        removed = await commands_of.remove(unit, customer, id, object=COLLECTIONS[collection])
+        return Reply(200, dumps(sources.render_deleted(removed)))
 
-    async def answer(unit: UnitOfWork) -> Reply:
-        return Reply(200, removed)
-
-    return await resources.change_customer(context, customer, act, answer)
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))
 
 
 @_operation(
@@ -193,68 +174,10 @@ async def verify(context: RequestContext, collection: str) -> Reply:
     tree = expand.paths(context, parameters.expand, KIND)
     customer, id = context.match["customer"], context.match["id"]
 
-    def confirm(unit: UnitOfWork, customer: str, source: Source) -> None:
-        amounts = () if context.caller.livemode else parameters.amounts  # no money was sent to anybody's account
-        unit.do(CUSTOMER, customer, VerifyBankAccount(id=source.id, amounts=amounts))
-
-    async def answer(unit: UnitOfWork) -> Reply:
-        kept = unit.state(CUSTOMER, customer).sources.by_id[id].kept
-        if isinstance(kept, BankAccount) and kept.status != VERIFIED:
+    async def act(unit: UnitOfWork) -> Reply:
+        amounts = parameters.amounts
+        if not await commands_of.verify(unit, context.caller, customer, id, amounts, object=COLLECTIONS[collection]):
             return refusals.reply(not_verified(), context.request_id, context.caller.livemode)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
-    return await _change(context, collection, confirm, answer)
-
-
-async def _change(
-    context: RequestContext,
-    collection: str,
-    change: Callable[[UnitOfWork, str, Source], None],
-    answer: Callable[[UnitOfWork], Awaitable[Reply]],
-) -> Reply:
-    """Do something to one card or bank account of the customer's."""
-    customer = context.match["customer"]
-
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        source = _found(context, state, collection)
-        await clocks.moment(unit, state)  # not while its clock moves
-        change(unit, customer, source)
-
-    return await resources.change_customer(context, customer, act, answer)
-
-
-def _found(context: RequestContext, state: Customer, collection: str) -> Source:
-    """The card or bank account in the path. Raises Missing when the customer has none such, or of another type."""
-    source = state.sources.by_id.get(context.match["id"])
-    if source is None or COLLECTIONS[collection] not in (None, source.object):
-        raise _no_such(state.id, context.match["id"], collection)
-    return source
-
-
-def _no_such(customer: str, id: str, collection: str) -> NoSource:
-    return NoSource(customer, masked_id(id), COLLECTIONS[collection] or _of_prefix(id))
-
-
-def _of_prefix(id: str) -> str:
-    """What a thing of that id would be."""
-    return {"card": "card", "ba": "bank_account"}.get(id.partition("_")[0], "source")
-
-
-def _patch(context: RequestContext, parameters: parameters_of.UpdateSource, source: Source) -> SourcePatch:
-    """What was sent, as the events have it. Raises Declined for a month that is over."""
-    sent = parameters.model_fields_set
-    patch: SourcePatch = {}
-    if "account_holder_name" in sent:
-        patch["account_holder_name"] = parameters.account_holder_name
-    if "account_holder_type" in sent:
-        patch["account_holder_type"] = parameters.account_holder_type
-    if "metadata" in sent:
-        patch["metadata"] = parameters.metadata
-    if "name" in sent:
-        patch["name"] = parameters.name
-    if address := parameters.address():
-        patch["address"] = address
-    expires = (parameters.exp_month, parameters.exp_year)
-    if expires != (None, None) and isinstance(source.kept, Card):
-        patch["exp_month"], patch["exp_year"] = cards.new_expiry(context.caller, source.kept, *expires)
-    return patch
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))

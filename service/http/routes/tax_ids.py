@@ -3,23 +3,18 @@
 The second has the account's own tax ids beside those of customers, whose `owner` says which.
 """
 
-import os
-
 import orjson
 
-from events import customer, ids
-from events.account_tax_id import ACCOUNT_TAX_ID, CreateTaxId
-from events.account_tax_id import DeleteTaxId as DeleteOwn
-from events.customer import CUSTOMER, Customer
-from events.customer.tax_id import RemoveTaxId
+from events import customer
+from events.account_tax_id import ACCOUNT_TAX_ID
+from events.customer import CUSTOMER
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
 from projections import tax_ids
 from projections.rows import dumps
 from projections.tax_ids import KIND
-from service.commands import clocks
-from service.commands import customer as commands_of
-from service.commands.customer import tax_ids as extra
+from service.commands import account_tax_ids
+from service.commands.customer import tax_ids as customer_tax_ids
 from service.http import expand, resources
 from service.http.expand import Tree
 from service.http.operation import Operations
@@ -115,18 +110,10 @@ async def create(context: RequestContext) -> Reply:
             return await _create(context, owner, parameters, tree)
         except Missing as missing:
             raise _no_such_owner(missing.message) from None
-    id, new = ids.new("txi", os.urandom(ids.ID_BYTES)), parameters.number()
+    new = parameters.number()
 
     async def act(unit: UnitOfWork) -> Reply:
-        command = CreateTaxId(
-            id=id,
-            country=new.number.country,
-            created=int(unit.origin.at.timestamp()),
-            type=new.type,
-            value=new.number.value,
-        )
-        unit.begin(ACCOUNT_TAX_ID, id)
-        unit.do(ACCOUNT_TAX_ID, id, command)
+        id = await account_tax_ids.create(unit, new)
         return await resources.object_reply(context, unit, KIND, id, tree)
 
     return await context.transact(act)
@@ -184,26 +171,28 @@ async def delete(context: RequestContext) -> Reply:
     if owner is not None:
         context.permit("customers:write")
         return await _delete(context, owner, id)
-    return await resources.change(context, ACCOUNT_TAX_ID, id, DeleteOwn(id=id), lambda *_: _deleted(id))
+
+    async def act(unit: UnitOfWork) -> Reply:
+        await account_tax_ids.delete(unit, id)
+        return _deleted(id)
+
+    return await context.transact(act, serialized_on=(ACCOUNT_TAX_ID.stream(id),))
 
 
 async def _create(context: RequestContext, owner: str, parameters: parameters_of.CreateTaxId, tree: Tree) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
-        id = extra.add(unit, owner, parameters.number(), await commands_of.moment(unit, owner))
+        id = await customer_tax_ids.create(unit, owner, parameters.number())
         return await resources.object_reply(context, unit, KIND, id, tree)
 
     return await context.transact(act, serialized_on=(CUSTOMER.stream(owner),))
 
 
 async def _delete(context: RequestContext, owner: str, id: str) -> Reply:
-    async def act(unit: UnitOfWork, state: Customer) -> None:
-        await clocks.moment(unit, state)  # not while its clock moves
-        unit.do(CUSTOMER, owner, RemoveTaxId(id=id))
-
-    async def answer(unit: UnitOfWork) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        await customer_tax_ids.delete(unit, owner, id)
         return _deleted(id)
 
-    return await resources.change_customer(context, owner, act, answer)
+    return await context.transact(act, serialized_on=(CUSTOMER.stream(owner),))
 
 
 def _deleted(id: str) -> Reply:
