@@ -138,6 +138,13 @@ make_venv() {
     digest requirements.txt >.venv/.runtime.stamp
 }
 
+# One at a time: who comes second waits, and finds .venv made. The kernel lets go of the lock when this process ends.
+exec 9<requirements.txt
+if command -v flock >/dev/null && ! flock -n 9; then
+    say "Another process is making .venv; waiting for it ..."
+    flock 9
+fi
+
 is_made runtime requirements.txt || make_venv
 if [ "$wanted" = dev ] && ! is_made dev requirements-dev.txt; then
     say "Installing the $(grep -c '^[A-Za-z0-9].*==' requirements-dev.txt) packages that tests and checks need ..."
