@@ -13,16 +13,6 @@ async def moment(unit: UnitOfWork, customer: Customer) -> int:
     return time_of(await unit.load(TEST_CLOCK, customer.test_clock))
 
 
-async def at_creation(unit: UnitOfWork, test_clock: str | None) -> int:
-    """The time at which a customer comes into being, in Unix seconds.
-
-    Raises Refusal when it is to live under a clock that is not there, ClockAdvancing while that moves.
-    """
-    if test_clock is None:
-        return int(unit.origin.at.timestamp())
-    return time_of(await load(unit, test_clock, param="test_clock"))
-
-
 async def load(unit: UnitOfWork, id: str, *, param: str) -> TestClock:
     """The living clock that a parameter names. Raises Refusal."""
     clock = await unit.load(TEST_CLOCK, id)

@@ -15,7 +15,7 @@ from events.customer import CUSTOMER, CreateCustomer, Customer, DeleteCustomer, 
 from events.customer.profile import ProfilePatch
 from events.errors import ConstraintBroken, Refusal
 from events.payment_method import PAYMENT_METHOD, DetachFromCustomer
-from events.testclock import TEST_CLOCK, LetGo
+from events.testclock import TEST_CLOCK, LetGo, time_of
 from events.unit_of_work import UnitOfWork
 from service.commands import clocks
 from service.commands.caller import Caller
@@ -50,7 +50,9 @@ async def create(unit: UnitOfWork, caller: Caller, new: NewCustomer) -> str:
     """Create a customer; gives its id, which is another at every call. Raises Refusal, Declined."""
     id = ids.new("cus", os.urandom(ids.ID_BYTES))
     prefix = os.urandom(4).hex().upper()
-    at = await clocks.at_creation(unit, new.test_clock)
+    at = int(unit.origin.at.timestamp())
+    if new.test_clock is not None:
+        at = time_of(await clocks.load(unit, new.test_clock, param="test_clock"))
     patch = new.patch.copy()
     default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
     unit.begin(CUSTOMER, id)
@@ -103,9 +105,9 @@ async def moment(unit: UnitOfWork, id: str) -> int:
     return await clocks.moment(unit, await load(unit, id))
 
 
-def streams(caller: Caller, facets: Sequence[Facet]) -> list[str]:
+def streams(caller: Caller, facets: Sequence[Facet]) -> Sequence[str]:
     """The streams to take one at a time, beside the customer's."""
-    return [stream for facet in facets for stream in facet.streams(caller)]
+    return [stream for facet in facets for stream in facet.streams(caller)] if facets else ()
 
 
 def refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
