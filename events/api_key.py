@@ -8,8 +8,8 @@ from events.errors import Missing
 
 KIND = "api_key"
 
-Power = Literal["secret", "restricted", "publishable"]
-Right = str  # `customers:read`, `customers:write`; the resource's word in the API's paths
+KeyType = Literal["secret", "restricted", "publishable"]
+Permission = str  # `customers:read`, `customers:write`; the resource's word in the API's paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class IssueKey:
     created: int
     digest: str  # SHA-256 of the key, hex
     name: str
-    power: Power
-    rights: tuple[Right, ...] = ()
+    key_type: KeyType
+    permissions: tuple[Permission, ...] = ()
     shown: str  # its ends: sk_test_…book
 
 
@@ -40,8 +40,8 @@ class KeyIssued:
     digest: str
     id: str
     name: str
-    power: Power
-    rights: tuple[Right, ...]
+    power: KeyType
+    rights: tuple[Permission, ...]
     shown: str
 
 
@@ -65,8 +65,8 @@ class ApiKey:
     created: int = 0
     digest: str = ""
     name: str = ""
-    power: Power = "secret"
-    rights: tuple[Right, ...] = ()
+    key_type: KeyType = "secret"
+    permissions: tuple[Permission, ...] = ()
     shown: str = ""
     revoked: bool = False
 
@@ -85,8 +85,8 @@ def decide(state: ApiKey, command: Command) -> list[Event]:
                     digest=command.digest,
                     id=command.id,
                     name=command.name,
-                    power=command.power,
-                    rights=command.rights,
+                    power=command.key_type,
+                    rights=command.permissions,
                     shown=command.shown,
                 )
             ]
@@ -107,8 +107,8 @@ def evolve(state: ApiKey, event: Event) -> ApiKey:
                 created=event.created,
                 digest=event.digest,
                 name=event.name,
-                power=event.power,
-                rights=event.rights,
+                key_type=event.power,
+                permissions=event.rights,
                 shown=event.shown,
             )
         case KeyRevoked():

@@ -19,9 +19,9 @@ def render(key: ApiKey, scope: Scope) -> dict[str, Any]:
         "key": key.shown,
         "livemode": scope.livemode,
         "name": key.name,
-        "power": key.power,
+        "power": key.key_type,
         "revoked": key.revoked,
-        "rights": key.rights,
+        "rights": key.permissions,
     }
 
 
@@ -37,6 +37,6 @@ def rows(change: Change[ApiKey]) -> Rows:
         shown=render(key, origin.scope),
         deleted=key.revoked,
         lookup=key.digest,
-        facts={"power": key.power, "rights": key.rights},
+        facts={"power": key.key_type, "rights": key.permissions},
     )
     return Rows(resources=(row,))

@@ -292,7 +292,7 @@ def keys_create(
             output(json),
             account=account,
             live=live,
-            rights=tuple(restricted or ()),
+            permissions=tuple(restricted or ()),
             publishable=publishable,
             name=name,
         )

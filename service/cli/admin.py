@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
 import typer
@@ -126,16 +127,16 @@ async def create_key(
     *,
     account: str,
     live: bool,
-    rights: tuple[str, ...],
+    permissions: tuple[str, ...],
     publishable: bool,
     name: str,
 ) -> None:
     """Issue a key and print it with its account."""
-    if rights and publishable:
+    if permissions and publishable:
         raise typer.BadParameter("a publishable key has no permissions to restrict")
-    for right in rights:
-        if right not in keys.RIGHTS:
-            raise typer.BadParameter(f"{right} is not a permission; permissions are {', '.join(keys.RIGHTS)}")
+    for permission in permissions:
+        if permission not in keys.PERMISSIONS:
+            raise typer.BadParameter(f"{permission} is not a permission; permissions are {', '.join(keys.PERMISSIONS)}")
     if account and not ACCOUNT.fullmatch(account):
         raise typer.BadParameter("an account's id has letters, digits, - and _ only: it is a word of AMQP routing keys")
     new = not account
@@ -145,8 +146,8 @@ async def create_key(
             core,
             account=account,
             livemode=live,
-            power="publishable" if publishable else "restricted" if rights else "secret",
-            rights=rights,
+            key_type="publishable" if publishable else "restricted" if permissions else "secret",
+            permissions=permissions,
             name=name,
         )
     made = {"id": id, "account": account, "key": key}
@@ -157,10 +158,16 @@ async def create_key(
         out.line(f"{account} is a new account: name it in --account for another key of it.")
 
 
+def _listed(stored: dict[str, Any]) -> dict[str, Any]:
+    """A key as it is printed; its row has the field names of the event."""
+    names = {"power": "type", "rights": "permissions"}
+    return {names.get(name, name): value for name, value in stored.items()}
+
+
 async def list_keys(settings: Settings, out: Output) -> None:
     """Print all keys, of every account."""
     async with _core(settings) as core:
-        found = [orjson.loads(body) for body in await core.reader.api_keys()]
+        found = [_listed(orjson.loads(body)) for body in await core.reader.api_keys()]
     out.document(found)
     rows = [
         (
@@ -168,8 +175,8 @@ async def list_keys(settings: Settings, out: Output) -> None:
             key["account"],
             "live" if key["livemode"] else "test",
             key["key"],
-            key["power"],
-            " ".join(key["rights"]),
+            key["type"],
+            " ".join(key["permissions"]),
             key["name"],
             "revoked" if key["revoked"] else "active",
         )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from hashlib import sha256
 
 from events import ids
-from events.api_key import API_KEY, IssueKey, Power, RevokeKey
+from events.api_key import API_KEY, IssueKey, KeyType, RevokeKey
 from events.errors import ConstraintBroken, Refusal
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
@@ -14,9 +14,9 @@ from webhooks.broker.subscriber import ACCOUNT
 
 DEVELOPMENT_ACCOUNT = "acct_rollbook"
 DEVELOPMENT_KEY = "sk_test_rollbook"
-PREFIXES: dict[Power, str] = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
+PREFIXES: dict[KeyType, str] = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
 KEY_LETTERS = 32
-RIGHTS = tuple(
+PERMISSIONS = tuple(
     f"{resource}:{may}"
     for resource in (
         "coupons",
@@ -45,8 +45,8 @@ async def issue(
     *,
     account: str,
     livemode: bool,
-    power: Power = "secret",
-    rights: tuple[str, ...] = (),
+    key_type: KeyType = "secret",
+    permissions: tuple[str, ...] = (),
     name: str = "",
     key: str | None = None,
 ) -> tuple[str, str]:
@@ -56,7 +56,7 @@ async def issue(
     """
     if not ACCOUNT.fullmatch(account):
         raise Refusal(f"'{account}' is not a valid account id.", param="account")
-    prefix = f"{PREFIXES[power]}_{'live' if livemode else 'test'}"
+    prefix = f"{PREFIXES[key_type]}_{'live' if livemode else 'test'}"
     key = key or ids.new(prefix, os.urandom(KEY_LETTERS))
     id = ids.new("key", os.urandom(ids.ID_BYTES))
     at = core.clock.now()
@@ -65,8 +65,8 @@ async def issue(
         created=int(at.timestamp()),
         digest=sha256(key.encode()).hexdigest(),
         name=name,
-        power=power,
-        rights=rights,
+        key_type=key_type,
+        permissions=permissions,
         shown=f"{prefix}_…{key[-4:]}",
     )
     origin = Origin(account=account, livemode=livemode, at=at, actor="system")

@@ -9,7 +9,7 @@ from events.keys import MasterKeys
 from projections.read import Principal
 from service.commands.caller import Caller
 from service.http import cors, credentials
-from service.http.refusals import BadKey, KeyLacksRight, NotYourAccount, OtherOrigin, SecretKeyRequired
+from service.http.refusals import BadKey, NotYourAccount, OtherOrigin, PermissionDenied, SecretKeyRequired
 
 REMEMBERED_MAX = 10_000
 
@@ -61,19 +61,19 @@ class Authenticator:
         return caller
 
     @staticmethod
-    def permit(caller: Principal, right: str, *, publishable: bool = False) -> None:
-        """Raises a refusal when the caller's key may not do that; `right` reads `customers:write`."""
+    def permit(caller: Principal, permission: str, *, publishable: bool = False) -> None:
+        """Raises a refusal when the caller's key may not do that; `permission` reads `customers:write`."""
         if caller.key_type == "secret":
             return
         if caller.key_type == "publishable":
             if publishable:
                 return
             raise SecretKeyRequired
-        resource, _, _ = right.partition(":")
-        if right not in caller.permissions and not (
-            right.endswith(":read") and f"{resource}:write" in caller.permissions
+        resource, _, _ = permission.partition(":")
+        if permission not in caller.permissions and not (
+            permission.endswith(":read") and f"{resource}:write" in caller.permissions
         ):
-            raise KeyLacksRight(right, caller.key_id, caller.account)
+            raise PermissionDenied(permission, caller.key_id, caller.account)
 
     @staticmethod
     def permit_account(caller: Principal, account: str) -> None:

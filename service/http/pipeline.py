@@ -109,7 +109,7 @@ class RequestContext:
         return parameters
 
     def permit(self, permission: str) -> None:
-        """Raises KeyLacksRight when the caller's key is a restricted one without the permission."""
+        """Raises PermissionDenied when the caller's key is a restricted one without the permission."""
         if self.caller.key_type == "restricted":
             self.pipeline.authenticator.permit(self.caller, permission)
 
@@ -177,14 +177,14 @@ class Pipeline:
     def handler_for(
         self,
         name: str,
-        right: str,
+        permission: str,
         route: Route | None,
         *,
         publishable: bool = False,
         beside: Beside = NOTHING,
         rate_max: int = 0,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """The handler of a route that callers with `right` may take; `name` is what metrics and log lines call it.
+        """The handler of a route that callers with `permission` may take; `name` is what metrics and log lines call it.
 
         Without a `route` it answers every caller that there is none. Where a publishable key will do, the key may come
         as the parameter `key` too. `rate_max` bounds the requests a second that a key may make of
@@ -208,9 +208,9 @@ class Pipeline:
                 actor, livemode = caller.key_id, caller.livemode
                 ticket.admit(caller, started, name, rate_max)
                 if route is not None:
-                    self.authenticator.permit(caller, right, publishable=publishable)
-                    for permission in always:
-                        self.authenticator.permit(caller, permission)
+                    self.authenticator.permit(caller, permission, publishable=publishable)
+                    for further in always:
+                        self.authenticator.permit(caller, further)
                 identified = (request_id, traceparent, caller, authorization, ticket)
                 reply = await self._answer(request, identified, route, headers, beside, sent, publishable)
                 status, body = reply.status, reply.body
@@ -346,7 +346,7 @@ class Pipeline:
         try:
             try:
                 return await route(context)
-            except (AlreadyAnswered, LogUnavailable, LockTimeout, Shed, refusals.KeyLacksRight):
+            except (AlreadyAnswered, LogUnavailable, LockTimeout, Shed, refusals.PermissionDenied):
                 raise  # passing troubles are not answers, and what a key may not ask for is no replay for it either
             except Exception as error:
                 if not context.began:
@@ -362,7 +362,7 @@ class Pipeline:
             if receipt is None:  # its day passed between the two looks
                 raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
             return self._replay(receipt, use, headers)
-        except (Shed, refusals.KeyLacksRight):
+        except (Shed, refusals.PermissionDenied):
             raise
         except Refusal:
             receipt = await self._receipt(context)  # a replay comes before parsing, so before its faults

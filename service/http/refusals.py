@@ -69,7 +69,7 @@ class SecretKeyRequired(HttpRefusal):
         )
 
 
-class KeyLacksRight(HttpRefusal):
+class PermissionDenied(HttpRefusal):
     """A restricted key was used for what it may not do."""
 
     status = HTTPStatus.FORBIDDEN

@@ -25,12 +25,12 @@ def test_a_key_is_issued_by_its_digest_alone() -> None:
         created=1_700_000_000,
         digest=DIGEST,
         name="ledger",
-        power="restricted",
-        rights=("customers:read",),
+        key_type="restricted",
+        permissions=("customers:read",),
         shown="rk_test_…book",
     )
     state: ApiKey = given(API_KEY).when(command).then(ISSUED)
-    assert (state.id, state.digest, state.rights, state.revoked) == (ID, DIGEST, ("customers:read",), False)
+    assert (state.id, state.digest, state.permissions, state.revoked) == (ID, DIGEST, ("customers:read",), False)
 
 
 def test_a_key_is_revoked_for_good() -> None:

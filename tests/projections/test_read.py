@@ -257,7 +257,13 @@ async def issue(
     store: ReadableCustomerStore, id: str, digest: str = "", origin: Origin = TEST, created: int = NOON
 ) -> None:
     command = IssueKey(
-        id=id, created=created, digest=digest or id, name="", power="restricted", rights=("customers:read",), shown="…"
+        id=id,
+        created=created,
+        digest=digest or id,
+        name="",
+        key_type="restricted",
+        permissions=("customers:read",),
+        shown="…",
     )
     await acting.create(store.executor, API_KEY, id, command, origin)
 

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from events.api_key import Power
+from events.api_key import KeyType
 from events.clock import Clock
 from service import roles, wiring
 from service.commands import keys
@@ -115,10 +115,17 @@ class Api:
         return list(reversed(shown.json["data"]))
 
     async def issue(
-        self, *, account: str = ACCOUNT, livemode: bool = False, power: Power = "secret", rights: tuple[str, ...] = ()
+        self,
+        *,
+        account: str = ACCOUNT,
+        livemode: bool = False,
+        key_type: KeyType = "secret",
+        permissions: tuple[str, ...] = (),
     ) -> str:
         """A new API key."""
-        _, key = await keys.issue(self.core, account=account, livemode=livemode, power=power, rights=rights)
+        _, key = await keys.issue(
+            self.core, account=account, livemode=livemode, key_type=key_type, permissions=permissions
+        )
         return key
 
     async def refused(

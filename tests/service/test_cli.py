@@ -14,7 +14,7 @@ import pytest
 
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
-from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RIGHTS
+from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, PERMISSIONS
 from tests.service.command_line import output_of, rollbook, run
 from tests.service.serving import Api, Serve, environment
 
@@ -243,7 +243,7 @@ async def test_help_names_settings_choices_permissions_and_completion(tmp_path: 
     assert "ROLLBOOK_PORT" in await output_of("", tmp_path, "serve", "--help")
     assert "<none|customer|strict>" in await output_of("", tmp_path, "endpoints", "rules", "-h")
     permissions = " ".join((await output_of("", tmp_path, "keys", "create", "-h")).replace("│", " ").split())
-    for right in RIGHTS:
+    for right in PERMISSIONS:
         assert right.partition(":")[0] in permissions
     assert DEVELOPMENT_ACCOUNT in permissions
     assert "--install-completion" in await output_of("", tmp_path, "-h")

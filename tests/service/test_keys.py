@@ -4,13 +4,13 @@ import pytest
 
 from events.errors import Refusal
 from service.commands import keys
-from service.commands.keys import RIGHTS
+from service.commands.keys import PERMISSIONS
 from service.http.app import OPERATIONS
 from tests.service.serving import Api
 
 
 def test_a_key_may_be_given_every_right_that_an_operation_asks_for() -> None:
-    assert {operation.permission for operation in OPERATIONS} <= set(RIGHTS)
+    assert {operation.permission for operation in OPERATIONS} <= set(PERMISSIONS)
 
 
 @pytest.mark.parametrize("account", ["a.b", "*", "#", "x'; drop", "a b", "", "é", "a" * 256])

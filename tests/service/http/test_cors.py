@@ -33,7 +33,7 @@ async def test_what_is_no_preflight_is_an_unknown_route(api: Api) -> None:
 
 
 async def test_a_page_makes_a_token_and_reads_the_answer_whatever_it_is(api: Api) -> None:
-    key = await api.issue(power="publishable")
+    key = await api.issue(key_type="publishable")
     origin = {"Origin": "https://shop.example"}
     answers = [
         await api.post("/v1/tokens", FORM, key=key, **origin),

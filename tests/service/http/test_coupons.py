@@ -220,7 +220,7 @@ async def test_a_creation_under_one_key_is_made_once(api: Api) -> None:
 
 
 async def test_a_restricted_key_needs_the_right(api: Api) -> None:
-    reads = await api.issue(power="restricted", rights=("coupons:read",))
+    reads = await api.issue(key_type="restricted", permissions=("coupons:read",))
     assert (await api.get(PATH, key=reads)).status == 200
     await api.refused("POST", PATH, "percent_off=10", status=403, key=reads)
 

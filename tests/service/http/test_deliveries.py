@@ -159,7 +159,7 @@ async def test_deliveries_of_others_are_not_there(api: Api, receiver: Receiver) 
             code, param, message = await api.refused(method, path, status=404, key=key)
             assert (code, param) == ("resource_missing", "id")
             assert ("test mode" in message) == (key == live)
-    reader = await api.issue(power="restricted", rights=("webhook_endpoints:read",))
+    reader = await api.issue(key_type="restricted", permissions=("webhook_endpoints:read",))
     assert (await api.get(own, key=reader)).status == 200
     await api.refused("POST", f"{own}/resend", status=403, key=reader)
     assert (await api.refused("GET", f"{PATH}/dlv_none", status=404))[0] == "resource_missing"

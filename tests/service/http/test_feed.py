@@ -180,8 +180,10 @@ async def test_a_position_that_is_not_there_yet_is_refused(api: Api) -> None:
 
 
 async def test_a_key_needs_the_right_to_read_events(api: Api) -> None:
-    assert (await api.get(FEED, key=await api.issue(power="restricted", rights=("customers:read",)))).status == 403
-    assert (await api.get(FEED, key=await api.issue(power="restricted", rights=("events:read",)))).status == 200
+    assert (
+        await api.get(FEED, key=await api.issue(key_type="restricted", permissions=("customers:read",)))
+    ).status == 403
+    assert (await api.get(FEED, key=await api.issue(key_type="restricted", permissions=("events:read",)))).status == 200
 
 
 async def test_an_older_version_reads_the_same_lines(api: Api) -> None:

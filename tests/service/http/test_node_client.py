@@ -19,7 +19,7 @@ async def test_coupons_and_promotion_codes_give_discounts_through_the_client_for
 
 
 async def test_tokens_sources_and_payment_methods_serve_the_client_for_node(api: Api, node: Path) -> None:
-    await run_script(node, "payment_methods.mjs", str(api.port), api.key, await api.issue(power="publishable"))
+    await run_script(node, "payment_methods.mjs", str(api.port), api.key, await api.issue(key_type="publishable"))
 
 
 async def test_webhook_endpoints_and_events_serve_the_client_for_node(api: Api, node: Path) -> None:

@@ -210,7 +210,7 @@ class Permits:
 
 def test_every_operation_needs_what_the_table_says() -> None:
     assert {o.name: " ".join((o.permission, *o.beside.get(ALWAYS, ()))) for o in OPERATIONS} == NEEDED
-    assert {permission for needed in NEEDED.values() for permission in needed.split()} == set(keys.RIGHTS) - {
+    assert {permission for needed in NEEDED.values() for permission in needed.split()} == set(keys.PERMISSIONS) - {
         "events:write"  # kept for keys that were given it: no operation writes events
     }
 
@@ -300,7 +300,7 @@ async def test_no_operation_expands_what_a_key_may_not_read(api: Api) -> None:
         own = NEEDED[operation.name]
         reads = {permission.replace(":write", ":read") for permission in own.split()}
         if own not in issued:
-            issued[own] = await api.issue(power="restricted", rights=tuple(own.split()))
+            issued[own] = await api.issue(key_type="restricted", permissions=tuple(own.split()))
         path = operation.path.replace("{customer}", customer)
         for placeholder in ("id", "payment_method", "promotion_code", "subscription", "tax_id", "transaction"):
             path = path.replace(f"{{{placeholder}}}", "none")
@@ -328,11 +328,11 @@ async def test_a_key_with_the_permission_to_read_expands(api: Api) -> None:
 &tax_id_data[0][value]=DE123456789"
     )
     path = f"/v1/customers/{customer['id']}?expand[]=sources&expand[]=tax_ids.data.customer"
-    both = await api.issue(power="restricted", rights=("customers:read", "sources:read", "tax_ids:write"))
+    both = await api.issue(key_type="restricted", permissions=("customers:read", "sources:read", "tax_ids:write"))
     answer = await api.get(path, key=both)
     assert answer.status == 200
     assert answer.json["tax_ids"]["data"][0]["customer"]["id"] == customer["id"]
-    one = await api.issue(power="restricted", rights=("customers:read", "tax_ids:read"))
+    one = await api.issue(key_type="restricted", permissions=("customers:read", "tax_ids:read"))
     error = (await api.get(path, key=one)).error
     assert (error["type"], "code" in error) == ("invalid_request_error", False)
     assert error["message"].startswith("The provided key 'key_")
@@ -370,19 +370,19 @@ async def test_what_is_written_beside_needs_its_own_permission(api: Api) -> None
             body = SENT[operation][parameter].format(code=code, clock=clock, customer=customer)
             own = NEEDED[operation].split()
             for missing in needed.split():
-                rights = (*own, *(permission for permission in needed.split() if permission != missing))
-                lacking = await api.issue(power="restricted", rights=rights)
+                permissions = (*own, *(permission for permission in needed.split() if permission != missing))
+                lacking = await api.issue(key_type="restricted", permissions=permissions)
                 refused = await api.post(paths[operation].format(customer=customer), body, key=lacking)
                 assert refused.status == 403, (operation, parameter)
                 assert f"'{missing}' permission" in refused.error["message"]
-            having = await api.issue(power="restricted", rights=(*own, *needed.split()))
+            having = await api.issue(key_type="restricted", permissions=(*own, *needed.split()))
             done = await api.post(paths[operation].format(customer=customer), body, key=having)
             assert done.status == 200, (operation, parameter, done.body)
 
 
 async def test_what_depends_on_the_object_needs_its_own_permission_too(api: Api) -> None:
-    async def with_rights(*rights: str) -> str:
-        return await api.issue(power="restricted", rights=rights)
+    async def with_rights(*permissions: str) -> str:
+        return await api.issue(key_type="restricted", permissions=permissions)
 
     async def both_ways(method: str, path: str, body: str | None, own: str, more: str) -> Answer:
         refused = await api.ask(method, path, body, key=await with_rights(own))
@@ -409,7 +409,7 @@ async def test_what_depends_on_the_object_needs_its_own_permission_too(api: Api)
 async def test_a_key_without_the_permission_meets_no_replay(api: Api) -> None:
     body = "source=tok_visa&expand[]=sources"
     first = await api.post("/v1/customers", body, Idempotency_Key="one")
-    lacking = await api.issue(power="restricted", rights=("customers:write", "sources:write"))
+    lacking = await api.issue(key_type="restricted", permissions=("customers:write", "sources:write"))
     assert (await api.post("/v1/customers", body, Idempotency_Key="one", key=lacking)).body == first.body
-    lacking = await api.issue(power="restricted", rights=("customers:write",))
+    lacking = await api.issue(key_type="restricted", permissions=("customers:write",))
     assert (await api.post("/v1/customers", body, Idempotency_Key="one", key=lacking)).status == 403

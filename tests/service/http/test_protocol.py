@@ -176,7 +176,7 @@ async def test_nobodys_body_is_read_at_length(api: Api) -> None:
     for path in ("/v1/tokens", "/v1/tokens?expand[]=x"):
         assert (await raw.ask(api, raw.post(api, path, body, key=False))).status == 413
     assert (await raw.ask(api, raw.post(api, "/v1/tokens", body))).status == 400
-    publishable = await api.issue(power="publishable")
+    publishable = await api.issue(key_type="publishable")
     assert (await raw.ask(api, raw.post(api, f"/v1/tokens?key={publishable}", body, key=False))).status == 400
 
 
@@ -188,12 +188,12 @@ async def test_a_key_in_the_header_is_asked_for_before_the_body_is_parsed(api: A
 
 async def test_only_publishable_keys_are_taken_from_a_url(api: Api) -> None:
     form = f"card[number]={CARD}&card[exp_month]=1&card[exp_year]=2050".encode()
-    restricted = await api.issue(power="restricted", rights=("tokens:write",))
+    restricted = await api.issue(key_type="restricted", permissions=("tokens:write",))
     for key in (api.key, restricted, "sk_live_x", "x"):
         answer = await raw.ask(api, raw.post(api, f"/v1/tokens?key={key}", form, key=False))
         assert (answer.status, key in answer.message) == (401, False)
         assert "URL" in answer.message
-    publishable = await api.issue(power="publishable")
+    publishable = await api.issue(key_type="publishable")
     assert (await raw.ask(api, raw.post(api, f"/v1/tokens?key={publishable}", form, key=False))).status == 200
 
 

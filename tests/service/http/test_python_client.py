@@ -121,7 +121,7 @@ async def test_refusals_are_the_clients_own_errors(
 
 
 async def test_a_publishable_key_is_a_matter_of_permission(api: Api) -> None:
-    key = await api.issue(power="publishable")
+    key = await api.issue(key_type="publishable")
     with pytest.raises(stripe.PermissionError, match="publishable"):
         await run_script(api, lambda client: client.v1.customers.list(), key=key)
 

@@ -25,7 +25,7 @@ INVALID, OURS, IDEMPOTENCY = "invalid_request_error", "api_error", "idempotency_
         (refusals.BadScheme(), 401, INVALID, None),
         (refusals.BadKey("sk_test_0123456789wxyz"), 401, INVALID, None),
         (refusals.SecretKeyRequired(), 403, INVALID, "secret_key_required"),
-        (refusals.KeyLacksRight("customers:write", "key_1", "acct_1"), 403, INVALID, None),
+        (refusals.PermissionDenied("customers:write", "key_1", "acct_1"), 403, INVALID, None),
         (refusals.NotYourAccount("acct_1"), 403, INVALID, "account_invalid"),
         (refusals.UnknownRoute("PUT", "/v1/customers"), 404, INVALID, None),
         (refusals.KeyReused("k", first_route="POST /a", route="POST /a"), 400, IDEMPOTENCY, None),

@@ -101,14 +101,14 @@ async def test_a_revoked_key_opens_nothing_any_more(serve: Serve) -> None:
 
 
 async def test_a_publishable_key_is_told_that_a_secret_one_is_needed(api: Api) -> None:
-    key = await api.issue(power="publishable")
+    key = await api.issue(key_type="publishable")
     answer = await api.post("/v1/customers", key=key)
     assert assert_refused(answer, 403)["code"] == "secret_key_required"
 
 
 async def test_a_restricted_key_does_what_it_has_a_right_to(api: Api) -> None:
-    reader = await api.issue(power="restricted", rights=("customers:read",))
-    writer = await api.issue(power="restricted", rights=("customers:write",))
+    reader = await api.issue(key_type="restricted", permissions=("customers:read",))
+    writer = await api.issue(key_type="restricted", permissions=("customers:write",))
     assert (await api.get("/v1/customers", key=reader)).status == 200
     error = assert_refused(await api.post("/v1/customers", key=reader), 403)
     assert "customers:write" in error["message"]

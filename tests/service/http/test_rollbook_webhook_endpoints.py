@@ -54,9 +54,9 @@ async def test_secrets_of_others_are_not_rolled(api: Api) -> None:
     own = f"{OWN}/{made['id']}/roll_secret"
     stranger = await api.issue(account="acct_other")
     assert (await api.refused("POST", own, status=404, key=stranger))[:2] == ("resource_missing", "id")
-    reader = await api.issue(power="restricted", rights=("webhook_endpoints:read",))
+    reader = await api.issue(key_type="restricted", permissions=("webhook_endpoints:read",))
     await api.refused("POST", own, status=403, key=reader)
-    writer = await api.issue(power="restricted", rights=("webhook_endpoints:write",))
+    writer = await api.issue(key_type="restricted", permissions=("webhook_endpoints:write",))
     assert (await api.post(own, key=writer)).status == 200
     await api.delete(f"{PATH}/{made['id']}")
     assert (await api.refused("POST", own, status=404))[:2] == ("resource_missing", "id")
@@ -212,7 +212,7 @@ async def test_rules_and_standings_are_for_owners_alone(api: Api) -> None:
         for method in ("GET", "POST"):
             assert (await api.refused(method, own, status=404, key=key))[:2] == ("resource_missing", "id")
         assert (await api.get(OWN, key=key)).json["data"] == []
-    reader = await api.issue(power="restricted", rights=("webhook_endpoints:read",))
+    reader = await api.issue(key_type="restricted", permissions=("webhook_endpoints:read",))
     assert (await api.get(own, key=reader)).status == 200
     await api.refused("POST", own, "order=strict", status=403, key=reader)
     await api.delete(f"{PATH}/{made['id']}")

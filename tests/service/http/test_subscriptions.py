@@ -343,9 +343,9 @@ async def test_json_is_for_our_own_routes_only(api: Api, customer: str) -> None:
 
 
 async def test_reports_take_a_key_that_may_make_them(api: Api, customer: str) -> None:
-    reader = await api.issue(power="restricted", rights=("subscriptions:read",))
-    writer = await api.issue(power="restricted", rights=("subscriptions:write",))
-    publishable = await api.issue(power="publishable")
+    reader = await api.issue(key_type="restricted", permissions=("subscriptions:read",))
+    writer = await api.issue(key_type="restricted", permissions=("subscriptions:write",))
+    publishable = await api.issue(key_type="publishable")
     assert (await put(api, customer, "sub_1", ACTIVE, key=reader)).status == 403
     assert (await put(api, customer, "sub_1", ACTIVE, key=publishable)).status == 403
     assert (await put(api, customer, "sub_1", ACTIVE, key=writer)).status == 200

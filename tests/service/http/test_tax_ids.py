@@ -353,7 +353,7 @@ async def test_a_repeated_request_adds_one(api: Api) -> None:
 
 
 async def test_restricted_keys_need_the_right(api: Api) -> None:
-    reader = await api.issue(power="restricted", rights=("tax_ids:read",))
+    reader = await api.issue(key_type="restricted", permissions=("tax_ids:read",))
     assert (await api.get("/v1/tax_ids", key=reader)).status == 200
     assert (await api.post("/v1/tax_ids", EU, key=reader)).status == 403
     customer = (await api.customer())["id"]

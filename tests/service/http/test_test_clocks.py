@@ -263,7 +263,7 @@ async def test_clocks_are_for_test_mode_and_stay_in_their_account(api: Api) -> N
     assert (await api.refused("POST", "/v1/customers", body, key=stranger))[:2] == ("resource_missing", "test_clock")
     assert (await api.refused("GET", f"{PATH}/{made['id']}", status=404, key=stranger))[0] == "resource_missing"
     assert (await api.refused("DELETE", f"{PATH}/{made['id']}", status=404, key=stranger))[0] == "resource_missing"
-    reader = await api.issue(power="restricted", rights=("test_clocks:read",))
+    reader = await api.issue(key_type="restricted", permissions=("test_clocks:read",))
     assert (await api.get(PATH, key=reader)).status == 200
     await api.refused("POST", PATH, f"frozen_time={FROZEN}", status=403, key=reader)
 

@@ -101,21 +101,21 @@ async def test_the_same_number_has_the_same_fingerprint_in_one_account_and_mode_
 
 
 async def test_a_publishable_key_makes_tokens_and_nothing_else(api: Api) -> None:
-    key = await api.issue(power="publishable")
+    key = await api.issue(key_type="publishable")
     token = await create_token(api, card(), key=key)
     for method, path in (("GET", f"{PATH}/{token['id']}"), ("POST", "/v1/customers"), ("POST", "/v1/payment_methods")):
         code, _, _ = await api.refused(method, path, status=403, key=key)
         assert code == "secret_key_required"
     assert (await api.get(f"{PATH}/{token['id']}")).json == token
-    restricted = await api.issue(power="restricted", rights=("customers:write",))
+    restricted = await api.issue(key_type="restricted", permissions=("customers:write",))
     assert (await api.post(PATH, card(), key=restricted)).status == 403
     assert (
-        await api.post(PATH, card(), key=await api.issue(power="restricted", rights=("tokens:write",)))
+        await api.post(PATH, card(), key=await api.issue(key_type="restricted", permissions=("tokens:write",)))
     ).status == 200
 
 
 async def test_the_key_may_come_as_a_parameter(api: Api) -> None:
-    key = await api.issue(power="publishable")
+    key = await api.issue(key_type="publishable")
 
     async def ask(path: str, body: str) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -135,7 +135,7 @@ async def test_the_key_may_come_as_a_parameter(api: Api) -> None:
 
 
 async def test_with_a_live_key_numbers_are_sent_by_publishable_keys_alone(api: Api) -> None:
-    secret, publishable = await api.issue(livemode=True), await api.issue(livemode=True, power="publishable")
+    secret, publishable = await api.issue(livemode=True), await api.issue(livemode=True, key_type="publishable")
     customer = await api.customer(key=secret)
     number = "4532015112830366"
     for path, body in (
@@ -354,7 +354,7 @@ async def test_the_client_for_python_makes_and_reads_tokens(api: Api) -> None:
         assert client.v1.tokens.create({"cvc_update": {"cvc": "123"}}).type == "cvc_update"
 
     await run_script(api, script)
-    publishable = await api.issue(power="publishable")
+    publishable = await api.issue(key_type="publishable")
     await run_script(api, lambda client: client.v1.tokens.create({"pii": {"id_number": "1"}}), key=publishable)
 
 
