@@ -16,18 +16,25 @@ from events.scope import Scope
 GRAM_CHARACTERS = 3
 DIGEST_BYTES = 8
 REMEMBERED_MAX = 65_536
+NORMALIZED_CHARACTERS_MAX = 4 * 512  # an email has 512 characters at most, and a letter decomposes into four
 
 
 def folded(text: str) -> str:
     """A text without regard to case, nor to whether letters are composed (Unicode, canonical caseless matching)."""
     if text.isascii():
         return text.lower()
+    if len(text) > NORMALIZED_CHARACTERS_MAX:
+        return text
     return normalized(unicodedata.normalize("NFD", text).casefold())
 
 
 def normalized(text: str) -> str:
-    """A text with its letters composed, however they were written (Unicode normalization form C)."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    """A text with its letters composed, however they were written (Unicode normalization form C).
+
+    One that is longer than anything we store, however that was written, stays as it is: it finds nothing in any case,
+    and to put many combining marks in order takes time by the square of their number.
+    """
+    return text if text.isascii() or len(text) > NORMALIZED_CHARACTERS_MAX else unicodedata.normalize("NFC", text)
 
 
 def whole(scope: Scope, field: str, text: str) -> int:

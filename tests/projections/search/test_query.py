@@ -1,11 +1,14 @@
 """The search language: what is a query, what it means, and what is wrong with what is none."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.errors import Refusal
 from events.scope import Scope
+from projections.search import terms
 from projections.search.compile import ENDLESS, before, condition
 from projections.search.query import Clause, Created, Metadata, Query, Text, parse
 
@@ -205,3 +208,10 @@ def test_a_condition_numbers_its_parameters_from_where_it_is_told() -> None:
 )
 def test_a_query_tells_before_when_all_it_finds_was_created(spelled: str, time: int) -> None:
     assert before(parse(spelled)) == time
+
+
+def test_texts_are_normalized_that_may_be_stored_and_no_longer_ones() -> None:
+    longest = "\u0390" * 512  # which decomposes into three letters
+    assert terms.folded(unicodedata.normalize("NFD", longest)) == terms.folded(longest)
+    marks = "a" + "\u0301\u0323" * 2400  # to be put in order, which takes time by the square of their number
+    assert terms.folded(marks) == terms.normalized(marks) == marks
