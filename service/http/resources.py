@@ -1,20 +1,17 @@
 """Shared handlers of resource routes: retrieve, list, sub-resources of a customer, responses to changes."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from events import customer, payment_method
-from events.customer import CUSTOMER, Customer
-from events.decider import Command, Decider, Event, State
+from events.customer import CUSTOMER
 from events.errors import Missing, Refusal
-from events.record import Origin
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections import api_version, customers
 from projections.read import NO_FACTS, Page, PageOf, UnknownCursor
-from service.commands import customer as commands_of
 from service.http import api_version_rendering, expand, pagination
 from service.http.expand import Expander, Tree
 from service.http.params.listing import Listing
@@ -97,41 +94,6 @@ async def of_customer(context: RequestContext) -> str:
     if b'\n  "deleted": true' in body:
         raise Missing(customer.KIND, id)
     return id
-
-
-async def change_customer(
-    context: RequestContext,
-    id: str,
-    act: Callable[[UnitOfWork, Customer], Awaitable[None]],
-    answer: Callable[[UnitOfWork], Awaitable[Reply]],
-    *,
-    serialized_on: Sequence[str] = (),
-) -> Reply:
-    """Do something to a living customer and whatever else `act` loads, in one commit."""
-
-    async def work(unit: UnitOfWork) -> Reply:
-        await act(unit, await commands_of.load(unit, id))
-        return await answer(unit)
-
-    streams = (CUSTOMER.stream(id), *serialized_on)
-    return await context.transact(work, serialized_on=streams)
-
-
-async def change(
-    context: RequestContext,
-    decider: Decider[State, Command, Event],
-    id: str,
-    command: Command,
-    answer: Callable[[UnitOfWork, State], Reply],
-    origin: Origin | None = None,
-) -> Reply:
-    """Carry out one command on one object; `answer` is given the state that it left. Raises Refusal."""
-
-    async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(decider, id)
-        return answer(unit, unit.do(decider, id, command))
-
-    return await context.transact(act, origin, serialized_on=(decider.stream(id),))
 
 
 async def object_reply(context: RequestContext, unit: UnitOfWork, kind: str, id: str, tree: Tree) -> Reply:

@@ -1,8 +1,9 @@
 """`/v1/rollbook/webhook_endpoints`: what an endpoint's owner can do that the API reference does not know of."""
 
-import os
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,24 +13,14 @@ from events.unit_of_work import UnitOfWork
 from projections.notices import with_pending
 from projections.read import UnknownCursor
 from projections.rows import Rows, dumps
+from service.commands import webhook_endpoints as commands_of
 from service.http import expand, pagination, resources
 from service.http.operation import Operations
 from service.http.params import rollbook_webhook_endpoint as parameters_of
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import endpoint, rendering
-from webhooks.endpoints.endpoint import (
-    ENDPOINT,
-    CancelPending,
-    Endpoint,
-    RecoverEndpoint,
-    ResumeEndpoint,
-    RollSecret,
-    SendTest,
-    SetRules,
-    UpdateEndpoint,
-)
-from webhooks.post import signature
+from webhooks.endpoints.endpoint import ENDPOINT, Endpoint
 
 operation = Operations()
 COLLECTION = "/v1/rollbook/webhook_endpoints"
@@ -103,12 +94,10 @@ async def set_rules(context: RequestContext) -> Reply:
     id = context.match["webhook_endpoint"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(ENDPOINT, id)
-        state = unit.do(ENDPOINT, id, SetRules(id=id, rules=patch))
+        state = await commands_of.set_rules(unit, id, patch)
         return Reply(200, dumps({**await _status_of(context, id), **asdict(state.rules)}))
 
-    streams = (ENDPOINT.stream(id),)
-    return await context.transact(act, serialized_on=streams)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))
 
 
 async def _status_of(context: RequestContext, id: str) -> dict[str, Any]:
@@ -133,18 +122,13 @@ async def roll_secret(context: RequestContext) -> Reply:
     Only this response contains the new secret.
     """
     parameters = context.parse(parameters_of.RollSecret)
-    id, origin = context.match["webhook_endpoint"], context.begin()
-    command = RollSecret(
-        id=id,
-        at=int(origin.at.timestamp()),
-        overlap_s=parameters.overlap * HOUR_S,
-        secret=signature.new_secret(os.urandom(signature.SECRET_BYTES)),
-    )
+    id = context.match["webhook_endpoint"]
 
-    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        return Reply(200, dumps(rendering.render_with_secret(state, context.caller.livemode)))
+    async def act(unit: UnitOfWork) -> Reply:
+        endpoint = await commands_of.roll_secret(unit, id, parameters.overlap * HOUR_S)
+        return Reply(200, dumps(rendering.render_with_secret(endpoint, context.caller.livemode)))
 
-    return await resources.change(context, ENDPOINT, id, command, answer, origin)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))
 
 
 @operation(
@@ -161,8 +145,7 @@ async def pause(context: RequestContext) -> Reply:
     Its position is kept.
     """
     context.parse(parameters_of.PauseWebhookEndpoint)
-    command = UpdateEndpoint(id=context.match["webhook_endpoint"], patch={"disabled": True})
-    return await _change(context, command, await _pending(context))
+    return await _change(context, commands_of.pause, await _pending(context))
 
 
 @operation(
@@ -183,7 +166,7 @@ async def resume(context: RequestContext) -> Reply:
         affected = await _pending(context)
     else:
         affected = 0 if replay == "skip" else await _to_send(context, latest=replay == "latest", pending=True)
-    return await _change(context, ResumeEndpoint(id=context.match["webhook_endpoint"], replay=replay), affected)
+    return await _change(context, partial(commands_of.resume, replay=replay), affected)
 
 
 @operation(
@@ -201,9 +184,7 @@ async def recover(context: RequestContext) -> Reply:
     """
     parameters = context.parse(parameters_of.RecoverWebhookEndpoint)
     parameters.check()
-    command = RecoverEndpoint(
-        id=context.match["webhook_endpoint"], position=parameters.position, since=parameters.since
-    )
+    command = partial(commands_of.recover, position=parameters.position, since=parameters.since)
     since = None if parameters.since is None else datetime.fromtimestamp(parameters.since, UTC)
     return await _change(context, command, await _to_send(context, above=parameters.position or 0, since=since))
 
@@ -222,7 +203,7 @@ async def cancel_pending(context: RequestContext) -> Reply:
     Attempts in flight may still arrive.
     """
     context.parse(parameters_of.CancelPending)
-    return await _change(context, CancelPending(id=context.match["webhook_endpoint"]), await _pending(context))
+    return await _change(context, commands_of.cancel_pending, await _pending(context))
 
 
 @operation(
@@ -241,11 +222,12 @@ async def test(context: RequestContext) -> Reply:
     context.parse(parameters_of.TestWebhookEndpoint)
     id = context.match["webhook_endpoint"]
 
-    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
+    async def act(unit: UnitOfWork) -> Reply:
+        await commands_of.send_test(unit, id)
         rows: Rows = unit.rows_of(ENDPOINT, id)
         return Reply(200, with_pending(rows.notices[0].body, 1))
 
-    return await resources.change(context, ENDPOINT, id, SendTest(id=id), answer)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))
 
 
 async def _pending(context: RequestContext) -> int:
@@ -261,17 +243,16 @@ async def _to_send(context: RequestContext, **which: Any) -> int:
 
 
 async def _change(
-    context: RequestContext, command: CancelPending | UpdateEndpoint | ResumeEndpoint | RecoverEndpoint, affected: int
+    context: RequestContext, change: Callable[[UnitOfWork, str], Awaitable[Endpoint]], affected: int
 ) -> Reply:
     """Change an endpoint; the answer is how it stands then, with how many deliveries or events that is about."""
+    id = context.match["webhook_endpoint"]
 
     async def act(unit: UnitOfWork) -> Reply:
-        await unit.load(ENDPOINT, command.id)
-        state = unit.do(ENDPOINT, command.id, command)
-        shown_status = await _status_of(context, command.id)
-        first = {"id": command.id, "object": shown_status["object"], "affected": affected}
+        state = await change(unit, id)
+        shown_status = await _status_of(context, id)
+        first = {"id": id, "object": shown_status["object"], "affected": affected}
         status = "disabled" if state.disabled else "enabled"
         return Reply(200, dumps({**first, **shown_status, "status": status}))
 
-    streams = (ENDPOINT.stream(command.id),)
-    return await context.transact(act, serialized_on=streams)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))

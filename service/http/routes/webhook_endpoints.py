@@ -1,21 +1,18 @@
 """`/v1/webhook_endpoints`: create, update, delete, retrieve, list."""
 
-import os
-
-from events import ids
-from events.errors import ConstraintBroken, Missing, Refusal
+from events.errors import ConstraintBroken, Missing
 from events.transact import other_mode_hint
 from events.unit_of_work import UnitOfWork
 from projections.read import UnknownCursor
 from projections.rows import dumps
-from service.http import expand, pagination, resources
+from service.commands import webhook_endpoints as commands_of
+from service.http import expand, pagination
 from service.http.operation import Operations
 from service.http.params import webhook_endpoint as parameters_of
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 from webhooks.endpoints import rendering
-from webhooks.endpoints.endpoint import ENDPOINT, CreateEndpoint, DeleteEndpoint, Endpoint, UpdateEndpoint
-from webhooks.post import signature
+from webhooks.endpoints.endpoint import ENDPOINT
 
 operation = Operations()
 URL = "/v1/webhook_endpoints"
@@ -39,25 +36,15 @@ async def create(context: RequestContext) -> Reply:
     expand.paths(context, parameters.expand, KIND)
     caller = context.caller
     context.pipeline.policy.vet_url(parameters.url, livemode=caller.livemode)
-    origin = context.begin()
-    id = ids.new("we", os.urandom(ids.ID_BYTES))
-    command = CreateEndpoint(
-        id=id,
-        created_at=int(origin.at.timestamp()),
-        api_version=parameters.api_version,
-        secret=signature.new_secret(os.urandom(signature.SECRET_BYTES)),
-        patch=parameters.patch(),
-    )
 
     async def act(unit: UnitOfWork) -> Reply:
-        unit.begin(ENDPOINT, id)
-        shown = rendering.render_with_secret(unit.do(ENDPOINT, id, command), caller.livemode)
-        return Reply(status=200, body=dumps(shown))
+        endpoint = await commands_of.create(unit, parameters.api_version, parameters.patch())
+        return Reply(200, dumps(rendering.render_with_secret(endpoint, caller.livemode)))
 
     try:
-        return await context.transact(act, origin)
+        return await context.transact(act)
     except ConstraintBroken:
-        raise Refusal("You have reached the maximum of 16 webhook endpoints in this mode.") from None
+        raise commands_of.too_many() from None
 
 
 @operation(
@@ -79,11 +66,11 @@ async def update(context: RequestContext) -> Reply:
         context.pipeline.policy.vet_url(parameters.url, livemode=context.caller.livemode)
     id = context.match["webhook_endpoint"]
 
-    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        shown = rendering.render(state, context.caller.livemode)
-        return Reply(status=200, body=dumps(shown))
+    async def act(unit: UnitOfWork) -> Reply:
+        endpoint = await commands_of.update(unit, id, parameters.patch())
+        return Reply(200, dumps(rendering.render(endpoint, context.caller.livemode)))
 
-    return await resources.change(context, ENDPOINT, id, UpdateEndpoint(id=id, patch=parameters.patch()), answer)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))
 
 
 @operation(
@@ -102,10 +89,11 @@ async def delete(context: RequestContext) -> Reply:
     expand.paths(context, context.parse(parameters_of.DeleteWebhookEndpoint).expand, KIND)
     id = context.match["webhook_endpoint"]
 
-    def answer(unit: UnitOfWork, state: Endpoint) -> Reply:
-        return Reply(status=200, body=dumps(rendering.render_deleted(id)))
+    async def act(unit: UnitOfWork) -> Reply:
+        await commands_of.delete(unit, id)
+        return Reply(200, dumps(rendering.render_deleted(id)))
 
-    return await resources.change(context, ENDPOINT, id, DeleteEndpoint(id=id), answer)
+    return await context.transact(act, serialized_on=(ENDPOINT.stream(id),))
 
 
 @operation(
