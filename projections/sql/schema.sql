@@ -112,7 +112,7 @@ CREATE TABLE projections.notice (
     livemode boolean NOT NULL,
     type text COLLATE "C" NOT NULL,
     created bigint NOT NULL,
-    position bigint NOT NULL,                      -- of the event it tells of
+    position bigint NOT NULL,                      -- of its event
     stream text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
     object_id text COLLATE "C" NOT NULL,

@@ -87,7 +87,7 @@ async def close(unit: UnitOfWork, id: str, key: str, at: int) -> None:
     """Let a promotion code be active no longer than its coupon, whose stream has that key, is valid."""
     await unit.load(PROMOTION_CODE, id)
     offered = await unit.load(COUPON, key)
-    if not offered.valid:  # it may have been made anew under its id meanwhile
+    if not offered.valid:  # it may have been created again under its id meanwhile
         closed = UpdatePromotionCode(id=id, at=at, coupon=offered, patch={"active": False})
         unit.do(PROMOTION_CODE, id, closed)
 

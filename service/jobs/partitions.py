@@ -28,7 +28,7 @@ class UpkeepFailed(Exception):
 
 
 async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
-    """Maintain the database every minute until told to stop."""
+    """Maintain the database every minute until `stop` is set."""
     retries = Retries(log, "partitions")
     while not stop.is_set():
         try:

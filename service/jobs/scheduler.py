@@ -67,7 +67,7 @@ class Scheduler:
         self.failed = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do what is due until told to stop; what was begun then is finished."""
+        """Execute due work until `stop` is set; work in progress is finished."""
         self._stop = stop
         retries = Retries(log, "scheduler")
         async with asyncio.TaskGroup() as tasks:

@@ -3,7 +3,7 @@
 -- cursor: sequence and endpoint of the delivery just before the page in list order, $8 how many at most, $9 whether those
 -- that are pending, $10 those that were taken, $11 those that ended in these other ways, $12 of these notices alone, or
 -- null, $13 whether those that are held
--- One that ended and was made anew since is as it is now.
+-- One that ended and was made again since is as it is now.
 SELECT f.sequence, f.endpoint_id, f.outcome, f.attempts, f.due_at, n.id AS notice_id, n.type, n.created, n.stream
 FROM (
     SELECT found.* FROM webhooks.endpoint e CROSS JOIN LATERAL (

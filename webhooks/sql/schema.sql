@@ -1,4 +1,4 @@
--- Telling the outside: who wants which notices, what is still to be delivered, and what every try came to.
+-- Webhooks: endpoints and their subscriptions, the delivery queue, and the attempts.
 --
 -- endpoint    the registered URLs as they are now; kept by a trigger of projections.resource, in the same transaction
 -- interest    which notices an endpoint wants, by stretches of the sequence: so who gets a notice does not depend on
@@ -21,9 +21,9 @@ CREATE TABLE webhooks.endpoint (
     status text COLLATE "C" NOT NULL CHECK (status IN ('enabled', 'disabled', 'deleted')),
     url text NOT NULL,
     secrets bytea[] NOT NULL,                      -- sealed by a master key, newest first
-    api_version text COLLATE "C",                  -- it is told in; null for the account's own
-    lane_version bigint NOT NULL,                  -- of its stream, when its lane last began anew
-    told_since bigint NOT NULL DEFAULT 0,          -- its owner was told that it fails since then (Unix seconds)
+    api_version text COLLATE "C",                  -- of its notices; null for the account's own
+    lane_version bigint NOT NULL,                  -- of its stream, when its lane was last reset
+    told_since bigint NOT NULL DEFAULT 0,          -- start of the failure its owner was notified of (Unix seconds)
     told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
     secrets_until bigint[] NOT NULL DEFAULT '{}',  -- Unix seconds, of each of the secrets; null or absent for good
     stopped_at bigint,                             -- notices above this are not for it yet; null while it is not stopped
@@ -34,7 +34,7 @@ CREATE TABLE webhooks.endpoint (
     on_exhaustion text COLLATE "C" NOT NULL DEFAULT 'skip' CHECK (on_exhaustion IN ('skip', 'hold')),
     thin boolean NOT NULL DEFAULT false,
     rate_limit integer,                            -- attempts a second
-    in_flight_max integer,                         -- attempts on their way
+    in_flight_max integer,                         -- attempts in flight
     cancellations integer NOT NULL DEFAULT 0,      -- of all that was pending
     missed text COLLATE "C" NOT NULL DEFAULT 'send' CHECK (missed IN ('send', 'skip'))
 );
@@ -93,7 +93,7 @@ CREATE TABLE webhooks.floor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     sequence bigint NOT NULL DEFAULT 0,
     appended_at timestamptz NOT NULL DEFAULT '-infinity',    -- of that notice; those above are no older
-    in_order bigint NOT NULL DEFAULT 0,                      -- and up to here to endpoints that are told in order
+    in_order bigint NOT NULL DEFAULT 0,                      -- and up to here to endpoints with ordered delivery
     in_order_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
 INSERT INTO webhooks.floor DEFAULT VALUES;

@@ -217,7 +217,7 @@ class Ticket:
             raise Overloaded("process-concurrency")
 
     def give_up(self) -> None:
-        """It takes too long: its task is told so, once."""
+        """The request has timed out: its task is canceled, once."""
         if self.task is not None and not self.overdue:
             self.overdue = True
             self._admission.timed_out += 1

@@ -102,7 +102,7 @@ class Owner(Parameters):
 
 
 class _Owned(Parameters):
-    """What tells whose tax ids are meant."""
+    """The owner of the tax ids to list."""
 
     owner: Annotated[Owner, NotEmpty] | None = None
     """Filter by owner; the default is the account itself."""

@@ -11,7 +11,7 @@ KINDS = ("account", "bank_account", "card", "cvc_update", "person", "pii")
 
 
 class CvcUpdate(Unshown):
-    """A security code, sent anew."""
+    """An updated security code."""
 
     cvc: Hidden
     """Security code (CVC); not stored."""

@@ -1,4 +1,4 @@
-"""`/v1/rollbook/deliveries`: look at how events fare on their way to webhook endpoints; resend them, or cancel them."""
+"""`/v1/rollbook/deliveries`: list, retrieve, resend, cancel."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

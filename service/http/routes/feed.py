@@ -1,7 +1,7 @@
 """`/v1/rollbook/feed`, the event feed: events in log order from a position, a line of JSON each (NDJSON), long polling.
 
 A line is `{"position": 812, "event": {...}}`: the event as the API shows an event, and the position to go on from
-once it is dealt with. The header `Rollbook-Position` tells the position that the whole answer reaches, which may be
+once it is dealt with. The header `Rollbook-Position` has the position that the whole answer reaches, which may be
 beyond its last line: what lies between is for others.
 """
 
@@ -25,7 +25,7 @@ LAYOUT = re.compile(rb"\n *")  # between members only: inside a string a line br
 
 
 class NoLongerKept(HttpRefusal):
-    """What came after the position is partly gone; a header tells the earliest position to go on from."""
+    """What came after the position is partly gone; a header has the earliest position to continue from."""
 
     headers: Mapping[str, str]
 
