@@ -168,6 +168,9 @@ class Reader:
 
         Raises UnknownCursor.
         """
+        if parent is None and (filtered := filters.statement(kind, facts)) is not None:
+            name, arguments = filtered
+            return await self._page(name, (IS_RESOURCE, kind), scope, page, *arguments)
         selector = orjson.dumps(dict(facts)).decode()
         if parent is None:
             name = "list_resources_of_kind"

@@ -1,6 +1,7 @@
 """A filtered list has what the filter means, page by page, whichever index it goes by."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import asyncpg
 import orjson
@@ -9,7 +10,7 @@ import pytest
 from events import payment_method, promotion_code
 from events.scope import Scope
 from projections import filters
-from projections.read import PageOf
+from projections.read import Page, PageOf
 from tests.projections.conftest import ReadableCustomerStore
 
 OBJECTS = 60
@@ -47,8 +48,20 @@ INSERT = (
     ],
 )
 async def test_a_filter_finds_what_holds_its_facts_in_both_directions(
-    store: ReadableCustomerStore, owner: asyncpg.Connection, kind: str, facts: Mapping[str, object]
+    store: ReadableCustomerStore,
+    owner: asyncpg.Connection,
+    kind: str,
+    facts: Mapping[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    statements = set()
+    page_by = store.reader._page
+
+    async def noted(statement: str, *arguments: Any) -> Page:
+        statements.add(statement)
+        return await page_by(statement, *arguments)
+
+    monkeypatch.setattr(store.reader, "_page", noted)
     expected: list[str] = []
     for n in range(OBJECTS):
         of_object, deleted, id = facts_of(kind, n), n % 11 == 5, f"id_{n}"
@@ -72,3 +85,5 @@ async def test_a_filter_finds_what_holds_its_facts_in_both_directions(
         further, more = await page(before=ids[0])
         ids = further + ids
     assert ids == [id for id in expected if id != "id_0"]
+    found = filters.statement(kind, facts)
+    assert statements == {"list_resources_of_kind" if found is None else found[0]}
