@@ -84,12 +84,12 @@ def _service(environment: Path, directory: Path) -> Iterator[str]:
         deadline.cancel()
         service.terminate()
         try:
-            service.communicate(timeout=STOP_TIMEOUT_S)
+            printed, _ = service.communicate(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             service.kill()
             raise
     if service.returncode:
-        raise RuntimeError(f"the service ended with {service.returncode}")
+        raise RuntimeError(f"the service ended with {service.returncode}; it printed: {printed}")
 
 
 def _address(service: "subprocess.Popen[str]") -> str:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -50,8 +51,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_none_of_the_tests(built: B
 
 @pytest.mark.timeout(240)
 def test_an_installation_serves_a_request(built: Built, tmp_path: Path) -> None:
-    environment, directory = tmp_path / "environment", tmp_path / "run"
-    directory.mkdir()
+    environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     paths = {"base": str(environment), "platbase": str(environment)}
     packages = Path(sysconfig.get_path("purelib", "venv", paths))
@@ -61,7 +61,9 @@ def test_an_installation_serves_a_request(built: Built, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--python", str(environment), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--ignore-installed", str(built.files.wheel)], check=True)
     assert (packages / "service").is_dir()
-    assert distribution.serve_a_request(environment, directory).startswith("cus_")
+    # Not in tmp_path: the user that PostgreSQL runs as has to pass through, and pytest closes its directory to others.
+    with tempfile.TemporaryDirectory(prefix="rollbook-tests-") as directory:
+        assert distribution.serve_a_request(environment, Path(directory)).startswith("cus_")
 
 
 def test_what_was_unreleased_is_under_the_version_afterwards() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("events", "projections", "webhooks", "service", "tests")
+FOLDERS = ("events", "projections", "webhooks", "service", "deploy", "tests")
 LIBRARY = (http, signal, socket, ssl)
 
 
