@@ -12,7 +12,8 @@ from events.customer.cash_balance import (
     ReconciliationSet,
     VirtualAccountOpened,
 )
-from projections.facets import Effects, EventContext, Notification, Project
+from projections.facets import Effects, EventContext, Project
+from projections.notices import Notification
 
 KIND = cash_balance.KIND
 TRANSACTION = "customer_cash_balance_transaction"

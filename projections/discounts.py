@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.customer.discount import Discount, DiscountEnded, DiscountGiven, DiscountRemoved
-from projections.facets import Effects, EventContext, Notification, Project
+from projections.facets import Effects, EventContext, Project
+from projections.notices import Notification
 
 END = "discount.end"  # the task that is due when a discount's months are over
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from events.customer import Customer
 from events.record import Origin
+from projections.notices import Notification
 from projections.rows import NO_FACTS, DueRow, ResourceRow, resource_row
 
 
@@ -62,14 +63,6 @@ class EventContext(NamedTuple):
             due_at=due_at,
             test_clock=self.after.test_clock,
         )
-
-
-class Notification(NamedTuple):
-    """A notice to publish: its type, the object after the event, and before it for `previous_attributes`."""
-
-    type: str
-    shown: dict[str, Any]
-    before: dict[str, Any] | None = None
 
 
 class Effects(NamedTuple):

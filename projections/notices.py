@@ -4,13 +4,53 @@ Ids are derived from stream and version, so projecting the same history again gi
 The object inside is the one right after the change, frozen in the API version of the account at that time.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from events import ids
+from events.decider import Change, State
 from events.record import Origin
 from projections.rows import NoticeRow, dumps
 
 PENDING = b'\n  "pending_webhooks": '
+
+
+class Notification(NamedTuple):
+    """A notice to publish: its type, the object after the event, and before it for `previous_attributes`."""
+
+    type: str
+    shown: dict[str, Any]
+    before: dict[str, Any] | None = None
+
+
+# Of an event, the state before it, the state after it, and livemode.
+NotificationOf = Callable[[Any, State, State, bool], Notification | None]
+
+
+def notices_of(
+    change: Change[State], api_version: str, notification_of: NotificationOf[State]
+) -> tuple[NoticeRow, ...]:
+    """A notice of each event of a change for which `notification_of` gives a notification."""
+    notices: list[NoticeRow] = []
+    before, version = change.before, change.version - len(change.steps)
+    for index, (event, after) in enumerate(change.steps):
+        version += 1
+        notification = notification_of(event, before, after, change.origin.livemode)
+        if notification is not None:
+            notices.append(
+                notice(
+                    notification.type,
+                    notification.shown,
+                    before=notification.before,
+                    stream=change.stream,
+                    version=version,
+                    event=index,
+                    origin=change.origin,
+                    api_version=api_version,
+                )
+            )
+        before = after
+    return tuple(notices)
 
 
 def notice(

@@ -7,8 +7,8 @@ from events import payment_method
 from events.card import NO_CARD, Card
 from events.decider import Change
 from events.payment_method import BillingDetails, PaymentMethod
-from projections.notices import notice
-from projections.rows import NoticeRow, Rows, resource_row
+from projections.notices import Notification, notices_of
+from projections.rows import Rows, resource_row
 from projections.sources import in_order
 
 KIND = payment_method.KIND
@@ -92,42 +92,21 @@ class PaymentMethodProjection:
             parent=state.customer or "",
             facts={"allow_redisplay": state.allow_redisplay, "type": state.type},
         )
-        return Rows(resources=(row,), notices=self._told(change))
-
-    def _told(self, change: Change[PaymentMethod]) -> tuple[NoticeRow, ...]:
-        notices = []
-        before, version = change.before, change.version - len(change.steps)
-        for index, (event, after) in enumerate(change.steps):
-            version += 1
-            type, differs = _telling(event)
-            if type is not None:
-                notices.append(
-                    notice(
-                        type,
-                        render(after, change.origin.livemode),
-                        before=render(before, change.origin.livemode) if differs else None,
-                        stream=change.stream,
-                        version=version,
-                        event=index,
-                        origin=change.origin,
-                        api_version=self._api_version,
-                    )
-                )
-            before = after
-        return tuple(notices)
+        return Rows(resources=(row,), notices=notices_of(change, self._api_version, _notification))
 
 
-def _telling(event: payment_method.Event) -> tuple[str | None, bool]:
-    """The notice type of an event, and whether it has previous attributes."""
+def _notification(
+    event: payment_method.Event, before: PaymentMethod, after: PaymentMethod, livemode: bool
+) -> Notification | None:
     match event:
         case payment_method.AttachedToCustomer():
-            return "payment_method.attached", False
+            return Notification("payment_method.attached", render(after, livemode))
         case payment_method.PaymentMethodEdited():
-            return "payment_method.updated", True
+            return Notification("payment_method.updated", render(after, livemode), render(before, livemode))
         case payment_method.DetachedFromCustomer():
-            return "payment_method.detached", True
+            return Notification("payment_method.detached", render(after, livemode), render(before, livemode))
         case _:
-            return None, False
+            return None
 
 
 def _card(card: Card) -> dict[str, Any]:

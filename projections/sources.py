@@ -14,7 +14,8 @@ from events.customer.source import (
     SourceEdited,
     SourceRemoved,
 )
-from projections.facets import Effects, EventContext, Notification, Project
+from projections.facets import Effects, EventContext, Project
+from projections.notices import Notification
 from projections.rows import DueRow
 
 KIND = "source"

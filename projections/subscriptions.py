@@ -16,7 +16,8 @@ from events.customer.subscription import (
     SubscriptionReported,
     canceled_at,
 )
-from projections.facets import Effects, EventContext, Notification, Project
+from projections.facets import Effects, EventContext, Project
+from projections.notices import Notification
 
 KIND = "subscription"
 RETRY_REQUESTED = "invoice.payment_retry_requested"  # a type of our own: see params.webhook_endpoint

@@ -6,7 +6,8 @@ from typing import Any
 from events.account_tax_id import AccountTaxId
 from events.customer.tax_id import PENDING, TaxId, TaxIdAdded, TaxIdRemoved, TaxIdVerified
 from events.decider import Change
-from projections.facets import Effects, EventContext, Notification, Project
+from projections.facets import Effects, EventContext, Project
+from projections.notices import Notification
 from projections.rows import ResourceRow, Rows, resource_row
 
 KIND = "tax_id"

@@ -8,8 +8,8 @@ from events.customer.test_clock import ClockJoined
 from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Effects, EventContext, Project
-from projections.notices import notice
-from projections.rows import FOLLOW, DueRow, NoticeRow, Rows, resource_row
+from projections.notices import Notification, notices_of
+from projections.rows import FOLLOW, DueRow, Rows, resource_row
 
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
@@ -63,25 +63,14 @@ class TestClockProjection:
         )
         return Rows(
             resources=(row,),
-            notices=self._notices(change),
+            notices=notices_of(change, self._api_version, _notification),
             due=tuple(row for event, _ in change.steps for row in _due(change, event)),
         )
 
-    def _notices(self, change: Change[TestClock]) -> tuple[NoticeRow, ...]:
-        first = change.version - len(change.steps) + 1
-        return tuple(
-            notice(
-                TOLD[type(event)],
-                render(after, change.origin.livemode),
-                stream=change.stream,
-                version=first + index,
-                event=index,
-                origin=change.origin,
-                api_version=self._api_version,
-            )
-            for index, (event, after) in enumerate(change.steps)
-            if type(event) in TOLD
-        )
+
+def _notification(event: Any, before: TestClock, after: TestClock, livemode: bool) -> Notification | None:
+    name = TOLD.get(type(event))
+    return None if name is None else Notification(name, render(after, livemode))
 
 
 def _due(change: Change[TestClock], event: Any) -> tuple[DueRow, ...]:

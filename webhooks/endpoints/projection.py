@@ -6,14 +6,13 @@ secret leaves the log sealed, so it is sealed again here, by a master key and fo
 """
 
 import base64
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from events.decider import Change
 from events.keys import MasterKeys
-from projections.notices import notice
-from projections.rows import NoticeRow, Rows, resource_row
+from projections.notices import Notification, notices_of
+from projections.rows import Rows, resource_row
 from webhooks.endpoints import endpoint, rendering
 from webhooks.endpoints.endpoint import Endpoint, EndpointDisabled, EndpointFailed, EndpointTested
 
@@ -62,30 +61,19 @@ class EndpointProjection:
             deleted=state.deleted,
             facts=facts,
         )
-        return Rows(resources=(row,), notices=tuple(self._notices(change)))
+        return Rows(resources=(row,), notices=notices_of(change, self._api_version, _notification))
 
     def _sealed(self, secret: str, stream: str) -> str:
         return base64.b64encode(self._master_keys.seal(secret.encode(), stream)).decode()
 
-    def _notices(self, change: Change[Endpoint]) -> Iterator[NoticeRow]:
-        first = change.version - len(change.steps) + 1
-        for index, (event, after) in enumerate(change.steps):
-            livemode = change.origin.livemode
-            match event:
-                case EndpointFailed():
-                    type, shown = "rollbook.endpoint.failing", rendering.render_failing(after, livemode, event)
-                case EndpointDisabled():
-                    type, shown = "rollbook.endpoint.disabled", rendering.render_failing(after, livemode, event)
-                case EndpointTested():
-                    type, shown = "rollbook.endpoint.test", rendering.render(after, livemode)
-                case _:
-                    continue
-            yield notice(
-                type,
-                shown,
-                stream=change.stream,
-                version=first + index,
-                event=index,
-                origin=change.origin,
-                api_version=self._api_version,
-            )
+
+def _notification(event: Any, before: Endpoint, after: Endpoint, livemode: bool) -> Notification | None:
+    match event:
+        case EndpointFailed():
+            return Notification("rollbook.endpoint.failing", rendering.render_failing(after, livemode, event))
+        case EndpointDisabled():
+            return Notification("rollbook.endpoint.disabled", rendering.render_failing(after, livemode, event))
+        case EndpointTested():
+            return Notification("rollbook.endpoint.test", rendering.render(after, livemode))
+        case _:
+            return None
