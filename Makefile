@@ -37,7 +37,7 @@ bench: ## measure the figures of the README on this machine
 	@sh deploy/make-venv.sh dev
 	@exec $(PYTHON) -m tests.benchmarks $(BENCH_ARGS)
 
-chaos: ## break everything at random under load for minutes, and tell what was lost
+chaos: ## break everything at random under load for minutes, and report what was lost
 	@sh deploy/make-venv.sh dev
 	@exec $(PYTHON) -m tests.chaos $(CHAOS_ARGS)
 

@@ -1,4 +1,4 @@
-"""What the well-behaved notice: how long their requests and their webhooks take, phase by phase."""
+"""Latency of requests and webhooks of the well-behaved tenants, phase by phase."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tests.servers.receiver import Received
 
-WINDOW_S = 10.0  # the worst of these is told apart
+WINDOW_S = 10.0  # the worst of these is reported apart
 
 
 class Timed(NamedTuple):
@@ -54,16 +54,16 @@ def of_webhooks(created: Mapping[str, float], received: Sequence[Received]) -> l
     """From the answer to a create to the first arrival of its `customer.created`; `created` says when, by customer."""
     first: dict[str, float] = {}
     for request in received:
-        told = orjson.loads(request.body)
-        customer = told["data"]["object"]["id"]
-        if told["type"] == "customer.created" and customer in created:
+        event = orjson.loads(request.body)
+        customer = event["data"]["object"]["id"]
+        if event["type"] == "customer.created" and customer in created:
             first.setdefault(customer, request.at)
     return [Timed(created[customer], max(at - created[customer], 0.0)) for customer, at in first.items()]
 
 
 def table(api: Mapping[str, Figures], webhooks: Mapping[str, Figures]) -> Table:
     """Both, by phase."""
-    drawn = Table(title="What the well-behaved notice, in milliseconds", title_justify="left")
+    drawn = Table(title="Latency of the well-behaved tenants, in milliseconds", title_justify="left")
     drawn.add_column("while", no_wrap=True)
     drawn.add_column("of", no_wrap=True)
     for name in ("count", "p50", "p99", f"worst p99 of {WINDOW_S:g} s"):

@@ -27,7 +27,7 @@ class Load:
     created_at: dict[str, float] = field(default_factory=dict)  # when a customer was acknowledged, by id
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Call until told to stop; what was asked by then is asked until it is answered."""
+        """Call until `stop` is set; what was asked by then is asked until it is answered."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S)) as session:
             await asyncio.gather(*(self._call(session, stop) for _ in range(CALLERS)))
 

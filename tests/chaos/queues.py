@@ -15,7 +15,7 @@ from webhooks.broker.replay import REPLAYED
 CONNECT_TIMEOUT_S = 5.0
 HEARTBEAT_S = 5
 PREFETCH = 100
-EVERYTHING = 2**63  # a sequence that no notice has
+EVERYTHING = 2**63  # a sequence that no event has
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Gap:
 class Subscriber:
     """A service that acknowledges whatever its queue holds.
 
-    Outside of the gaps every notice is to be published to its queue, and in order; what lies within them comes when it
+    Outside of the gaps every event is to be published to its queue, and in order; what lies within them comes when it
     is replayed. What RabbitMQ hands out once more proves nothing about the order: when it was killed, what a consumer
     had and did not acknowledge comes behind newer messages.
     """
@@ -82,12 +82,12 @@ class Subscriber:
         with suppress(*BROKER_ERRORS):  # it comes again then
             await message.ack()
 
-    def note(self, notice: str, sequence: int, *, replayed: bool = False, handed_out_again: bool = False) -> None:
+    def note(self, event: str, sequence: int, *, replayed: bool = False, handed_out_again: bool = False) -> None:
         """Count what came."""
         if replayed:
-            self.replayed[notice] += 1
+            self.replayed[event] += 1
             return
-        self.published[notice] += 1
+        self.published[event] += 1
         if not (handed_out_again or self.excused(sequence) or sequence in self._seen):
             if sequence < self._highest:
                 self.out_of_order.append(sequence)
@@ -99,17 +99,17 @@ class Subscriber:
         self.gaps.append(Gap(self._highest))
 
     def found(self, head: int) -> None:
-        """Its queue is there, and `head` is the last notice so far."""
+        """Its queue is there, and `head` is the sequence of the last event so far."""
         if self.gaps:
             self.gaps[-1].upto = min(self.gaps[-1].upto, head)
 
     def excused(self, sequence: int) -> bool:
-        """Whether a notice may have been lost with the queue."""
+        """Whether an event may have been lost with the queue."""
         return any(gap.above < sequence <= gap.upto for gap in self.gaps)
 
     @property
     def got(self) -> Counter[str]:
-        """How often each notice came, one way or the other."""
+        """How often each event came, one way or the other."""
         return self.published + self.replayed
 
 

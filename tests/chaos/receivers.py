@@ -25,7 +25,7 @@ class Receivers:
         return [*map(self.good.url, GOOD), *map(self.bad.url, behaviours(self.bad))]
 
     def receipts(self, path: str) -> Counter[str]:
-        """The notices that a good one received, by id."""
+        """The events that a good one received, by id."""
         return Counter(request.headers["webhook-id"] for request in self.good.received(path))
 
     def tried(self) -> dict[str, int]:

@@ -102,7 +102,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
             stop.set()
             await asyncio.wait_for(working, plan.mended_s)
             report.load_s = time.monotonic() - began
-            say(f"{len(load.created)} customers were acknowledged; waiting for what is on its way")
+            say(f"{len(load.created)} customers were acknowledged; waiting for what is in flight")
             mending = time.monotonic()
             await _replay(injector, say)
             reading.append(asyncio.create_task(stuck.run()))
@@ -152,8 +152,8 @@ async def _open(injector: FaultInjector, receiving: Receivers) -> None:
     try:
         for subscriber in injector.subscribers:
             with redirect_stdout(io.StringIO()) as said:
-                told = Output(console=Console(file=said))
-                await subscribers.add(core, told, name=subscriber.name, types=(TYPES,), account=ACCOUNT, mode="*")
+                output = Output(console=Console(file=said))
+                await subscribers.add(core, output, name=subscriber.name, types=(TYPES,), account=ACCOUNT, mode="*")
     finally:
         await core.close()
     await asyncio.gather(*map(deployment.register, receiving.urls))

@@ -18,7 +18,7 @@ from tests.faults.deployment import ACCOUNT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What there was to be told, and what came of it at one place."""
+    """A row of the table: how many were expected, how many arrived."""
 
     what: str
     expected: int
@@ -29,8 +29,8 @@ class Line:
 
 
 def line(what: str, expected: Collection[str], got: Counter[str], note: str = "") -> Line:
-    """What came of notices, by id, at a place where each should have come."""
-    arrived = sum(notice in got for notice in expected)
+    """How many of the expected events, by id, arrived somewhere, and how often."""
+    arrived = sum(event in got for event in expected)
     return Line(
         what=what,
         expected=len(expected),
@@ -52,7 +52,7 @@ class Stored:
     changes: Counter[str]  # by customer
     notices: Collection[str]
     of_customers: Mapping[str, int]  # those of customers, with their sequences
-    sequence: int  # of the last notice
+    sequence: int  # of the last public event
     floor: int
     relayed: int
     pending: Mapping[str, int]  # deliveries, by URL
@@ -100,17 +100,17 @@ def judge(facts: Facts) -> Verdict:
     ]
     lines.extend(_line_of(subscriber, stored.of_customers) for subscriber in facts.subscribers)
     lines.extend(
-        line(f"notices delivered → {urlsplit(url).path}", stored.notices, got) for url, got in facts.receipts.items()
+        line(f"events delivered → {urlsplit(url).path}", stored.notices, got) for url, got in facts.receipts.items()
     )
     wrong = [*facts.wrong, *_wrong(facts, lines)]
     return Verdict(lines=lines, wrong=wrong, events=stored.events, notices=len(stored.notices))
 
 
 def _line_of(subscriber: Subscriber, notices: Mapping[str, int]) -> Line:
-    """What came of notices in a subscriber's queue, which repeats only what was published again, not what was asked."""
-    only_replayed = sum(notice not in subscriber.published for notice in subscriber.replayed)
+    """The events in a subscriber's queue; repeated are those published again, not those that were asked for again."""
+    only_replayed = sum(event not in subscriber.published for event in subscriber.replayed)
     came = line(
-        f"notices published → {subscriber.name}",
+        f"events published → {subscriber.name}",
         notices.keys(),
         subscriber.got,
         f"{only_replayed:,} were lost with the queue, and replayed" if subscriber.gaps else "",
@@ -128,13 +128,13 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
     if len(facts.created) != len(set(facts.created)) or (stored.changes - facts.changed):
         yield "something was done twice that was asked for once"
     if unasked := set(stored.customers) - set(facts.created):
-        yield f"{len(unasked)} customers that nobody was told of"
+        yield f"{len(unasked)} customers that were never acknowledged"
     if stored.last_position != stored.events:
         yield f"positions have gaps: {stored.events} events up to {stored.last_position}"
     if stored.broken_chains:
         yield f"hash chains are broken: {', '.join(stored.broken_chains)}"
     if len(stored.notices) != len(set(stored.notices)):
-        yield "two notices have one id"
+        yield "two events have one id"
     for subscriber in facts.subscribers:
         if subscriber.out_of_order:
             yield f"{subscriber.name} got {len(subscriber.out_of_order)} out of order: {subscriber.out_of_order[:5]}"
@@ -143,7 +143,7 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
             for notice, sequence in stored.of_customers.items()
             if notice not in subscriber.published and not subscriber.excused(sequence)
         ]:
-            yield f"{len(left_out)} notices were not published to {subscriber.name}: {left_out[:5]}"
+            yield f"{len(left_out)} events were not published to {subscriber.name}: {left_out[:5]}"
         if subscriber.got.keys() - set(stored.notices):
             yield f"{subscriber.name} got what is not stored"
     for url, got in facts.receipts.items():
@@ -154,9 +154,9 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
     if facts.led_astray:
         yield f"{facts.led_astray} redirects were followed"
     if stored.floor != stored.sequence:
-        yield f"notices are fanned out up to {stored.floor} of {stored.sequence}"
+        yield f"events are fanned out up to {stored.floor} of {stored.sequence}"
     if stored.relayed != stored.sequence:
-        yield f"notices are relayed up to {stored.relayed} of {stored.sequence}"
+        yield f"events are relayed up to {stored.relayed} of {stored.sequence}"
     if stored.leased:
         yield f"lanes are leased by nobody: {', '.join(stored.leased)}"
     if stored.locks or stored.sessions:
@@ -206,7 +206,7 @@ async def read(dsn: str) -> Stored:
 
 def table(verdict: Verdict) -> Table:
     """The lines."""
-    stored = f"{verdict.events:,} events in the log, {verdict.notices:,} notices of them"
+    stored = f"{verdict.events:,} events in the log, {verdict.notices:,} public events of them"
     drawn = Table(title=f"Acknowledged, published, delivered: {stored}", title_justify="left")
     drawn.add_column("what", no_wrap=True)
     for name in ("expected", "arrived", "lost", "repeated"):

@@ -65,7 +65,7 @@ def test_the_worst_window_is_told_apart() -> None:
 
 
 def read(*sequences: int, name: str = "reads") -> Subscriber:
-    """A subscriber that got these notices."""
+    """A subscriber that got these events."""
     subscriber = Subscriber(name, "")
     for sequence in sequences:
         subscriber.note(f"evt_{sequence}", sequence)
@@ -118,33 +118,33 @@ def test_what_repeats_is_counted_and_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "fault"),
     [
         (facts(created=[]), "nothing was acknowledged at all"),
         (facts(created=["cus_1", "cus_2", "cus_3"]), "customers created → stored: 1 lost"),
-        (facts(created=["cus_1"]), "1 customers that nobody was told of"),
+        (facts(created=["cus_1"]), "1 customers that were never acknowledged"),
         (facts(changed=Counter(cus_1=1, cus_2=1)), "changes acknowledged → stored: 1 lost"),
         (facts(changed=Counter()), "something was done twice that was asked for once"),
-        (facts(subscribers=[read(1, 3)]), "notices published → reads: 1 lost"),
-        (facts(subscribers=[read(1, 3)]), "1 notices were not published to reads: ['evt_2']"),
+        (facts(subscribers=[read(1, 3)]), "events published → reads: 1 lost"),
+        (facts(subscribers=[read(1, 3)]), "1 events were not published to reads: ['evt_2']"),
         (facts(subscribers=[read(1, 3, 2)]), "reads got 1 out of order: [2]"),
         (facts(subscribers=[read(1, 2, 3, 4)]), "reads got what is not stored"),
-        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_3"])}), "notices delivered → /first: 1 lost"),
+        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_3"])}), "events delivered → /first: 1 lost"),
         (facts(receipts={"http://h/first": Counter(["evt_1", "evt_2", "evt_3", "evt_4"])}), "got what is not stored"),
         (facts(led_astray=1), "1 redirects were followed"),
         (facts(wrong=["relay-1 ended with 1"]), "relay-1 ended with 1"),
         (stored(last_position=4), "positions have gaps: 3 events up to 4"),
         (stored(broken_chains=["customer-cus_1"]), "hash chains are broken: customer-cus_1"),
-        (stored(notices=["evt_1", "evt_2", "evt_3", "evt_3"]), "two notices have one id"),
+        (stored(notices=["evt_1", "evt_2", "evt_3", "evt_3"]), "two events have one id"),
         (stored(pending={"http://127.0.0.1/first": 1}), "1 deliveries to http://127.0.0.1/first are pending"),
-        (stored(floor=2), "notices are fanned out up to 2 of 3"),
-        (stored(relayed=2), "notices are relayed up to 2 of 3"),
+        (stored(floor=2), "events are fanned out up to 2 of 3"),
+        (stored(relayed=2), "events are relayed up to 2 of 3"),
         (stored(leased=["we_1"]), "lanes are leased by nobody: we_1"),
         (stored(locks=1), "0 sessions and 1 locks are left behind"),
     ],
 )
-def test_whatever_is_wrong_is_told(found: Facts, told: str) -> None:
-    assert any(told in fault for fault in judge(found).wrong)
+def test_whatever_is_wrong_is_reported(found: Facts, fault: str) -> None:
+    assert any(fault in reported for reported in judge(found).wrong)
 
 
 def test_what_was_lost_with_a_queue_may_be_replayed_and_in_any_order() -> None:
@@ -174,7 +174,7 @@ def test_what_comes_by_replay_alone_though_the_queue_was_there_is_a_fault() -> N
     subscriber.found(2)
     for sequence in (2, 3):
         subscriber.note(f"evt_{sequence}", sequence, replayed=True)
-    assert judge(facts(subscribers=[subscriber])).wrong == ["1 notices were not published to reads: ['evt_3']"]
+    assert judge(facts(subscribers=[subscriber])).wrong == ["1 events were not published to reads: ['evt_3']"]
 
 
 def test_every_breakage_is_drawn_before_any_is_drawn_again() -> None:
