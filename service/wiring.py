@@ -5,6 +5,7 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, testclock, token
@@ -48,8 +49,9 @@ EVENT_MODULES = (
 )
 
 
+@cache
 def codec() -> Codec:
-    """Every event type there is."""
+    """Every event type there is; made once, for making it takes a while."""
     known = Codec()
     for module in EVENT_MODULES:
         for name, event in module.EVENT_TYPES.items():

@@ -1,6 +1,7 @@
 """The servers that tests share, and the rule that under CI nothing is skipped."""
 
 import asyncio
+import gc
 import os
 import secrets
 import shutil
@@ -134,6 +135,12 @@ def node() -> Path:
     if program is None or not (NODE_TESTS / "node_modules" / "stripe").exists():
         pytest.skip("Node.js or the packages of tests/node are not installed: `make test` installs them")
     return Path(program)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests, which stay until the end, out of what the garbage collector looks through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
