@@ -44,7 +44,7 @@ class HistoryMap(Mapping[str, V]):
 
     @staticmethod
     def of(keys: Iterable[str], values: Iterable[V]) -> "HistoryMap[V]":
-        """A mapping of keys to the values in their places. Raises ValueError when two keys are the same."""
+        """A mapping of keys to the values at the same index. Raises ValueError when two keys are the same."""
         journal = _Journal({key: at for at, key in enumerate(keys)}, list(values))
         if len(journal.newest) != len(journal.values):
             raise ValueError("each key has one value")

@@ -72,14 +72,14 @@ def iban(country: str, number: str) -> str:
 
 
 def clabe(number: str) -> str:
-    """A CLABE at a bank that is none: bank and place, the account, and its check digit."""
+    """A CLABE at a bank that is none: bank and city codes, the account, and its check digit."""
     digits = "000000" + number[-11:].zfill(11)
-    weighted = sum(int(digit) * _CLABE_WEIGHTS[place % 3] % 10 for place, digit in enumerate(digits))
+    weighted = sum(int(digit) * _CLABE_WEIGHTS[index % 3] % 10 for index, digit in enumerate(digits))
     return digits + str(-weighted % 10)
 
 
 def _spanish_check(digits: str) -> str:
-    weighted = sum(int(digit) * 2**place % 11 for place, digit in enumerate(digits))
+    weighted = sum(int(digit) * 2**index % 11 for index, digit in enumerate(digits))
     check = 11 - weighted % 11
     return str({10: 1, 11: 0}.get(check, check))
 

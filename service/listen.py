@@ -57,7 +57,7 @@ def receiver_url(given: str) -> str:
         given = f"http://{given}"
     try:
         url = URL(given)
-    except (ValueError, IndexError):  # the latter of brackets in odd places
+    except (ValueError, IndexError):  # the latter from unbalanced brackets
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise Refused(f"{given} is not an http URL.")

@@ -6,9 +6,9 @@ SELECT count(*) AS count FROM (
     FROM projections.notice n
     WHERE n.account = $1 AND n.livemode = $2 AND n.created >= $3 AND n.created <= $4
       AND n.appended_at >= to_timestamp($3) - interval '1 day' AND ($5::text[] IS NULL OR n.type = ANY ($5))
-) AS told
+) AS found
 WHERE $6::boolean IS NULL OR $6 = (pending = 0 AND NOT EXISTS (
     SELECT FROM webhooks.attempt a
-    WHERE a.sequence = told.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
+    WHERE a.sequence = found.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
         SELECT FROM webhooks.attempt l
         WHERE l.endpoint_id = a.endpoint_id AND l.sequence = a.sequence AND l.outcome = 'delivered')));

@@ -12,10 +12,10 @@ FROM (
         WHERE n.account = $1 AND n.livemode = $2 AND n.sequence > coalesce($3, -1)
           AND n.created >= $4 AND n.created <= $5 AND n.appended_at >= to_timestamp($4) - interval '1 day'
           AND ($7::text[] IS NULL OR n.type = ANY ($7))
-    ) AS told
+    ) AS page
     WHERE $8::boolean IS NULL OR $8 = (pending = 0 AND NOT EXISTS (
         SELECT FROM webhooks.attempt a
-        WHERE a.sequence = told.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
+        WHERE a.sequence = page.sequence AND a.outcome IN ('gave_up', 'canceled') AND NOT EXISTS (
             SELECT FROM webhooks.attempt l
             WHERE l.endpoint_id = a.endpoint_id AND l.sequence = a.sequence AND l.outcome = 'delivered')))
     ORDER BY sequence

@@ -1,6 +1,6 @@
 """Sources (cards and bank accounts) of a customer: attach, update, remove, verify; and which is the default.
 
-Of an update the source becomes the default, in place of the one that was: that goes, and what is past due is worth
+Of an update the source becomes the default, replacing the earlier one, which is removed, and what is past due is worth
 another try (API reference, update a customer).
 """
 
@@ -48,7 +48,7 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class BringSource:
-    """Attach a card or bank account; `replaces` makes it the default, in place of the one that was."""
+    """Attach a card or bank account; `replaces` makes it the default, replacing the earlier one."""
 
     source: NewSource
     replaces: bool

@@ -10,7 +10,7 @@ CLAIMED = "resource_parent"  # the constraint that an object stays with one pare
 
 
 async def report(unit: UnitOfWork, customer: str, id: str, attributes: Attributes) -> None:
-    """Record how a subscription stands, in place of what was reported before. Raises Missing, Refusal."""
+    """Record the reported state of a subscription, replacing the earlier report. Raises Missing, Refusal."""
     at = await moment(unit, customer)
     unit.do(CUSTOMER, customer, ReportSubscription(id=id, at=at, attributes=attributes))
 

@@ -42,7 +42,7 @@ function paragraphs(text) {
 }
 
 function resolve(schema) {
-  return schema.$ref ? schema.$ref.slice(2).split("/").reduce((place, step) => place[step], api) : schema;
+  return schema.$ref ? schema.$ref.slice(2).split("/").reduce((node, step) => node[step], api) : schema;
 }
 
 function nameOf(ref) {
@@ -58,7 +58,7 @@ function options(schema) {
 }
 
 function typeOf(schema) {
-  const told = options(schema).filter((one) => !isEmpty(one)).map((one) => {
+  const parts = options(schema).filter((one) => !isEmpty(one)).map((one) => {
     if (one.$ref) {
       const named = resolve(one);
       return named.properties || named.oneOf || named.anyOf ? title(nameOf(one.$ref)) : typeOf(named);
@@ -71,7 +71,7 @@ function typeOf(schema) {
     if (one.enum) return "enum";
     return one.type || "anything";
   });
-  return [...new Set(told)].join(" or ");
+  return [...new Set(parts)].join(" or ");
 }
 
 function plural(type) {
@@ -84,20 +84,20 @@ function title(name) {
 }
 
 function limits(schema) {
-  const told = [];
+  const parts = [];
   for (const one of options(schema)) {
-    if (one.minimum !== undefined) told.push(`at least ${one.minimum}`);
-    if (one.exclusiveMinimum !== undefined) told.push(`above ${one.exclusiveMinimum}`);
-    if (one.maximum !== undefined) told.push(`at most ${one.maximum}`);
-    if (one.minLength) told.push("not empty");
-    if (one.maxLength !== undefined) told.push(`up to ${one.maxLength} characters`);
-    if (one.minItems !== undefined) told.push(`at least ${one.minItems} elements`);
-    if (one.maxItems !== undefined) told.push(`up to ${one.maxItems} elements`);
-    if (one.pattern !== undefined) told.push(`matches ${one.pattern}`);
-    if (isEmpty(one)) told.push("empty to unset");
+    if (one.minimum !== undefined) parts.push(`at least ${one.minimum}`);
+    if (one.exclusiveMinimum !== undefined) parts.push(`above ${one.exclusiveMinimum}`);
+    if (one.maximum !== undefined) parts.push(`at most ${one.maximum}`);
+    if (one.minLength) parts.push("not empty");
+    if (one.maxLength !== undefined) parts.push(`up to ${one.maxLength} characters`);
+    if (one.minItems !== undefined) parts.push(`at least ${one.minItems} elements`);
+    if (one.maxItems !== undefined) parts.push(`up to ${one.maxItems} elements`);
+    if (one.pattern !== undefined) parts.push(`matches ${one.pattern}`);
+    if (isEmpty(one)) parts.push("empty to unset");
   }
-  if (schema.default !== undefined) told.push(`${JSON.stringify(schema.default)} unless given`);
-  return told.join(", ");
+  if (schema.default !== undefined) parts.push(`${JSON.stringify(schema.default)} unless given`);
+  return parts.join(", ");
 }
 
 function values(schema) {

@@ -88,9 +88,9 @@ async def resend(context: RequestContext) -> Reply:
     async def act() -> Reply:
         shown, stopped = await _found(context)
         must_be_enabled(stopped, shown["endpoint"])
-        place = key_of(shown["id"])
-        assert place is not None, "it was found by it"
-        await context.pipeline.deliveries.resend(place)
+        key = key_of(shown["id"])
+        assert key is not None, "it was found by it"
+        await context.pipeline.deliveries.resend(key)
         return Reply(200, await _whole(context, await _find(context)))
 
     return await _once(context, act)
@@ -114,9 +114,9 @@ async def cancel(context: RequestContext) -> Reply:
     async def act() -> Reply:
         shown = await _find(context)
         if shown["state"] in ("pending", "held"):
-            place = key_of(shown["id"])
-            assert place is not None, "it was found by it"
-            await context.pipeline.deliveries.cancel(place)
+            key = key_of(shown["id"])
+            assert key is not None, "it was found by it"
+            await context.pipeline.deliveries.cancel(key)
             shown = await _find(context)
         if shown["state"] != "canceled":
             raise Refusal(f"The delivery '{shown['id']}' is {shown['state']}: only a pending one can be canceled.")
@@ -142,9 +142,9 @@ async def _found(context: RequestContext) -> tuple[dict[str, Any], bool]:
 
 async def _whole(context: RequestContext, shown: dict[str, Any]) -> bytes:
     """A delivery with its attempts, which stand before its `created`."""
-    place = key_of(shown["id"])
-    assert place is not None, "it was found by it"
-    attempts = await context.pipeline.deliveries.attempts(place)
+    key = key_of(shown["id"])
+    assert key is not None, "it was found by it"
+    attempts = await context.pipeline.deliveries.attempts(key)
     first = {name: shown[name] for name in ("id", "object", "attempt_count")}
     return dumps({**first, "attempts": attempts, **shown})
 
