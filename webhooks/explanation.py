@@ -1,4 +1,4 @@
-"""Why an attempt failed, in words that the owner of the endpoint can act on.
+"""Failure reasons of attempts, as sentences for the owner of the endpoint.
 
 Pure. What is recorded of an attempt is a code: a Fault (webhooks/outcome.py) and, after a dot, what is known more
 exactly, like `tls.expired`. The words are made when it is shown, so that they can be improved. Nothing a receiver sent

@@ -1,4 +1,4 @@
-"""The outcome of an attempt: an HTTP status, or a fault and whose it is.
+"""The outcome of an attempt: an HTTP status, or a fault of the receiver or of our own.
 
 Pure. A 2xx is success and everything else is failure (API reference, webhooks). Faults of our own say nothing of the
 receiver. The sender makes outcomes; the lane, the retry schedule and the record of attempts read them.

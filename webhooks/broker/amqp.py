@@ -1,4 +1,4 @@
-"""The connection to RabbitMQ, under a supervisor of our own, and what we declare there.
+"""The connection to RabbitMQ: reconnect with backoff, flow control (blocked), and topology declaration.
 
 A connection is replaced as a whole when it is lost: channel, topology and all. A channel on which anything went
 wrong or took too long is thrown away with its connection, because its state is unknown.

@@ -1,4 +1,4 @@
-"""The URL of a RabbitMQ broker: what it must look like, and what to say when the broker cannot be used.
+"""The URL of a RabbitMQ broker: validation of AMQP_URL, and error messages for connection failures.
 
 Pure. aiormq takes a URL as yarl reads it; what would fail only when a connection is made is refused here. What is said
 of a broker never has the password in it.

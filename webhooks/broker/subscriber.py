@@ -1,4 +1,4 @@
-"""A subscriber: a service with a queue of its own on the broker; its stream, `subscriber-NAME`, says what it wants.
+"""A subscriber: a service with its own queue on RabbitMQ; its stream, `subscriber-NAME`, has its event types.
 
 The queue is the broker's and may be lost with it, so what it is bound to is kept here and can be declared again.
 """

@@ -1,4 +1,4 @@
-"""Fair shares: how accounts share a limited resource that cannot be taken back while it is used.
+"""Fair shares (bulkheads between tenants): how accounts share a limited resource without preemption.
 
 Pure. The rule is the dynamic threshold of shared packet buffers (Choudhury and Hahne, 1998): an account may take one
 more while it has less than `RESERVE` times what is free. One account alone gets seven eighths of the whole, two get

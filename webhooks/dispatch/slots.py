@@ -21,7 +21,7 @@ from webhooks.dispatch.shares import Shares
 from webhooks.queue import lane
 from webhooks.queue.turn import Head
 
-HOSTS_KEPT = 4_096  # before those are dropped that nobody has a slot at, nor waits for one
+HOSTS_KEPT = 4_096  # hosts kept before idle ones are dropped
 NO_SHARES: frozenset[str] = frozenset()
 
 
@@ -56,7 +56,7 @@ class _Pool(Shares):
         return True
 
     def want(self, leased: LeasedLane, share: str) -> None:
-        """Have a lane wait."""
+        """Add a lane to the waiters."""
         lanes = self.waiting.get(share)
         if lanes is None:
             lanes = self.waiting[share] = {}
@@ -88,7 +88,7 @@ class _Host(_Pool):
 
     @property
     def idle(self) -> bool:
-        """Whether nobody has a slot here, nor waits for one."""
+        """Whether no slot is used and no lane waits."""
         return not (self.used or self.waiting or self.unresponsive.waiting)
 
 
@@ -106,10 +106,10 @@ class Slots:
         self._further = _Pool(in_flight_max * 3 // 4)  # for what was tried before
         self._unresponsive = _Pool(in_flight_max // 2)  # for lanes that have not answered of late
         self._hosts: dict[str, _Host] = {}
-        # Lanes with something to send, by account; the account whose turn it is first.
+        # Run queues: lanes with something to send, by account, round robin.
         self._lines: OrderedDict[str, deque[LeasedLane]] = OrderedDict()
         self._recovered_lines: OrderedDict[str, deque[LeasedLane]] = OrderedDict()
-        # Accounts with a lane that stands in line because a slot of these pools fell free.
+        # Accounts with a lane that was queued because a slot of these pools became free.
         self._called: dict[str, dict[_Pool, None]] = {}
 
     @property
@@ -119,17 +119,17 @@ class Slots:
 
     @property
     def waited_for(self) -> bool:
-        """Whether any lane that may take a slot stands in line with a live delivery."""
+        """Whether any lane that may take a slot is queued with a live delivery."""
         return any(self._all.allows(share) for share in self._lines)
 
     @property
     def waited_for_by_recovered(self) -> bool:
-        """Whether any lane stands in line with a recovered one."""
+        """Whether any lane is queued with a recovered one."""
         return bool(self._recovered_lines)
 
     @property
     def crowded(self) -> bool:
-        """Whether lanes that have not answered of late have as many slots as they may."""
+        """Whether unresponsive lanes use all slots that they may."""
         return self._unresponsive.left <= 0
 
     def crowded_shares(self) -> frozenset[str]:
@@ -262,7 +262,7 @@ class Slots:
         return slot
 
     def free(self, slot: Slot) -> None:
-        """Take a slot back."""
+        """Release a slot."""
         share = slot.leased.endpoint.share
         host = self._hosts[slot.host]
         self._all.free(share)
@@ -275,7 +275,7 @@ class Slots:
         self._call(slot.host)
 
     def _call(self, host: str) -> None:
-        """Have the next of those who want such slots as there are now stand in line again."""
+        """Queue the next waiters of the pools that have a free slot."""
         at = self._hosts.get(host)
         if at is not None and at.left > 0:
             if at.waiting:

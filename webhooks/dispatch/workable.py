@@ -1,4 +1,4 @@
-"""Whether our own code can work with what is stored of an endpoint, found out when its lane is leased.
+"""Validation of the stored data of an endpoint when its lane is leased; unusable data sets the lane aside.
 
 Pure. What cannot be worked with is that endpoint's trouble alone: its lane is set aside, which is an open breaker with
 a reason, while everybody else's goes on. It is tried again when its owner edits the endpoint, and now and then besides,

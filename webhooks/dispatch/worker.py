@@ -1,4 +1,4 @@
-"""A worker: leases lanes, sends what heads them, and records what came of it.
+"""The delivery worker: leases lanes, sends the deliveries at their heads, and records the results in batches.
 
 Attempts and the database go their own pace. While one turn (webhooks/queue/store.py) is in flight, attempts end and
 others start; the next turn records all of them in one batch, so a busy lane costs a fraction of a statement for each

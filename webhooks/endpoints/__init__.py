@@ -1,1 +1,1 @@
-"""Webhook endpoints: what their owners set, how they fare, and when a failing one is disabled."""
+"""Webhook endpoints: registration, delivery rules, state, and disabling of failing ones."""

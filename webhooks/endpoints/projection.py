@@ -1,4 +1,4 @@
-"""Webhook endpoints as read models: what the API shows, and the facts that fan-out and senders need.
+"""Webhook endpoints as read models: the API object, and the `facts` column for fan-out and workers.
 
 The facts are read by `webhooks.sync_endpoints`, in the transaction that writes them.
 There is no notice of a change that its owner makes to an endpoint; of what we find and do ourselves there is. Its

@@ -1,4 +1,4 @@
-"""A webhook endpoint as the API shows it, and as its owner's notices do."""
+"""Rendering of a webhook endpoint: the API object, and the object of failure notifications."""
 
 from typing import Any, assert_never
 

@@ -1,4 +1,4 @@
-"""The rules an endpoint's owner sets for what is sent to it: in which order, how much of it, how fast.
+"""Delivery rules of an endpoint: ordering, payload, rate limit and concurrency limit, set by its owner.
 
 Pure. Order is none unless it is asked for, as at Stripe. In the order `customer` what happened to one customer (or
 coupon, or whatever else is the object of the event) arrives one by one, as it happened, and an event that fails holds

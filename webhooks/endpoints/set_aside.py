@@ -1,4 +1,4 @@
-"""Why an endpoint is set aside: our own code cannot work with what is stored of it.
+"""Reasons why an endpoint is set aside (quarantined): its stored data is unusable.
 
 Pure. Which of the reasons holds is found out in webhooks/dispatch/workable.py, when the lane is leased.
 """

@@ -1,4 +1,4 @@
-"""How endpoints stand: their rules, their lanes, and up to which position of the feed they have everything.
+"""The delivery state of endpoints: rules, lane, circuit breaker, backlog, and the position delivered up to.
 
 What is settled is not to be sent any more; what is complete was taken, or canceled by somebody. So of an endpoint that
 is complete up to a position nothing at or below it is missing, and what is missing above it can be listed.

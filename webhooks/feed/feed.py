@@ -1,4 +1,4 @@
-"""The feed: an account's notices in order, read on from a position, and waited for when there are none yet.
+"""The event feed: an account's notices in log order from a position, with long polling.
 
 A position is a notice's number in the whole feed, so each account sees numbers rise with gaps. All who wait share one
 listener and one look at what is new; only those whom something is for read again.

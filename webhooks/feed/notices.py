@@ -1,4 +1,4 @@
-"""Reading the notices with how they fare: each with the number of endpoints that still have to take it."""
+"""Queries of notices (the events API), each with its number of pending webhooks."""
 
 from collections.abc import Sequence
 from typing import Any

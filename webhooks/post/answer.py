@@ -1,4 +1,4 @@
-"""The answer to a POST, read as far as it matters: its status, and how its body begins (HTTP/1.1, RFC 9112).
+"""The response parser: status and a bounded excerpt of the body (HTTP/1.1, RFC 9112).
 
 Pure: bytes go in, in whatever pieces they come. The status decides, and a 2xx is success whatever follows it: a body
 that breaks off or never ends, headers without number or end, a length said twice. So nothing after the status line can

@@ -1,4 +1,4 @@
-"""A POST and nothing else: over the connections that aiohttp's connector keeps, through a proxy where there is one.
+"""The HTTP/1.1 client of webhooks: POST only, over aiohttp's keep-alive connection pool, or through an egress proxy.
 
 A ClientSession can do far more, costs twice as much, and asks for another URL than the one it was given. What is left
 out are redirects, cookies, authentication, compression and bodies in pieces, none of which a webhook has; whatever

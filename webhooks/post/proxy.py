@@ -1,4 +1,4 @@
-"""An egress proxy: the one door that webhooks leave by, where there is one.
+"""The egress proxy (HTTP CONNECT): if it is configured, all webhooks go through it.
 
 A proxy resolves names by itself, after we have looked and with an answer of its own; so what was vetted here would not
 be what is connected to. Therefore we resolve, vet every address, and ask the proxy for a concrete one (CONNECT

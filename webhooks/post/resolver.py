@@ -1,4 +1,4 @@
-"""The DNS resolver: names into addresses, so that a name which does not resolve costs nobody else's names anything.
+"""The DNS resolver: bounded per name, so a name that does not resolve does not delay others.
 
 Lookups have threads of their own: those of the loop are few, and a name whose servers keep silent holds one for as long
 as the system's resolver has patience. Several who ask for a name at once share a lookup, and for a few seconds after.

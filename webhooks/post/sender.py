@@ -1,4 +1,4 @@
-"""One signed POST, and what it came to: whatever a receiver does, it costs a bounded time and a bounded memory.
+"""The sender: one signed POST and its outcome, with timeouts and bounded memory whatever the receiver does.
 
 The address of every connection is vetted as it is made; redirects are answers like any other, so nothing leads
 elsewhere. Through an egress proxy (webhooks/post/proxy.py) the address is vetted before the proxy is asked for it.

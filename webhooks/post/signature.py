@@ -1,4 +1,4 @@
-"""Signing what is sent, so that a receiver knows it came from us, unchanged and just now.
+"""Webhook signatures (HMAC-SHA256 with a timestamp): authenticity, integrity and replay protection.
 
 Two schemes go out side by side, each verified by its official library: `Stripe-Signature` (API reference, verify
 events) and Standard Webhooks 1.0.0 (`webhook-id`, `webhook-timestamp`, `webhook-signature`). They differ in the key

@@ -1,4 +1,4 @@
-"""Which URLs and which addresses may be called, so that nobody reaches our own network through us (SSRF).
+"""SSRF policy: which URLs and IP addresses webhooks may be sent to, so that internal networks stay unreachable.
 
 A URL is vetted when it is registered and again at each attempt, parsed by webhooks/post/receiver_url.py both times.
 That alone proves nothing, since a name may resolve to anything and to something else a moment later: what counts is

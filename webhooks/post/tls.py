@@ -1,4 +1,4 @@
-"""Whom webhooks trust, and as whom they show themselves.
+"""TLS of webhooks: trusted CA certificates, and the client certificate (mutual TLS).
 
 Certificates are always verified, for the name in the URL, with TLS 1.2 at least. An authority's file is trusted instead
 of the system's authorities, not beside them: whoever wants both puts both into the file. A client certificate is shown

@@ -1,4 +1,4 @@
-"""Deliveries as operators see them: those that are pending, and those that ended, with every attempt.
+"""Queries of deliveries, pending and ended, with their attempts; resend and cancel.
 
 What is pending is a row; of what ended the attempts are kept, 30 days like the notices, and the last of them says how.
 So looking back costs sending nothing.

@@ -1,4 +1,4 @@
-"""Fan-out: a notice becomes one delivery for each endpoint that wants it, whoever brings it and how often.
+"""Fan-out: a notice becomes one delivery for each subscribed endpoint, idempotently.
 
 It happens in Postgres, in one transaction a batch: see webhooks/sql/functions/fan_out.sql for the rule that makes it
 happen once.

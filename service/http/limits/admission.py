@@ -141,7 +141,7 @@ class Ticket:
 
     @property
     def pages(self) -> asyncio.Semaphore:
-        """What is held by those of the key's requests whose pages are being read and made."""
+        """The limit of requests of the key that read and render pages."""
         share = self._share
         assert share is not None, "it is admitted"
         if share.pages is None:
@@ -158,7 +158,7 @@ class Ticket:
 
     @property
     def account_searches(self) -> asyncio.Semaphore:
-        """What is held by those of the account's and mode's requests for which Postgres searches."""
+        """The limit of requests of the account and mode that search in Postgres."""
         account = self._account
         if account.searches is None:
             account.searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
