@@ -119,7 +119,7 @@ def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
 
 def _share(item: Append) -> Hashable:
     """Whose an append is: each account and mode has the same share of a batch."""
-    return item.origin.scope
+    return (item.origin.account, item.origin.livemode)  # as a Scope is, but for every append
 
 
 def _marks(item: Append) -> Iterable[Hashable]:
@@ -128,7 +128,7 @@ def _marks(item: Append) -> Iterable[Hashable]:
     for neighbour in item.with_:
         yield neighbour.stream
     if item.receipt is not None:
-        yield (item.origin.scope, item.receipt.key)
+        yield (item.origin.account, item.origin.livemode, item.receipt.key)
 
 
 def _stored(item: Append, outcome: str, position: int | None) -> Stored | Exception:

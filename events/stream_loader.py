@@ -44,4 +44,4 @@ def absent(decider: Decider[State, Any, Any], origin: Origin) -> CachedStream[St
 
 def belongs(stream: CachedStream[Any], origin: Origin) -> bool:
     """Whether a stream is of this account and mode; another account's object is no object."""
-    return stream.scope == origin.scope
+    return stream.scope == (origin.account, origin.livemode)

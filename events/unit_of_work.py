@@ -165,7 +165,7 @@ class UnitOfWork:
             link = draft.hash
             participant.grown += len(draft.payload)
             drafts.append(draft)
-        reached = CachedStream(participant.state, version, link, key, origin.scope, found.snapshot_due)
+        reached = CachedStream(participant.state, version, link, key, found.scope, found.snapshot_due)
         snapshot: Snapshot | None = None
         if version >= found.snapshot_due:
             snapshot, reached = self._drafting.snapshots.make(participant.decider, stream, reached)
