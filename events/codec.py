@@ -8,7 +8,7 @@ date on read by upcasts: pure functions from one version's plain JSON to the nex
 import base64
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import orjson
 from pydantic import TypeAdapter
@@ -22,6 +22,14 @@ SEALED = "sealed"
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+class Field(NamedTuple):
+    """What of a field is personal: all of it, or the keys inside it that have a path, under which they are sealed."""
+
+    name: str
+    personal: bool
+    paths: Mapping[str, str] | None  # of a TypedDict
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class EventType:
     """How one type of event is written: its name, its current schema version, what of it is personal."""
@@ -31,9 +39,7 @@ class EventType:
     schema_version: int
     upcasts: Mapping[int, Upcast]  # from that version to the next
     adapter: TypeAdapter[Any]
-    fields: tuple[str, ...]
-    personal: frozenset[str]  # fields of the event itself
-    personal_within: Mapping[str, Mapping[str, str]]  # field -> key inside it -> the path it is sealed under
+    fields: tuple[Field, ...]
 
 
 class Codec:
@@ -56,13 +62,7 @@ class Codec:
             schema_version=schema_version,
             upcasts=upcasts or {},
             adapter=TypeAdapter(cls),
-            fields=fields,
-            personal=frozenset(field for field in fields if _is_personal(hints[field])),
-            personal_within={
-                field: {key: f"{field}.{key}" for key, hint in _keys(hints[field]).items() if _is_personal(hint)}
-                for field in fields
-                if is_typeddict(hints[field])
-            },
+            fields=tuple(_field(field, hints[field]) for field in fields),
         )
         self._by_class[cls] = event_type
         self._by_name[name] = event_type
@@ -81,13 +81,16 @@ class Codec:
         event_type = self._by_class[type(event)]
         plain: dict[str, Any] = {}
         personal: dict[str, Any] = {}
-        for name in event_type.fields:
+        for name, is_personal, paths in event_type.fields:
             value = getattr(event, name)
-            paths = event_type.personal_within.get(name)
             if paths is not None:
-                plain[name] = {k: v for k, v in value.items() if k not in paths}
-                personal |= {paths[k]: v for k, v in value.items() if k in paths}
-            elif name in event_type.personal:
+                plain[name] = kept = {}
+                for part, one in value.items():
+                    if part in paths:
+                        personal[paths[part]] = one
+                    else:
+                        kept[part] = one
+            elif is_personal:
                 personal[name] = value
             else:
                 plain[name] = value
@@ -128,9 +131,12 @@ def _dumps(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def _field(name: str, hint: Any) -> Field:
+    if not is_typeddict(hint):
+        return Field(name, _is_personal(hint), None)
+    keys = get_type_hints(hint, include_extras=True)
+    return Field(name, False, {key: f"{name}.{key}" for key, each in keys.items() if _is_personal(each)})
+
+
 def _is_personal(hint: Any) -> bool:
     return get_origin(hint) is Annotated and PERSONAL in get_args(hint)[1:]
-
-
-def _keys(hint: Any) -> dict[str, Any]:
-    return get_type_hints(hint, include_extras=True)

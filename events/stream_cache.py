@@ -37,7 +37,7 @@ class StreamCache:
 
     def put(self, stream: str, cached: CachedStream[Any], grown: int) -> None:
         """Keep the state of a stream, to which events of `grown` bytes led from the one that was kept, if any was."""
-        entry = self._streams.get(stream)
+        entry = self._streams.pop(stream, None)
         if entry is None:
             before, size, measure_at = 0, ENTRY_BYTES + grown, MEASURED_FROM
         else:
@@ -46,8 +46,7 @@ class StreamCache:
         if size > measure_at:
             size = ENTRY_BYTES + measured(cached.state)
             measure_at = max(MEASURED_FROM, 2 * size)
-        self._streams[stream] = (cached, size, measure_at)
-        self._streams.move_to_end(stream)
+        self._streams[stream] = (cached, size, measure_at)  # at the end
         self.bytes += size - before
         while len(self._streams) > 1 and (self.bytes > self._bytes_max or len(self._streams) > self._streams_max):
             _, (_, least, _) = self._streams.popitem(last=False)

@@ -8,7 +8,6 @@ again on what the log holds, and that there is nothing to change is stored or co
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 from events.codec import Codec
@@ -63,35 +62,10 @@ class Executor:
         Raises Refusal; LockTimeout when others kept changing a stream; StaleStream when an id that was begun exists;
         AlreadyAnswered when the key has a receipt; ConstraintBroken; LogUnavailable.
         """
-        async with self._serialized(serialized_on):
-            for _ in range(TRIES_MAX):
-                unit = UnitOfWork(self._loader, self._drafting, origin)
-                try:
-                    result = await act(unit)
-                    append = unit.append(record(result) if record is not None else None)
-                    if append is not None:
-                        await self._log.append(append)
-                except Refusal as refusal:
-                    if all(participant.fresh for participant in unit.participants):
-                        hinted = _hinted(refusal, unit)
-                        if hinted is not refusal:
-                            raise hinted from None
-                        raise
-                    self._forget(unit)
-                except StaleStream:
-                    if all(participant.begun for participant in unit.participants):
-                        raise
-                    self._forget(unit)
-                    await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
-                except (LogUnavailable, AlreadyAnswered):
-                    self._forget(unit)
-                    raise
-                else:
-                    for participant in unit.participants:
-                        if participant.reached is not None:
-                            self._loader.put(participant.stream, participant.reached, participant.grown)
-                    return result
-            raise LockTimeout
+        if not serialized_on:  # as of a create: its stream is its own
+            return await self._transact(act, origin, record)
+        async with self._locks.locked(serialized_on):
+            return await self._transact(act, origin, record)
 
     async def state(self, decider: Decider[State, Any, Any], id: str, origin: Origin) -> State:
         """The state of an object as the log has it; the initial one when this account and mode have no such object."""
@@ -108,8 +82,37 @@ class Executor:
         """Forget what was folded of a stream."""
         self._loader.forget(stream)
 
-    def _serialized(self, streams: Iterable[str]) -> AbstractAsyncContextManager[None]:
-        return self._locks.locked(streams) if streams else _NOTHING
+    async def _transact(
+        self, act: Callable[[UnitOfWork], Awaitable[T]], origin: Origin, record: Callable[[T], Receipt] | None
+    ) -> T:
+        for _ in range(TRIES_MAX):
+            unit = UnitOfWork(self._loader, self._drafting, origin)
+            try:
+                result = await act(unit)
+                append = unit.append(record(result) if record is not None else None)
+                if append is not None:
+                    await self._log.append(append)
+            except Refusal as refusal:
+                if all(participant.fresh for participant in unit.participants):
+                    hinted = _hinted(refusal, unit)
+                    if hinted is not refusal:
+                        raise hinted from None
+                    raise
+                self._forget(unit)
+            except StaleStream:
+                if all(participant.begun for participant in unit.participants):
+                    raise
+                self._forget(unit)
+                await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
+            except (LogUnavailable, AlreadyAnswered):
+                self._forget(unit)
+                raise
+            else:
+                for participant in unit.participants:
+                    if participant.reached is not None:
+                        self._loader.put(participant.stream, participant.reached, participant.grown)
+                return result
+        raise LockTimeout
 
     def _forget(self, unit: UnitOfWork) -> None:
         for participant in unit.participants:
@@ -129,6 +132,3 @@ def _hinted(refusal: Refusal, unit: UnitOfWork) -> Refusal:
             if participant.other_mode and participant.stream == participant.decider.stream(refusal.id):
                 return Missing(refusal.kind, refusal.id, hint=other_mode_hint(unit.origin.livemode))
     return refusal
-
-
-_NOTHING: AbstractAsyncContextManager[None] = nullcontext()

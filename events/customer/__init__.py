@@ -243,7 +243,8 @@ def evolve(state: Customer, event: Event) -> Customer:
         case balance.BalanceTransactionEdited():
             return _with(state, balance=balance.evolve(state.balance, event))
         case CustomerCreated():
-            return Customer(id=event.id, created=event.created, profile=profile.apply(state.profile, event.attributes))
+            began = profile.apply(profile.BLANK, event.attributes)
+            return _with(NOBODY, id=event.id, created=event.created, profile=began)
         case CustomerUpdated():
             return _with(state, profile=profile.apply(state.profile, event.attributes))
         case CustomerDeleted():
@@ -286,8 +287,10 @@ def evolve(state: Customer, event: Event) -> Customer:
 class _Changes(TypedDict, total=False):
     """What an event may change of the customer."""
 
+    id: str
     balance: Balance
     cash_balance: CashBalance
+    created: int
     currency: str | None
     deleted: bool
     discounts: Discounts
