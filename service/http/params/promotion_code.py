@@ -77,7 +77,7 @@ class ChangedRestrictions(Parameters):
     """Minimum amounts in other currencies, by currency; merged by currency."""
 
 
-class Named(NamedTuple):
+class CouponReference(NamedTuple):
     """A coupon as a request named it, and by which parameter."""
 
     id: str
@@ -123,7 +123,7 @@ class CreatePromotionCode(Parameters):
             restrictions=self.restrictions.value() if self.restrictions else domain.Restrictions(),
         )
 
-    def _named(self) -> Named:
+    def _named(self) -> CouponReference:
         """The coupon it is to stand for. Raises Refusal when there is none, or two, or restrictions by halves."""
         if self.restrictions is not None:
             amount, currency = self.restrictions.minimum_amount, self.restrictions.minimum_amount_currency
@@ -138,12 +138,12 @@ class CreatePromotionCode(Parameters):
                 param="coupon",
             )
         if self.coupon is not None:
-            return Named(self.coupon, "coupon")
+            return CouponReference(self.coupon, "coupon")
         if self.promotion is None:
             raise missing("promotion", "A promotion code must have a coupon.")
         if self.promotion.coupon is None:
             raise missing("promotion[coupon]", "A promotion code must have a coupon.")
-        return Named(self.promotion.coupon, "promotion[coupon]")
+        return CouponReference(self.promotion.coupon, "promotion[coupon]")
 
 
 class UpdatePromotionCode(Parameters):
