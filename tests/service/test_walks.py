@@ -66,6 +66,16 @@ async def test_an_update_with_a_coupon(api: Api) -> None:
     assert first_missed(walk("An update with a coupon"), files) is None
 
 
+async def test_a_command_is_carried_out_beneath_http(api: Api) -> None:
+    customer = (await api.customer())["id"]
+    await api.post("/v1/coupons", "id=SALE&percent_off=25")
+    with passed() as files:
+        await api.update(customer, "coupon=SALE&balance=-500&source=tok_visa&tax[ip_address]=203.0.113.7")
+    acted = files[files.index("events/transact.py") :]
+    facets = [at for at, file in enumerate(acted) if file.startswith("service/commands/")]
+    assert [file for file in acted[facets[0] : facets[-1]] if file.startswith("service/http/")] == []
+
+
 async def test_a_delivery(api: Api, receiver: Receiver) -> None:
     await api.post("/v1/webhook_endpoints", f"url={receiver.url('/hook')}&enabled_events[]=customer.created")
     async with working(api):
