@@ -25,7 +25,7 @@ TYPES = "customer.*"
 RELAY_LEASE_S = 3
 LEASE_S = 9  # longer than an attempt may take
 ATTEMPT_S = 7
-KNOBS: Mapping[str, str] = {
+VARIABLES: Mapping[str, str] = {
     "ROLLBOOK_RELAY_LEASE_S": str(RELAY_LEASE_S),
     "ROLLBOOK_WEBHOOK_LEASE_S": str(LEASE_S),
     "ROLLBOOK_WEBHOOK_TIMEOUT_S": str(ATTEMPT_S),

@@ -17,7 +17,7 @@ from service import subscribers
 from service.cli.output import Output
 from service.wiring import build
 from tests.chaos import breakage, latency, receivers, tally, tenants
-from tests.chaos.fault_injector import KNOBS, LEASE_S, TYPES, FaultInjector
+from tests.chaos.fault_injector import LEASE_S, TYPES, VARIABLES, FaultInjector
 from tests.chaos.latency import Figures, Phases
 from tests.chaos.load import Load
 from tests.chaos.queues import Subscriber
@@ -136,7 +136,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
 @asynccontextmanager
 async def _deployment(plan: Plan, directory: Path) -> AsyncIterator[Deployment]:
     postgres, rabbit = PrivatePostgres(directory / "postgres", plan.postgres), PrivateRabbit(directory / "rabbit")
-    deployment = Deployment(postgres, rabbit, directory, knobs=KNOBS)
+    deployment = Deployment(postgres, rabbit, directory, variables=VARIABLES)
     try:
         yield deployment
     finally:

@@ -52,7 +52,7 @@ def free_port() -> int:
 class Deployment:
     """Starts, kills and restarts its parts; `dsn` and `amqp_url` stay the same over restarts.
 
-    A process goes by its role, and where there are several by names such as `relay-2`. `knobs` are settings for all.
+    A process goes by its role, and where there are several by names such as `relay-2`. `variables` are for all of them.
     """
 
     postgres: PrivatePostgres
@@ -61,7 +61,7 @@ class Deployment:
     dsn: str = ""
     amqp_url: str = ""
     key: str = ""
-    knobs: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     ports: defaultdict[str, int] = field(default_factory=lambda: defaultdict(free_port))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -95,8 +95,8 @@ class Deployment:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What the deployment's processes see of the environment."""
-        knobs = {"AMQP_URL": self.amqp_url, "ROLLBOOK_WEBHOOK_LEASE_S": str(LEASE_S), **self.knobs, **more}
-        return environment(self.dsn, self.directory, **knobs)
+        variables = {"AMQP_URL": self.amqp_url, "ROLLBOOK_WEBHOOK_LEASE_S": str(LEASE_S), **self.variables, **more}
+        return environment(self.dsn, self.directory, **variables)
 
     def log(self, name: str) -> Path:
         """Where a process's output goes, over restarts."""

@@ -34,7 +34,7 @@ class RoleProcesses:
     amqp_url: str
     directory: Path
     roles: tuple[str, ...] = ("api", "relay", "worker")
-    knobs: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: f"test.{secrets.token_hex(4)}")
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class RoleProcesses:
                 ROLLBOOK_RELAY_LEASE_S="2",
                 ROLLBOOK_DRAIN_S="1",
                 **{named: str(port)},
-                **self.knobs,
+                **self.variables,
             )
             if not self.dsn:
                 del seen["DATABASE_URL"]

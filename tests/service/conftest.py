@@ -21,8 +21,8 @@ async def serve(database: str, tmp_path: Path) -> AsyncIterator[Serve]:
     first: list[Api] = []
     async with AsyncExitStack() as stack:
 
-        async def start(clock: Clock | None = None, **knobs: Any) -> Api:
-            api = await stack.enter_async_context(serving(settings_for(tmp_path, **knobs), database, clock))
+        async def start(clock: Clock | None = None, **changed: Any) -> Api:
+            api = await stack.enter_async_context(serving(settings_for(tmp_path, **changed), database, clock))
             api.key = first[0].key if first else await api.issue()
             first.append(api)
             return api

@@ -138,9 +138,9 @@ class Api:
         return error.get("code"), error.get("param"), error["message"]
 
 
-def settings_for(directory: Path, **knobs: Any) -> Settings:
+def settings_for(directory: Path, **changed: Any) -> Settings:
     """Settings of a server of the tests' own, on a free port."""
-    return Settings(**{"port": 0, "data_dir": directory, "master_key": MASTER_KEY, "drain_s": 0, **knobs})
+    return Settings(**{"port": 0, "data_dir": directory, "master_key": MASTER_KEY, "drain_s": 0, **changed})
 
 
 @asynccontextmanager

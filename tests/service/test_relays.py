@@ -73,7 +73,7 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
     database: str, launch: Launch, amqp_url: str, ended_by: str
 ) -> None:
     exchange = f"test.{secrets.token_hex(4)}"
-    knobs = {
+    variables = {
         "AMQP_URL": amqp_url,
         "ROLLBOOK_EXCHANGE": exchange,
         "ROLLBOOK_FANOUT_QUEUE": f"{exchange}.fanout",
@@ -81,9 +81,9 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
         "ROLLBOOK_RELAY_LEASE_S": str(LEASE_S) if ended_by == "the end of its lease" else "3600",
     }
     async with hearing(amqp_url, exchange) as heard, webhook_harness(database) as webhooks:
-        first = await launch("relay", **knobs)
+        first = await launch("relay", **variables)
         backend = await until(lambda: leads(webhooks), timeout_s=30)
-        await launch("relay", **knobs)
+        await launch("relay", **variables)
         told = await webhooks.notices(NOTICES)
         await until(lambda: heard.sequences)
         first.process.send_signal(signal.SIGSTOP)

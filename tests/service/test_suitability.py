@@ -55,10 +55,10 @@ async def play(database: str, tmp_path: Path) -> AsyncIterator[Callable[..., Awa
     tasks = []
     async with aiohttp.ClientSession() as session:
 
-        async def start(*names: str, **knobs: Any) -> Playing:
+        async def start(*names: str, **changed: Any) -> Playing:
             with socket.create_server(("127.0.0.1", 0)) as taken:
                 port = taken.getsockname()[1]
-            settings = settings_for(tmp_path, port=port, **knobs)
+            settings = settings_for(tmp_path, port=port, **changed)
             tasks.append(asyncio.create_task(roles.play(settings, database, frozenset(names), stop)))
             return Playing(port, session)
 

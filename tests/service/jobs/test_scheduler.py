@@ -410,8 +410,8 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
     async def all_ready() -> bool:
         return len(await told("test_helpers.test_clock.ready")) >= len(clocks)
 
-    knobs = {"ROLLBOOK_JOB_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
-    worker = await launch("worker", **knobs)
+    variables = {"ROLLBOOK_JOB_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
+    worker = await launch("worker", **variables)
 
     async def advance(id: str) -> None:
         assert (await api.post(f"{PATH}/{id}/advance", f"frozen_time={FROZEN + 1}")).status == 200
@@ -421,8 +421,8 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
     await worker.kill9()
     await asyncio.gather(*map(advance, clocks[60:]))
     assert not await all_ready()
-    await launch("worker", **knobs)
-    await launch("worker", **knobs)
+    await launch("worker", **variables)
+    await launch("worker", **variables)
     await until(all_ready, timeout_s=30)
     assert sorted(await told("test_helpers.test_clock.ready")) == sorted(clocks), "each once"
     shown = (await api.get(f"{PATH}?limit=100")).json["data"]
