@@ -1,9 +1,9 @@
 """A leased lane: the in-memory queue of one endpoint in a worker, with its prefetched deliveries and attempts in
 flight.
 
-Pure. Recovered deliveries wait apart from live ones. Those of one key wait in a run behind the first of them: only when
-that has ended may the next one go, and when it is to be tried again, none of them does (the database keeps them, and
-hands them out again when they are due). In a run too, live ones go before recovered ones.
+Pure. Recovered deliveries are queued apart from live ones. Deliveries of one key wait in a run behind the first: the
+next is sent only when the first has ended. When the first is to be retried, the run is dropped; the database still has
+its deliveries, and hands them out again when they are due. Within a run, live deliveries precede recovered ones.
 """
 
 from collections import deque
@@ -20,32 +20,32 @@ from webhooks.queue.turn import Endpoint, Head
 
 @dataclass(slots=True, eq=False)
 class LeasedLane:
-    """A lane that is leased. Its fields change by its methods alone."""
+    """A lane that this worker has leased. Only its methods change its fields."""
 
     endpoint: Endpoint
     lane: Lane
     reported_at: float
     host: str = ""  # and port, as its URL names them
-    secrets: tuple[tuple[str, int | None], ...] = ()  # with their ends
+    secrets: tuple[tuple[str, int | None], ...] = ()  # each with its expiry (Unix seconds)
     waiting: deque[Head] = field(default_factory=deque)
     recovered: deque[Head] = field(default_factory=deque)
-    runs: dict[str, deque[Head]] = field(default_factory=dict)  # what follows the one of that key that waits or is sent
-    taken_at: float = 0.0  # when what waits began to
+    runs: dict[str, deque[Head]] = field(default_factory=dict)  # by key: what follows the one that waits or is sent
+    taken_at: float = 0.0  # loop time at which the queue stopped being empty
     in_flight: set[int] = field(default_factory=set)
     recovered_in_flight: set[int] = field(default_factory=set)
     more: bool = False  # the database has further ones that are due
     more_recovered: bool = False
-    touched: bool = False  # something is to be written
-    queued: bool = False  # stands in line for a slot
+    touched: bool = False  # its state is to be written
+    queued: bool = False  # in the run queue for a slot
     queued_recovered: bool = False
-    paced: bool = False  # waits until the next attempt may begin,
-    timed: bool = False  # and somebody will say when
-    aside: Exception | None = None  # why it cannot be worked with; what is in flight is waited for
-    ours: bool = True
+    paced: bool = False  # the rate limit does not allow the next attempt yet,
+    timed: bool = False  # and a timer for it is running
+    aside: Exception | None = None  # why its stored data is unusable; attempts in flight are awaited
+    ours: bool = True  # False once the lease has ended
 
     @property
     def known(self) -> list[int]:
-        """The sequences of all deliveries of the lane that this worker has."""
+        """The sequences of all deliveries of the lane that this worker has fetched."""
         waiting = (head.sequence for head in self._all_waiting())
         return [*self.in_flight, *self.recovered_in_flight, *waiting]
 
@@ -56,11 +56,11 @@ class LeasedLane:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits at all, not even for another of its key."""
+        """Whether nothing waits at all, not even behind another delivery of its key."""
         return self.idle and not any(self.runs.values())
 
     def waiting_counts(self) -> tuple[int, int]:
-        """Numbers of live and of recovered deliveries that wait, those in runs included."""
+        """Numbers of live and of recovered deliveries that wait, including those in runs."""
         live, recovered = len(self.waiting), len(self.recovered)
         for run in self.runs.values():
             for head in run:
@@ -71,7 +71,7 @@ class LeasedLane:
         return live, recovered
 
     def take(self, head: Head, now: float) -> bool:
-        """Queue a delivery; gives False for one in flight already (its lease expired and was taken again)."""
+        """Queue a delivery; gives False if it is in flight already (the lease had expired and was renewed)."""
         if head.sequence in self.in_flight or head.sequence in self.recovered_in_flight:
             return False
         if self.empty:
@@ -87,7 +87,7 @@ class LeasedLane:
         return True
 
     def _overtakes(self, head: Head, run: deque[Head]) -> bool:
-        """Whether a live delivery goes before the first of its key: a recovered one, which is queued behind it."""
+        """Whether a live delivery precedes the first of its key, a recovered one; moves that one into the run if so."""
         first = next((each for each in self.recovered if each.key == head.key), None)
         if first is None:
             return False
@@ -96,7 +96,7 @@ class LeasedLane:
         return True
 
     def next_live(self, *, first_attempt: bool = False) -> Head | None:
-        """Pop the next live delivery and mark it as in flight; one without attempts if `first_attempt`."""
+        """Pop the next live delivery and mark it as in flight; if `first_attempt`, the next that was never tried."""
         head: Head | None
         if not first_attempt or not self.waiting[0].attempts:
             head = self.waiting.popleft()
@@ -115,11 +115,11 @@ class LeasedLane:
         return head
 
     def landed(self, head: Head) -> None:
-        """An attempt is no longer in flight."""
+        """Remove an attempt from those in flight."""
         (self.recovered_in_flight if head.recovered else self.in_flight).discard(head.sequence)
 
     def settle(self, head: Head, *, ended: bool) -> None:
-        """Let what follows a delivery go when that has ended; else leave it to the database."""
+        """Queue the next delivery of the same key if this one has ended; else drop its run (the database still has it)."""
         if head.key is None:
             return
         run = self.runs.pop(head.key, None)
@@ -130,7 +130,7 @@ class LeasedLane:
         (self.recovered if following.recovered else self.waiting).appendleft(following)
 
     def forget(self) -> None:
-        """Send none of those that wait: they are in the database still."""
+        """Drop all deliveries that wait; they are still in the database."""
         for head in (*self.waiting, *self.recovered):
             if head.key is not None:
                 self.runs.pop(head.key, None)
@@ -140,43 +140,43 @@ class LeasedLane:
         self.recovered.clear()
 
     def put_back(self) -> None:
-        """Send none of those that wait, and report so."""
+        """Drop all deliveries that wait, and have the next report say so."""
         self.forget()
         self.touched = True
 
     def abandon(self) -> None:
-        """Wait no longer for what is in flight, and report so."""
+        """Stop waiting for attempts in flight, and have the next report say so."""
         self.in_flight.clear()
         self.recovered_in_flight.clear()
         self.touched = True
 
     def let_go(self) -> None:
-        """End the lease: results of what is in flight are not ours to record any more."""
+        """End the lease: results of attempts in flight are no longer recorded."""
         self.ours = False
         self.forget()
 
     def set_aside(self, error: Exception) -> None:
-        """Send nothing more, since the lane cannot be worked with; what is in flight is waited for."""
+        """Send nothing more, because the lane's stored data is unusable; attempts in flight are awaited."""
         self.aside = error
         self.put_back()
 
     def refresh(self, endpoint: Endpoint, state: Lane) -> None:
-        """Go on with the endpoint and the lane as the database has them now; the pace is the later of both."""
+        """Take over the endpoint and the lane as stored in the database; of the two paces the later one holds."""
         self.endpoint, self.lane = endpoint, lane.paced(state, self.lane.paced_until)
         if endpoint.status != "enabled":
             self.forget()
 
     def address(self, host: str) -> None:
-        """Group attempts by this host from now on; the lane can be worked with."""
+        """Count attempts against this host from now on; the lane is no longer set aside."""
         self.host = host
         self.aside = None
 
     def sign_with(self, secrets: tuple[tuple[str, int | None], ...]) -> None:
-        """Sign requests with these secrets, each until its end (Unix seconds)."""
+        """Sign requests with these secrets, each until its expiry (Unix seconds)."""
         self.secrets = secrets
 
     def reported(self) -> None:
-        """Note that a report says all that is to be written."""
+        """Mark the state as reported: nothing is left to be written."""
         self.touched = False
 
     def touch(self) -> None:
@@ -184,20 +184,20 @@ class LeasedLane:
         self.touched = True
 
     def answered(self, at: float | None, *, more: bool, more_recovered: bool) -> None:
-        """Note what the database has left for the lane, and when (loop time) a report was written, if one was."""
+        """Note whether the database has more for the lane, and when (loop time) its report was written, if it was."""
         self.more, self.more_recovered = more, more_recovered
         if at is not None:
             self.reported_at = at
 
     def pace(self, rate_limit: int, now: datetime) -> None:
-        """Count an attempt that begins now against a limit of so many a second."""
+        """Count an attempt that begins now against a rate limit (attempts a second)."""
         self.lane = lane.pace(self.lane, rate_limit, now)
         self.touched = True
 
     def hold_back(self, now: datetime) -> float | None:
-        """Begin no attempt before the pace allows it.
+        """Hold attempts back until the rate limit allows the next.
 
-        Gives the seconds until then when a timer for it is to be started: its end is reported to `timer_ended`.
+        Gives the seconds until then if the caller is to start a timer, whose end it reports to `timer_ended`.
         """
         until = self.lane.paced_until
         wait_s = 0.0 if until is None else (until - now).total_seconds()
@@ -208,21 +208,21 @@ class LeasedLane:
         return wait_s
 
     def timer_ended(self) -> None:
-        """The timer of `hold_back` is over."""
+        """Note that the timer of `hold_back` has fired."""
         self.timed = False
 
     def record(self, outcome: Outcome, attempt: int, now: datetime, url: str) -> None:
-        """Count an attempt at `url` that ended now; of another URL than the present one the lane learns nothing."""
+        """Count an attempt at `url` that ended now; the lane ignores it if the endpoint's URL has changed since."""
         if url == self.endpoint.url:
             self.lane = lane.record(self.lane, outcome, now, quiet_until(outcome, attempt, now))
         self.touched = True
 
     def slot_taken(self) -> None:
-        """Where the rate is limited, begin no further attempt until the pace of this one is known."""
+        """Where there is a rate limit, hold further attempts back until this one was counted."""
         self.paced = self.endpoint.rate_limit is not None
 
     def enter_line(self) -> None:
-        """Stand in line for a slot with a live delivery."""
+        """Mark the lane as queued for a slot with a live delivery."""
         self.queued = True
 
     def leave_line(self) -> None:
@@ -230,7 +230,7 @@ class LeasedLane:
         self.queued = False
 
     def enter_recovered_line(self) -> None:
-        """Stand in line for a slot with a recovered delivery."""
+        """Mark the lane as queued for a slot with a recovered delivery."""
         self.queued_recovered = True
 
     def leave_recovered_line(self) -> None:

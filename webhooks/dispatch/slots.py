@@ -1,15 +1,15 @@
-"""Slots, a fair concurrency limiter: how many attempts may be in flight at once, and whose turn it is to take one.
+"""Slots, a fair concurrency limiter: bounds the attempts in flight and schedules lanes round robin (bulkheads).
 
-Pure. Slots are shared by account first (webhooks/dispatch/shares.py): an account whose receivers are slow leaves some
-free for the first delivery of every other, and accounts with something to send take turns, whatever the number of their
-lanes. So is each part of them that is limited below. Of one account, lanes take one slot each in turn, so one that
-answers slowly, or never, keeps no other waiting.
+Pure. Slots, and each limited pool of them below, are shared by account first (webhooks/dispatch/shares.py): an account
+with slow receivers leaves slots free for the first delivery of every other account. Accounts take turns, whatever the
+number of their lanes. Within an account each lane takes one slot in turn, so a slow or silent receiver causes no
+head-of-line blocking of another lane.
 
-Lanes that did not answer of late may have half of the slots, so that any number of dead ones leave the other half to
-the rest. Further attempts may take three slots in four, so that there is always one for what was never tried;
-recovered deliveries go when no lane has a live one to send, as long as their account has fewer slots than are free. No
-host has more than its limit of slots, whatever the number of endpoints there, and half of those are for endpoints that
-answer.
+The limits:
+- Unresponsive lanes may use half of the slots, so dead receivers leave the other half to the rest.
+- Retries may use three slots in four, so that there is always one for a first attempt.
+- Recovered deliveries are sent when no lane has a live one, while their account has fewer slots than are free.
+- A host has a limit of its own, whatever the number of its endpoints; half of it is for responsive lanes.
 """
 
 from collections import OrderedDict, deque
@@ -26,7 +26,7 @@ NO_SHARES: frozenset[str] = frozenset()
 
 
 class Slot(NamedTuple):
-    """A slot for one attempt: whose it is, of which delivery, to which host, and whether its lane answered of late."""
+    """A slot for one attempt: its lane, its delivery, its host, and whether the lane was responsive when it got it."""
 
     leased: LeasedLane
     head: Head
@@ -35,9 +35,9 @@ class Slot(NamedTuple):
 
 
 class _Pool(Shares):
-    """A limited part of the slots, at one `host` or at any, and the lanes that wait for one of it.
+    """A pool of slots with a limit of its own, at one `host` or at any, and the lanes that wait for one.
 
-    They wait by account, the next one first.
+    The lanes are grouped by account; the account to be served next is first.
     """
 
     __slots__ = ("host", "waiting")
@@ -48,7 +48,7 @@ class _Pool(Shares):
         self.waiting: OrderedDict[str, dict[LeasedLane, None]] = OrderedDict()
 
     def refuses(self, leased: LeasedLane) -> bool:
-        """Whether there is no slot for a lane; it waits for one then."""
+        """Whether the pool has no slot for a lane; if so, the lane is added to the waiters."""
         share = leased.endpoint.share
         if self.allows(share):
             return False
@@ -63,14 +63,14 @@ class _Pool(Shares):
         lanes[leased] = None
 
     def next(self, share: str) -> LeasedLane:
-        """The lane of an account that has waited longest, which waits no more."""
+        """Remove and return the lane of an account that has waited longest."""
         lanes = self.waiting[share]
         leased = next(iter(lanes))
         del lanes[leased]
         return leased
 
     def pass_on(self, share: str) -> None:
-        """Have an account wait behind the others, or no more when none of its lanes does."""
+        """Move an account behind the others, or remove it when none of its lanes waits."""
         if self.waiting[share]:
             self.waiting.move_to_end(share)
         else:
@@ -78,7 +78,7 @@ class _Pool(Shares):
 
 
 class _Host(_Pool):
-    """The slots at one host, and those for lanes that have not answered of late."""
+    """The slots at one host, and the pool of those that unresponsive lanes may use."""
 
     __slots__ = ("unresponsive",)
 
@@ -88,12 +88,12 @@ class _Host(_Pool):
 
     @property
     def idle(self) -> bool:
-        """Whether no slot is used and no lane waits."""
+        """Whether no slot is in use and no lane waits."""
         return not (self.used or self.waiting or self.unresponsive.waiting)
 
 
 class Slots:
-    """Gives slots to lanes; `in_flight_max` in all, and to one host `host_max`.
+    """Assigns slots to lanes: at most `in_flight_max` in all, and `host_max` at one host.
 
     `capacity` says how many attempts of a lane may be in flight now.
     """
@@ -103,8 +103,8 @@ class Slots:
         self._capacity = capacity
         self._host_max = host_max
         self._all = Shares(in_flight_max)
-        self._further = _Pool(in_flight_max * 3 // 4)  # for what was tried before
-        self._unresponsive = _Pool(in_flight_max // 2)  # for lanes that have not answered of late
+        self._further = _Pool(in_flight_max * 3 // 4)  # for retries
+        self._unresponsive = _Pool(in_flight_max // 2)  # for unresponsive lanes
         self._hosts: dict[str, _Host] = {}
         # Run queues: lanes with something to send, by account, round robin.
         self._lines: OrderedDict[str, deque[LeasedLane]] = OrderedDict()
@@ -119,28 +119,28 @@ class Slots:
 
     @property
     def waited_for(self) -> bool:
-        """Whether any lane that may take a slot is queued with a live delivery."""
+        """Whether a lane that may take a slot is queued with a live delivery."""
         return any(self._all.allows(share) for share in self._lines)
 
     @property
     def waited_for_by_recovered(self) -> bool:
-        """Whether any lane is queued with a recovered one."""
+        """Whether a lane is queued with a recovered delivery."""
         return bool(self._recovered_lines)
 
     @property
     def crowded(self) -> bool:
-        """Whether unresponsive lanes use all slots that they may."""
+        """Whether unresponsive lanes use all the slots that they may."""
         return self._unresponsive.left <= 0
 
     def crowded_shares(self) -> frozenset[str]:
-        """The accounts whose lanes have as many, while others may have more."""
+        """The accounts whose unresponsive lanes have used up their share, while those of others may use more."""
         pool = self._unresponsive
         return frozenset(share for share in pool.users() if not pool.allows(share)) if pool.used else NO_SHARES
 
     def live(self, leased: LeasedLane) -> int:
-        """How many live attempts of a lane may be in flight; the one probe of an open breaker may be either.
+        """How many live attempts of a lane may be in flight. The probe of an open breaker may be live or recovered.
 
-        What its owner allows is shared with recovered ones that are in flight already.
+        Recovered attempts in flight count against the endpoint's `in_flight_max`.
         """
         capacity, most = self._capacity(leased), leased.endpoint.in_flight_max
         if leased.lane.open_until is not None:
@@ -148,7 +148,7 @@ class Slots:
         return capacity if most is None else min(capacity, max(0, most - len(leased.recovered_in_flight)))
 
     def recovered(self, leased: LeasedLane) -> int:
-        """And how many recovered ones beside them: half as many, of those its owner allows what live ones leave."""
+        """How many recovered attempts of a lane may be in flight: half its capacity, within the endpoint's limit."""
         capacity, most = self._capacity(leased), leased.endpoint.in_flight_max
         if leased.lane.open_until is not None:
             return 0 if leased.waiting or leased.in_flight else capacity
@@ -156,7 +156,7 @@ class Slots:
         return half if most is None else min(half, max(0, most - len(leased.in_flight)))
 
     def queue(self, leased: LeasedLane) -> None:
-        """Have a lane stand in line, when it has something to send and may."""
+        """Add a lane to the run queues if it has a delivery to send and may send it."""
         if leased.paced:
             return
         if leased.waiting and not leased.queued and len(leased.in_flight) < self.live(leased):
@@ -171,16 +171,16 @@ class Slots:
             _append(self._recovered_lines, leased)
 
     def next(self) -> Slot | None:
-        """A slot for the delivery whose turn it is, in flight from now on; None while nobody has a turn.
+        """Assign a slot to the next delivery, which is in flight from then on; None while nothing may be sent.
 
-        A lane with a limited rate is `paced` from then on, until whoever knows the time says otherwise.
+        A lane with a rate limit is `paced` from then on, until the caller, which knows the time, clears it.
         """
         while (share := self._turn()) is not None:
             leased = _first(self._lines, share)
             leased.leave_line()
             head = self._next_live(leased)
             slot = None if head is None else self._give(leased, head)
-            self._call(leased.host)  # it may have been called for a slot that it did not take: then another is
+            self._call(leased.host)  # it may have left a slot unused that it was queued for: offer it to others
             if slot is not None:
                 return slot
         while (share := self._turn_of_recovered()) is not None:
@@ -196,7 +196,7 @@ class Slots:
         return None
 
     def _turn(self) -> str | None:
-        """The account whose turn it is to send a live delivery."""
+        """The account that sends the next live delivery."""
         if not self._lines:
             return None
         while self._all.used < self.in_flight_max:
@@ -208,19 +208,19 @@ class Slots:
                     barred.append(share)
             if not barred:
                 return None
-            # The slots that these were called for are offered to the next ones.
+            # Offer the slots that these accounts were queued for, and may not take, to the next waiters.
             for pool in [pool for share in barred for pool in self._called.pop(share)]:
                 self._call_to(pool)
         return None
 
     def _turn_of_recovered(self) -> str | None:
-        """The account whose turn it is to send a recovered one: as many slots as it has are free for live ones."""
+        """The account that sends the next recovered delivery: it has fewer slots than are free for live ones."""
         if not self._recovered_lines or self.in_flight >= self.in_flight_max:
             return None
         return next((share for share in self._recovered_lines if self._all.allows(share, 1)), None)
 
     def _next_live(self, leased: LeasedLane) -> Head | None:
-        """The next live delivery of a lane, if it has one and there is a slot of the kind it needs."""
+        """Pop the next live delivery of a lane, if it has one and every pool that it needs has a slot."""
         if not leased.waiting or leased.paced or len(leased.in_flight) >= self.live(leased) or not self._may(leased):
             return None
         share = leased.endpoint.share
@@ -230,7 +230,7 @@ class Slots:
         return head
 
     def _may(self, leased: LeasedLane) -> bool:
-        """Whether there is a slot of the kind that a lane needs; else it is to stand in line again when there is."""
+        """Whether every pool that a lane needs has a slot; if not, the lane waits for one."""
         host = self._at(leased.host)
         if host.refuses(leased):
             return False
@@ -288,9 +288,9 @@ class Slots:
             self._call_to(self._unresponsive)
 
     def _call_to(self, pool: _Pool) -> None:
-        """Have the next lane that waits for a slot of `pool` stand in line; and one of each account before it.
+        """Queue the next lane that waits for a slot of `pool`, and one of each account passed over before it.
 
-        Those before it are of accounts that may have one of the pool, but none at all until they have given some back.
+        Accounts passed over may use this pool, but have used up their share of all slots.
         """
         if pool.left <= 0:
             return
@@ -301,9 +301,9 @@ class Slots:
                     return
 
     def _call_first(self, pool: _Pool, share: str) -> bool:
-        """Have the first lane of an account that waits, and has a live one to send, stand in line; whether any does.
+        """Queue the first waiting lane of an account that has a live delivery to send; gives whether there was one.
 
-        Those before it that have but recovered ones to send, or have another host now, do so too.
+        Lanes before it that have only recovered deliveries, or have changed their host, are queued too.
         """
         called = False
         while pool.waiting[share] and not called:
@@ -323,7 +323,7 @@ def _append(lines: OrderedDict[str, deque[LeasedLane]], leased: LeasedLane) -> N
 
 
 def _first(lines: OrderedDict[str, deque[LeasedLane]], share: str) -> LeasedLane:
-    """The first lane of an account, whose next turn is behind the others'."""
+    """Pop the first lane of an account, and move the account behind the others."""
     line = lines[share]
     leased = line.popleft()
     if line:

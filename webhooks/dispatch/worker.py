@@ -1,8 +1,8 @@
 """The delivery worker: leases lanes, sends the deliveries at their heads, and records the results in batches.
 
-Attempts and the database go their own pace. While one turn (webhooks/queue/store.py) is in flight, attempts end and
-others start; the next turn records all of them in one batch, so a busy lane costs a fraction of a statement for each
-delivery. What waits of a lane is in webhooks/dispatch/leased_lane.py, whose turn it is in webhooks/dispatch/slots.py.
+Attempts do not wait for the database. While one turn (webhooks/queue/store.py) is in flight, attempts end and others
+start; the next turn records them all in one batch, so a busy lane costs a fraction of a statement for each delivery.
+The queue of a lane is in webhooks/dispatch/leased_lane.py; which lane sends next is in webhooks/dispatch/slots.py.
 """
 
 import asyncio
@@ -46,9 +46,9 @@ HOST_MAX = 128  # attempts in flight to one host
 CLAIMS_MAX = 128  # lanes leased in one turn
 AHEAD = 4  # prefetched deliveries of a lane, for each attempt that may be in flight
 ROOM_MIN = 16  # prefetched deliveries, beyond 1.5 times the attempts that may be in flight
-RESULTS_MAX = 128  # results that are recorded at once; fewer of them wait to be batched
-LINGER_S = 0.01  # but no longer than this
-POSITION_HEADER = "Rollbook-Position"  # of the notice in the feed: what is missing shows by itself
+RESULTS_MAX = 128  # results that start a turn at once; fewer wait for more, to be recorded in one batch,
+LINGER_S = 0.01  # for at most this long
+POSITION_HEADER = "Rollbook-Position"  # of the event in the feed, so that a receiver can detect gaps
 VERSION_HEADER = "Rollbook-Version"  # of the stream of its object (the customer, for example) after the event
 ENDS = ("delivered", "gave_up")
 POLL_S = 1.0
@@ -69,7 +69,7 @@ INDIGESTIBLE = (
 
 
 class Leasing(NamedTuple):
-    """Which lanes a turn is to lease: how many, with room for so many deliveries, but for those of some accounts."""
+    """Which lanes a turn may lease: how many, with how many deliveries, and which accounts are left out."""
 
     claims: int
     room: int
@@ -81,7 +81,7 @@ NO_LEASING = Leasing(0, 0, (), ())
 
 
 class Turns(Protocol):
-    """What leases lanes for one worker: see webhooks.lanes.Lanes. Turns do not overlap."""
+    """Leases lanes for one worker: see webhooks/queue/store.py. Turns do not overlap."""
 
     lease_s: float
 
@@ -97,28 +97,29 @@ class Turns(Protocol):
         responsive: bool = False,
         leased: Sequence[str] | None = None,
     ) -> Turn:
-        """Take a turn: lease up to `claims` lanes, with up to `room` deliveries, of no account whose share is `full`.
+        """Record results, and lease up to `claims` lanes with up to `room` deliveries.
 
-        Of accounts that are `crowded` only responsive lanes are leased; of all accounts, where `responsive` is set.
-        `leased`, when the answer to the last one was lost, are all the lanes that the worker knows it has leased.
+        Accounts whose share is `full` are left out. Of `crowded` accounts only responsive lanes are leased; of every
+        account if `responsive` is set. `leased` is given when the answer to the last turn was lost: all lanes that the
+        worker knows it has leased.
 
         Raises LogUnavailable: the results may or may not be recorded.
         """
         ...
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
-        """Let lanes go that our own code cannot work with, each for its reason: see webhooks/dispatch/workable.py.
+        """Release lanes whose stored data is unusable and mark them as set aside, each with its reason.
 
-        Raises LogUnavailable.
+        See webhooks/dispatch/workable.py. Raises LogUnavailable.
         """
         ...
 
     async def suspects(self, claims: int) -> Mapping[str, str]:
-        """Which lanes may have made a turn fail that was to lease so many, and why. Raises LogUnavailable."""
+        """The lanes that may have made a turn with that many `claims` fail, and why. Raises LogUnavailable."""
         ...
 
     async def close(self) -> None:
-        """Let go of what turns need."""
+        """Close the connection."""
         ...
 
 
@@ -126,8 +127,7 @@ class Worker:
     """Delivers until it is stopped; any number of workers share the lanes.
 
     `wakeup` notifies that lanes may be ready. `in_flight_max` bounds the attempts in flight, `host_max` those
-    to one host; `drain_s` how long a stopping worker waits for them. `gone` is called when it is recorded that a
-    receiver is.
+    to one host; `drain_s` how long a stopping worker waits for them. `gone` is called once a 410 Gone is recorded.
     """
 
     def __init__(
@@ -156,12 +156,12 @@ class Worker:
         self._gone = gone
         self._leased: dict[str, LeasedLane] = {}
         self._slots = Slots(in_flight_max, host_max, self._capacity)
-        self._aside: dict[str, Reason] = {}  # lanes that are to be set aside
+        self._aside: dict[str, Reason] = {}  # lanes to be set aside in the database
         self._results: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._due = LocalWaker()  # poked when a turn is
+        self._due = LocalWaker()  # poked when a turn is due
         self._unsure = False  # the answer to the last turn was lost
-        self._searched: frozenset[str] | None = None  # with these accounts left out, no further lane was ready
+        self._searched: frozenset[str] | None = None  # accounts that were left out when no further lane was ready
         self._stop = asyncio.Event()
         self._retries = Retries(log, "worker")
         self._moment = self._clock.now()  # the database's time,
@@ -192,7 +192,7 @@ class Worker:
             await self._wakeup.wait(POLL_S)
 
     async def _drain(self) -> None:
-        """Wait for the attempts in flight, up to the drain time, and release every lane."""
+        """Wait for attempts in flight, at most the drain time, and release every lane."""
         for leased in self._leased.values():
             leased.put_back()
         with suppress(TimeoutError):
@@ -219,7 +219,7 @@ class Worker:
         now = asyncio.get_running_loop().time()
         rooms = self._rooms()
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
-        # The budget is for lanes to lease now: those leased already may ask for more than there is.
+        # Part of the budget is kept for lanes leased by this turn: those leased already may ask for all of it.
         kept = max(rooms.left // 4, 1)
         rooms.withhold(kept)
         reports = []
@@ -270,9 +270,9 @@ class Worker:
         self._due.poke()
 
     async def _exchange(self, reports: list[Report], results: list[Result], leasing: Leasing) -> int:
-        """Take a turn, and do as its answer says; gives how many lanes were leased.
+        """Take a turn and apply its answer; gives how many lanes were leased.
 
-        One whose statement cannot digest something of it is taken in halves until that is alone: its lane is set aside.
+        If the statement fails on the data of a lane, the batch is bisected until that lane is alone, and set aside.
         """
         began = asyncio.get_running_loop().time()
         try:
@@ -347,17 +347,17 @@ class Worker:
         return rooms
 
     def _claims(self, room: int, left_out: frozenset[str]) -> int:
-        """How many lanes to lease now, with room for so many deliveries.
+        """How many lanes to lease now, with room for that many deliveries.
 
-        To look for those of other accounts goes through all that are ready of accounts that may have no more. So it is
-        done again when something may have become ready, or when fewer are left out.
+        With accounts left out, the search scans all their ready lanes. So after a search that found too few it is
+        repeated only when a lane may have become ready, or when fewer accounts are left out.
         """
         if self._stop.is_set() or room == 0 or (self._searched is not None and left_out >= self._searched):
             return 0
         return min(CLAIMS_MAX, max(room // 2, 1))
 
     def _report(self, leased: LeasedLane, now: float, rooms: Shares) -> Report | None:
-        """The report of a lane, or None, with a budget of so many more deliveries."""
+        """The report of a lane, asking for more deliveries within the budget; None if there is nothing to report."""
         if not leased.empty and now - leased.taken_at > FRESH_S:
             leased.put_back()
         known = leased.known
@@ -368,7 +368,7 @@ class Worker:
             return None
         want = recovered = 0
         if not self._stop.is_set() and leased.aside is None:
-            # Prefetch some more, so that a free slot is used at once; an open breaker gets one probe.
+            # Prefetch more than may be in flight, so that a free slot is used at once; an open breaker gets one probe.
             room = rooms.room(leased.endpoint.share)
             ahead = AHEAD if leased.lane.open_until is None else 1
             most = min(room, leased.endpoint.rate_limit or room)
@@ -442,7 +442,7 @@ class Worker:
         leased.address(workable.host(current, state))
         self._hold_back(leased)
         leased.sign_with(self._secrets(current))
-        self._slots.queue(leased)  # it may have slots again
+        self._slots.queue(leased)  # it may be allowed to send again
 
     def _secrets(self, current: Endpoint) -> tuple[tuple[str, int | None], ...]:
         """The signing secrets, each with its expiry (Unix seconds). Raises Unworkable."""
@@ -465,7 +465,7 @@ class Worker:
         log.warning("lane.lost", endpoint=leased.endpoint.id, in_flight=len(leased.in_flight))
 
     def _start(self) -> None:
-        """Give the free slots to the lanes in line."""
+        """Start an attempt for each free slot, while lanes are queued."""
         while (first := self._next()) is not None:
             task = asyncio.create_task(self._carry(first))
             self._tasks.add(task)
@@ -473,7 +473,7 @@ class Worker:
         self.metrics.in_flight = self._slots.in_flight
 
     def _next(self) -> Slot | None:
-        """A slot for the delivery whose turn it is; its lane waits before the next one where its rate is limited."""
+        """A slot for the next delivery; counts it against the rate limit of its lane, if there is one."""
         slot = self._slots.next()
         if slot is not None and (rate_limit := slot.leased.endpoint.rate_limit) is not None:
             leased = slot.leased
@@ -482,7 +482,7 @@ class Worker:
         return slot
 
     def _hold_back(self, leased: LeasedLane) -> None:
-        """Let no attempt begin before the pace of the lane lets it."""
+        """Hold attempts of a lane back until its rate limit allows the next."""
         wait_s = leased.hold_back(self._now())
         if wait_s is not None:
             asyncio.get_running_loop().call_later(wait_s, self._go_on, leased)
@@ -497,7 +497,7 @@ class Worker:
             self._start()
 
     async def _carry(self, first: Slot) -> None:
-        """Make one attempt after the other, as long as a lane is queued for a slot."""
+        """Make one attempt after another, as long as a lane is queued for a slot."""
         slot: Slot | None = first
         while slot is not None:
             leased, head, url = slot.leased, slot.head, slot.leased.endpoint.url
@@ -532,7 +532,7 @@ class Worker:
             return Outcome(fault="internal", duration_ms=0)
 
     def _ended(self, leased: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
-        """Judge an attempt and queue its result; the state of the lane changes unless the URL has changed since."""
+        """Judge an attempt and queue its result; the lane is updated unless its URL has changed since."""
         now = self._now()
         verdict = judge(outcome, head.attempts + 1, now, self._jitter(), leased.lane.failing_since)
         leased.record(outcome, head.attempts + 1, now, url)
@@ -560,7 +560,7 @@ class Worker:
         self._schedule_turn(leased)
 
     def _schedule_turn(self, leased: LeasedLane) -> None:
-        """Schedule a turn: soon, or at once when a lane has run dry."""
+        """Schedule a turn: soon, or at once when a lane has nothing left to send."""
         slots = self._slots
         dry = not leased.waiting and not slots.waited_for
         dry = dry and (
@@ -580,7 +580,7 @@ class Worker:
         return min(lane.capacity(state, self._now()), most or IN_FLIGHT_MAX)
 
     def _now(self) -> datetime:
-        """The database's time, which all workers share."""
+        """The database's time, extrapolated since the last turn: all workers share that clock."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
 
 
