@@ -119,7 +119,7 @@ class LeasedLane:
         (self.recovered_in_flight if head.recovered else self.in_flight).discard(head.sequence)
 
     def settle(self, head: Head, *, ended: bool) -> None:
-        """Queue the next delivery of the same key if this one has ended; else drop its run (the database still has it)."""
+        """Queue the next delivery of the same key if this one has ended; else drop the run, which the database has."""
         if head.key is None:
             return
         run = self.runs.pop(head.key, None)
