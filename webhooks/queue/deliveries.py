@@ -1,7 +1,7 @@
 """Queries of deliveries, pending and ended, with their attempts; resend and cancel.
 
-What is pending is a row; of what ended the attempts are kept, 30 days like the notices, and the last of them says how.
-So looking back costs sending nothing.
+A pending delivery is a row. Of an ended one only the attempts are kept, for 30 days like the notices; the last attempt
+has the outcome. So history adds no rows to the queue that workers read.
 """
 
 import re
@@ -16,8 +16,8 @@ from webhooks.outcome import OWN_FAULTS
 
 ID = re.compile(r"dlv_([0-9A-Za-z]+)_([0-9]{1,18})", re.ASCII)
 
-EXCERPT_BYTES_MAX = 1024 * 1024  # of answers that are shown with one delivery, of at most 4 KiB each
-# Control characters but tab and line feed, what changes the direction of text or has no width, and line separators.
+EXCERPT_BYTES_MAX = 1024 * 1024  # of the answers in one list of attempts, each of at most 4 KiB
+# Control (except tab and line feed), bidirectional and zero-width characters, and line separators.
 UNPRINTABLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]"
 )
@@ -40,17 +40,17 @@ IN_VAIN: Mapping[Wanted | None, tuple[str, ...]] = {
 
 
 class DeliveryKey(NamedTuple):
-    """Which delivery: of which notice, to which endpoint."""
+    """Identifies a delivery: by its notice and its endpoint."""
 
     sequence: int
     endpoint_id: str
 
 
-FIRST, LAST = DeliveryKey(-1, ""), DeliveryKey(2**63 - 1, "\uffff")  # before and beyond every delivery
+FIRST, LAST = DeliveryKey(-1, ""), DeliveryKey(2**63 - 1, "\uffff")  # before and after every delivery
 
 
 class Deliveries:
-    """The deliveries of accounts."""
+    """Queries of the deliveries of an account and mode, and commands on them."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -108,7 +108,7 @@ class Deliveries:
         return shown, len(rows) > page.limit
 
     async def _sequences(self, scope: Scope, notice: str | None, customer: str | None) -> list[int] | None:
-        """The sequences of the notices that are meant; None for all."""
+        """The sequences of the notices to filter by; None for all."""
         if notice is None and customer is None:
             return None
         stream = None if customer is None else f"customer-{customer}"
@@ -120,7 +120,7 @@ class Deliveries:
     async def one(self, scope: Scope, id: str) -> tuple[dict[str, Any], bool] | None:
         """A delivery without its attempts, and whether its endpoint is stopped.
 
-        None when this account and mode have no such one.
+        None when this account and mode have no such delivery.
         """
         key = key_of(id)
         if key is None:
@@ -129,12 +129,12 @@ class Deliveries:
         return (render(rows[0], scope.livemode), rows[0]["stopped_at"] is not None) if rows else None
 
     async def attempts(self, key: DeliveryKey) -> list[dict[str, Any]]:
-        """The attempts at a delivery, in order: every one, or the newest of very many."""
+        """The attempts of a delivery, in order; only the newest where their answers exceed EXCERPT_BYTES_MAX."""
         rows = await self._fetch(self._sql["list_attempts"], *key, EXCERPT_BYTES_MAX)
         return [render_attempt(row) for row in rows]
 
     async def resend(self, key: DeliveryKey) -> None:
-        """Resend a delivery: make it again, or due at once if it is pending and waits for no other."""
+        """Resend a delivery: create it again, or make a pending one due now unless it waits for one of its key."""
         await self._fetch("SELECT webhooks.resend($1, $2)", key.endpoint_id, key.sequence)
 
     async def cancel(self, key: DeliveryKey) -> None:
@@ -146,12 +146,12 @@ class Deliveries:
 
 
 def id_of(key: DeliveryKey) -> str:
-    """What a delivery is called by."""
+    """The public id of a delivery."""
     return f"dlv_{key.endpoint_id.removeprefix('we_')}_{key.sequence}"
 
 
 def key_of(id: str) -> DeliveryKey | None:
-    """Which delivery has that id; None when none can."""
+    """The delivery that an id names; None for an id that is malformed."""
     match = ID.fullmatch(id)
     return DeliveryKey(int(match[2]), f"we_{match[1]}") if match else None
 
@@ -193,7 +193,7 @@ def render_attempt(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def printable(answer: bytes) -> str:
-    """What a receiver sent as text that shows as itself: what would steer a terminal, or hide, is escaped."""
+    """A receiver's answer as printable text: control, bidirectional and zero-width characters are escaped."""
     return UNPRINTABLE.sub(_escaped, answer.decode(errors="replace"))
 
 

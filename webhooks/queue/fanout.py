@@ -1,7 +1,7 @@
 """Fan-out: a notice becomes one delivery for each subscribed endpoint, idempotently.
 
-It happens in Postgres, in one transaction a batch: see webhooks/sql/functions/fan_out.sql for the rule that makes it
-happen once.
+It runs in Postgres, in one transaction a batch; webhooks/sql/functions/fan_out.sql says how each notice is fanned out
+once. The floor (watermark of fan-out) is the sequence below which every notice was fanned out.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ AHEAD_OF_FLOOR = (
 
 
 class Progress(NamedTuple):
-    """What one step along the log came to."""
+    """The result of one step of the floor along the notices."""
 
-    passed: int  # notices the floor moved over
-    missed: int  # of those, fanned out only now
+    passed: int  # notices that the floor moved past
+    missed: int  # of those, fanned out by this step
     made: int  # deliveries
     in_order: bool  # some endpoints have ordered delivery: see `catch_up_in_order`
 
@@ -35,21 +35,21 @@ class InOrder(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """What one step of recovering came to."""
+    """The result of one step of recovery."""
 
     done: int  # deliveries made or canceled
-    more: bool  # there is more to do
+    more: bool  # more is left to recover
 
 
 class FanOut:
-    """Fans out over a connection of its own. Calls do not overlap, and each raises LogUnavailable without it."""
+    """Fans out over a dedicated connection. Calls do not overlap; each raises LogUnavailable if that fails."""
 
     def __init__(self, dsn: str, metrics: FanOutMetrics | None = None) -> None:
         self.metrics = metrics or FanOutMetrics()
         self._connection = DedicatedConnection(dsn, application="fan-out", **LOOKUPS_ONLY)
 
     async def fan_out(self, sequences: Sequence[int]) -> int:
-        """Fan out those of these notices that are not yet; gives the number of deliveries. Raises LogUnavailable."""
+        """Fan out these notices, except those fanned out already; gives the deliveries made. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT webhooks.fan_out($1)", sequences)
         made: int = rows[0][0]
         self.metrics.batches += 1
@@ -58,7 +58,7 @@ class FanOut:
         return made
 
     async def look_ahead(self, batch: int) -> int:
-        """Fan out a part of the next `batch` notices in which accounts take turns; gives the deliveries made.
+        """Fan out part of the next `batch` notices, round robin by account; gives the deliveries made.
 
         Raises LogUnavailable.
         """
@@ -68,7 +68,7 @@ class FanOut:
         return made
 
     async def catch_up(self, delay: timedelta, batch: int) -> Progress:
-        """Move the floor over at most `batch` notices, fanning out those that nobody has for `delay`.
+        """Move the floor past at most `batch` notices, fanning out those still not fanned out after `delay`.
 
         Raises LogUnavailable.
         """
@@ -91,19 +91,19 @@ class FanOut:
         return step
 
     async def recover(self, batch: int, outstanding_max: int) -> Recovered:
-        """Bring a part of what endpoints missed; see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""
+        """Recover part of what endpoints missed: see webhooks/sql/functions/recover.sql. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT * FROM webhooks.recover($1, $2)", batch, outstanding_max)
         recovered = Recovered(*rows[0])
         self.metrics.recovered += recovered.done
         return recovered
 
     async def sweep(self, batch: int) -> int:
-        """Remove deliveries that nothing needs any more, at most `batch` of a sort. Raises LogUnavailable."""
+        """Delete what is no longer needed, at most `batch` rows of a table. Raises LogUnavailable."""
         rows = await self._connection.fetch("SELECT webhooks.sweep($1)", batch)
         swept: int = rows[0][0]
         self.metrics.swept += swept
         return swept
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         await self._connection.close()

@@ -21,32 +21,32 @@ COUNTED_MAX = 10_000
 
 
 class Backlog(NamedTuple):
-    """How things stood at one moment: the columns of webhooks/sql/read_backlog.sql.
+    """One sample: the columns of webhooks/sql/read_backlog.sql.
 
-    Each lag is how long the first of what waits has waited, and None while nothing does.
+    A lag is the age of the oldest item that waits; None while nothing waits.
     """
 
     relay_notices: int  # not published yet
     relay_lag: timedelta | None
     fan_out_notices: int  # above the watermark of fan-out
     fan_out_lag: timedelta | None
-    search_events: int  # that search is behind
+    search_events: int  # that the search index is behind
     search_lag: timedelta | None
-    due_lag: timedelta | None  # of work whose time has come
+    due_lag: timedelta | None  # of scheduled work that is due
     pending: int  # deliveries, counted up to COUNTED_MAX; so are lanes and endpoints
     overdue: timedelta | None  # the delivery that has been due longest, in lanes that are ready
-    idle: int  # lanes with nothing to deliver at any time,
-    scheduled: int  # with something at a later time,
-    ready: int  # which wait for a worker,
-    leased: int  # which have one
-    closed: int  # breakers
-    open: int
-    half_open: int
+    idle: int  # lanes with nothing to deliver,
+    scheduled: int  # lanes with deliveries due later,
+    ready: int  # lanes that wait for a worker,
+    leased: int  # lanes that a worker has leased
+    closed: int  # breakers that are closed,
+    open: int  # open,
+    half_open: int  # or half-open
     quiet: int  # lanes whose receivers sent Retry-After,
     gone: int  # or answered 410 Gone
-    set_aside: int  # whose stored data is unusable
+    set_aside: int  # lanes whose stored data is unusable
     paused: int  # endpoints
-    held: int  # deliveries that hold others back
+    held: int  # held deliveries, which keep others from being sent
 
 
 class LagMonitor:

@@ -1,13 +1,15 @@
 """The lane of an endpoint: its adaptive concurrency limit (slow start, AIMD), circuit breaker and rate limit.
 
-Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. Once the receiver had
-more to do than it could, it grows by one again for each round of successes as large as itself. A breaker opens when
-7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint, whoever is to blame: a
-policy that refuses its address, or an egress that fails, takes no tries but opens it too. It stays open for 30 s, twice
-as long each further time up to 15 minutes, and then one probe decides. While it is open nothing is tried, so a dead
-endpoint costs one attempt a period and its deliveries keep the tries they are owed. Nothing is tried either while
-the receiver asked for a pause (Retry-After), nor once it answered 410 Gone. Where its owner limits the rate, attempts
-begin one by one, evenly spaced.
+Pure. Concurrency starts at 4, doubles with each success up to 32 and halves with each failure. Once the receiver was
+overloaded, it grows by one for each full round of successes.
+
+A breaker opens when 7 of 10 attempts fail within five minutes, or when five in a row cannot reach the endpoint. That
+includes failures on our side, such as a refused address or a failing egress proxy, which use up no tries. It stays open
+for 30 s, twice as long each further time up to 15 minutes; then one probe is sent. While it is open nothing is sent, so
+a dead endpoint costs one attempt a period and its deliveries use up no tries.
+
+Nothing is sent either while the receiver asked for a pause (Retry-After), nor once it answered 410 Gone. Under a rate
+limit, attempts begin one at a time, evenly spaced.
 """
 
 from dataclasses import dataclass, replace
@@ -28,14 +30,14 @@ OPEN_S_MAX_SHARED = 2 * 60  # for what fails for all endpoints at once, and ends
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A lane as its attempts so far have left it; each field is a column of `webhooks.lane`.
+    """The state of a lane after its attempts so far; each field is a column of `webhooks.lane`.
 
     The breaker is closed while `open_until` is None, open until that moment, and half-open after it.
     """
 
     concurrency: int = CONCURRENCY_START
     open_until: datetime | None = None
-    open_s: int = 0  # how long the breaker opened last, 0 when it closed since
+    open_s: int = 0  # how long the breaker was last opened for, 0 once it has closed
     unreachable_in_a_row: int = 0
     window_started_at: datetime | None = None
     window_attempts: int = 0
@@ -45,7 +47,7 @@ class Lane:
     failing_since: datetime | None = None  # the first failure since the last success
     failures_in_a_row: int = 0
     gone: bool = False  # it answered 410 Gone
-    paced_until: datetime | None = None  # its owner limits the rate: no attempt begins before
+    paced_until: datetime | None = None  # under a rate limit: no attempt begins before
 
 
 NEW = Lane()
@@ -61,9 +63,9 @@ def capacity(lane: Lane, now: datetime) -> int:
 
 
 def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime | None:
-    """When the lane wants a worker next; None while nothing is due at any time, or it is gone.
+    """When the lane is next ready for a worker; None if nothing is pending, or the endpoint is gone.
 
-    Never in the past: a lane that was served and has more to do queues behind those that wait already.
+    Never in the past: a lane that was served and has more to send queues behind those that wait already.
     """
     if next_due is None or lane.gone:
         return None
@@ -71,27 +73,27 @@ def ready_at(lane: Lane, next_due: datetime | None, now: datetime) -> datetime |
 
 
 def responsive(lane: Lane) -> bool:
-    """Whether it has answered recently. Lanes that did not may not use all slots."""
+    """Whether the receiver has answered recently. Lanes whose receivers have not may use half of the slots only."""
     return lane.window_attempts > 0 and lane.unreachable_in_a_row == 0
 
 
 def pace(lane: Lane, rate_limit: int, now: datetime) -> Lane:
-    """The lane after an attempt began, of which there may be `rate_limit` a second."""
+    """The lane after an attempt began, under a limit of `rate_limit` attempts a second."""
     began = max(now, lane.paced_until or now)
     return replace(lane, paced_until=began + timedelta(seconds=1 / rate_limit))
 
 
 def paced(lane: Lane, until: datetime | None) -> Lane:
-    """The lane, in which no attempt begins before that time either."""
+    """The lane, with no attempt beginning before `until` either."""
     if until is None or (lane.paced_until is not None and lane.paced_until >= until):
         return lane
     return replace(lane, paced_until=until)
 
 
 def record(lane: Lane, outcome: Outcome, now: datetime, quiet_until: datetime | None = None) -> Lane:
-    """The lane after one more attempt, which ended at `now` with that wish of the receiver.
+    """The lane after an attempt that ended at `now`; `quiet_until` is the pause that the receiver asked for.
 
-    What was in flight when the breaker opened leaves the breaker as it is: the probe will say more.
+    Attempts that were in flight when the breaker opened leave the breaker as it is: only the probe closes it.
     """
     early = lane.open_until is not None and now < lane.open_until
     if outcome.delivered:
@@ -124,7 +126,7 @@ def _succeeded(lane: Lane, now: datetime) -> Lane:
     else:
         concurrency += 1
         step_in = concurrency if concurrency < CONCURRENCY_MAX else 0
-    return Lane(  # of a closed breaker; said in full, for `replace` takes thrice as long
+    return Lane(  # of a closed breaker; spelled out because `replace` takes three times as long
         concurrency=concurrency,
         open_s=lane.open_s,
         window_started_at=now if fresh else lane.window_started_at,

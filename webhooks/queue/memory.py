@@ -1,7 +1,6 @@
 """In-memory fake of the delivery queue: the same lanes and turns as in Postgres, for tests and simulation.
 
-Nothing here waits for anything, so what takes a lock there is one step here. The contract of both is in
-tests/contracts/test_lanes.py.
+Nothing here awaits, so each method is atomic without a lock. The contract of both is tests/contracts/test_lanes.py.
 """
 
 from collections import defaultdict
@@ -48,7 +47,7 @@ class DeliveryRow:
 
     @property
     def waits(self) -> bool:
-        """Whether it is due only when one before it has ended."""
+        """Whether it waits for an earlier delivery of its key to end."""
         return self.due_at == NEVER and not self.held
 
 
@@ -69,7 +68,7 @@ class AttemptRow(NamedTuple):
 
 
 class _Served(NamedTuple):
-    """A lane as a turn is going to leave it, and what the worker has and wants of it."""
+    """The state of a lane after a turn, and the deliveries that the worker has and asks for."""
 
     endpoint_id: str
     state: Lane
@@ -81,7 +80,7 @@ class _Served(NamedTuple):
 
 @dataclass(slots=True)
 class MemoryDatabase:
-    """What workers share. `rung` is called where Postgres would notify: there may be something to send."""
+    """The state that workers share. `rung` is called where Postgres would notify that lanes may be ready."""
 
     clock: Clock = field(default_factory=SystemClock)
     rung: Callable[[], None] = lambda: None
@@ -95,18 +94,18 @@ class MemoryDatabase:
     _workers: Iterable[int] = field(default_factory=count)
 
     def worker(self) -> int:
-        """A name for one more worker."""
+        """The id of a new worker."""
         return next(iter(self._workers))
 
     def register(self, endpoint: Endpoint) -> None:
-        """Have one more endpoint, with a lane as the rules say."""
+        """Add an endpoint, and a lane for it."""
         self.endpoints[endpoint.id] = endpoint
         self.lanes[endpoint.id] = LaneRow()
         self.deliveries[endpoint.id] = {}
         self._restarted[endpoint.id] = endpoint.version
 
     def change(self, id: str, *, url: str | None = None, status: str | None = None, **rules: Any) -> None:
-        """Change an endpoint, as webhooks.sync_endpoints does: another URL, or being enabled, is a fresh start."""
+        """Change an endpoint, as webhooks.sync_endpoints does: a new URL, or enabling it, resets its lane."""
         was = self.endpoints[id]
         now = was._replace(version=was.version + 1, url=url or was.url, status=status or was.status, **rules)
         self.endpoints[id] = now
@@ -132,7 +131,7 @@ class MemoryDatabase:
         recovered: bool = False,
         key: str | None = None,
     ) -> None:
-        """Have a notice delivered to endpoints, once to each, and wake their lanes; behind those of its key."""
+        """Add a delivery of a notice for each endpoint that has none, behind others of its key, and wake the lanes."""
         self.notices[sequence] = notice_id, body
         for id in endpoints:
             if sequence not in self.deliveries[id]:
@@ -142,7 +141,7 @@ class MemoryDatabase:
                 self.wake(id)
 
     def wake(self, id: str) -> None:
-        """Have a worker look at a lane, as soon as it may be served."""
+        """Make a lane ready as soon as it may be served."""
         row = self.lanes[id]
         at = _latest(self.clock.now(), row.state.open_until, row.state.quiet_until, row.state.paced_until)
         if row.ready_at > at and not row.state.gone:
@@ -150,7 +149,7 @@ class MemoryDatabase:
         self.rung()
 
     def cancel(self, id: str, sequences: Iterable[int]) -> None:
-        """End deliveries that are pending, untried, so that what waits for them goes on."""
+        """Cancel pending deliveries, and make due those that wait for them."""
         now = self.clock.now()
         ended = [self._end(id, sequence) for sequence in sequences if sequence in self.deliveries[id]]
         self.attempts += [AttemptRow(now, id, row.sequence, row.notice_id, row.attempts, "canceled") for row in ended]
@@ -160,7 +159,7 @@ class MemoryDatabase:
             self.wake(id)
 
     def resend(self, id: str, sequence: int) -> None:
-        """Have a delivery be due at once unless it waits for another; one that ended is made again, in no order."""
+        """Make a delivery due now unless it waits for another; one that ended is created again, without a key."""
         now = self.clock.now()
         row = self.deliveries[id].get(sequence)
         if row is None:
@@ -206,7 +205,7 @@ class MemoryDatabase:
         full: Collection[str],
         crowded: Collection[str],
     ) -> Turn:
-        """See webhooks/sql/functions/turn.sql, whose order of things this follows."""
+        """See webhooks/sql/functions/turn.sql; the steps are the same, in the same order."""
         moment = self.clock.now()
         mine = [report for report in reports if self._may_report(worker, report, moment)]
         named = {report.endpoint_id for report in mine}
@@ -252,7 +251,7 @@ class MemoryDatabase:
         *,
         responsive: bool,
     ) -> list[str]:
-        """The lanes that have been ready the longest and nobody leases."""
+        """The lanes to lease: those that have been ready longest and are not leased."""
         if claims == 0:
             return []
         ready = [
@@ -265,20 +264,20 @@ class MemoryDatabase:
         return [id for _, id in sorted(ready)[:claims]]
 
     def _record(self, result: Result, moment: datetime) -> DeliveryRow | None:
-        """Record what an attempt came to, if its delivery is as the attempt found it; gives one that ended."""
+        """Record the result of an attempt unless it is recorded already; gives the delivery if that ended it."""
         row = self.deliveries[result.endpoint_id].get(result.sequence)
         if row is None or row.attempts != result.attempt - 1:
             return None
         if result.attempts == row.attempts and row.due_at > moment and not row.waits:
-            return None  # it used up no try, and is recorded
+            return None  # a result that used up no try, and is recorded already
         outcome, next_at = result.outcome, None
         if outcome in ("retry", "held"):
-            assert result.attempts is not None, "said of everything that has not ended"
+            assert result.attempts is not None, "every delivery that has not ended has attempts"
             row.attempts = result.attempts
             if outcome == "held":
                 outcome, row.held, row.due_at = "retry", True, NEVER
             else:
-                assert result.wait_s is not None, "said of every retry"
+                assert result.wait_s is not None, "every retry has a wait"
                 row.due_at = next_at = moment + timedelta(seconds=result.wait_s)
         else:
             self._end(result.endpoint_id, result.sequence)
@@ -291,7 +290,7 @@ class MemoryDatabase:
         return self.deliveries[id].pop(sequence)
 
     def _release(self, id: str, ended: DeliveryRow, moment: datetime) -> None:
-        """Let the first of those that wait behind a delivery be due, unless one that is held is before it."""
+        """Make the next delivery of a key due, unless a held one precedes it."""
         if ended.key is not None:
             rest = self._of_key(id, ended.recovered, ended.key)
             if rest and rest[0].waits:
@@ -303,7 +302,7 @@ class MemoryDatabase:
         return sorted((row for row in pending if (row.recovered, row.key) == (recovered, key)), key=_by_sequence)
 
     def _reported(self, report: Report) -> _Served:
-        """A lane as its worker says it is; if it was reset since, only its pace."""
+        """A lane as its worker reports it; if the lane was reset since, only its pace is taken."""
         id, version = report.endpoint_id, report.version
         state = report.lane
         if self._restarted[id] > version:
@@ -312,7 +311,7 @@ class MemoryDatabase:
         return _Served(id, state, report.known, report.want, report.recovered, changed)
 
     def _taken(self, id: str, moment: datetime, handed_max: int) -> _Served:
-        """A lane that was just leased; of one that is left in peace nothing is taken, of a breaker one probe."""
+        """A lane just leased: nothing is handed out while it is quiet or gone, one probe for an open breaker."""
         state, most = self.lanes[id].state, self.endpoints[id].in_flight_max
         peace = state.gone or (state.quiet_until is not None and state.quiet_until > moment)
         first = 1 if state.open_until is not None else min(state.concurrency, most or state.concurrency)
@@ -321,7 +320,7 @@ class MemoryDatabase:
         return _Served(id, state, (), 0 if peace else want, 0 if peace else recovered, changed=True)
 
     def _hand(self, worker: int, lease_s: float, served: _Served, moment: datetime) -> list[tuple[datetime, Head]]:
-        """The deliveries of a lane that the worker now holds besides; the lane's row as that leaves it."""
+        """Hand deliveries of a lane to the worker, and write the lane's row; gives them with the times they were due."""
         handed: list[DeliveryRow] = []
         rest: list[DeliveryRow] = []
         if self.endpoints[served.endpoint_id].status == "enabled":
@@ -349,11 +348,11 @@ class MemoryDatabase:
         return [(each.due_at, self._head(served.endpoint_id, each)) for each in handed]
 
     def _following(self, first: Sequence[DeliveryRow], served: _Served, want: int) -> list[DeliveryRow]:
-        """What goes along with the first ones of their keys, which share the budget of the lane."""
+        """The deliveries handed out behind the first of their keys; the keys divide the budget of the lane."""
         leading = [row for row in first if row.key is not None]
         handed: list[DeliveryRow] = []
         for lead in leading:
-            assert lead.key is not None, "those that lead have a key"
+            assert lead.key is not None, "a leading delivery has a key"
             behind = self._of_key(served.endpoint_id, lead.recovered, lead.key)
             free = [
                 row for row in behind if row.sequence > lead.sequence and row.waits and row.sequence not in served.known
@@ -367,7 +366,7 @@ class MemoryDatabase:
 
 
 class MemoryLanes:
-    """Leases lanes of a MemoryDatabase for one worker: see webhooks.lanes.Lanes."""
+    """Leases lanes of a MemoryDatabase for one worker: see webhooks.queue.store.Lanes."""
 
     def __init__(self, database: MemoryDatabase, *, lease_s: float = LEASE_S) -> None:
         self.lease_s = lease_s
@@ -392,15 +391,15 @@ class MemoryLanes:
         )
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
-        """Let lanes go whose stored data cannot be worked with."""
+        """Release lanes whose stored data is unusable."""
         self._database.set_aside(self.worker, reasons)
 
     async def suspects(self, claims: int) -> Mapping[str, str]:
-        """None: no turn fails here."""
+        """Empty: no turn fails here."""
         return {}
 
     async def close(self) -> None:
-        """There is nothing to let go."""
+        """There is no connection to close."""
 
 
 def _by_due(row: DeliveryRow) -> tuple[datetime, int]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class FanOutMetrics:
-    """Counts of fanning out, whether from the queue or from the log."""
+    """Counts of fan-out, by broker consumers and by the reconciler."""
 
-    notices: int = 0  # that this process was asked to fan out, or found that nobody had
+    notices: int = 0  # that this process fanned out, from messages or as the reconciler
     deliveries: int = 0
     batches: int = 0
-    found: int = 0  # by the reconciler: nobody had fanned them out in time
+    found: int = 0  # notices that the reconciler fanned out because no consumer had
     swept: int = 0
-    recovered: int = 0  # deliveries made or canceled because of a pause, or as was asked
+    recovered: int = 0  # deliveries made or canceled after a pause, or by request

@@ -1,10 +1,11 @@
 """The reconciler: polls the outbox itself, so that each notice is fanned out even when its message was lost.
 
-With a broker it gives the queue a few seconds before it goes around it. Without one it waits for nothing, and is how
-webhooks are fed. Several at once do no harm: they take turns at the floor.
+With a broker, it leaves a notice to the broker's consumers for a few seconds before it fans it out itself. Without one,
+it has no delay, and does all of the fan-out. Several reconcilers may run at once: a row lock on the floor, which is the
+watermark of fan-out, serializes them.
 
-Endpoints with ordered delivery are fanned out to here and nowhere else, behind the floor: with a broker, as soon as
-what came through the queue lets the floor move.
+Fan-out to endpoints with ordered delivery happens only here, for notices below the floor: with a broker, as soon as the
+consumers have marked notices as fanned out and the floor can move.
 """
 
 import asyncio
@@ -19,21 +20,21 @@ from webhooks.queue.fanout import FanOut
 log = structlog.get_logger("webhooks")
 
 BATCH_MAX = 500
-PART = 5_000  # deliveries made of a part of the log, after which others may wait that come later in it
-AHEAD = 10  # batches that are looked through for them
+PART = 5_000  # deliveries made in one step, after which the accounts further on get a turn
+AHEAD = 10  # batches that are searched for those
 POLL_S = 1.0
 SWEEP_EVERY_S = 60.0
 SWEPT_MAX = 1_000
 RECOVER_EVERY_S = 0.25
-RECOVERED_MAX = 1_000  # notices gone through at a time, for each endpoint
+RECOVERED_MAX = 1_000  # notices processed in one step, for each endpoint
 OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
 
 
 class Reconciler:
-    """Fans out what nobody has for `delay_s`, moves the floor, brings what was missed, and sweeps up.
+    """Fans out what is still not fanned out after `delay_s`, moves the floor, recovers what was missed, and sweeps.
 
-    `wakeup` notifies of new notices, `marked` of those that others fanned out; `made` is called when there are
-    deliveries to send.
+    `wakeup` notifies of new notices, `marked` of notices that other processes fanned out; `made` is called when there
+    are deliveries to send.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Reconciler:
         self._recovering = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Reconcile until `stop` is set. What is missing at the start is waited for."""
+        """Reconcile until `stop` is set; retries while the database is unavailable, at startup too."""
         retries = Retries(log, "reconciler")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(poke_when_stopped(stop, self._wakeup, *filter(None, (self._marked,))))
@@ -84,7 +85,7 @@ class Reconciler:
             await self._rest(stop)
 
     async def _rest(self, stop: asyncio.Event) -> None:
-        """Until there may be something to do: at once when woken, unless others are given time for it anyway."""
+        """Wait until there may be work: until woken, or until the next poll while a delay leaves work to consumers."""
         rest_s = min(self._poll_s, RECOVER_EVERY_S) if self._recovering else self._poll_s
         if self._in_order and self._marked is not None:
             await self._marked.wait(rest_s)
@@ -94,14 +95,14 @@ class Reconciler:
             await self._wakeup.wait(rest_s)
 
     async def recover(self) -> bool:
-        """Bring a part of what endpoints missed; gives whether there is more."""
+        """Recover part of what endpoints missed; gives whether more is left."""
         step = await self._fan_out.recover(RECOVERED_MAX, OUTSTANDING_MAX)
         if step.done and self._made is not None:
             self._made()
         return step.more
 
     async def catch_up(self) -> int:
-        """Go to the end of the log, or to the first notice that is given more time; gives the deliveries made."""
+        """Move the floor to the last notice, or to the first whose delay has not passed; gives the deliveries made."""
         made = 0
         while True:
             step = await self._fan_out.catch_up(self._delay, self._batch_max)
@@ -114,7 +115,7 @@ class Reconciler:
             self._in_order = step.in_order
             if step.in_order:
                 made += await self._catch_up_in_order()
-            if step.made >= PART:  # the log goes on with more of the same, maybe: meanwhile others have their turn
+            if step.made >= PART:  # one account may fill the backlog: let the others have their turn
                 made += await self._fan_out.look_ahead(self._batch_max * AHEAD)
             elif step.passed < self._batch_max and step.missed <= 1:
                 return made

@@ -1,9 +1,8 @@
 """The retry schedule of a delivery (exponential backoff with jitter): done, retried at a time, or given up.
 
-Pure. A 2xx is success and everything else is failure (API reference, webhooks). What the receiver says of itself
-counts: when it would hear from us again (Retry-After), that it has too much to do, that the address is no more. What
-went wrong on our own side is counted apart: it takes none of the tries the receiver is owed. It postpones the delivery
-by a minute at first, then for as long as the endpoint has failed already, up to an hour.
+Pure. A 2xx is success and everything else is failure (API reference, webhooks). The receiver's own signals are obeyed:
+Retry-After, an overload (a timeout among others), and 410 Gone. A fault on our own side uses up none of the tries. It
+postpones the delivery by a minute at first, then by as long as the endpoint has been failing, up to an hour.
 """
 
 from dataclasses import dataclass
@@ -29,17 +28,17 @@ JITTER_MAX = 0.2  # upward only: a wait is never shorter than the schedule says
 OWN_FAULT_WAIT_MIN = timedelta(minutes=1)
 OWN_FAULT_WAIT_MAX = timedelta(hours=1)
 OVERLOADED_WAIT_MIN = timedelta(minutes=1)
-ASKED_FURTHER_MAX = timedelta(hours=2)  # how much longer than the schedule a receiver may ask us to wait
+ASKED_FURTHER_MAX = timedelta(hours=2)  # how much longer than the schedule Retry-After may be
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver took it."""
+    """The receiver accepted it (2xx)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """It is due again at `at`; `attempts` of its tries are used up."""
+    """To be retried at `at`; `attempts` of its tries are used up."""
 
     at: datetime
     attempts: int
@@ -47,7 +46,7 @@ class RetryAt:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """Its tries are used up, or the receiver is no more."""
+    """Its tries are used up, or the receiver answered 410 Gone."""
 
 
 Verdict = Delivered | RetryAt | GaveUp
@@ -56,7 +55,7 @@ Verdict = Delivered | RetryAt | GaveUp
 def judge(
     outcome: Outcome, attempt: int, ended_at: datetime, jitter: float, failing_since: datetime | None = None
 ) -> Verdict:
-    """What follows from the `attempt`th try (1-based), which ended at `ended_at`; `jitter` is in [0, 1).
+    """The verdict on the `attempt`th try (1-based), which ended at `ended_at`; `jitter` is in [0, 1).
 
     `failing_since` is the first failure of the endpoint since its last success.
     """
@@ -75,8 +74,8 @@ def judge(
 def retry_at(attempt: int, failed_at: datetime, jitter: float, *, overloaded: bool = False) -> datetime | None:
     """When to try again after `attempt` tries (1-based), or None to give up; `jitter` is in [0, 1).
 
-    Waits grow from five seconds, for a receiver being restarted, to a day, so that one mended over a weekend still
-    hears from us: the last try comes a good three days after the first. One that has too much to do is given a minute.
+    Waits grow from five seconds, enough for a restart, to a day. The last try comes more than three days after the
+    first, so a receiver repaired after a weekend still gets the delivery. An overloaded one gets at least a minute.
     """
     assert attempt >= 1, "attempts count from 1"
     if attempt >= ATTEMPTS_MAX:
@@ -86,9 +85,9 @@ def retry_at(attempt: int, failed_at: datetime, jitter: float, *, overloaded: bo
 
 
 def quiet_until(outcome: Outcome, attempt: int, ended_at: datetime) -> datetime | None:
-    """Until when the receiver asks to be left alone, if it does: no longer than the schedule's own wait and two hours.
+    """Until when the receiver asks for a pause, if it does: at most two hours beyond the schedule's own wait.
 
-    It says so in Retry-After, as seconds or as a date (RFC 9110); what is neither says nothing.
+    Retry-After is seconds or a date (RFC 9110, section 10.2.3); any other value is ignored.
     """
     if outcome.retry_after is None or outcome.delivered:
         return None
@@ -101,7 +100,7 @@ def quiet_until(outcome: Outcome, attempt: int, ended_at: datetime) -> datetime 
 
 def _retry_after(text: str, now: datetime) -> datetime | None:
     if text.isascii() and text.isdigit():
-        return now + timedelta(seconds=int(text[:9]))  # of more digits the first are more than enough
+        return now + timedelta(seconds=int(text[:9]))  # nine digits are years already; more could overflow
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

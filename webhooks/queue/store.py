@@ -1,6 +1,6 @@
 """The delivery queue in Postgres: one round trip records the results of attempts and fetches the next deliveries.
 
-See webhooks/sql/functions/turn.sql, which does it all.
+The work is done by webhooks/sql/functions/turn.sql.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from webhooks.queue.turn import LEASE_S, ROOM_MAX, Endpoint, Head, Report, Resul
 
 log = structlog.get_logger("webhooks")
 
-# A queue is planned for while it is empty and used when it is full: nothing but lookups by index will do.
+# Plans are made while the queue is empty and used when it is full, so only index lookups are allowed.
 LOOKUPS_ONLY = {**PINNED_PLANS, "enable_bitmapscan": "off", "enable_material": "off"}
 
 
 class Lanes:
-    """Leases lanes for one worker, over a connection of its own. Turns do not overlap."""
+    """Leases lanes for one worker, over a dedicated connection. Turns do not overlap."""
 
     def __init__(self, dsn: str, *, lease_s: float = LEASE_S) -> None:
         self.lease_s = lease_s
@@ -44,7 +44,7 @@ class Lanes:
         responsive: bool = False,
         leased: Sequence[str] | None = None,
     ) -> Turn:
-        """Take a turn. `leased`, when the answer to the last one was lost, are all the lanes the worker knows it holds.
+        """Take a turn. `leased` is given when the last answer was lost: all lanes that the worker knows it has leased.
 
         Raises LogUnavailable: the results may or may not be recorded.
         """
@@ -74,14 +74,14 @@ class Lanes:
         )
 
     async def _in_their_versions(self, heads: list[Head]) -> list[Head]:
-        """Each with the body that its endpoint is to receive."""
+        """The deliveries, each with its body rendered in the API version of its endpoint."""
         whole = [(index, head) for index, head in enumerate(heads) if head.body is not None]
         notices = [VersionedNotice(head.body or b"", head.api_version, head.endpoint_id) for _, head in whole]
         try:
             rendered = await api_version.rendered(notices, self._find)
         except LogUnavailable:
             raise
-        except Exception:  # of one notice or another: the rest are sent
+        except Exception:  # one of them cannot be rendered: find it, and send the rest
             rendered = {}
             for found, notice in enumerate(notices):
                 try:
@@ -101,13 +101,13 @@ class Lanes:
         return heads
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
-        """Let lanes go whose stored data cannot be worked with, each for its reason. Raises LogUnavailable."""
+        """Release lanes whose stored data is unusable, and mark them as set aside. Raises LogUnavailable."""
         await self._connection.fetch(
             "SELECT webhooks.set_aside($1, $2, $3)", self._worker, list(reasons), list(reasons.values())
         )
 
     async def suspects(self, claims: int) -> Mapping[str, str]:
-        """The lanes that may have made a turn fail which was to lease so many, and why. Raises LogUnavailable."""
+        """The lanes that may have made a turn with that many `claims` fail, and why. Raises LogUnavailable."""
         return dict(await self._connection.fetch("SELECT * FROM webhooks.suspects($1, $2)", self._worker, claims))
 
     async def _find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, bytes]:
@@ -115,7 +115,7 @@ class Lanes:
         return {(row["endpoint_id"], row["id"]): row["body"] for row in rows}
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         await self._connection.close()
 
 

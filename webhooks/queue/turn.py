@@ -1,6 +1,7 @@
-"""The protocol between a worker and the delivery queue: reports of leased lanes and results in, deliveries out.
+"""The protocol between a worker and the delivery queue: lease reports and results in, deliveries out.
 
-Pure values. Turns are taken with `Lanes` (webhooks/queue/store.py, in Postgres, or webhooks/queue/memory.py).
+Pure values. A turn is one request and its answer; `Lanes` takes it (webhooks/queue/store.py in Postgres, memory.py in
+memory).
 """
 
 from collections.abc import Sequence
@@ -22,11 +23,11 @@ class Head(NamedTuple):
     sequence: int
     notice_id: str
     attempts: int  # tries used up
-    pending: int  # endpoints that still have to take the notice, this one included
+    pending: int  # pending deliveries of its notice, this one included; counted up to 16
     body: bytes | None  # None for a thin event
     api_version: str | None  # the endpoint's own
-    recovered: bool  # gives way to those that are not
-    key: str | None = None  # those of one key go one by one, in order
+    recovered: bool  # from a pause or a replay: live deliveries precede it
+    key: str | None = None  # deliveries of one key are sent one at a time, in order
     type: str = ""
     created: int = 0  # Unix seconds
     livemode: bool = False
@@ -48,17 +49,17 @@ class Endpoint(NamedTuple):
     on_exhaustion: str = "skip"  # the rules of its owner: see webhooks/endpoints/rules.py
     rate_limit: int | None = None
     in_flight_max: int | None = None
-    share: str = ""  # whose share of a worker it takes: see webhooks/dispatch/shares.py
+    share: str = ""  # the account and mode whose share of a worker it uses: see webhooks/dispatch/shares.py
 
 
 class Report(NamedTuple):
-    """The report of a worker about a lane that it leases."""
+    """The report of a worker about a lane that it has leased."""
 
     endpoint_id: str
     version: int  # of the endpoint as the worker knows it
-    touched: bool  # to be written whatever happens; else looked at only if it became ready
-    known: Sequence[int]  # deliveries of it that the worker has, by sequence
-    want: int  # how many more it wants,
+    touched: bool  # to be written in any case; otherwise only read, if the lane is ready
+    known: Sequence[int]  # deliveries of it that the worker has fetched, by sequence
+    want: int  # how many more live deliveries it asks for,
     recovered: int  # and how many more recovered ones
     lane: Lane
 
@@ -83,14 +84,14 @@ class Turn(NamedTuple):
     """The answer to a turn."""
 
     moment: datetime  # the database's time
-    lost: Sequence[str]  # lanes of touched reports that another worker has leased since; nothing was recorded for them
-    served: Sequence[tuple[Endpoint, Lane]]  # lanes just leased, and those whose endpoint is not as reported
+    lost: Sequence[str]  # lanes of touched reports that another worker has leased; their results were not recorded
+    served: Sequence[tuple[Endpoint, Lane]]  # lanes just leased, and those whose endpoint has changed
     heads: Sequence[Head]
     claimed: int
 
 
 def result(head: Head, outcome: Outcome, verdict: Verdict, ended_at: datetime, *, hold: bool = False) -> Result:
-    """What to record of an attempt; `hold` keeps a delivery that is given up from being passed over."""
+    """The result of an attempt, to be recorded; with `hold`, a delivery out of tries is held instead of given up."""
     attempts: int | None = None
     wait_s: float | None = None
     match verdict:
