@@ -320,7 +320,7 @@ class MemoryDatabase:
         return _Served(id, state, (), 0 if peace else want, 0 if peace else recovered, changed=True)
 
     def _hand(self, worker: int, lease_s: float, served: _Served, moment: datetime) -> list[tuple[datetime, Head]]:
-        """Hand deliveries of a lane to the worker, and write the lane's row; gives them with the times they were due."""
+        """Hand deliveries of a lane to the worker, and write the lane's row; gives them with their due times."""
         handed: list[DeliveryRow] = []
         rest: list[DeliveryRow] = []
         if self.endpoints[served.endpoint_id].status == "enabled":
