@@ -59,9 +59,9 @@ def _main(words: tuple[str, ...], variables: dict[str, str], output: Path, error
     """What the forked process does."""
     from service.cli import main
 
-    sys.stdout, sys.stderr = _redirected(1, output), _redirected(2, errors)
     os.environ.clear()
     os.environ.update(variables)
+    sys.stdout, sys.stderr = _redirected(1, output), _redirected(2, errors)
     sys.argv = ["rollbook", *words]
     main()
 
@@ -71,4 +71,5 @@ def _redirected(descriptor: int, path: Path) -> io.TextIOWrapper:
     file = os.open(path, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, descriptor)
     os.close(file)
-    return io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False), encoding="utf-8", write_through=True)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+    return io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False), encoding=encoding, write_through=True)
