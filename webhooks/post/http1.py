@@ -1,9 +1,9 @@
 """The HTTP/1.1 client of webhooks: POST only, over aiohttp's keep-alive connection pool, or through an egress proxy.
 
-A ClientSession can do far more, costs twice as much, and asks for another URL than the one it was given. What is left
-out are redirects, cookies, authentication, compression and bodies in pieces, none of which a webhook has; whatever
-concerns connections, names, tunnels and TLS is the connector's. What is asked for is said byte for byte as it was
-registered (webhooks/post/receiver_url.py), and an answer is read no further than it matters (webhooks/post/answer.py).
+aiohttp's ClientSession costs twice the CPU time and normalizes URLs. This client has no redirects, cookies,
+authentication, compression or chunked request bodies, none of which a webhook needs. Connections, DNS, proxy tunnels
+and TLS are left to aiohttp's connector. The request target is byte for byte the registered one (receiver_url.py), and
+an answer is read only as far as needed (answer.py).
 """
 
 import asyncio
@@ -21,25 +21,25 @@ from webhooks.post.answer import HEAD_BYTES_MAX, AnswerReader
 from webhooks.post.receiver_url import ReceiverUrl
 
 ORIGINS_KEPT_MAX = 4_096
-REST_TIMEOUT_S = 2.0  # for what follows the status line, which is all that counts
+REST_TIMEOUT_S = 2.0  # for the rest of an answer, once its status line was read
 
 
 class Target(NamedTuple):
-    """A URL, and how a request for it begins."""
+    """A receiver's URL, and the start of a request for it: request target, Host, constant headers."""
 
     url: ReceiverUrl
     head: str
 
 
 class Way(NamedTuple):
-    """How a proxy is asked for a receiver: the origin it connects to, and whose certificate that must show."""
+    """A route to a receiver through a proxy: the origin to connect to, and the name its certificate must have."""
 
     origin: URL
     name: str | None = None
 
 
 class Unanswered(Exception):
-    """What came is no HTTP answer, or its status never came within the bounds; says which by a code."""
+    """The answer is not HTTP, or has no status within the size limits; `why` is the code of the reason."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -51,28 +51,28 @@ class CertificateIllegible(Exception):
 
 
 class Http1Client:
-    """Posts over the connections of a session, made within its `timeout`, through `proxy` where there is one."""
+    """Posts over the connection pool of a session, through `proxy` if set; `timeout` bounds connecting."""
 
     def __init__(
         self, session: ClientSession, headers: Mapping[str, str], *, timeout: ClientTimeout, proxy: URL | None = None
     ) -> None:
         connector = session.connector
         assert isinstance(connector, TCPConnector), "the session is open"
-        connector._factory = _connection_of_a_receiver  # type: ignore[assignment]  # aiohttp has no other way to say so
+        connector._factory = _connection_of_a_receiver  # type: ignore[assignment]  # aiohttp has no public way to set it
         self._session = session
         self._connector = connector
         self._timeout = timeout
         self._proxy = proxy
-        self._credentials = _credentials(proxy)  # a tunnel is asked for by the connector, which shows them itself
+        self._credentials = _credentials(proxy)  # for http URLs; for tunnels the connector sends them
         self._always = _lines({**headers, "Accept": "*/*"})
         self._request = lru_cache(ORIGINS_KEPT_MAX)(self._new_request)
 
     def target(self, url: ReceiverUrl) -> Target:
-        """What `post` takes for a URL, which may be kept."""
+        """The target of a URL, for `connect` and `post`; it may be cached."""
         return Target(url, f"{url.target} HTTP/1.1\r\nHost: {url.authority}\r\n{self._always}")
 
     async def connect(self, target: Target, way: Way | None) -> aiohttp.connector.Connection:
-        """A connection to a receiver, all the way.
+        """A connection to a receiver, with TLS and a proxy's tunnel established.
 
         Raises what the connector does, and CertificateIllegible for a certificate that the interpreter cannot decode.
         """
@@ -81,7 +81,7 @@ class Http1Client:
             return await self._connector.connect(request, [], self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.host_and_port}") from error
-        except ValueError as error:  # whatever its fields hold that is no text: it was signed, and is read afterwards
+        except ValueError as error:  # raised when a field of a valid certificate is not text
             raise CertificateIllegible from error
 
     async def post(
@@ -93,10 +93,10 @@ class Http1Client:
         headers: Mapping[str, str],
         answer: AnswerReader,
     ) -> None:
-        """Send, and read the answer into `answer`; the connection is kept if it can serve another request.
+        """Send a request, and read its answer into `answer`; the connection is kept alive if it can be reused.
 
         Raises:
-            Unanswered: what came is no answer.
+            Unanswered: the answer is not HTTP, or has no status.
             aiohttp.ServerDisconnectedError, aiohttp.ClientOSError: the connection ended before a status came.
         """
         protocol = cast(ReceiverConnection, connection.protocol)
@@ -124,7 +124,7 @@ class Http1Client:
             raise Unanswered(answer.unreadable or "not_http")
 
     def _new_request(self, way: Way) -> ClientRequest:
-        """What the connector makes connections by."""
+        """The request object by which the connector opens and groups connections."""
         return ClientRequest(
             "POST",
             way.origin,
@@ -136,9 +136,9 @@ class Http1Client:
 
 
 class ReceiverConnection(ResponseHandler):
-    """A connection whose bytes go to an AnswerReader; those that nobody asked for end it.
+    """A connection whose bytes go to an AnswerReader; unsolicited bytes close it.
 
-    aiohttp reads with it what a proxy says of a tunnel, before there is a receiver.
+    While a proxy sets up a tunnel, aiohttp's own parser reads its answer.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -146,16 +146,16 @@ class ReceiverConnection(ResponseHandler):
         self._answer: AnswerReader | None = None
         self._answered: asyncio.Future[None] | None = None
         self._rest: asyncio.TimerHandle | None = None
-        self._early = b""  # what came before anything was asked
+        self._early = b""  # bytes that came before the first request
         self._used = False
 
     @property
     def sending(self) -> bool:
-        """Whether some of the request was not sent yet."""
+        """Whether part of the request is still in the write buffer."""
         return self.transport is None or self.transport.get_write_buffer_size() > 0
 
     def answer_into(self, answer: AnswerReader) -> "asyncio.Future[None]":
-        """Have what comes read by `answer`; the future is done when it is, or fails when there is nothing to read."""
+        """Read what arrives into `answer`; the future ends with it, or fails if the connection is lost first."""
         self._answer = answer
         self._answered = self._loop.create_future()
         self._used = True
@@ -165,17 +165,17 @@ class ReceiverConnection(ResponseHandler):
         return self._answered
 
     def forget(self) -> None:
-        """Be done with an answer."""
+        """Detach the answer reader, and stop its timer."""
         self._answer = None
         if self._answered is not None:
-            self._answered.cancel()  # nothing, when it is done
+            self._answered.cancel()  # has no effect on one that is done
             self._answered = None
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Pass bytes to the answer reader, to aiohttp's parser during a tunnel's setup, or close the connection."""
         answer = self._answer
         if answer is None:
             if self._parser is not None:
@@ -192,7 +192,7 @@ class ReceiverConnection(ResponseHandler):
             self._rest = self._loop.call_later(REST_TIMEOUT_S, self._enough)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Take what was read for all there is."""
+        """End the answer with what was read, or fail if nothing was."""
         answer, answered = self._answer, self._answered
         if answer is not None and answered is not None and not answered.done():
             nothing = answer.status is None and answer.unreadable is None
@@ -220,7 +220,7 @@ def _connection_of_a_receiver() -> ReceiverConnection:
 
 
 def _credentials(proxy: URL | None) -> dict[str, str]:
-    """What a proxy is shown with a request for an http URL."""
+    """The Proxy-Authorization header for an http URL; empty without credentials."""
     if proxy is None or proxy.user is None:
         return {}
     said = f"{proxy.user}:{proxy.password or ''}".encode()

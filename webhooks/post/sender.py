@@ -1,9 +1,9 @@
 """The sender: one signed POST and its outcome, with timeouts and bounded memory whatever the receiver does.
 
-The address of every connection is vetted as it is made; redirects are answers like any other, so nothing leads
-elsewhere. Through an egress proxy (webhooks/post/proxy.py) the address is vetted before the proxy is asked for it.
-Cookies, proxies of the environment and compressed answers are left alone. Connections are kept for the next POST to the
-same receiver as long as its answers are read to their end.
+The address of every connection is checked when the socket is opened (SSRF protection), and redirects are not followed.
+With an egress proxy (webhooks/post/proxy.py) the address is checked before the proxy is asked to connect to it.
+Cookies, proxy environment variables and compression are not used. A connection is kept alive for the next POST to the
+same receiver if its answer was read to the end.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ from webhooks.post.receiver_url import ReceiverUrl
 from webhooks.post.resolver import Doubt, Lookup, Resolver
 from webhooks.post.ssrf import AddressRefused, AddrInfo, Policy, UrlRefused, is_address
 
-CONNECT_TIMEOUT_S = 5.0  # name, TCP and TLS
+CONNECT_TIMEOUT_S = 5.0  # DNS lookup, TCP and TLS
 TOTAL_TIMEOUT_S = 15.0  # to the end of the answer
 IN_FLIGHT_MAX = 512
-KEEPALIVE_S = 4.0  # shorter than the 5 s after which many servers hang up, so that they rarely do it to a new POST
+KEEPALIVE_S = 4.0  # many servers close after 5 s: ours is shorter, so that a new POST rarely meets that close
 URLS_KEPT_MAX = 16_384
-ADDRESSES_MAX = 4  # of a name, that a proxy is asked for in turn
+ADDRESSES_MAX = 4  # of a host name, that are tried through a proxy one after another
 PROBE_TIMEOUT_S = 1.0
 HEADERS = {
     "Content-Type": "application/json; charset=utf-8",
@@ -50,11 +50,11 @@ OWN_SHORTAGES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL})
 
 
 class Sender:
-    """Sends deliveries over one pool of connections; `async with` opens and closes it.
+    """Sends deliveries over one connection pool; `async with` opens and closes it.
 
-    No more than `in_flight_max` are in flight: a further one waits for its turn, on none of the receiver's
-    time. `tls` is who is trusted, and as whom we show ourselves; unset: whom the system trusts, and nobody. `lookup`
-    resolves names; unset: the system's resolver.
+    At most `in_flight_max` are in flight. A further one waits, and that wait counts against neither its timeout nor its
+    duration. `tls` has the trusted CAs and a client certificate; by default the system's CAs, and no certificate.
+    `lookup` resolves names; by default the system's resolver.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Sender:
         timeout = ClientTimeout(total=None, connect=self._connect_timeout_s)
         self._session = ClientSession(
             connector=TCPConnector(
-                limit=0,  # ours is `in_flight_max`; waiting inside would count as the receiver's delay
+                limit=0,  # `in_flight_max` is the limit; a wait in the connector would count as the receiver's delay
                 keepalive_timeout=KEEPALIVE_S,
                 resolver=self._resolver,
-                use_dns_cache=False,  # it has one
+                use_dns_cache=False,  # the resolver has a cache
                 socket_factory=self._open_socket,
                 ssl=self._tls or True,
             ),
@@ -121,11 +121,11 @@ class Sender:
         timestamp: int,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Outcome:
-        """Send `body` as it is, signed with each of `secrets` at `timestamp` (Unix seconds) under the notice's `id`.
+        """Send `body` unchanged, signed with each of `secrets` at `timestamp` (Unix seconds) under the notice's `id`.
 
-        `headers` are sent beside those that sign.
+        `headers` are sent in addition to those of the signature.
 
-        Never raises for what the receiver, the network or the URL does: that is the outcome.
+        Failures of the receiver, the network or the URL are not raised: they are in the outcome.
         """
         try:
             target = self._vetted(url)
@@ -155,12 +155,12 @@ class Sender:
         )
 
     def _vet(self, url: str) -> Target:
-        """What to post to. Raises UrlRefused."""
+        """The target of a URL that policy allows. Raises UrlRefused."""
         assert self._http1 is not None, "the sender is open"
         return self._http1.target(self._policy.vet_url(url))
 
     async def _exchange(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
-        """Post and read; once more when a kept connection turns out to have been closed by the receiver meanwhile."""
+        """Post and read the answer; retried once if the receiver had closed the kept-alive connection."""
         try:
             await self._post_and_read(attempt, target, body, headers)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
@@ -171,7 +171,7 @@ class Sender:
             await self._post_and_read(attempt, target, body, headers)
 
     async def _post_and_read(self, attempt: "_Attempt", target: Target, body: bytes, headers: dict[str, str]) -> None:
-        """The first answer there is: where a proxy cannot reach one address of a receiver, it is asked for the next."""
+        """Post and read the answer; where a proxy cannot reach an address of the receiver, the next one is tried."""
         assert self._http1 is not None, "the sender is open"
         if self._proxy is None:
             connection = await self._http1.connect(target, None)
@@ -192,11 +192,11 @@ class Sender:
         await self._http1.post(connection, target, way, body, headers, attempt.answer)
 
     async def _ways(self, proxy: Proxy, target: ReceiverUrl) -> list[Way]:
-        """What to ask a proxy for: each vetted address of the host; the URL as it is from one that resolves.
+        """The origins to ask a proxy for: one for each allowed address, or the host name if the proxy resolves names.
 
         Raises:
-            AddressRefused: none of them may be called.
-            _NameFailed: there is none.
+            AddressRefused: policy allows none of the addresses.
+            _NameFailed: the name did not resolve.
         """
         if proxy.resolves or is_address(target.host):
             return [Way(target.origin)]
@@ -214,7 +214,7 @@ class Sender:
 
     def _open_socket(self, found: AddrInfo) -> socket:
         attempt = _current.get()
-        if self._proxy is not None:  # all there is to connect to is the proxy, which is the operator's word
+        if self._proxy is not None:  # the only address to connect to is the proxy, which the operator has set
             attempt.connected = True
             family, kind, protocol, *_ = found
             return socket(family, kind, protocol)
@@ -227,7 +227,7 @@ class Sender:
         return opened
 
     async def _code(self, error: Exception | None, attempt: "_Attempt", target: Target) -> str | None:
-        """What went wrong, and on whose side: see webhooks/explanation.py. Once there is a status, nothing did."""
+        """The error code of an attempt (webhooks/explanation.py); None once the receiver has sent a status."""
         status = attempt.answer.status
         if status is not None:
             ours = self._proxy is not None and target.url.scheme == "http"
@@ -256,7 +256,7 @@ class Sender:
         return "resolver" if await self._resolver.ours_to_blame(reason) else "dns"
 
     async def _proxy_code(self, error: Exception, proxy: Proxy) -> str:
-        """What it is that nothing went through the proxy: a tunnel that broke as TLS began was there."""
+        """The error code of an attempt that failed before the connection through the proxy was established."""
         match error:
             case aiohttp.ClientHttpProxyError():
                 return "connect.proxy" if egress.blames_receiver(error.status, error.headers or {}) else "proxy"
@@ -267,7 +267,7 @@ class Sender:
             case aiohttp.ClientConnectorError() if (error.host, error.port) != proxy.address:
                 return "connect.proxy"
             case TimeoutError():
-                # It waits for the receiver, if it waits: one that takes no connection keeps us waiting itself.
+                # A proxy that accepts connections was waiting for the receiver; one that does not is itself at fault.
                 return "connect.proxy" if await self._proxy_listens.works() else "proxy"
             case _:
                 return "proxy"
@@ -284,7 +284,7 @@ class Sender:
 
 
 class _NameFailed(Exception):
-    """A name did not resolve; without a `reason` there was silence."""
+    """A name did not resolve; without a `reason`, the lookup timed out."""
 
     def __init__(self, reason: OSError | None) -> None:
         super().__init__(reason)
@@ -295,23 +295,23 @@ FAILURES = (TimeoutError, AddressRefused, CertificateIllegible, Unanswered, _Nam
 
 
 class _Attempt:
-    """What is known of an attempt while it is in flight."""
+    """The state of an attempt in flight."""
 
     __slots__ = ("answer", "connected", "open", "refused")
 
     def __init__(self) -> None:
-        self.connected = False  # or tried to, to an address that policy allows; False on a kept connection too
-        self.open = False  # through a proxy: all the way, TLS and all
-        self.refused = False  # policy forbids an address of the host
+        self.connected = False  # a connection to an allowed address was begun; False on a kept-alive one
+        self.open = False  # through a proxy: the tunnel and its TLS are established
+        self.refused = False  # policy refused an address of the host
         self.answer = AnswerReader()
 
 
-# The connector knows nothing of attempts; the tasks it connects in inherit the context of the one that posts.
+# The connector does not pass the attempt on; its tasks inherit the context of the task that posts.
 _current: ContextVar[_Attempt] = ContextVar("attempt")
 
 
 def _code(error: Exception, attempt: _Attempt) -> str:
-    """What went wrong between us and a receiver, or with its answer."""
+    """The error code of a failure to connect to a receiver, or to read its answer."""
     match error:
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
             return _tls_code(error)
@@ -320,7 +320,7 @@ def _code(error: Exception, attempt: _Attempt) -> str:
         case aiohttp.ClientConnectorError() if attempt.refused and not attempt.connected:
             return "address_refused"
         case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
-            return "tls.closed"  # by asyncio, which names no cause
+            return "tls.closed"  # raised by asyncio, without an errno
         case aiohttp.ClientConnectorError():
             return explanation.of_connection(error.os_error)
         case aiohttp.ConnectionTimeoutError():

@@ -1,5 +1,5 @@
--- try_at: when a new piece of work is first tried, in Unix seconds of the machine. Under a test clock that is at once
--- where the clock is there already, and else not before the clock is told to move on: never, by the machine's time.
+-- try_at: when the scheduler first tries a new piece of work, in Unix seconds of real time. Under a test clock: at once
+-- (0) if the clock has reached `due_at`, otherwise never (the greatest bigint) until the clock is advanced.
 CREATE OR REPLACE FUNCTION projections.try_at(account text, livemode boolean, test_clock text, due_at bigint)
 RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN test_clock IS NULL THEN due_at ELSE coalesce((

@@ -1,38 +1,46 @@
 -- turn: one round trip of a worker: record the results of its attempts and the state of its lanes, fetch more of their
 -- deliveries, and lease lanes that are ready.
 --
---   worker    names the worker; it has a lane for `lease_s` from when it leased it or last reported it as touched,
---             or a third less
---   reports   lanes that it leases; touched ones are written whatever happens, the others looked at if they became ready:
---             .known    deliveries of the lane that it has already, .want how many more it wants, and .spare how
---                       many more recovered ones: those have a quota of their own, so that live ones never wait
---             .version  of the endpoint as it knows it; the lane's state is ignored if it was reset since, but for its
---                       pace
+-- Parameters:
+--   worker    identifies the worker. A lease lasts for `lease_s`, or up to a third less: it is prolonged only when a
+--             third of it is over
+--   reports   lanes that the worker has leased. Touched ones are written in any case, the others only if they are ready
+--             .known    deliveries of the lane that the worker has already
+--             .want     how many more live deliveries it asks for
+--             .spare    how many more recovered deliveries; a quota of their own, so that live ones never wait for them
+--             .version  of the endpoint as the worker knows it. If the lane was reset since, only the pace of the
+--                       reported state is taken
 --             the rest  the lane's state, see webhooks/queue/lane.py
---   results   attempts that ended: .attempt is which try it was, .attempts how many are used up now, .wait_s how long
---             until the next of a `retry`; `held` when there is to be none, and yet it is not to be passed over
---   leased    null; or, when the answer to an earlier turn was lost, every lane that the worker knows it has leased:
---             leases that it does not know of are ended
---   claims    how many ready lanes to lease at most, of those alone that are `responsive` where that is asked: see
---             webhooks/queue/lane.py
---   room      how many deliveries to hand over at most of all the lanes that are leased now, but one of each in any
---             case, and one that is recovered
---   full_shares  of accounts that have as many deliveries with the worker as they may (see webhooks/dispatch/shares.py): none of
---             their lanes is leased
---   crowded_shares  and of accounts whose lanes are leased only if they are `responsive`
+--   results   attempts that ended
+--             .attempt   the number of the try, from 1
+--             .attempts  tries used up after it
+--             .wait_s    seconds until a `retry` is due
+--             .outcome   `held`: not retried, but kept, and the later deliveries of its key wait for it
+--   leased    null; or, after the answer to a turn was lost, every lane that the worker knows it has leased: its leases
+--             of other lanes are ended
+--   claims    how many ready lanes to lease at most; only responsive ones (webhooks/queue/lane.py) if `responsive`
+--   room      how many deliveries to hand out at most for all lanes leased now; each gets at least one live delivery
+--             and one recovered delivery, if it has them
+--   full_shares     accounts that have used up their share of the worker (webhooks/dispatch/shares.py): none of their
+--                   lanes is leased
+--   crowded_shares  accounts of which only responsive lanes are leased
 --
--- Where as many lanes are ready as may be leased, half as many more are leased of the accounts that had none among
--- them, so that an account with many lanes does not keep the others waiting.
+-- If `claims` lanes were leased, half as many more are leased of accounts that have none among them, so that an account
+-- with many lanes does not block the others (no head-of-line blocking).
 --
--- Gives the database's time; `lost`, lanes reported that others have leased since, whose results are not recorded;
--- `served`, the endpoint and state of each lane that was leased or whose endpoint changed; `heads`, the deliveries that
--- the worker now has, in order; how many lanes were leased; and whose `shares` those of `served` take, in their order.
+-- Gives:
+--   moment    the database's time
+--   lost      touched lanes that another worker has leased; their results are not recorded
+--   served    endpoint and state of each lane that was leased, or whose endpoint has changed
+--   heads     the deliveries handed out, in order
+--   claimed   how many lanes were leased
+--   shares    the share key of each of `served`, in the same order
 --
--- Of the deliveries of one key only the first is ever due. A worker that is handed it is handed some that follow it too,
--- to send one after the other; the first of whatever is left becomes due as those before it end.
+-- Of the deliveries of one key only the first is ever due. With it, the worker is handed some that follow, to send one
+-- after another; the first of the rest becomes due once all before it have ended.
 --
--- A lane of which the worker holds nothing after the turn is let go. Lanes are locked before their deliveries are
--- looked at, and those waited for in order of id: see webhooks.wake.
+-- A lane with nothing in the worker's hands after the turn is released. Lock order: lanes before their deliveries, and
+-- lanes in order of id where the lock waits (webhooks.wake), so that turns cannot deadlock.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], leased text[],
     claims integer, responsive boolean, room integer, full_shares text[], crowded_shares text[],
@@ -41,11 +49,11 @@ CREATE OR REPLACE FUNCTION webhooks.turn(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    mine text[] := '{}'; -- lanes, and
-    kept webhooks.report[] := '{}'; -- what is reported of them
+    mine text[] := '{}'; -- reported lanes that are locked, and
+    kept webhooks.report[] := '{}'; -- their reports
     taken text[] := '{}';
     others text[] := '{}';
-    handed_max integer; -- of a lane that is leased now
+    handed_max integer; -- deliveries of each lane that is leased now
     ended_endpoints text[];
     ended_recovered boolean[];
     ended_keys text[];
@@ -92,8 +100,9 @@ BEGIN
         IF to_regclass('webhooks.attempt' || to_char(moment AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NULL THEN
             PERFORM events.make_day('webhooks.attempt', (moment AT TIME ZONE 'UTC')::date);
         END IF;
-        -- A result counts if its delivery is as the attempt found it: reported twice, it is recorded once. What used up no
-        -- try left the delivery as it was, but due later, whether it was due before or sent behind another of its key.
+        -- A result is recorded only if the delivery still has the attempts it had before, so a result that is reported
+        -- twice is recorded once. Where no try was used up, that count is the same, and due_at tells: the delivery was
+        -- due, or was sent behind another of its key, and is due later once the result is recorded.
         WITH ended AS (
             DELETE FROM webhooks.delivery d USING unnest(results) AS r
             WHERE r.outcome NOT IN ('retry', 'held') AND r.endpoint_id = ANY (mine)
@@ -127,7 +136,7 @@ BEGIN
         FROM ended WHERE key IS NOT NULL;
         IF ended_keys IS NOT NULL THEN
             PERFORM webhooks.release(ended_endpoints, ended_recovered, ended_keys);
-            moment := clock_timestamp(); -- so that what is due now is handed over now
+            moment := clock_timestamp(); -- so that deliveries that became due are handed out by this turn
         END IF;
     END IF;
 
@@ -160,9 +169,9 @@ BEGIN
             l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, l.paced_until
         FROM unnest(taken) AS t JOIN webhooks.lane l ON l.endpoint_id = t JOIN webhooks.endpoint e ON e.id = t
     ), outlook AS (
-        -- What heads each lane: what of it is handed over, and when the rest is due. All of it by one lookup a lane, and
-        -- no joins of what was looked up: those would take the square of the number of lanes.
-        -- A lease is prolonged when a third of it is over, so that a busy lane's row rarely changes in its index.
+        -- For each lane, the deliveries to hand out and when the next of the rest is due: by one index lookup a lane. A
+        -- join of the results would cost the square of the number of lanes.
+        -- A lease is prolonged only when a third of it is over, so that a busy lane's index entry rarely changes.
         SELECT lane.*, next.handed,
             CASE WHEN next.due_at IS NULL OR lane.gone THEN 'infinity'
                 ELSE greatest(next.due_at, moment, lane.open_until, lane.quiet_until, lane.paced_until) END AS ready_at,
@@ -194,7 +203,7 @@ BEGIN
         SELECT endpoint_id, sequence, appended_at, attempts, due_at, recovered, key, api_version, thin, livemode
         FROM first
         UNION ALL
-        -- The number that a lane wants is divided among those of its keys that are handed out.
+        -- The number that a lane asks for is divided among its keys that are handed out.
         SELECT f.endpoint_id, f.sequence, f.appended_at, f.attempts, f.due_at, f.recovered, f.key, n.api_version, n.thin,
             n.livemode
         FROM (
@@ -214,7 +223,7 @@ BEGIN
             window_failures = o.window_failures, step_in = o.step_in, quiet_until = o.quiet_until,
             failing_since = o.failing_since, failures_in_a_row = o.failures_in_a_row, gone = o.gone,
             paced_until = o.paced_until,
-            set_aside = CASE WHEN l.endpoint_id <> ALL (mine) THEN l.set_aside END -- its worker can work with it
+            set_aside = CASE WHEN l.endpoint_id <> ALL (mine) THEN l.set_aside END -- a report shows that its data is usable
         FROM outlook o WHERE l.endpoint_id = o.endpoint_id
     )
     SELECT
@@ -226,7 +235,7 @@ BEGIN
          FROM (
             SELECT *, max(counted) OVER (PARTITION BY sequence) AS pending FROM (
                 SELECT *, CASE WHEN row_number() OVER (PARTITION BY sequence) = 1 THEN (
-                    SELECT count(*) FROM ( -- an account has 16 endpoints as a rule, and beyond that nobody counts
+                    SELECT count(*) FROM ( -- an account usually has at most 16 endpoints: no more are counted
                         SELECT FROM webhooks.delivery p WHERE p.sequence = handed.sequence ORDER BY p.endpoint_id LIMIT 16
                     ) AS p
                 ) END AS counted FROM handed
@@ -244,7 +253,7 @@ BEGIN
     ) AS serving;
 END $$;
 
--- turn, as the processes of an older version ask for it while they are replaced one by one.
+-- turn, with the signature that processes of an older version call during a rolling upgrade.
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], leased text[],
     claims integer, responsive boolean,
