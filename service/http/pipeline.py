@@ -1,8 +1,8 @@
-"""The request pipeline (middleware): what every request passes through, in this order.
+"""The request pipeline (middleware): admission control, authentication, API version, idempotency, and errors.
 
-authentication, version, route, idempotency replay, parse, unknown parameters, required ones, types, existence of what
-is named, business rules. The first failure answers, and nothing is stored on a failure before the request has begun to
-act. Every answer carries a Request-Id.
+The order of checks is: authentication, API version, route, idempotency replay, parsing, unknown parameters, required
+parameters, types, existence of the objects named, business rules. The first failure is the response. A failure is
+stored under the idempotency key only once the request has begun to act. Every response has a Request-Id.
 """
 
 import asyncio
@@ -63,16 +63,16 @@ log = structlog.get_logger("service")
 
 Model = TypeVar("Model", bound=BaseModel)
 ID_CHARACTERS_MAX = 255
-KEY_IN_USE_WAIT_S = 0.5  # for the first request of an idempotency key: clients come again after as long
+KEY_IN_USE_WAIT_S = 0.5  # for another request with the same idempotency key; clients retry after about as long
 WITH_BODY = ("POST", "PUT")
 WRITES = frozenset(("POST", "PUT", "DELETE"))
-LARGE = 64 * 1024  # bytes of a body or an answer that are worth counting
-OUR_OWN = "/v1/rollbook/"  # routes that the API reference does not know; they take JSON too
+LARGE = 64 * 1024  # bytes; smaller bodies and responses are not counted in flight
+OUR_OWN = "/v1/rollbook/"  # our own routes, not in Stripe's API reference; they accept JSON too
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 UNTYPED = "application/octet-stream"
-ANONYMOUS_BODY_BYTES_MAX = 64 * 1024  # where the key may be in the body
+ANONYMOUS_BODY_BYTES_MAX = 64 * 1024  # of a request without a header, whose key may be in the body
 TRACEPARENT = istr("traceparent")
 REQUEST_ID = istr("Request-Id")
 AUTHORIZATION, CONTENT_TYPE, EXPECT = istr("Authorization"), istr("Content-Type"), istr("Expect")
@@ -95,30 +95,30 @@ class RequestContext:
     ticket: Ticket
     authorization: str | None
     idempotency_key: str | None = None
-    began: bool = field(default=False)  # whether a refusal from here on is kept under the idempotency key
+    began: bool = field(default=False)  # from here on a refusal is stored under the idempotency key too
     key_use: KeyUse | None = None
 
     def parse(self, model: type[Model]) -> Model:
-        """The parameters, parsed; a restricted key may send them. Raises Refusal."""
+        """The parsed parameters, for which a restricted key has the permissions. Raises Refusal."""
         parameters = params.parse(model, self.raw)
         if self.beside and self.caller.key_type == "restricted":
             for name in sorted(parameters.model_fields_set & self.beside.keys()):
-                if getattr(parameters, name) != "":  # empty takes away, and writes nothing beside
+                if getattr(parameters, name) != "":  # an empty value unsets; it writes no other resource
                     for permission in self.beside[name]:
                         self.permit(permission)
         return parameters
 
     def permit(self, permission: str) -> None:
-        """Raises PermissionDenied when the caller's key is a restricted one without the permission."""
+        """Check the permission of a restricted key. Raises PermissionDenied."""
         if self.caller.key_type == "restricted":
             self.pipeline.authenticator.permit(self.caller, permission)
 
     def hold(self, bodies: Sequence[bytes]) -> None:
-        """Count what was read for the answer among the bytes in flight. Raises a refusal when they are too many."""
+        """Count what was read for the response as bytes in flight. Raises RateLimited or Overloaded if too many."""
         self.ticket.hold(sum(map(len, bodies)))
 
     def begin(self) -> Origin:
-        """Begin to act: from here on even a refusal is an answer to keep. Gives the origin of what will happen."""
+        """Begin to act: from here on a refusal is stored too. Gives the origin of the events to come."""
         self.began = True
         caller = self.caller
         return Origin(
@@ -139,7 +139,7 @@ class RequestContext:
         *,
         serialized_on: Iterable[str] = (),
     ) -> Reply:
-        """Act in one commit, with what the idempotency key keeps; see Executor.transact."""
+        """Commit the changes of `act`, and the receipt of the idempotency key, atomically; see Executor.transact."""
         use = self.key_use
         return await self.pipeline.executor.transact(
             act,
@@ -154,7 +154,7 @@ Route = Callable[[RequestContext], Awaitable[Reply]]
 
 @dataclass(slots=True)
 class Pipeline:
-    """Opens routes to callers."""
+    """Makes request handlers of routes, and has the dependencies that routes use."""
 
     executor: Executor
     log: Log
@@ -171,7 +171,7 @@ class Pipeline:
     master_keys: MasterKeys
     admission: Admission
     default_version: str
-    tax_countries: frozenset[str] = frozenset()  # that tax is collected in
+    tax_countries: frozenset[str] = frozenset()  # where tax is collected
     running: Running = field(default_factory=Running)
 
     def handler_for(
@@ -184,11 +184,10 @@ class Pipeline:
         beside: Beside = NOTHING,
         rate_max: int = 0,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """The handler of a route that callers with `permission` may take; `name` is what metrics and log lines call it.
+        """The request handler of a route that requires `permission`; `name` identifies it in metrics and log lines.
 
-        Without a `route` it answers every caller that there is none. Where a publishable key will do, the key may come
-        as the parameter `key` too. `rate_max` bounds the requests a second that a key may make of
-        this route alone.
+        Without a `route` every authenticated request gets a 404. If `publishable`, publishable keys are accepted, and
+        the key may be sent as the parameter `key` too. `rate_max` limits the requests a second of a key to this route.
         """
         answered = self.metrics.requests.of(name)
         always = beside.get(ALWAYS, ())
@@ -225,11 +224,11 @@ class Pipeline:
                 late = TimedOut() if request.content.is_eof() else refusals.TooSlow()
                 status, body = self._failed(late, name, request_id, livemode, headers)
             except Shed as shed:
-                quiet = True  # there may be thousands a second
+                quiet = True  # no log line: there may be thousands a second
                 self.admission.count(shed.reason)
                 request.protocol.rest()  # type: ignore[attr-defined]  # it is the protocol of limits.connections
                 status, body = self._failed(shed, name, request_id, livemode, headers)
-            except Exception as error:  # whatever it is, the caller gets an answer in the API's form
+            except Exception as error:  # any error is rendered as an error object of the API
                 status, body = self._failed(error, name, request_id, livemode, headers)
             elapsed_s = time.perf_counter() - started
             answered(status, elapsed_s)
@@ -261,7 +260,7 @@ class Pipeline:
         sent: dict[str, FormValue] | None = None,
         publishable: bool = False,
     ) -> Reply:
-        """Answer a caller; `sent` are the parameters where they were read to find out who calls."""
+        """The reply to an authenticated request; `sent` are its parameters if they were read to find the key."""
         request_id, traceparent, caller, authorization, ticket = admitted
         version = api_versions.choose(request.headers.get("Stripe-Version"), self.default_version)
         headers["Stripe-Version"] = version
@@ -317,10 +316,10 @@ class Pipeline:
         return reply
 
     async def _is_first(self, context: RequestContext, running: tuple[Scope, str]) -> bool:
-        """Whether the key is now locked for this request; False when it has an answer, which any number may replay.
+        """Lock the idempotency key; False if it has a receipt, which concurrent requests may replay.
 
-        While the first request runs the others wait for it a moment, as it rarely takes longer; then they are refused.
-        Only that wait is bounded, not the read of the receipt: a slow database makes no conflict of a replay.
+        While the first request runs, others with its key wait for KEY_IN_USE_WAIT_S and then get a conflict. The limit
+        is for that wait only, not for reading the receipt, so a slow database turns no replay into a conflict.
         Raises KeyInUse.
         """
         if self.running.begin(running):
@@ -339,15 +338,15 @@ class Pipeline:
     async def _answer_once(
         self, context: RequestContext, use: KeyUse, route: Route, headers: CIMultiDict[str]
     ) -> Reply:
-        """Answer a request that carries an idempotency key: act at most once, and say the same thing ever after.
+        """The reply to a request with an idempotency key: acts at most once, and replays the first reply afterwards.
 
-        The common case asks nothing first: the log refuses the second use of a key in the same round trip.
+        No lookup comes first: in the round trip of the commit, the log refuses a key that has a receipt.
         """
         try:
             try:
                 return await route(context)
             except (AlreadyAnswered, LogUnavailable, LockTimeout, Shed, refusals.PermissionDenied):
-                raise  # passing troubles are not answers, and what a key may not ask for is no replay for it either
+                raise  # transient errors are not stored, and a key without permission gets no replay
             except Exception as error:
                 if not context.began:
                     raise
@@ -359,13 +358,13 @@ class Pipeline:
                 return reply
         except AlreadyAnswered:
             receipt = await self._receipt(context)
-            if receipt is None:  # its day passed between the two looks
-                raise LogUnavailable("the answer kept under this idempotency key expired just now") from None
+            if receipt is None:  # its 24 hours ended between the append and this read
+                raise LogUnavailable("the receipt of this idempotency key expired during the request") from None
             return self._replay(receipt, use, headers)
         except (Shed, refusals.PermissionDenied):
             raise
         except Refusal:
-            receipt = await self._receipt(context)  # a replay comes before parsing, so before its faults
+            receipt = await self._receipt(context)  # a replay precedes errors of parsing
             if receipt is None:
                 raise
             return self._replay(receipt, use, headers)
@@ -385,9 +384,10 @@ class Pipeline:
     async def _key_sent_as_parameter(
         self, request: web.Request, ticket: Ticket
     ) -> tuple[str | None, dict[str, FormValue] | None]:
-        """The header that would have said what the parameter `key` says, and the parameters if it was in the body.
+        """The Authorization header that the parameter `key` stands for, and the parameters if the body was read.
 
-        In a URL a secret key would be in the logs of whatever is between; and nobody's body is parsed at length.
+        A secret key is refused in a URL, which proxies write to their logs. The body, of a caller that is not yet
+        authenticated, is limited to ANONYMOUS_BODY_BYTES_MAX.
         """
         query = request.rel_url.raw_query_string
         key = form.decode(query).get("key") if query else None
@@ -408,10 +408,10 @@ class Pipeline:
         return _decoded(request, await self._body(request, ticket, bytes_max))
 
     async def _body(self, request: web.Request, ticket: Ticket, bytes_max: int) -> bytes:
-        """The whole body. Raises the refusals of one that is too large, finds no room or breaks off."""
+        """The whole body. Raises TooLarge, RateLimited, Overloaded, ClientGone or Unreadable."""
         content = request.content
         try:
-            if content.is_eof():  # as a rule it came with the headers
+            if content.is_eof():  # usually it arrived with the headers
                 body = content.read_nowait()
                 if len(body) > bytes_max:
                     raise refusals.TooLarge
@@ -451,14 +451,14 @@ class Pipeline:
 
 
 def _go_on() -> None:
-    """Take back the cancellation by which a request is given up that takes too long."""
+    """Undo the cancellation by which the timeout ended the request, so that a response can be sent."""
     task = asyncio.current_task()
     assert task is not None, "requests are handled by tasks"
     task.uncancel()
 
 
 def _traceparent(headers: CIMultiDictProxy[str]) -> str:
-    """The request's own span, in the trace of whoever calls; several traceparents name none."""
+    """The span of the request, in the caller's trace; a new trace if there is no single traceparent."""
     random, sent = os.urandom(trace.RANDOM_BYTES), headers.get(TRACEPARENT)
     if sent is None or len(headers.getall(TRACEPARENT)) > 1:
         return trace.begin(random)
@@ -466,23 +466,23 @@ def _traceparent(headers: CIMultiDictProxy[str]) -> str:
 
 
 def _check_ids(match: dict[str, str]) -> None:
-    """What cannot be an id is not looked up."""
+    """Refuse ids that are too long or not printable before they reach the database. Raises Missing."""
     for kind, id in match.items():
         if len(id) > ID_CHARACTERS_MAX or not id.isprintable():
             raise Missing(kind.replace("_", " "), id.encode("ascii", "backslashreplace").decode()[:ID_CHARACTERS_MAX])
 
 
 async def _say_continue(request: web.Request) -> None:
-    """Tell a client that waits for it that its body may come (RFC 9110, section 10.1.1)."""
+    """Send 100 Continue to a client that expects it (RFC 9110, section 10.1.1)."""
     if request.headers.get(EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # nothing of the answer proper is sent yet
+        request.writer.output_size = 0  # the final response has not begun
 
 
 def _decoded(request: web.Request, body: bytes) -> dict[str, FormValue]:
-    """The parameters in a body and in the query beside it, which gives way."""
+    """The parameters of the body and the query string; those of the body take precedence."""
     content_type = request.headers.get(CONTENT_TYPE)
-    if content_type != FORM:  # nearly always it is, and then needs no parsing
+    if content_type != FORM:  # the usual value needs no parsing
         content_type = request.content_type
     if content_type == MULTIPART:
         sent = multipart.decode(body, request.headers[CONTENT_TYPE])

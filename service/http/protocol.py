@@ -1,8 +1,9 @@
-"""The HTTP/1 protocol as aiohttp speaks it, with a stricter reading and our own answers to what reaches no route.
+"""The HTTP/1.1 server protocol: aiohttp's, with stricter parsing and the API's error format for malformed requests.
 
-Refused beside what aiohttp refuses: versions other than 1.0 and 1.1, transfer codings other than `chunked`, and a head
-(request line and headers) of more than HEAD_BYTES_MAX. A request that cannot be read costs one log line, at info. A
-client that closes its sending half (`shutdown(SHUT_WR)`) still has the answers to what it sent whole.
+Beyond what aiohttp refuses, these are refused: HTTP versions other than 1.0 and 1.1, transfer codings other than
+`chunked`, and a head (request line and headers) of more than HEAD_BYTES_MAX. A malformed request is logged as one line,
+at info. A client that half-closes the connection (`shutdown(SHUT_WR)`) still gets the responses to its complete
+requests.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ log = structlog.get_logger("service")
 LINE_BYTES_MAX = 64 * 1024  # a search of 5,000 characters takes 60,000 in a URL
 FIELD_BYTES_MAX = 8190
 HEAD_BYTES_MAX = 96 * 1024
-LINGERING_S = 3.0  # how long what is still sent is read and dropped after an answer, so that its client gets to read it
+LINGERING_S = 3.0  # how long a body is read and dropped after the response, so that a reset does not lose the response
 BODY_GRACE_S = 1.0  # how long a stopping process waits for the rest of a body
 UNREADABLE = "This request could not be read as HTTP/1.1 for any route of this API."
 CLIENTS_FAULTS = (HttpProcessingError, RequestPayloadError, OSError)
@@ -37,9 +38,9 @@ Answered = Callable[[int, float], None]
 
 
 class ApiRunner(web.AppRunner):
-    """Serves an application by this protocol, within the bounds of connections.
+    """Serves an application with this protocol, within the limits of `connections`.
 
-    `unreadable` counts the answers to what reached no route.
+    `unreadable` counts the responses to requests that reached no route.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class _ApiServer(Server):
 
     def __call__(self) -> RequestHandler:
         if self.bounds.full and not self.bounds.make_room():
-            return Refused(self.bounds)  # type: ignore[return-value]  # a protocol, and all that is asked of one
+            return Refused(self.bounds)  # type: ignore[return-value]  # it is a protocol, which is all that aiohttp uses
         return _Protocol(self, loop=self._loop, **self._kwargs)
 
 
@@ -85,16 +86,16 @@ class _Protocol(Bounded):
     def __init__(self, server: _ApiServer, **options: Any) -> None:
         super().__init__(server.bounds, server, **options)
         self._unreadable = server.unreadable
-        self._body: StreamReader = EMPTY_PAYLOAD  # of the request that was read last
-        self._answered = 0  # requests
-        self._head_bytes = 0  # read of a head that is not whole yet
+        self._body: StreamReader = EMPTY_PAYLOAD  # of the request whose head was read last
+        self._answered = 0  # number of requests
+        self._head_bytes = 0  # bytes read of an incomplete head
         self._refused = False  # nothing more is read from this connection
-        self._ending = False  # what was read whole is answered, and then the connection is closed
+        self._ending = False  # complete requests are answered, then the connection is closed
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and refuse what aiohttp lets pass."""
+        """Parse, and refuse what aiohttp accepts and we do not."""
         if self._refused:
             return
         queued = self._messages
@@ -112,7 +113,7 @@ class _Protocol(Bounded):
                     self._waiter.set_result(None)
 
     def _vet(self, first: int) -> None:
-        """Look through the requests whose heads were just read; those after one that is refused are dropped."""
+        """Check the requests whose heads were just parsed; those pipelined after a refused one are dropped."""
         queued = self._messages
         for index in range(first, len(queued)):
             message, body = queued[index]
@@ -121,14 +122,14 @@ class _Protocol(Bounded):
             elif (message.version == HttpVersion11 and not message.chunked) or _speaks_our_http(message):
                 self._body = body
             else:
-                queued[index] = _refusal("This version of HTTP, or this transfer coding, is not spoken here.")
+                queued[index] = _refusal("HTTP version or transfer coding not supported.")
                 self._refused = True
                 while len(queued) > index + 1:
                     queued.pop()
                 return
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client will send no more. True keeps the connection for the answers to what it sent whole."""
+        """The client half-closed. True keeps the connection open for the responses to its complete requests."""
         idle = self._request_count == self._answered
         if idle or not self._body.is_eof():
             return False
@@ -138,14 +139,14 @@ class _Protocol(Bounded):
     # Stopping
 
     def close(self) -> None:
-        """Take nothing more, but the rest of a body that is half there."""
+        """Stop reading, except for the rest of a body that has begun to arrive."""
         if not self._body.is_eof() and (self._request_in_progress or self._messages):
             self._ending = True
         else:
             super().close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Finish what was begun within `timeout`; the rest of a body has BODY_GRACE_S to arrive."""
+        """Finish requests in progress within `timeout`; a body has BODY_GRACE_S to arrive completely."""
         body = self._body
         if self._ending and not body.is_eof() and body.exception() is None:
             try:
@@ -164,15 +165,15 @@ class _Protocol(Bounded):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what could not be read, or to a fault of a handler that has no form of its own for it."""
+        """The response to a malformed request, or to an exception that a handler did not render."""
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer is half sent already")
+            raise ConnectionError("part of a response is sent already")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._answer(Refusal(UNREADABLE), status, exc)
-        return self._answer(RuntimeError("a fault of ours"), status, exc)
+        return self._answer(RuntimeError("internal error"), status, exc)
 
     def log_exception(self, *arguments: Any, **options: Any) -> None:
-        """What went wrong after an answer: most often the rest of a body that nobody waits for."""
+        """Log an error after a response: usually a body that ended early and that nobody awaits."""
         error = options.get("exc_info")
         if isinstance(error, CLIENTS_FAULTS):
             log.info("connection.lost", error=type(error).__name__)
@@ -182,7 +183,7 @@ class _Protocol(Bounded):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer, with the headers that each of ours has."""
+        """Send a response, with the headers that every response has."""
         if isinstance(resp, web.HTTPException) and resp.status >= HTTPStatus.BAD_REQUEST:  # from the router
             resp = self._answer(refusals.UnknownRoute(request.method, request.path), HTTPStatus.NOT_FOUND, None)
         if not resp.prepared:
@@ -193,11 +194,11 @@ class _Protocol(Bounded):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._answered += 1
-            if self._ending and not self._messages:  # since while it was sent, too
+            if self._ending and not self._messages:  # also if the connection began to end meanwhile
                 resp.force_close()
 
     def _answer(self, error: Exception, status: int, cause: BaseException | None) -> web.Response:
-        """An answer in the API's form, after which the connection is closed; and its one log line."""
+        """A response in the API's error format, after which the connection is closed; writes its log line."""
         request_id = ids.new("req", os.urandom(ids.ID_BYTES))
         self._unreadable(status, 0.0)
         name = None if cause is None else type(cause).__name__
@@ -215,7 +216,7 @@ class _Protocol(Bounded):
 
 
 def _speaks_our_http(message: RawRequestMessage) -> bool:
-    """Whether a request is of a version of HTTP, and its body in a coding, that are read as they are meant."""
+    """Whether the HTTP version and the transfer coding of a request are supported."""
     if not message.chunked:
         return message.version in (HttpVersion10, HttpVersion11)
     codings = message.headers.getall(hdrs.TRANSFER_ENCODING)

@@ -1,7 +1,7 @@
 """Admission control: concurrency limits, rate limits, bytes in flight, and the timeout of whole requests.
 
-A request is in flight from its headers to the last byte of its answer that the kernel took. Counts are those of this
-process. Every request costs a few dictionary look-ups here and no timer: one task looks at all that are in flight.
+A request is in flight from its headers until the kernel has taken the last byte of its response. Limits are per
+process. A request costs a few dictionary lookups here and no timer: one periodic task checks all requests in flight.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from service.http.limits.shed import Overloaded, RateLimited
 log = structlog.get_logger("service")
 
 SWEEP_S = 1.0
-PAGES_AT_ONCE = 4  # that one key has read and made; connections to Postgres are left for others' pages
+PAGES_AT_ONCE = 4  # pages that one key may read and render at once, so that others find connections to Postgres
 SEARCHES_AT_ONCE = 2  # of one account and mode: half of the connections that search has (projections/search/find.py)
-MUCH = 8 * 1024 * 1024  # bytes in flight after which it is worth looking for memory to give back
-BUSY_SHARE = 4  # one in so many requests in flight that there may be is a busy spell
-IDLE_S = 2.0  # after which nobody's share is remembered: a rate's allowance is whole again by then
-UNKNOWN_SHARE = 2  # one in so many requests in flight may be of callers that are being looked up
+MUCH = 8 * 1024 * 1024  # bytes in flight, after which free memory is returned to the system
+BUSY_SHARE = 4  # a quarter of the requests in flight that are allowed counts as busy
+IDLE_S = 2.0  # seconds after which an idle key is forgotten; its token bucket is full again by then
+UNKNOWN_SHARE = 2  # half of the requests in flight may be of callers not yet authenticated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What may be at once; rates are requests a second, and a burst is as many as a second's. Zero is no rate limit."""
+    """The limits. Rates are requests a second, with bursts of one second's worth; a rate of zero is no limit."""
 
     in_flight_max: int
     account_in_flight_max: int
@@ -46,7 +46,7 @@ class Bounds:
 
 
 class Bucket:
-    """A token bucket that holds a second's worth."""
+    """A token bucket that holds one second's worth of tokens."""
 
     __slots__ = ("at", "tokens")
 
@@ -55,9 +55,9 @@ class Bucket:
         self.tokens = rate
 
     def take(self, now: float, rate: float) -> bool:
-        """Take one token, if there is one."""
+        """Take a token; False if there is none."""
         tokens = self.tokens
-        if now > self.at:  # requests may be admitted in another order than they came in
+        if now > self.at:  # requests may be admitted out of order of arrival
             tokens = min(rate, tokens + (now - self.at) * rate)
             self.at = now
         if tokens < 1:
@@ -68,14 +68,14 @@ class Bucket:
 
 
 class Share:
-    """What a key, or an account's mode, has in flight."""
+    """What a key, or an account in one mode, has in flight."""
 
     __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages", "searches", "waiting")
 
     def __init__(self, account: "Share | None" = None) -> None:
         self.account = account
         self.in_flight = 0
-        self.waiting = 0  # requests that are suspended: not in flight now, and will be again
+        self.waiting = 0  # suspended requests, which will be in flight again
         self.bytes = 0
         self.last = 0.0
         self.bucket: Bucket | None = None
@@ -84,9 +84,9 @@ class Share:
         self.endpoints: dict[str, Bucket] = {}
 
     def room(self, bounds: Bounds, bytes: int = 1) -> None:
-        """Raises RateLimited where a key, or its account's mode, has too many bytes in memory for so many more.
+        """Check that `bytes` more may be in flight for the key and for its account and mode. Raises RateLimited.
 
-        One that has none may have any number: whatever is asked for alone is answered.
+        With none in flight, any number is allowed: a single large request is always answered.
         """
         if self.bytes + bytes > bounds.key_bytes_max and self.bytes > 0:
             raise RateLimited("key-bytes", "resource-specific")
@@ -106,12 +106,12 @@ class Ticket:
         self._share: Share | None = None
         self._suspended = False
         self.bytes = 0
-        self.task = task  # to be cancelled when it is late; None once there is an answer
+        self.task = task  # to be canceled on timeout; None once there is a response
         self.deadline = deadline
         self.overdue = False
 
     def admit(self, caller: Principal, now: float, endpoint: str | None = None, endpoint_rate: int = 0) -> None:
-        """Count the request to its caller. Raises RateLimited."""
+        """Count the request against the limits of its caller. Raises RateLimited."""
         admission = self._admission
         bounds, share = admission.bounds, admission.share(caller)
         share.last = now
@@ -150,7 +150,7 @@ class Ticket:
 
     @property
     def account_pages(self) -> asyncio.Semaphore:
-        """The same for all of the account and mode: what is read of a feed, whichever key reads it."""
+        """The same limit for an account and mode, whichever key is used: for reads of the feed."""
         account = self._account
         if account.pages is None:
             account.pages = asyncio.Semaphore(PAGES_AT_ONCE)
@@ -172,7 +172,7 @@ class Ticket:
         return share.account
 
     def room(self) -> None:
-        """Raises RateLimited, Overloaded where there is no more room for large answers: before one is read in vain."""
+        """Check that a large response is allowed, before it is read. Raises RateLimited, Overloaded."""
         admission, share = self._admission, self._share
         if share is not None:
             share.room(admission.bounds)
@@ -180,7 +180,7 @@ class Ticket:
             raise Overloaded("process-bytes")
 
     def hold(self, bytes: int) -> None:
-        """Count bytes that the request has in memory until it is answered; fewer by what it gives back.
+        """Count bytes that the request has in memory until it is answered; a negative number releases some.
 
         Raises RateLimited, Overloaded.
         """
@@ -196,11 +196,11 @@ class Ticket:
 
     @contextmanager
     def arriving(self) -> Iterator[None]:
-        """While its body arrives a request has no part in what the process works on, known caller or not.
+        """While its body arrives, a request does not count as in flight, whether its caller is authenticated or not.
 
-        Bodies cost who sends them nothing, as slow as they may be: as many as may be in flight are waited for, and
-        beyond that the one that has been waited for longest is given up. Raises Overloaded when it is there, and too
-        many others are in flight by then.
+        A client can send a body slowly at no cost (slowloris). So as many bodies may be arriving as requests may be in
+        flight; beyond that, the one that has been arriving longest is canceled. Raises Overloaded once the body is
+        complete, if too many others are in flight by then.
         """
         admission = self._admission
         admission.arriving[self] = None
@@ -217,27 +217,27 @@ class Ticket:
             raise Overloaded("process-concurrency")
 
     def give_up(self) -> None:
-        """The request has timed out: its task is canceled, once."""
+        """Cancel the task of a request that timed out, once."""
         if self.task is not None and not self.overdue:
             self.overdue = True
             self._admission.timed_out += 1
             self.task.cancel()
 
     def answer(self, bytes: int) -> None:
-        """From here on the request only has its answer, of so many bytes, to be taken by its client."""
+        """The response, of so many bytes, is ready: only those are counted until the client has read it."""
         self.task = None
         if bytes != self.bytes:
             self._count(bytes - self.bytes)
 
     def suspend(self) -> None:
-        """Let the request wait for something to happen: it is not in flight while it does, and is not late."""
+        """Let the request wait for an event (long polling): meanwhile it is not in flight, and does not time out."""
         self._leave()
         self._suspended = True
         if self._share is not None:
             self._share.waiting += 1
 
     def resume(self) -> None:
-        """Go on; the request's time begins again."""
+        """End the wait: the request is in flight again, and its timeout begins anew."""
         admission, share = self._admission, self._share
         self.deadline = time.perf_counter() + admission.bounds.timeout_s
         admission.tickets[self] = None
@@ -249,7 +249,7 @@ class Ticket:
                 share.account.in_flight += 1
 
     def release(self) -> None:
-        """The request is answered, or its client is gone."""
+        """The response was sent, or the client disconnected: count the request no longer."""
         if self in self._admission.tickets:
             self._leave()
             if self._share is None:
@@ -282,9 +282,9 @@ class Ticket:
 
 
 class Admission:
-    """Admits requests as long as the bounds allow it.
+    """Admits requests within the limits, and sheds the rest.
 
-    `append_wait_s` estimates how long one more append would wait; `give_back` gives back memory that is free.
+    `append_wait_s` estimates how long one more append would wait; `give_back` returns free memory to the system.
     """
 
     def __init__(
@@ -296,10 +296,10 @@ class Admission:
         self.bounds = bounds
         self._give_back = give_back
         self.had_much = False
-        self.tickets: dict[Ticket, None] = {}  # by their deadline, but for those that waited meanwhile
-        self.arriving: dict[Ticket, None] = {}  # those of them whose bodies are waited for, the longest so first
+        self.tickets: dict[Ticket, None] = {}  # in order of their deadlines
+        self.arriving: dict[Ticket, None] = {}  # those of them whose bodies are arriving, the oldest first
         self.bytes = 0
-        self.unknown = 0  # of those in flight, whose callers are being looked up
+        self.unknown = 0  # requests in flight whose callers are not yet authenticated
         self.shed: Counter[str] = Counter()
         self.timed_out = 0
         self._append_wait_s = append_wait_s
@@ -310,18 +310,18 @@ class Admission:
 
     @property
     def in_flight(self) -> int:
-        """How many requests are whole, and not answered yet."""
+        """Requests that have arrived completely and are not answered yet."""
         return len(self.tickets) - len(self.arriving)
 
     def bound_arriving(self) -> None:
-        """Give up the body that is waited for longest, where too many are."""
+        """If too many bodies are arriving, cancel the request whose body has been arriving longest."""
         if len(self.arriving) > self.bounds.in_flight_max:
             longest = next(iter(self.arriving))
             del self.arriving[longest]
             longest.give_up()
 
     def enter(self, now: float, *, writes: bool) -> Ticket:
-        """A request has come in. Raises Overloaded."""
+        """Admit a request whose caller is not yet known; gives its ticket. Raises Overloaded."""
         bounds = self.bounds
         if self.in_flight >= bounds.in_flight_max:
             raise Overloaded("process-concurrency")
@@ -337,7 +337,7 @@ class Admission:
         return ticket
 
     def share(self, caller: Principal) -> Share:
-        """What the caller's key has in flight."""
+        """The share of the caller's key."""
         share = self._shares.get(caller.key_id)
         if share is None:
             account = self._accounts.setdefault(caller.scope, Share())
@@ -349,11 +349,11 @@ class Admission:
         self.shed[reason] += 1
 
     async def open(self, *_: object) -> None:
-        """Begin to look after the requests in flight."""
+        """Start the periodic sweep."""
         self._sweeping = asyncio.create_task(self._sweep())
 
     async def close(self, *_: object) -> None:
-        """Stop looking after them."""
+        """Stop the periodic sweep."""
         if self._sweeping is not None:
             self._sweeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -366,14 +366,14 @@ class Admission:
             self.sweep(time.perf_counter())
 
     def sweep(self, now: float) -> None:
-        """Look at all that is in flight: cancel what is late, report what was shed, give back memory."""
+        """Cancel requests that timed out, forget idle keys, log what was shed, return free memory."""
         self._cut_off(now)
         self._forget(now)
         self._report()
         self._trim()
 
     def _trim(self) -> None:
-        """Once much was in memory, or many requests in flight, and no more, give back what is free."""
+        """Return free memory to the system when a busy period has ended."""
         busy = len(self.tickets) * BUSY_SHARE >= self.bounds.in_flight_max
         self.had_much = self.had_much or busy
         if self.had_much and not busy and self.bytes < MUCH:
@@ -383,7 +383,7 @@ class Admission:
     def _cut_off(self, now: float) -> None:
         for ticket in list(self.tickets):
             if ticket.deadline > now:
-                break  # younger ones come after it
+                break  # the others have later deadlines
             ticket.give_up()
 
     def _forget(self, now: float) -> None:
@@ -396,7 +396,7 @@ class Admission:
                 del self._accounts[whose]
 
     def _report(self) -> None:
-        """A line for each reason of the second that just passed, rather than one for each request shed."""
+        """Log one line a reason for what was shed since the last sweep, rather than one for each request."""
         for reason, count in (self.shed - self._reported).items():
             log.warning("requests.shed", reason=reason, count=count)
         self._reported = Counter(self.shed)

@@ -1,7 +1,7 @@
-"""Bounds of connections: how many are open, how long headers may take to arrive and an answer to be read.
+"""Connection limits: how many are open, and timeouts for receiving headers and for sending a response.
 
-What a client does not read is in memory once: an answer is written only when the one before it has gone to the kernel
-whole, and a client that does not take it in time is cut off.
+A slow reader costs the memory of one response: the next is written only when the kernel has taken all of the one
+before. A client that does not read a response in time is disconnected.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from service.http.limits.shed import RETRY_AFTER_S
 log = structlog.get_logger("service")
 
 RESERVED_FILES = 64  # for connections to Postgres and RabbitMQ, and logs
-REFUSED_MAX = 64  # connections that are answered with 503; beyond, they are closed at once
+REFUSED_MAX = 64  # connections answered with 503 at the same time; further ones are closed at once
 REFUSED_S = 1.0
 REPORT_S = 60.0
 FULL = (
@@ -36,21 +36,21 @@ FULL_BODY = b"""{
 
 @dataclass(slots=True, kw_only=True)
 class Connections:
-    """The bounds of connections, and what was counted of them. What is open and `idle` gives way to new ones."""
+    """The limits of connections, and their counts. When full, the connection `idle` for longest is closed."""
 
     open_max: int
     header_timeout_s: float
     write_timeout_s: float
     shed: Callable[[str], None]
     open: int = 0
-    refused: int = 0  # being answered
+    refused: int = 0  # being answered with 503
     cut_off: int = 0
-    idle: "dict[Bounded, None]" = field(default_factory=dict)  # without a whole request, the longest so first
+    idle: "dict[Bounded, None]" = field(default_factory=dict)  # without a complete request, the longest idle first
     _reported_at: float = field(default=-REPORT_S)
 
     @property
     def full(self) -> bool:
-        """Whether no more may be opened; reported once in a while."""
+        """Whether no more may be opened; logged at most every REPORT_S."""
         if self.open < self.open_max:
             return False
         now = asyncio.get_running_loop().time()
@@ -60,10 +60,9 @@ class Connections:
         return True
 
     def make_room(self) -> bool:
-        """Close the connection that has been idle for longest, in favour of a new one; False where none is.
+        """Close the connection that has been idle for longest, to admit a new one; False if none is idle.
 
-        Idle connections cost their owner nothing: without this, a few thousand of them, without a key, keep everybody
-        else out.
+        Idle connections cost an attacker nothing: without this, a few thousand of them would lock everybody else out.
         """
         if not self.idle:
             return False
@@ -75,7 +74,7 @@ class Connections:
 
 
 class Bounded(web.RequestHandler):
-    """HTTP as aiohttp speaks it, within the bounds of a connection."""
+    """aiohttp's HTTP protocol, with the limits of a connection."""
 
     def __init__(self, connections: Connections, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -83,39 +82,39 @@ class Bounded(web.RequestHandler):
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
-        self._answer_until: float | None = None  # when the answer that is being sent is to have been read
-        self.ticket: Ticket | None = None  # of the request that is being answered
+        self._answer_until: float | None = None  # deadline (loop time) for the client to read the response
+        self.ticket: Ticket | None = None  # of the request whose response is being sent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let nothing be buffered beyond what the kernel takes, so that a pause means a client that does not read."""
+        """Disable the transport's write buffer, so that a pause of writing means that the client is not reading."""
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=0)
         self._connections.open += 1
         self._connections.idle[self] = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop the clocks."""
+        """Stop the timers."""
         self._connections.open -= 1
         self._connections.idle.pop(self, None)
         self._stop(self._header_timer, self._write_timer, self._rest_timer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Give headers that have begun to arrive a bounded time."""
+        """Start the timeout of headers when their first bytes arrive."""
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done() or self._messages:
             self._connections.idle.pop(self, None)
-            return  # a request is being answered, or is about to be
+            return  # a request is in progress, or about to be
         if self._header_timer is None and data:
             self._header_timer = self._loop.call_later(
                 self._connections.header_timeout_s, self._headers_late, self._request_count
             )
 
     def rest(self) -> None:
-        """Read nothing more from this connection for as long as Retry-After says, as its request was shed.
+        """Pause reading from this connection for RETRY_AFTER_S, because its request was shed (backpressure).
 
-        A client that does not wait would otherwise be refused thousands of times a second, at the cost of the others.
+        A client that ignores Retry-After could otherwise be refused thousands of times a second, at the others' cost.
         """
         if self._rest_timer is None and self.transport is not None:
             self._pause_transport_reading()
@@ -127,15 +126,15 @@ class Bounded(web.RequestHandler):
             self._resume_transport_reading()
 
     def pause_writing(self) -> None:
-        """Give the client a bounded time to take what was written: all parts of an answer together."""
+        """Start the timeout for the client to read the response; one deadline for all its parts."""
         super().pause_writing()
         until = self._answer_until
-        if until is None:  # it is not an answer that is whole in memory
+        if until is None:  # not a response that finish_response is sending
             until = self._loop.time() + self._connections.write_timeout_s
         self._write_timer = self._loop.call_at(until, self._not_read)
 
     def resume_writing(self) -> None:
-        """It has."""
+        """The client has read it: stop the timeout."""
         super().resume_writing()
         self._stop(self._write_timer)
         self._write_timer = None
@@ -143,7 +142,7 @@ class Bounded(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; then it, and its request, are in flight no longer."""
+        """Send a response; afterwards the request is no longer in flight."""
         self._answer_until = self._loop.time() + self._connections.write_timeout_s
         try:
             return await super().finish_response(request, resp, start_time)
@@ -155,7 +154,7 @@ class Bounded(web.RequestHandler):
             if self.transport is not None and not self._messages:
                 self._connections.idle[self] = None
             if isinstance(resp, web.Response):
-                resp.body = None  # aiohttp keeps the last answer as long as the connection stays
+                resp.body = None  # aiohttp would keep the last response in memory while the connection is open
 
     def _headers_late(self, requests: int) -> None:
         self._header_timer = None
@@ -177,10 +176,9 @@ class Bounded(web.RequestHandler):
 
 
 class Refused(asyncio.Protocol):
-    """A connection beyond the bound: it is answered with 503, and closed as soon as it has said something, or a moment
-    later.
+    """A connection beyond the limit: it gets a 503, and is closed when its first bytes arrive or after REFUSED_S.
 
-    Were it closed at once, what it sends meanwhile would be answered with a reset, and it would not see why.
+    If it were closed at once, the client's request would meet a reset, and the client would not see the 503.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -189,7 +187,7 @@ class Refused(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say why."""
+        """Send the 503."""
         self._transport = cast(asyncio.Transport, transport)
         self._connections.shed("connections")
         self._connections.refused += 1
@@ -200,19 +198,19 @@ class Refused(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(REFUSED_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """It has sent its request."""
+        """Close the connection: the client has sent its request."""
         if self._transport is not None:
             self._transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is gone."""
+        """Count it no longer."""
         self._connections.refused -= 1
         if self._timer is not None:
             self._timer.cancel()
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one, and give it."""
+    """Raise the soft limit of open files to the hard limit; gives the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         try:
@@ -223,9 +221,9 @@ def raise_file_limit() -> int:
 
 
 def open_max(wanted: int, files: int, others: int = 0) -> int:
-    """How many connections may be open where a process may have so many open files, and `others` for its webhooks.
+    """How many connections may be open, given the limit of open `files`, of which webhooks need `others`.
 
-    At least half of the files that are not reserved are for callers, however many webhooks may be in flight.
+    API clients get at least half of the files that are not reserved.
     """
     if files == resource.RLIM_INFINITY:
         return wanted

@@ -1,6 +1,6 @@
 """Responses to shed requests: 429 if the key or account exceeds its limit, 503 if the process is overloaded.
 
-Nothing has been done by then, and nothing is kept under an idempotency key: clients may retry as they are.
+A shed request has had no effect, and nothing is stored under its idempotency key: clients may retry it unchanged.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ Limited = Literal["global-rate", "global-concurrency", "endpoint-rate", "endpoin
 
 
 class Shed(HttpRefusal):
-    """A request that was not begun because of a limit; `reason` is which one, as metrics name it."""
+    """A request refused because of a limit before it began; `reason` is the label of that limit in metrics."""
 
     headers: Mapping[str, str]
     reason: str
 
 
 class RateLimited(Shed):
-    """The key or the account asks for more than its share."""
+    """The key or the account exceeds its limit."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -41,7 +41,7 @@ class RateLimited(Shed):
 
 
 class Overloaded(Shed):
-    """The process has as much to do as it can within the time that is promised."""
+    """The process is at its limit of concurrent work."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     type = "api_error"
@@ -53,7 +53,7 @@ class Overloaded(Shed):
 
 
 class TimedOut(HttpRefusal):
-    """The request was not done in time; whether it was carried out is not known."""
+    """The request timed out; whether it was carried out is unknown."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     type = "api_error"
