@@ -1,9 +1,8 @@
 """Batching: items that are submitted while one batch is in flight are sent together in the next.
 
-No timer: the first item of an idle service is sent at once, in a batch of one; the busier it gets, the larger the
-batches. A batch takes three quarters of what waits: while the database works on it, we work on the results of the one
-before. Were it all that waits, we and the database would fall into step, each waiting for the other; were it less,
-there would be more batches, each with a cost of its own.
+There is no timer: when idle, an item is sent at once in a batch of one; batches grow with load. A batch takes three
+quarters of the waiting items, so that this process handles the results of one batch while the database works on the
+next (pipelining). With all of them, the two would take turns idling; with fewer, the fixed cost of batches would grow.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-UNDIVIDED_MAX = 4  # as few items as that are sent in one batch
+UNDIVIDED_MAX = 4  # up to this many items are sent in one batch
 SMOOTHING = 0.2  # weight of the latest batch in the moving average of how long a batch takes
 
 Item = TypeVar("Item")
@@ -46,14 +45,14 @@ class Batcher(Generic[Item, Result]):
         self._keys = keys
         self._share = share
         self._queues: dict[Hashable, deque[tuple[Item, asyncio.Future[Result]]]] = {}
-        self._turns: deque[Hashable] = deque()  # the keys of the queues, whose turn is next first
+        self._turns: deque[Hashable] = deque()  # the shares that have a queue, in round robin order
         self._waiting = 0
         self._sent_at: float | None = None  # when the batch in flight was sent
         self._batch_s = 0.0  # moving average of how long a batch takes
         self._task: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Result:
-        """The result of one item. Raises Overloaded, or the exception that `send` gave for it."""
+        """Send one item; gives its result. Raises Overloaded, or the exception that `send` gave for the item."""
         if self._waiting >= self._waiting_max:
             raise Overloaded(f"{self._waiting_max} items are waiting already")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -69,7 +68,7 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     def wait_s(self) -> float:
-        """How long one more item would wait: an estimate from recent batches and the one in flight."""
+        """Estimate how long one more item would wait, from the batch in flight and the duration of recent ones."""
         if self._sent_at is None:
             return 0.0
         return time.monotonic() - self._sent_at + self._waiting / self._batch_max * self._batch_s
@@ -88,7 +87,7 @@ class Batcher(Generic[Item, Result]):
                 self._sent_at = sent_at = time.monotonic()
                 try:
                     results = await self._send([item for item, _ in batch])
-                    assert len(results) == len(batch), "every item has its result"
+                    assert len(results) == len(batch), "one result for each item"
                 except Exception as error:
                     results = [error] * len(batch)
                 self._batch_s += SMOOTHING * (time.monotonic() - sent_at - self._batch_s)
@@ -101,7 +100,7 @@ class Batcher(Generic[Item, Result]):
                         future.set_result(result)
         finally:
             self._task = self._sent_at = None
-            for queue in self._queues.values():  # only when we are cancelled
+            for queue in self._queues.values():  # not empty only if this task was cancelled
                 for _, future in queue:
                     future.cancel()
             self._queues.clear()

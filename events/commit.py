@@ -1,7 +1,7 @@
 """Group commit: appends that arrive while a batch is in flight are stored together by the next one.
 
-One call of one server function stores a batch. Its items fare separately: a stale one fails while its neighbours
-are stored; one that makes the statement itself fail is found by splitting the batch, and only it fails.
+One call of a server function stores a batch. Each item succeeds or fails on its own: a stale one is reported while the
+others are stored. If an item makes the statement fail, the batch is bisected until that item is alone; only it fails.
 """
 
 import time
@@ -17,18 +17,19 @@ from events.record import Append
 
 BATCH_MAX = 128
 
-Observe = Callable[[int, float, int | None], None]  # items of a batch, seconds it took, a position it gave
+Observe = Callable[[int, float, int | None], None]  # items of a batch, its duration in seconds, a position from it
 Stored = int | None  # the first event's position; None when there was no event
 
 
 class ReadModels(Protocol):
-    """Rows that are written in the append's own transaction."""
+    """Inline read models: rows that are written in the transaction of the append."""
 
-    statement: str  # gives `outcome` and `first_position`; $1 to $3 are those of events.append
+    statement: str  # returns `outcome` and `first_position`; $1 to $3 as in events.append
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
-        """The parameters from $4 on: arrays of rows that name their item by its 1-based index; of `items` each stands
-        for itself, the appends with it follow it.
+        """The parameters from $4 on: arrays of rows, each with the 1-based index of its item in `items`.
+
+        `items` are flat: the `with_` appends of an item follow it.
         """
         ...
 
@@ -44,7 +45,7 @@ class NoReadModels:
 
 
 class GroupCommit:
-    """Stores appends, many at a time, over one connection of its own."""
+    """Stores appends in batches, over a dedicated connection."""
 
     def __init__(
         self, dsn: str, read_models: ReadModels, *, batch_max: int = BATCH_MAX, observe: Observe | None = None
@@ -62,11 +63,11 @@ class GroupCommit:
             raise LogUnavailable("too many appends are waiting") from error
 
     def wait_s(self) -> float:
-        """How long one more append would wait, as an estimate, until it is stored."""
+        """Estimate how long one more append would wait until it is stored."""
         return self._batcher.wait_s()
 
     async def close(self) -> None:
-        """Store what is waiting, then let the connection go."""
+        """Store what is waiting, then close the connection."""
         await self._batcher.close()
         await self._connection.close()
 
@@ -106,7 +107,7 @@ class GroupCommit:
 
 
 def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
-    """The items, each followed by the appends with it; and for each of all these the 1-based index of its leader."""
+    """The items, each followed by its `with_` appends; and for each of them the 1-based index of its leader."""
     single: list[Append] = []
     leaders: list[int] = []
     for item in items:
@@ -118,12 +119,12 @@ def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
 
 
 def _share(item: Append) -> Hashable:
-    """Whose an append is: each account and mode has the same share of a batch."""
-    return (item.origin.account, item.origin.livemode)  # as a Scope is, but for every append
+    """The share of an append: accounts and modes have equal shares of a batch (fair queueing)."""
+    return (item.origin.account, item.origin.livemode)  # not a Scope, which takes longer to make
 
 
 def _marks(item: Append) -> Iterable[Hashable]:
-    """What two items of one batch may not share."""
+    """The keys of an item, which no other item of its batch may have: its streams and its idempotency key."""
     yield item.stream
     for neighbour in item.with_:
         yield neighbour.stream
@@ -144,7 +145,7 @@ def _stored(item: Append, outcome: str, position: int | None) -> Stored | Except
 
 
 def _item(item: Append, leader: int) -> tuple[Any, ...]:
-    """An events.item."""
+    """The events.item row of an append."""
     origin, receipt = item.origin, item.receipt
     kept: tuple[Any, ...] = (None,) * 6
     if receipt is not None:

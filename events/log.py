@@ -1,4 +1,4 @@
-"""The event log: append to streams with an expected version, read a stream, read everything."""
+"""The event log (event store): append to a stream with an expected version, read a stream, read all events."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -13,22 +13,22 @@ from events.scope import Scope
 
 
 class Log(Protocol):
-    """An append-only log of events in streams, with a gapless position over all of them, in commit order."""
+    """An append-only log of events in streams; positions count over all streams, gapless and in commit order."""
 
     async def append(self, item: Append) -> int | None:
-        """Store one command's events, with all that commits in the same transaction; gives the first one's position.
+        """Store the events of one command atomically with its other rows; gives the position of the first event.
 
-        Raises StaleStream, ConstraintBroken or AlreadyAnswered, having stored nothing; LogUnavailable when nobody can
-        tell.
+        Raises StaleStream, ConstraintBroken or AlreadyAnswered, and then has stored nothing; LogUnavailable when the
+        outcome is unknown.
         """
         ...
 
     async def load(self, stream: str, after: int = 0) -> Loaded:
-        """A stream's records with a version above `after`, in order."""
+        """The records of a stream with a version above `after`, in order."""
         ...
 
     async def load_state(self, stream: str, code: bytes) -> Loaded:
-        """A stream's snapshot by that folding code and the records after it; without one, all its records."""
+        """The snapshot of a stream made by that folding code, and the records after it; without one, all records."""
         ...
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
@@ -36,12 +36,12 @@ class Log(Protocol):
         ...
 
     async def receipt(self, scope: Scope, key: str) -> Receipt | None:
-        """The answer given under an idempotency key in the last 24 hours."""
+        """The receipt stored under an idempotency key in the last 24 hours; None without one."""
         ...
 
 
 class PostgresLog:
-    """The log in Postgres; appends of all tasks are gathered into one call at a time. Receipts are sealed."""
+    """The log in Postgres. Concurrent appends are batched (group commit); receipts are encrypted."""
 
     def __init__(self, commit: GroupCommit, pool: Pool, master_keys: MasterKeys) -> None:
         self._commit = commit
@@ -50,7 +50,7 @@ class PostgresLog:
         self._load_state = load_sql("events", "load_state")
         self._read = load_sql("events", "read_log")
         self._receipt = load_sql("events", "find_receipt")
-        self.refused: str | None = None  # why nothing is decided or appended: this process must not write here
+        self.refused: str | None = None  # why this process must not write to this database, if it must not
         self._receipt_keys = ReceiptKeys(self._fetch, master_keys)
 
     async def append(self, item: Append) -> int | None:
@@ -93,7 +93,7 @@ class PostgresLog:
 
 
 def record_of(row: Any) -> Record:
-    """A record out of a row of events.log."""
+    """The record of a row of events.log."""
     return Record(
         position=row["position"],
         stream=row["stream"],

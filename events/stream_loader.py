@@ -1,4 +1,4 @@
-"""The stream loader: states by stream, from the cache of this process or folded from the log."""
+"""The stream loader: gives the state of a stream, from this process's cache or by folding its events."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from events.stream_cache import StreamCache
 
 
 class StreamLoader:
-    """Loads streams, and caches what it loaded and what commits left."""
+    """Loads streams, and caches their state as loaded and after commits."""
 
     def __init__(self, snapshots: Snapshots, cache: StreamCache | None = None) -> None:
         self._snapshots = snapshots
         self._cache = StreamCache() if cache is None else cache
 
     def cached(self, stream: str) -> CachedStream[Any] | None:
-        """The stream as this process saw it last, whichever account and mode it is of."""
+        """The stream as cached, of whatever account and mode; None if it is not cached."""
         return self._cache.get(stream)
 
     async def load(self, decider: Decider[State, Any, Any], stream: str, origin: Origin) -> CachedStream[State]:
-        """The stream as the log has it now, whichever account and mode it is of. Raises BrokenHistory."""
+        """The stream loaded from the log, of whatever account and mode. Raises BrokenHistory."""
         folded, size = await self._snapshots.load(decider, stream)
         if folded is None:
             return absent(decider, origin)
@@ -29,19 +29,19 @@ class StreamLoader:
         return folded
 
     def put(self, stream: str, reached: CachedStream[Any], grown: int) -> None:
-        """Cache what a commit left of a stream, to which it added `grown` bytes of events."""
+        """Cache a stream after a commit, which added `grown` bytes of events to it."""
         self._cache.put(stream, reached, grown)
 
     def forget(self, stream: str) -> None:
-        """Cache nothing of a stream: the next command loads it."""
+        """Remove a stream from the cache: the next command loads it from the log."""
         self._cache.forget(stream)
 
 
 def absent(decider: Decider[State, Any, Any], origin: Origin) -> CachedStream[State]:
-    """A stream without events, for this account and mode to begin."""
+    """An empty stream that belongs to this account and mode."""
     return CachedStream(decider.initial, 0, chain.START, None, origin.scope)
 
 
 def belongs(stream: CachedStream[Any], origin: Origin) -> bool:
-    """Whether a stream is of this account and mode; another account's object is no object."""
+    """Whether a stream belongs to this account and mode (tenant isolation)."""
     return stream.scope == (origin.account, origin.livemode)

@@ -1,8 +1,8 @@
-"""The write path: one loop that loads, decides and appends, and begins again when another writer was first.
+"""The write path (command handler): load, decide, append; retried when another writer was first.
 
-What was folded is cached, so the usual command is one round trip: decide on the state in memory and let the log say
-whether it was the latest (optimistic concurrency). No final answer comes from the cache alone: a refusal is decided
-again on what the log holds, and that there is nothing to change is stored or confirmed by the log.
+Folded state is cached, so a command usually takes one round trip: it is decided on the state in memory, and the append
+checks the expected version (optimistic concurrency). No result rests on the cache alone: a refusal is decided again on
+the state loaded from the log, and a command that changes nothing still has its version checked by an append.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from events.unit_of_work import Drafting, UnitOfWork
 
 T = TypeVar("T")
 TRIES_MAX = 32
-PAUSE_S_MAX = 0.01  # before a further try, by chance: so that two processes do not keep step, one always first
+PAUSE_S_MAX = 0.01  # random pause before a retry, so that of two processes in step not always the same one loses
 
 
 class Executor:
-    """Carries out commands on streams of any kind."""
+    """Executes commands on streams of any kind."""
 
     def __init__(
         self,
@@ -53,33 +53,38 @@ class Executor:
         serialized_on: Iterable[str] = (),
         record: Callable[[T], Receipt] | None = None,
     ) -> T:
-        """Carry out all that `act` does to its unit of work, in one commit; gives what `act` gave.
+        """Call `act` with a unit of work and commit its changes atomically; gives the result of `act`.
 
-        `act` may be called again, with a new unit, so all it does it does to the unit. `record` makes the receipt that
-        an idempotency key keeps of what `act` gave, in the same commit. `serialized_on` names the streams whose
-        commands this process carries out one at a time.
+        `act` is called again, with a new unit, after a conflict: it may have no side effects beyond the unit. `record`
+        makes the receipt of the result, which is stored under the idempotency key in the same commit. `serialized_on`
+        names streams whose commands this process executes one at a time.
 
-        Raises Refusal; LockTimeout when others kept changing a stream; StaleStream when an id that was begun exists;
-        AlreadyAnswered when the key has a receipt; ConstraintBroken; LogUnavailable.
+        Raises:
+            Refusal: the command was declined.
+            LockTimeout: other writers were first TRIES_MAX times.
+            StaleStream: an object that was to be created exists.
+            AlreadyAnswered: the idempotency key has a receipt.
+            ConstraintBroken: a unique constraint of a read model was violated.
+            LogUnavailable: the commit may or may not have happened.
         """
-        if not serialized_on:  # as of a create: its stream is its own
+        if not serialized_on:  # a create, for example: nobody else knows its stream
             return await self._transact(act, origin, record)
         async with self._locks.locked(serialized_on):
             return await self._transact(act, origin, record)
 
     async def state(self, decider: Decider[State, Any, Any], id: str, origin: Origin) -> State:
-        """The state of an object as the log has it; the initial one when this account and mode have no such object."""
+        """The state of an object, loaded from the log; the initial state if this account and mode have none."""
         found = await self._loader.load(decider, decider.stream(id), origin)
         return found.state if belongs(found, origin) else decider.initial
 
     async def keep_refusal(self, origin: Origin, receipt: Receipt) -> None:
-        """Keep the answer of a request that was refused once it had begun to act. Raises AlreadyAnswered."""
+        """Store the receipt of a request that was refused after it had begun to act. Raises AlreadyAnswered."""
         await self._log.append(
             Append(stream=f"refusal-{receipt.request_id}", expected=0, origin=origin, receipt=receipt)
         )
 
     def forget(self, stream: str) -> None:
-        """Forget what was folded of a stream."""
+        """Remove a stream from the cache."""
         self._loader.forget(stream)
 
     async def _transact(
@@ -120,13 +125,13 @@ class Executor:
 
 
 def other_mode_hint(livemode: bool) -> str:
-    """What is added to "no such object" when the same account has it in the other mode."""
+    """The hint added to "No such object" when the account has the object in the other mode."""
     there, here = ("test", "live") if livemode else ("live", "test")
     return f"; a similar object exists in {there} mode, but a {here} mode key was used to make this request."
 
 
 def _hinted(refusal: Refusal, unit: UnitOfWork) -> Refusal:
-    """The refusal; of an object that the account has in the other mode it says so."""
+    """The refusal, with a hint if it misses an object that the account has in the other mode."""
     if isinstance(refusal, Missing):
         for participant in unit.participants:
             if participant.other_mode and participant.stream == participant.decider.stream(refusal.id):

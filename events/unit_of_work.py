@@ -1,8 +1,8 @@
 """A unit of work: the changes of one request to its streams, committed atomically.
 
-Each stream is loaded once and its commands are decided on the state the unit has reached. Whatever was loaded must be
-unchanged when the unit is stored, whether the unit changed it or not (optimistic concurrency, by the version that each
-stream is expected to have): a unit that read what another writer changes meanwhile is done again from the start.
+Each stream is loaded once, and its commands are decided on its state after the unit's earlier commands. The commit
+checks the expected version of every stream that was loaded, whether the unit changed it or not (optimistic
+concurrency). If another writer changed one of them meanwhile, the unit is retried from the start.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,24 +21,24 @@ from events.stream_loader import StreamLoader, absent, belongs
 
 @dataclass(slots=True)
 class Participant:
-    """One stream of a unit: as it was found, and as the unit's commands leave it."""
+    """One stream of a unit: its state as loaded, and its state after the unit's commands."""
 
     decider: Decider[Any, Any, Any]
     stream: str
     found: CachedStream[Any]
     state: Any
-    fresh: bool  # loaded from the log or begun, not found in the cache
-    begun: bool = False  # its id is fresh: no other writer can know it
-    other_mode: bool = False  # the account has it in the other mode
-    events: list[tuple[Any, Any]] = field(default_factory=list)  # each with the state it left
-    rows: Any = None  # of the events, once they were asked for
-    reached: CachedStream[Any] | None = None  # once its events are drafted
+    fresh: bool  # loaded from the log or newly created; False if it came from the cache
+    begun: bool = False  # newly created: no other writer can know its id
+    other_mode: bool = False  # the account has the object in the other mode
+    events: list[tuple[Any, Any]] = field(default_factory=list)  # each with the state after it
+    rows: Any = None  # read model rows of the events, once they were made
+    reached: CachedStream[Any] | None = None  # to be cached after the commit; set once its events are drafted
     grown: int = 0  # bytes of the drafted events
 
 
 @dataclass(frozen=True, slots=True)
 class Drafting:
-    """What turns events into what is appended."""
+    """The dependencies that turn events into an append."""
 
     codec: Codec
     master_keys: MasterKeys
@@ -47,7 +47,7 @@ class Drafting:
 
 
 class UnitOfWork:
-    """The streams one request works on."""
+    """The streams that one request reads and changes."""
 
     __slots__ = ("_drafting", "_loader", "_participants", "origin")
 
@@ -59,11 +59,11 @@ class UnitOfWork:
 
     @property
     def participants(self) -> Iterable[Participant]:
-        """Every stream that was loaded or begun, in the order in which that happened."""
+        """Every stream that was loaded or begun, in that order."""
         return self._participants.values()
 
     async def load(self, decider: Decider[State, Any, Any], id: str) -> State:
-        """The state of an object; the initial one when this account and mode have no such object."""
+        """The state of an object; the initial state if this account and mode have no such object."""
         stream = decider.stream(id)
         participant = self._participants.get(stream)
         if participant is None:
@@ -72,27 +72,27 @@ class UnitOfWork:
         return state
 
     def begin(self, decider: Decider[State, Any, Any], id: str) -> State:
-        """Begin an object whose id is fresh; gives the initial state."""
+        """Begin an object with a new id; gives the initial state."""
         stream, initial = decider.stream(id), decider.initial
         found = absent(decider, self.origin)
         self._participants[stream] = Participant(decider, stream, found, initial, fresh=True, begun=True)
         return initial
 
     def state(self, decider: Decider[State, Any, Any], id: str) -> State:
-        """The state of an object that was loaded or begun, as the unit's commands have left it."""
+        """The state of an object that was loaded or begun, after the unit's commands so far."""
         state: State = self._participants[decider.stream(id)].state
         return state
 
     def version(self, decider: Decider[Any, Any, Any], id: str) -> int:
-        """The version at which the stream of an object was found; 0 for one that was begun."""
+        """The version of the stream of an object as loaded; 0 for one that was begun."""
         return self._participants[decider.stream(id)].found.version
 
     def in_other_mode(self, decider: Decider[Any, Any, Any], id: str) -> bool:
-        """Whether the account has an object that was loaded in the other mode, and so not in this one."""
+        """Whether the account has the object that was loaded in the other mode instead of this one."""
         return self._participants[decider.stream(id)].other_mode
 
     def do(self, decider: Decider[State, Command, Event], id: str, command: Command) -> State:
-        """Carry out a command on an object that was loaded or begun; gives the state after. Raises Refusal."""
+        """Decide a command on an object that was loaded or begun; gives the state after it. Raises Refusal."""
         participant = self._participants[decider.stream(id)]
         state: State = participant.state
         decided = decider.decide(state, command)
@@ -105,25 +105,25 @@ class UnitOfWork:
         return state
 
     def changed(self) -> bool:
-        """Whether any command made anything happen."""
+        """Whether any command has produced an event."""
         return any(participant.events for participant in self._participants.values())
 
     def rows_of(self, decider: Decider[Any, Any, Any], id: str) -> Any:
-        """The rows that the changes to one object bring; None when there are none."""
+        """The read model rows of the changes to one object; None without changes."""
         return self._rows(self._participants[decider.stream(id)])
 
     def rows(self) -> Sequence[Any]:
-        """The rows that all changes bring, object by object."""
+        """The read model rows of all changes, object by object."""
         return [self._rows(participant) for participant in self._participants.values() if participant.events]
 
     def append(self, receipt: Receipt | None) -> Append | None:
-        """Everything as one append; None when there is nothing to store and nothing to make sure of."""
+        """The unit as one append; None when there is nothing to store and no version to check."""
         if len(self._participants) == 1:
             [single] = self._participants.values()
             if single.events:
                 return self._append(single, receipt)
         changing: list[Append] = []
-        unchanged: list[Append] = []  # must only be as they were found
+        unchanged: list[Append] = []  # no events: only their version is checked
         all_fresh = True
         for participant in self._participants.values():
             if participant.events:
@@ -150,10 +150,10 @@ class UnitOfWork:
             other_mode = found.scope.account == origin.account
             found = absent(decider, origin)
         participant = Participant(decider, stream, found, found.state, fresh, other_mode=other_mode)
-        return self._participants.setdefault(stream, participant)  # several tasks of one unit may load it at once
+        return self._participants.setdefault(stream, participant)  # a task of this unit may have loaded it meanwhile
 
     def _append(self, participant: Participant, receipt: Receipt | None = None) -> Append:
-        """The events of one stream: encoded, sealed, linked into its chain, with their rows."""
+        """The append of one stream: events with personal fields encrypted and hashes chained, and their rows."""
         origin, found, stream = self.origin, participant.found, participant.stream
         version, link, key, wrapped = found.version, found.hash, found.key, None
         if version == 0:

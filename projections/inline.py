@@ -1,4 +1,4 @@
-"""Inline read models: the rows that changes make, and their way into the append's own transaction."""
+"""Inline read models: writes the rows of changes in the transaction of the append (inline projections)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ from events.decider import Change
 from events.record import Append
 from projections.rows import NO_ROWS, NoticeRow, Rows
 
-TYPE = 1 + NoticeRow._fields.index("type")  # in a row that begins with its item
+TYPE = 1 + NoticeRow._fields.index("type")  # its index in a notice row, which begins with the index of its item
 
-# The notices of one request come in this order (API reference, types of events); the rest as it happened.
+# The order of the notices of one request (API reference, types of events). Equal ones stay in order of their events.
 ORDER = (
     "customer.created",
     "customer.updated",
@@ -23,20 +23,20 @@ ORDER = (
 
 
 class InlineReadModels:
-    """Writes the rows that appends bring; see events.commit.ReadModels."""
+    """Writes the read model rows of appends; see events.commit.ReadModels."""
 
     statement = "SELECT outcome, first_position FROM projections.commit($1, $2, $4, $5, $6, $7, $3)"
 
     def parameters(self, items: Sequence[Append]) -> Sequence[Sequence[Any]]:
         """Arrays of projections.customer_row, resource_row, notice_row and due_row.
 
-        The notices of items that stand or fall together come in that order, whichever stream they are of.
+        The notices of a leader and the appends with it are sorted by ORDER, whichever stream they are from.
         """
         customers: list[tuple[Any, ...]] = []
         resources: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
         due: list[tuple[Any, ...]] = []
-        pending: list[tuple[Any, ...]] = []  # of one leader and the appends with it
+        pending: list[tuple[Any, ...]] = []  # notices of the present leader and the appends with it
         neighbours = 0
         for index, item in enumerate(items, 1):
             if neighbours == 0:
@@ -55,7 +55,7 @@ class InlineReadModels:
 
 
 def rank(type: str) -> int:
-    """Where notices of a type come among those of one request."""
+    """The rank of a notice type among the notices of one request."""
     for index, start in enumerate(ORDER):
         if type.startswith(start):
             return index
@@ -67,11 +67,11 @@ def _in_order(pending: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 class RowsOfKinds:
-    """Hands a change to the projection of its kind of stream."""
+    """Dispatches a change to the projection of its kind of stream."""
 
     def __init__(self, by_kind: Mapping[str, Callable[[Change[Any]], Rows]]) -> None:
         self._by_kind = by_kind
 
     def __call__(self, change: Change[Any]) -> Rows:
-        """The rows of a change. Every kind that is written has a projection, if only one that gives no rows."""
+        """The rows of a change. Every kind has a projection, even if that gives no rows."""
         return self._by_kind[change.kind](change)

@@ -1,6 +1,6 @@
-"""Queries of the read models: one indexed query each, bytes out; single reads are batched.
+"""Queries of the read models: each is one indexed query that gives stored JSON; point reads are batched.
 
-Point reads that arrive while others are in flight are answered together by the next query, like appends.
+Point reads that arrive while a query is in flight are batched into the next one, as appends are (events/batcher.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ IS_RESOURCE = "SELECT FROM projections.resource WHERE account = $1 AND livemode 
 
 
 class UnknownCursor(Exception):
-    """No object has the id a page was asked to begin or end at."""
+    """No object has the id that was given as a page cursor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOf:
-    """Which page of a list: after or before a cursor, or the first; `created` bounds are inclusive."""
+    """A page of a list: after a cursor, before one, or the first; the bounds of `created` are inclusive."""
 
     limit: int
     starting_after: str | None = None
@@ -40,7 +40,7 @@ class PageOf:
 
 
 class Page(NamedTuple):
-    """A page in list order, and whether there is more in the direction of travel: beyond the limit, or the bytes."""
+    """A page in list order, and whether more follows: beyond `limit`, or beyond the maximum of bytes."""
 
     bodies: Sequence[bytes]
     has_more: bool
@@ -57,30 +57,30 @@ class Principal:
 
     @property
     def account(self) -> str:
-        """The account that it acts for."""
+        """The account of the key."""
         return self.scope.account
 
     @property
     def livemode(self) -> bool:
-        """The mode that it acts in."""
+        """The mode of the key."""
         return self.scope.livemode
 
 
 class ResourceKey(NamedTuple):
-    """What a point read asks for."""
+    """The key of a point read."""
 
     account: str
     livemode: bool
     kind: str
     id: str
-    ever: bool = False  # a deleted one too, as it last was
+    ever: bool = False  # a deleted object too, in its last state
 
 
 class Reader:
     """Reads the inline read models."""
 
     def __init__(self, dsn: str, pool: Pool, *, page_bytes_max: int = PAGE_BYTES_MAX) -> None:
-        """`page_bytes_max` bounds the bodies of a page, and of what is read at once to be expanded in one."""
+        """`page_bytes_max` limits the bytes of a page, and those read at once to expand objects in it."""
         self._pool = pool
         self.page_bytes_max = page_bytes_max
         self._connection = DedicatedConnection(dsn, application="read", **PINNED_PLANS)
@@ -116,21 +116,21 @@ class Reader:
         }
 
     async def customer(self, scope: Scope, id: str) -> bytes | None:
-        """A customer's body, living or deleted; None when this account and mode have no such customer."""
+        """The body of a customer, deleted or not; None if this account and mode have no such customer."""
         return await self._submit(self._customers, ResourceKey(*scope, "customer", id))
 
     async def resource(self, scope: Scope, kind: str, id: str, *, ever: bool = False) -> bytes | None:
-        """The body of an object of any other kind; None when there is none, or no more unless it may be of `ever`."""
+        """The body of an object of another kind; None without one. A deleted object is found only if `ever`."""
         return await self._submit(self._resources, ResourceKey(*scope, kind, id, ever))
 
     async def many(
         self, scope: Scope, kind: str, ids: Sequence[str], bytes_max: int | None = None
     ) -> list[bytes | None]:
-        """The bodies of many objects of one kind, deleted ones too as they last were; None for what never was.
+        """The bodies of objects of one kind, deleted ones in their last state; None for those that never existed.
 
-        Raises TooManyBytes when they are more than `bytes_max`, before they are loaded.
+        Raises TooManyBytes before loading bodies if they have more than `bytes_max`.
         """
-        if len(ids) == 1:  # asked together with what other requests ask for
+        if len(ids) == 1:  # batched with the point reads of other requests
             [id] = ids
             if kind == "customer":
                 return [await self.customer(scope, id)]
@@ -145,7 +145,7 @@ class Reader:
     async def customers(
         self, scope: Scope, page: PageOf, email: str | None = None, test_clock: str | None = None
     ) -> Page:
-        """A page of living customers, newest first, of those under that test clock or under none.
+        """A page of undeleted customers, newest first; those of a test clock, or without one.
 
         Raises UnknownCursor.
         """
@@ -164,7 +164,7 @@ class Reader:
         parent: str | None = "",
         facts: Mapping[str, object] = NO_FACTS,
     ) -> Page:
-        """A page of living objects of one kind that hold `facts`, newest first; of any parent when that is None.
+        """A page of undeleted objects of one kind that contain `facts`, newest first; of any parent if that is None.
 
         Raises UnknownCursor.
         """
@@ -186,9 +186,9 @@ class Reader:
         facts: Mapping[str, object] = NO_FACTS,
         bytes_max: int | None = None,
     ) -> dict[str, list[bytes]]:
-        """The newest living objects of one kind that hold `facts`, for each of many parents; one of none is absent.
+        """The newest undeleted objects of one kind that contain `facts`, by parent; parents without any are absent.
 
-        Raises TooManyBytes when they are more than `bytes_max`, before they are loaded.
+        Raises TooManyBytes before loading bodies if they have more than `bytes_max`.
         """
         most = self.page_bytes_max if bytes_max is None else bytes_max
         selector = orjson.dumps(dict(facts)).decode()
@@ -201,7 +201,7 @@ class Reader:
     async def count_customers(
         self, scope: Scope, page: PageOf, email: str | None = None, test_clock: str | None = None
     ) -> int:
-        """How many living customers there are on all pages of a list."""
+        """The number of undeleted customers on all pages of a list."""
         bounds = (page.created_min, page.created_max)
         return await self._count("count_customers", *scope, *bounds, email, test_clock)
 
@@ -213,27 +213,27 @@ class Reader:
         parent: str | None = "",
         facts: Mapping[str, object] = NO_FACTS,
     ) -> int:
-        """How many living objects of one kind there are on all pages of a list."""
+        """The number of undeleted objects of one kind on all pages of a list."""
         selector = orjson.dumps(dict(facts)).decode()
         bounds = (page.created_min, page.created_max)
         return await self._count("count_resources", *scope, *bounds, kind, selector, parent)
 
     async def principal(self, digest: str) -> Principal | None:
-        """The principal of the API key with that SHA-256 digest; None for one never issued, or revoked.
+        """The principal of the API key with that SHA-256 digest; None if it was never issued, or is revoked.
 
-        Lookups at the same time are batched, so that a flood of unknown keys does not use the connections up.
+        Concurrent lookups are batched, so that a flood of unknown keys does not exhaust the connection pool.
         """
         try:
             return await self._principals.submit(digest)
         except Overloaded as error:
-            raise LogUnavailable("too many keys are being looked up") from error
+            raise LogUnavailable("too many API key lookups are waiting") from error
 
     async def api_keys(self) -> Sequence[bytes]:
         """Every API key of every account, revoked ones too, in the order in which they were issued."""
         return [row["body"] for row in await self._fetch(self._sql["list_api_keys"])]
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self._connection.close()
         await self._resource_connection.close()
 
@@ -280,7 +280,7 @@ class Reader:
 
     async def _submit(self, batcher: Batcher[ResourceKey, bytes | None], named: ResourceKey) -> bytes | None:
         if not named.id.isprintable():
-            return None  # nobody has such an id, and what Postgres cannot hold would fail all that is asked with it
+            return None  # no object has such an id, and a NUL character would fail the whole batch in Postgres
         try:
             return await batcher.submit(named)
         except Overloaded as error:

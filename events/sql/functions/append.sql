@@ -1,23 +1,25 @@
--- append: store a batch of items, each of them whole or not at all, whatever becomes of the others.
+-- append: store a batch of items (group commit). Each group of items with one leader is atomic, independent of others.
 --
--- An item is one stream's next events with what must commit beside them; a draft is an event and names its item by its
--- 1-based place. The caller sends at most one item per stream and per idempotency key in a batch.
+-- An item is the next events of one stream, with the rows that commit with them. A draft is an event; its `item` is the
+-- 1-based index of its item. A batch has at most one item for each stream and for each idempotency key.
 --
---   item.expected     the version the stream must have; 0 for a stream that must not exist
---   item.events       how many drafts the item has; one of none leaves its receipt, and holds the stream to a version > 0
---   item.hash         the chain's hash after the item's last event
---   item.subject_key  the wrapped key of a stream being born, else null
---   item.key          the idempotency key under which the answer (route .. body) is kept; null for none
---   item.leader       the 1-based place of the item it stands or falls with; its own when it stands alone
+--   item.expected     the version that the stream must have (optimistic concurrency); 0 if it must not exist
+--   item.events       the number of its drafts. An item with none stores only its receipt, and checks `expected` if > 0
+--   item.hash         the hash of the chain after the item's last event
+--   item.subject_key  the wrapped encryption key of a new stream, else null
+--   item.key          the idempotency key under which the receipt (route .. body) is stored; null for none
+--   item.leader       the 1-based index of the leader of its group: its own index for an item alone
 --
--- A snapshot names its item too and is kept when that is accepted. One a stream and code is kept, and those of other
--- code for a day, while processes of two releases may write by turns.
+-- A snapshot names its item by index too, and is stored if the item is accepted. One snapshot is kept for each stream
+-- and folding code; one of other code is deleted after a day, as processes of two releases may write by turns.
 --
--- Gives an outcome an item: `accepted`, `answered` (the key has a receipt), `stale` (expected another version), the
--- worst of those that stand or fall together; and the position of its first event, null unless accepted with events.
+-- Gives for each item:
+--   outcome         `accepted`, `answered` (the idempotency key has a receipt) or `stale` (the stream has another
+--                   version); if one item of a group fails, the whole group has its outcome
+--   first_position  the position of its first event; null unless it was accepted with events
 --
--- The head row is locked before anything is read: so no other append runs meanwhile, every check here sees all that
--- was committed, and positions come out gapless, in commit order.
+-- The head row is locked before anything is read. So appends are serialized: every check sees all that was committed,
+-- and positions are gapless and in commit order.
 CREATE OR REPLACE FUNCTION events.append(
     items events.item[], drafts events.draft[], snapshots events.snapshot_row[] DEFAULT '{}',
     OUT outcome text[], OUT first_position bigint[]
@@ -31,7 +33,7 @@ DECLARE
 BEGIN
     SELECT * INTO head FROM events.head FOR UPDATE;
 
-    -- Scalar subqueries, not EXISTS: the planner may answer an EXISTS by hashing the whole table.
+    -- Scalar subqueries instead of EXISTS, for which the planner may hash the whole table.
     SELECT array_agg(verdict ORDER BY n), array_agg(verdict = 'accepted' ORDER BY n),
            coalesce(sum(events) FILTER (WHERE verdict = 'accepted'), 0)
     INTO outcome, accepted, appended

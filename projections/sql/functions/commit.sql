@@ -1,11 +1,13 @@
--- commit: append a batch to the log and, in the same transaction, write the rows that the accepted items bring.
+-- commit: append a batch to the log and, in the same transaction, write the read model rows of the accepted items.
 --
--- items, drafts, snapshots and both results are those of events.append. Rows name their item by its 1-based place; those of items
--- that were not accepted are left out. The event of a resource_row or notice_row is the 0-based place, within its item,
--- of the event it comes of. A due_row without a time takes that work away; of several for one piece of work the last
--- counts. One of the task test_clock.follow has all work of its stream follow the test clock.
--- Fails on customer_invoice_prefix or resource_lookup when a name that must be unique is in use, and on resource_parent
--- when an object that belongs to one parent is claimed by another.
+--   items, drafts, snapshots and both results are those of events.append.
+--   row.item   the 1-based index of the row's item; rows of items that are not accepted are ignored
+--   row.event  of a resource_row or notice_row: the 0-based index, within its item, of the event that caused it
+--   due_row    schedules a task; without a time it unschedules the task. The last of several for one task counts. A row
+--              of the task test_clock.follow moves all tasks of its stream to the test clock
+--
+-- Fails on customer_invoice_prefix or resource_lookup when a unique value is in use, and on resource_parent when an
+-- object of one parent is claimed by another.
 CREATE OR REPLACE FUNCTION projections.commit(
     items events.item[], drafts events.draft[], customers projections.customer_row[],
     resources projections.resource_row[], notices projections.notice_row[], dues projections.due_row[],
@@ -40,7 +42,7 @@ BEGIN
         ON CONFLICT (account, livemode, kind, id) DO UPDATE
             SET parent = excluded.parent, created = excluded.created, version = excluded.version,
                 deleted = excluded.deleted, lookup = excluded.lookup, body = excluded.body, facts = excluded.facts,
-                position = CASE WHEN projections.resource.deleted AND NOT excluded.deleted -- made anew under its id
+                position = CASE WHEN projections.resource.deleted AND NOT excluded.deleted -- deleted before, and now created again
                     THEN excluded.position ELSE projections.resource.position END
             WHERE projections.resource.parent IN (excluded.parent, '') OR excluded.parent = '';
         GET DIAGNOSTICS written = ROW_COUNT;
