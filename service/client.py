@@ -88,4 +88,4 @@ def _message(status: int, body: bytes) -> str:
     try:
         return str(orjson.loads(body)["error"]["message"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"The answer was {status}, which is not a response of this API."
+        return f"The response, with status {status}, is not one of this API."

@@ -75,5 +75,5 @@ class ShedMetrics(Collector):
             "service_requests_timed_out", "Requests that were canceled at their time limit.", admission.timed_out
         )
         yield CounterMetricFamily(
-            "service_answers_cut_off", "Connections closed because an answer was not read in time.", connections.cut_off
+            "service_answers_cut_off", "Connections closed whose response was not read in time.", connections.cut_off
         )

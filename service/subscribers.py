@@ -57,7 +57,7 @@ async def add(core: Core, out: Output, *, name: str, types: tuple[str, ...], acc
             await subscribers.declare(channel, core.settings.exchange, state)
     except amqp.BROKER_ERRORS as error:
         error.add_note(
-            f"The subscriber {name} is kept: the relay declares {state.queue} as soon as the broker lets it, and every "
+            f"The subscriber {name} is stored: the relay declares {state.queue} once the broker accepts it, and every "
             "event from then on goes there."
         )
         raise

@@ -126,7 +126,7 @@ RECIPES: Mapping[str, tuple[Step, ...]] = {
 async def run(*, url: str, key: str, type: str, out: Output) -> None:
     """Cause an event of `type`, and print each request. Raises client.Refused and client.Away."""
     if type not in RECIPES:
-        raise Refused(f"There is no recipe for {type}: `rollbook trigger --list` lists those there are.")
+        raise Refused(f"There is no recipe for {type}: `rollbook trigger --list` lists all recipes.")
     if key.startswith(LIVE):
         raise Refused("This is a live mode key; events can be triggered in test mode only.")
     async with calling(url, key) as client:

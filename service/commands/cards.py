@@ -172,14 +172,14 @@ def read_bank_account(caller: Caller, given: NewBankAccount, param: str) -> card
     """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
     country = given.country.upper()
     if country not in COUNTRIES:
-        raise Refusal("Invalid country: it must be two letters of ISO 3166-1.", param=f"{param}[country]")
+        raise Refusal("Invalid country: it must be a two-letter ISO 3166-1 code.", param=f"{param}[country]")
     number = account_number(given.account_number, country, f"{param}[account_number]")
     routing = routing_number(given.routing_number, country, f"{param}[routing_number]")
     currency = (given.currency or CURRENCY_OF.get(country, "")).lower()
     if currency not in CURRENCIES:
         name = f"{param}[currency]"
         if given.currency is not None:
-            raise Refusal("Invalid currency: it must be three letters of ISO 4217.", param=name)
+            raise Refusal("Invalid currency: it must be a three-letter ISO 4217 code.", param=name)
         raise Refusal(f"Missing required param: {name}.", code="parameter_missing", param=name)
     return card.BankAccount(
         account_holder_name=given.account_holder_name,

@@ -111,7 +111,7 @@ def no_such_customer(id: str) -> Refusal:
 async def _card_of(unit: UnitOfWork, caller: Caller, token: str, by: str) -> Card:
     kept = await tokens.take(unit, caller, token, by=by, param="card[token]")
     if not isinstance(kept, Card):
-        raise Refusal("A payment method of the type card is made of a card's token.", param="card[token]")
+        raise Refusal("A payment method of type card can only be created from a card token.", param="card[token]")
     return kept
 
 

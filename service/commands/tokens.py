@@ -44,7 +44,7 @@ async def take(unit: UnitOfWork, caller: Caller, id: str, *, by: str, param: str
         raise Refusal(f"No such token: '{masked_id(id)}'{hint}", code="resource_missing", param=param)
     kept = state.card or state.bank_account
     if kept is None:
-        raise Refusal(f"A token of the type {state.type} cannot be used for payments.", param=param)
+        raise Refusal(f"A token of type {state.type} cannot be used for payments.", param=param)
     try:
         unit.do(TOKEN, id, UseToken(id=id, by=by))
     except Refusal as refusal:

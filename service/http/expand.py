@@ -126,7 +126,7 @@ class AnswerTooLarge(Refusal):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(
-            f"The answer would be larger than {bytes_max} bytes. Please expand less of it in one request.",
+            f"The response would be larger than {bytes_max} bytes. Please expand fewer properties in one request.",
             param="expand",
         )
 

@@ -144,7 +144,7 @@ def _path(name: str) -> list[str]:
         return []
     path = [root, *rest[:-1].split("][")]
     if len(path) > DEPTH_MAX:
-        raise Refusal(f"Parameters nest at most {DEPTH_MAX} levels deep.", param=root)
+        raise Refusal(f"Parameters can be nested at most {DEPTH_MAX} levels deep.", param=root)
     if any("[" in key or "]" in key for key in path[1:]):
         return []
     if "[][]" in name:
@@ -183,7 +183,7 @@ def _element(elements: list[Any], rest: list[str]) -> dict[str, Any]:
 
 
 def _repeats(element: dict[str, Any], path: list[str]) -> bool:
-    """Whether a value stands at the path already; an array within takes any number of them."""
+    """Whether the path already has a value; an array takes any number of them."""
     container: Any = element
     for key in path:
         if not isinstance(container, dict) or key not in container:
@@ -194,6 +194,4 @@ def _repeats(element: dict[str, Any], path: list[str]) -> bool:
 
 def _conflict(name: str) -> Refusal:
     root = name.partition("[")[0]
-    return Refusal(
-        f"Invalid parameters: {root} was sent both as a value and with keys, or with keys of two kinds.", param=root
-    )
+    return Refusal(f"Invalid parameters: {root} was sent in conflicting forms (value, array or hash).", param=root)

@@ -69,4 +69,4 @@ def check_key(key: str) -> None:
     if not key.isprintable():
         raise Refusal("Idempotency keys may contain printable characters only.")
     if holds_card_number(key):
-        raise Refusal("An idempotency key is stored, and must not contain what may be a card number.")
+        raise Refusal("An idempotency key is stored, so it must not contain anything that may be a card number.")

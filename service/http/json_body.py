@@ -37,7 +37,7 @@ class _Nested:
 
     def _value(self, given: Any, key: str, depth: int) -> FormValue:
         if isinstance(given, dict | list) and depth == DEPTH_MAX:
-            raise Refusal(f"Parameters nest at most {DEPTH_MAX} levels deep.", param=key)
+            raise Refusal(f"Parameters can be nested at most {DEPTH_MAX} levels deep.", param=key)
         self._count += 1  # hashes and arrays too: a million empty ones are as much work
         if self._count > PARAMETERS_MAX:
             raise form.too_many()

@@ -32,7 +32,7 @@ FIELD_BYTES_MAX = 8190
 HEAD_BYTES_MAX = 96 * 1024
 LINGERING_S = 3.0  # how long a body is read and dropped after the response, so that a reset does not lose the response
 BODY_GRACE_S = 1.0  # how long a stopping process waits for the rest of a body
-UNREADABLE = "This request could not be read as HTTP/1.1 for any route of this API."
+UNREADABLE = "This request could not be read as HTTP/1.1: it is malformed, or its head is too large."
 CLIENTS_FAULTS = (HttpProcessingError, RequestPayloadError, OSError)
 Answered = Callable[[int, float], None]
 

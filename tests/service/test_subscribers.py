@@ -407,7 +407,7 @@ async def test_a_subscriber_that_the_broker_refuses_is_kept_and_the_command_says
     assert cause.startswith("RabbitMQ at ")
     assert f"user '{broker.username}' is refused: wrong user name or password" in cause
     assert "hush" not in cause
-    assert kept.startswith("The subscriber kept is kept: the relay declares rollbook.kept")
+    assert kept.startswith("The subscriber kept is stored: the relay declares rollbook.kept")
     async with shop.relaying():
         await shop.api.customer()
         await shop.take("kept", 1)

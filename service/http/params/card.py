@@ -136,7 +136,7 @@ class BankAccount(Unshown):
 def _typed(given: Any) -> Any:
     if isinstance(given, dict) and given.get("object") not in ("bank_account", "card"):
         if "object" not in given:
-            raise refused("You must supply the `object` of a source that is sent as a hash: what type it is of.")
+            raise refused("You must supply the `object` (the type) of a source that is sent as a hash.")
         raise refused("Invalid object: must be one of bank_account, card")
     return given
 

@@ -39,7 +39,7 @@ def _percent(given: Any) -> Any:
 
 def _id(given: Any) -> Any:
     if isinstance(given, str) and given and (not given.isprintable() or given in PATHS):
-        raise refused("Invalid coupon id: it must be of printable characters.")
+        raise refused("Invalid coupon id: only printable characters are allowed.")
     return given
 
 

@@ -98,7 +98,7 @@ def _metadata(given: Any) -> Any:
 def currency(given: str) -> str:
     """The currency that text names, in small letters. Raises the fault of anything else."""
     if not given.isascii() or given.lower() not in CURRENCIES:
-        raise refused(f"Invalid currency: {shortened(given)}. It must be one by the three letters of ISO 4217.")
+        raise refused(f"Invalid currency: {shortened(given)}. It must be a three-letter ISO 4217 code.")
     return given.lower()
 
 

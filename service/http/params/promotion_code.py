@@ -19,7 +19,7 @@ CODE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 
 def _code(given: str) -> str:
     if not CODE.fullmatch(given):
-        raise refused("Invalid promotion code: it must be of letters, digits and dashes.")
+        raise refused("Invalid promotion code: only letters, digits and dashes are allowed.")
     return given
 
 

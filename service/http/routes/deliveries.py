@@ -38,7 +38,7 @@ async def list_all(context: RequestContext) -> Reply:
     page, caller = parameters.page(), context.caller
     expand.paths(context, parameters.expand, KIND, in_list=True)
     if expand.counted(parameters.expand):
-        raise Refusal("Deliveries are not counted: there may be very many.", param="expand")
+        raise Refusal("The total_count of deliveries is not available.", param="expand")
     try:
         shown, has_more = await context.pipeline.deliveries.page(
             caller.scope,

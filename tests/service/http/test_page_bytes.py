@@ -156,7 +156,7 @@ async def test_one_object_with_more_expanded_than_a_page_is_refused(api: Api) ->
         answer = await api.get(path)
         assert answer.status == 400, answer.body
         assert answer.error["param"] == "expand"
-        assert answer.error["message"].startswith(f"The answer would be larger than {BYTES_MAX} bytes")
+        assert answer.error["message"].startswith(f"The response would be larger than {BYTES_MAX} bytes")
     assert (await api.get(f"/v1/customers/{id}?expand[]=tax_ids")).status == 200
     before = (await api.get(f"/v1/customers/{id}")).json
     answer = await api.post(f"/v1/customers/{id}", f"name=changed&{expanded}")
