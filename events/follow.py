@@ -1,6 +1,6 @@
 """Followers of the log: wake-ups by LISTEN/NOTIFY, and catch-up reads in commit order.
 
-A NOTIFY is a hint: it may be lost with its connection, so whoever waits for one looks by itself now and then too.
+A NOTIFY is a hint: it may be lost with its connection, so waiters also poll.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ POLL_S = 1.0
 
 
 class Wakeup(LocalWaker):
-    """Wakes one waiter at each NOTIFY on a channel too. What came since the last wait wakes the next one at once."""
+    """Wakes a waiter at each NOTIFY on a channel too. One that came since the last wait ends the next wait at once."""
 
     def __init__(self, dsn: str, channel: str) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class Listener:
         return known.setdefault(dsn, cls(dsn))
 
     def add(self, wakeup: Wakeup) -> None:
-        """Have a wake-up's channel listened on; others may have been before, so something may have come already."""
+        """Listen on the channel of a wake-up, and poke it: something may have come before."""
         self._wakeups.add(wakeup)
         wakeup.poke()
         self._changed.set()
 
     def remove(self, wakeup: Wakeup) -> None:
-        """Wake it no more."""
+        """Stop waking it."""
         self._wakeups.discard(wakeup)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,7 +100,7 @@ class Listener:
             connection.terminate()
 
     async def _add(self, connection: Any, channels: set[str]) -> None:
-        """Listen on the channels that are not listened on yet; something may have come there while nobody did."""
+        """Listen on the channels that are not listened on yet, and poke them: notifications may have been missed."""
         for channel in {wakeup.channel for wakeup in self._wakeups} - channels:
             await connection.add_listener(channel, self._notified)
             channels.add(channel)

@@ -1,9 +1,8 @@
-"""The verifier of the master key: whether a process has the keys that sealed what the database holds.
+"""The verifier of master keys: checks at startup that a process has the keys that encrypted the database's data.
 
-The first process registers the key it seals with: a known text sealed by it, which says no more of the key than what is
-sealed for customers does. Every later process must have each key that is registered, and registers the one it seals
-with beside them. So a new key is taken only together with those before it, and a mistyped one is found before anything
-is sealed with it.
+The first process registers the key that it encrypts with, as a known text encrypted by it, which reveals nothing of the
+key. Every later process must have all registered keys, and registers the one it encrypts with. So a rotation to a new
+key works only together with the older keys, and a mistyped key is found before anything is encrypted with it.
 """
 
 from typing import Any
@@ -17,14 +16,14 @@ REGISTER_LOCK = 0x0_7011_B00D
 
 REGISTERED = "SELECT name, verifier FROM keys.master ORDER BY registered_at, name"
 REGISTER = "INSERT INTO keys.master (name, verifier) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
-# The key of the log's first stream that has one: whoever made the database sealed it.
+# The first wrapped key in the log: it was encrypted with the key that the database was created with.
 FIRST_SEALED = """
 SELECT k.wrapped, k.stream FROM events.log l JOIN keys.subject k ON k.stream = l.stream ORDER BY l.position LIMIT 1
 """
 
 
 class WrongMasterKey(DatabaseUnsuitable):
-    """The process has not the master keys that the database's data is sealed with."""
+    """The process lacks a master key that data in the database is encrypted with."""
 
     def __init__(self, missing: bytes, given: tuple[bytes, ...]) -> None:
         super().__init__(

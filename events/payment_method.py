@@ -1,6 +1,6 @@
 """A payment method: its own stream, `payment_method-pm_…`, decided and folded by pure functions.
 
-It is made on its own, attached to one customer, and detached for good: after that nobody may use it again.
+It is created on its own and attached to one customer. Detaching is final: it cannot be attached again.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ class EditPaymentMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachFromCustomer:
-    """Let nobody pay with it any more."""
+    """Detach it: no customer can pay with it any more."""
 
     id: str
 

@@ -1,6 +1,6 @@
 """Per-stream locks among the tasks of one process: commands on one stream are serialized, so they do not conflict.
 
-Deadlock is avoided by lock order: everybody takes the locks of several streams in the order of their names.
+Deadlock is avoided by lock order: the locks of several streams are taken in the order of their names.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ class StreamLocks:
     """The locks in use at this moment."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # with how many tasks have it or wait for it
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # with the number of tasks that hold it or wait for it
 
     def __len__(self) -> int:
         """How many streams are locked."""
@@ -44,7 +44,7 @@ class StreamLocks:
         lock, users = self._locks.get(stream) or (asyncio.Lock(), 0)
         self._locks[stream] = (lock, users + 1)
         try:
-            if users == 0:  # as a rule it is free, and a timer would cost more than the lock
+            if users == 0:  # usually it is free, and a timer would cost more than the lock
                 await lock.acquire()
             else:
                 async with asyncio.timeout(LOCK_TIMEOUT_S):

@@ -7,14 +7,14 @@ changed: reading it where it is expanded, writing it where a parameter creates o
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# Permissions beside that of an operation: of a parameter, when it is sent; under ALWAYS, whatever is sent.
+# Permissions needed in addition to the operation's: by parameter, if it is sent; under ALWAYS, in any case.
 Beside = Mapping[str, tuple[str, ...]]
 NOTHING: Beside = MappingProxyType({})
 ALWAYS = ""
 
 
 def always(*permissions: str) -> Beside:
-    """Permissions that an operation needs whatever is sent."""
+    """Permissions that an operation needs for any parameters."""
     return MappingProxyType({ALWAYS: permissions})
 
 

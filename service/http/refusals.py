@@ -40,7 +40,7 @@ class NoKey(HttpRefusal):
 
 
 class BadScheme(NoKey):
-    """The Authorization header is there, and is neither Bearer nor Basic."""
+    """The Authorization header is neither Bearer nor Basic."""
 
     def __init__(self) -> None:
         HttpRefusal.__init__(
@@ -70,7 +70,7 @@ class SecretKeyRequired(HttpRefusal):
 
 
 class PermissionDenied(HttpRefusal):
-    """A restricted key was used for what it may not do."""
+    """A restricted key lacks the permission."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -103,7 +103,7 @@ class UnknownRoute(HttpRefusal):
 
 
 class KeyReused(HttpRefusal):
-    """An idempotency key came back with another request than its first."""
+    """An idempotency key was reused for another request."""
 
     type = "idempotency_error"
 
@@ -132,7 +132,7 @@ class KeyInUse(HttpRefusal):
 
 
 class TooLarge(HttpRefusal):
-    """The body is larger than is read."""
+    """The body is larger than the limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
@@ -150,14 +150,14 @@ class TooSlow(HttpRefusal):
 
 
 class Unreadable(HttpRefusal):
-    """The body breaks off, or is not what its headers say."""
+    """The body is incomplete, or does not match its headers."""
 
     def __init__(self) -> None:
         super().__init__("The request body could not be read as its headers describe it.")
 
 
 class ClientGone(HttpRefusal):
-    """The connection ended before the request was whole; nobody reads this. The status is nginx's for it."""
+    """The client disconnected before the request was complete; 499 is nginx's status for it, which only logs show."""
 
     status = 499
 
@@ -166,7 +166,7 @@ class ClientGone(HttpRefusal):
 
 
 class Stopping(HttpRefusal):
-    """The process stops, and the rest of the body did not come in time; another process may take the request."""
+    """The process is stopping, and the body was not complete in time; another process may serve a retry."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     type = "api_error"
@@ -188,7 +188,7 @@ class SecretKeyInUrl(NoKey):
 
 
 class OtherOrigin(HttpRefusal):
-    """The well-known key of development was sent by a web page from elsewhere."""
+    """The well-known development key was sent by a web page of another origin."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -200,7 +200,7 @@ class OtherOrigin(HttpRefusal):
 
 
 class WrongContentType(HttpRefusal):
-    """A body of a type that this API does not take."""
+    """The content type of the body is not supported."""
 
     def __init__(self, content_type: str) -> None:
         super().__init__(
@@ -234,7 +234,7 @@ def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
 
 
 def headers(error: Exception) -> Mapping[str, str]:
-    """The headers that go with it."""
+    """The headers of an error response."""
     match error:
         case HttpRefusal():
             return error.headers
@@ -247,7 +247,7 @@ def headers(error: Exception) -> Mapping[str, str]:
 
 
 def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "invalid_request_error") -> bytes:
-    """A refusal in the API's form of an error."""
+    """The error object of a refusal, as the API renders it."""
     error: dict[str, Any] = {}
     if refusal.code is not None:
         error["code"] = refusal.code

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 
 class Reply(NamedTuple):
-    """The status and body that a request is answered with, and that are kept under its idempotency key.
+    """The status and body of a response, which are stored under the idempotency key.
 
-    `headers`, which are not kept, are sent beside those of every answer, or instead of them.
+    `headers`, which are not stored, are added to the headers of every response, or replace them.
     """
 
     status: int

@@ -1,8 +1,8 @@
-"""The scheduler: does work that is due when its time has come, by the machine's clock or by a test clock.
+"""The scheduler: executes due work, by the machine's clock or by a test clock.
 
-Each piece of work is leased for a while, so several processes share it, and what a killed one had begun is begun again;
-that does no harm, for a handler's decision comes to nothing when it was made before. Work that fails is tried again
-after a growing pause, and holds nobody else up.
+Work is leased, so several processes share it, and the work of a killed process is taken over when its lease expires.
+That is safe because handlers are idempotent: a decision that was made before produces no events. Failed work is retried
+with exponential backoff, without delaying other work.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ log = structlog.get_logger("service")
 HANDLER_TIMEOUT_S = 30.0
 IN_FLIGHT_MAX = 32
 PAUSE_S_MAX = 3600
-POLL_S = 5.0  # how long a wake-up that was lost goes unnoticed
-PACE_S = 0.02  # between two looks, however often one is woken
+POLL_S = 5.0  # longest delay after a lost wake-up
+PACE_S = 0.02  # shortest interval between two polls
 COUNTED_MAX = 10_000
 
 
@@ -37,12 +37,12 @@ class NoHandler(Exception):
 
 
 def pause_s(tries: int) -> int:
-    """How long to wait after so many tries that failed: two seconds, then twice as long each time, an hour at most."""
+    """Exponential backoff: two seconds after the first failure, doubled each time, at most an hour."""
     return int(min(2.0 ** min(tries, 32), PAUSE_S_MAX))
 
 
 class Scheduler:
-    """Does what is due, some pieces at a time; `lease_s` is how long a killed process keeps its own from others."""
+    """Executes due work concurrently; `lease_s` is how long the work of a killed process stays leased."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Scheduler:
                 await asyncio.sleep(PACE_S)
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> float:
-        """Begin what is due, as far as there is room; gives how long there is nothing more to do, unless woken."""
+        """Start due work, within the limit; gives how long to wait for more, unless woken."""
         room = IN_FLIGHT_MAX - len(self._in_flight)
         if room < IN_FLIGHT_MAX // 2:
             return self._poll_s
@@ -107,13 +107,13 @@ class Scheduler:
                 await self._advance(due)
             else:
                 await self._do(due)
-        except LogUnavailable as error:  # nobody can tell how far it came; begun again when the lease is over
+        except LogUnavailable as error:  # outcome unknown: it is retried when its lease expires
             log.warning("job.unknown", task=due.task, object=due.id, error=str(error))
         except Exception as error:
             await self._fail(due, error)
 
     async def _do(self, due: Due) -> None:
-        """Have one piece of work done. Raises LogUnavailable; any other failure is noted, and the work put off."""
+        """Execute a piece of work. Raises LogUnavailable; after any other failure the work is postponed."""
         try:
             handler = self._handlers.get(due.task)
             if handler is None:
@@ -178,7 +178,7 @@ class Scheduler:
             log.warning("job.unknown", task=due.task, object=due.id, error=str(lost))
 
     async def _count(self, now: int) -> None:
-        """Count what waits, now and then."""
+        """Count waiting work periodically."""
         time = asyncio.get_running_loop().time()
         if time >= self._count_at:
             self._count_at = time + self._poll_s

@@ -1,4 +1,4 @@
-"""The actor `system`: what a job does is of nobody's request, and in a trace of its own."""
+"""The actor `system`: origin of the events of jobs, which no request caused; each job has a trace of its own."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
@@ -13,7 +13,7 @@ from service.wiring import Core
 async def transact(
     core: Core, due: Due, act: Callable[[UnitOfWork], Awaitable[None]], *, serialized_on: Iterable[str] = ()
 ) -> None:
-    """Do in one commit whatever `act` does to the unit of work it is handed; again when another writer was first.
+    """Commit the changes that `act` makes to a unit of work atomically; retried when another writer was first.
 
     `serialized_on` names streams, as in Executor.transact. Raises Missing, Refusal; LogUnavailable.
     """
@@ -21,7 +21,7 @@ async def transact(
 
 
 def origin_of(core: Core, due: Due) -> Origin:
-    """Where what is done for a piece of work comes from: a trace of its own."""
+    """The origin of the events of a piece of work: the actor `system`, in a new trace."""
     return Origin(
         account=due.account,
         livemode=due.livemode,

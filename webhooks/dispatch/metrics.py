@@ -19,19 +19,19 @@ OWN_FAULT = "own_fault"
 
 @dataclass(slots=True)
 class DeliveryMetrics:
-    """A worker's counts since it started, and how things stand right now."""
+    """Counters of a worker since it started, and its current gauges."""
 
     turns: int = 0  # round trips to the database
-    turn_s: float = 0.0  # and the seconds they took, all together
+    turn_s: float = 0.0  # their total duration in seconds
     leased: int = 0
-    lost: int = 0  # lanes that others leased from us
-    set_aside: Counter[str] = field(default_factory=Counter)  # lanes that our code cannot work with, by why not
+    lost: int = 0  # lanes whose lease expired and was taken by another worker
+    set_aside: Counter[str] = field(default_factory=Counter)  # lanes set aside, by reason
     lanes: int = 0  # leased now
     in_flight: int = 0  # attempts in flight now
     outcomes: Counter[str] = field(default_factory=Counter)  # of attempts: delivered, retry, gave_up, own_fault
     faults: Counter[str] = field(default_factory=Counter)  # of those not delivered: a Fault, or status_5xx
-    attempt_s: float = 0.0  # seconds of all attempts together
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(ATTEMPT_BOUNDS_S) + 1))  # attempts, by their seconds
+    attempt_s: float = 0.0  # total duration of all attempts in seconds
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(ATTEMPT_BOUNDS_S) + 1))  # attempts, by duration
     clock: Callable[[], float] = monotonic
     _endpoints: OrderedDict[str, "_OfEndpoint"] = field(default_factory=OrderedDict)  # the longest idle first
 
@@ -57,7 +57,7 @@ class DeliveryMetrics:
         return ((id, known.outcomes) for id, known in self._endpoints.items())
 
     def _take_up(self, id: str) -> tuple[str, "_OfEndpoint"]:
-        """Tell one more endpoint apart, or count it among the others."""
+        """Count another endpoint by itself, or together with the others when there are too many."""
         if len(self._endpoints) >= ENDPOINTS_MAX:
             self._forget_idle()
         if len(self._endpoints) >= ENDPOINTS_MAX:

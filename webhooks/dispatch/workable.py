@@ -1,8 +1,8 @@
 """Validation of the stored data of an endpoint when its lane is leased; unusable data sets the lane aside.
 
-Pure. What cannot be worked with is that endpoint's trouble alone: its lane is set aside, which is an open breaker with
-a reason, while everybody else's goes on. It is tried again when its owner edits the endpoint, and now and then besides,
-since the fault may have been ours, or a setting's.
+Pure. Unusable data affects that endpoint alone: its lane is set aside, which is an open breaker with a reason, and
+other lanes are unaffected. It is retried when its owner edits the endpoint, and periodically too, since the cause may
+have been a bug of ours, or a setting.
 """
 
 from events.errors import BrokenHistory
@@ -15,7 +15,7 @@ from webhooks.queue.turn import Endpoint
 
 
 class Unworkable(Exception):
-    """Something stored of an endpoint cannot be worked with.
+    """The stored data of an endpoint is unusable.
 
     Of `error` it keeps the type, and the message where that is our own: others may quote a URL or a secret.
     """
@@ -35,7 +35,7 @@ class Unworkable(Exception):
 
 
 def host(endpoint: Endpoint, state: Lane) -> str:
-    """By what attempts at an endpoint are grouped, once its URL, its rules and its state are seen to make sense.
+    """The host (and port) to count attempts against, after checking the endpoint's URL, its rules and its state.
 
     Raises:
         Unworkable: they do not.
@@ -63,7 +63,7 @@ def host(endpoint: Endpoint, state: Lane) -> str:
 
 
 def check_secrets(secrets: list[str]) -> None:
-    """See that requests can be signed with these secrets. Raises Unworkable."""
+    """Check that requests can be signed with these secrets. Raises Unworkable."""
     if not all(secrets) or not secrets:
         raise Unworkable("secret_unreadable", "there is none")
     try:

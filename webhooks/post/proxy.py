@@ -1,20 +1,19 @@
 """The egress proxy (HTTP CONNECT): if it is configured, all webhooks go through it.
 
-A proxy resolves names by itself, after we have looked and with an answer of its own; so what was vetted here would not
-be what is connected to. Therefore we resolve, vet every address, and ask the proxy for a concrete one (CONNECT
-203.0.113.7:443), while TLS is spoken with the name: the certificate must be that of the name, and `Host` says it. A
-proxy that refuses by itself, as Smokescreen does, is a second guard then. Where only the proxy can resolve names, or
-allows by name, `resolves` leaves both to it: it must refuse addresses of the inside, for nobody else does. Literal
-addresses and names of local networks are refused here all the same.
+A proxy resolves names itself, later than we do and perhaps to another address, so a check here would not hold for the
+connection (DNS rebinding). Therefore we resolve the name, check every address, and ask the proxy for a concrete one
+(CONNECT 203.0.113.7:443); TLS verifies the certificate for the name, and `Host` has the name. A proxy that filters too,
+as Smokescreen does, is a second line of defence. Where only the proxy can resolve names, or allows by name, `resolves`
+leaves both to it: then the proxy alone must refuse internal addresses. Literal addresses and names of local networks
+are refused here all the same.
 
 An http URL, which only test mode outside production may have, goes to the proxy in absolute form, with the vetted
 address in it. RFC 9112 (3.2.2) lets the proxy put that into `Host`: a receiver with several names may see the address.
 
-A proxy that opens no tunnel is at fault, or the receiver is. 407 (wrong credentials; Smokescreen's "no"), 403, 500 and
-whatever else is not the receiver's doing, so it is a fault of our own. 502 and 504 say that the receiver could not be
-reached (RFC 9110), which it is charged with: a dead one would be tried for ever otherwise. 503 is the proxy's own
-trouble, except from Squid, which gives it for a dead receiver and says so in X-Squid-Error. Proxy-Status (RFC 9209)
-says it best, and goes before the number.
+If a proxy opens no tunnel, its status says whose fault that is. 407 (wrong credentials, or refused by Smokescreen),
+403, 500 and others are a fault on our side. 502 and 504 mean that the receiver could not be reached (RFC 9110), which
+counts against it: a dead one would be retried forever otherwise. 503 is the proxy's own failure, except from Squid,
+which sends it for a dead receiver, with X-Squid-Error. A Proxy-Status header (RFC 9209) precedes the status.
 """
 
 import re
@@ -43,7 +42,7 @@ ITS_SQUID_ERRORS = ("ERR_CANNOT_FORWARD", "ERR_CONNECT_FAIL", "ERR_DNS_FAIL")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where it is, with user and password if it wants them; and whether names are its to resolve, and to vet."""
+    """The URL of a proxy, with credentials if it needs them; and whether it resolves, and checks, host names."""
 
     url: URL = field(repr=False)
     resolves: bool = False
@@ -73,7 +72,7 @@ def parse(text: str) -> URL:
 def blames_receiver(status: int, headers: Mapping[str, str]) -> bool:
     """Whether a proxy that opened no tunnel says that the receiver could not be reached."""
     if said := STATUS_ERROR.findall(headers.get("Proxy-Status", "")):
-        return said[-1] in ITS_ERRORS  # of several proxies the last is the nearest to us
+        return said[-1] in ITS_ERRORS  # of several proxies, the last is the nearest one
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return headers.get("X-Squid-Error", "").startswith(ITS_SQUID_ERRORS)
     return status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)

@@ -1,12 +1,13 @@
 """The DNS resolver: bounded per name, so a name that does not resolve does not delay others.
 
-Lookups have threads of their own: those of the loop are few, and a name whose servers keep silent holds one for as long
-as the system's resolver has patience. Several who ask for a name at once share a lookup, and for a few seconds after.
+Lookups have a thread pool of their own: the event loop's default pool is small, and a name whose servers are silent
+blocks a thread until the system's resolver times out. Concurrent lookups of a name share one, which is cached for a few
+seconds.
 
-A lookup fails for one of two reasons. That a name has no address (NXDOMAIN, no data) is said by a resolver that works:
-that is the receiver's to mend. "Try again" (EAI_AGAIN) and silence are what both look like, a receiver's name servers
-being down and our own resolver being out of reach. So then it is asked about a name that needs nobody else's servers,
-one under .invalid (RFC 6761): whatever it answers, it answers, and the name that was asked for is to blame.
+A failed lookup is the receiver's fault or ours. NXDOMAIN and "no data" come from a working resolver: the receiver's
+fault. EAI_AGAIN and a timeout are ambiguous: the receiver's name servers may be down, or our resolver unreachable. Then
+the resolver is probed with a name under .invalid (RFC 6761), which needs no other server: if it answers anything, the
+failure is the receiver's.
 """
 
 import asyncio
@@ -51,17 +52,17 @@ class Resolver(AbstractResolver):
                 del self._asked[next(iter(self._asked))]
             found = self._ask(*key)
             self._asked[key] = (now, found)
-        return list(await asyncio.shield(found))  # one who is tired of waiting leaves the others their answer
+        return list(await asyncio.shield(found))  # a waiter that is cancelled leaves the lookup to the others
 
     async def ours_to_blame(self, error: OSError | None) -> bool:
-        """Whether a lookup that failed with `error`, or None for silence, failed because our resolver is not there."""
+        """Whether a lookup failed because our resolver is unreachable; `error` is None for a timeout."""
         number = error.errno if error is not None else None
         if number in OUR_SHORTAGES:
             return True
         return number not in ANSWERS and not await self._answering.works()
 
     async def close(self) -> None:
-        """Wait for nothing that is being looked up."""
+        """Stop, without waiting for lookups in progress."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, host: str, port: int, family: int) -> "asyncio.Future[list[ResolveResult]]":
@@ -107,6 +108,6 @@ def look_up(host: str, port: int, family: int) -> list[ResolveResult]:
 
 
 def _seen(found: "asyncio.Future[list[ResolveResult]]") -> None:
-    """A lookup that nobody waits for any more may fail unheard."""
+    """Retrieve the exception of a lookup without waiters, so that asyncio does not log it."""
     if not found.cancelled():
         found.exception()

@@ -1,9 +1,8 @@
 """SSRF policy: which URLs and IP addresses webhooks may be sent to, so that internal networks stay unreachable.
 
-A URL is vetted when it is registered and again at each attempt, parsed by webhooks/post/receiver_url.py both times.
-That alone proves nothing, since a name may resolve to anything and to something else a moment later: what counts is
-`open_socket`, which vets the concrete address of every connection right before it is made, whether it came from a name
-or a literal.
+A URL is checked when it is registered and again at each attempt, parsed by webhooks/post/receiver_url.py both times.
+That alone is not enough, since a name may resolve to another address a moment later (DNS rebinding). The effective
+check is `open_socket`: it checks the address of every connection right before it is made, from a name or a literal.
 
 `ipaddress.is_global` is not enough. It holds for addresses that carry another one inside (6to4, NAT64, IPv4-compatible
 forms), for multicast and for ranges assigned after the interpreter was built; so ranges are named here, from the IANA
@@ -31,7 +30,7 @@ def _networks(named: dict[str, str]) -> tuple[tuple[Network, str], ...]:
     return tuple((ip_network(network), name) for network, name in named.items())
 
 
-# What cloud machines are asked for their credentials at; not even an allowed network opens these.
+# Metadata services of clouds, which give out credentials; refused even within an allowed network.
 METADATA = _networks(
     {
         "100.100.100.200/32": "Alibaba",
@@ -46,7 +45,7 @@ METADATA = _networks(
     }
 )
 METADATA_NAMES = frozenset({"instance-data.ec2.internal", "metadata.goog", "metadata.google.internal"})
-# A developer's own; closed in production.
+# The developer's machine and network; refused in production.
 LOCAL = _networks(
     {
         "127.0.0.0/8": "loopback",
@@ -111,7 +110,7 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
 
 
 class UrlRefused(Refusal):
-    """A URL that must not be called."""
+    """A URL that policy forbids."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"Invalid URL: {why}.", code="url_invalid", param="url")
@@ -126,7 +125,7 @@ class AddressRefused(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What may be called. `deny_networks` win over `allow_networks`, and those over the tables of this module.
+    """What may be called. `deny_networks` precede `allow_networks`, which precede the tables of this module.
 
     An allowed network opens names of local networks too, for its machines are called by them; but no address that
     carries an IPv4 one which is closed. Outside production http, loopback and private networks are open.

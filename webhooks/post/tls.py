@@ -1,8 +1,8 @@
 """TLS of webhooks: trusted CA certificates, and the client certificate (mutual TLS).
 
-Certificates are always verified, for the name in the URL, with TLS 1.2 at least. An authority's file is trusted instead
-of the system's authorities, not beside them: whoever wants both puts both into the file. A client certificate is shown
-to every receiver that asks for one, and to an egress proxy that is spoken to by https.
+Certificates are always verified, for the host name of the URL, with TLS 1.2 or later. A CA file replaces the system's
+CAs: to trust both, put both into the file. The client certificate is sent to every receiver that requests one, and to
+an egress proxy with an https URL.
 """
 
 import ssl
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Unusable(Exception):
-    """Files that are not there, or hold something else; says why."""
+    """A certificate or key file is missing or invalid; the message says why."""
 
     def __init__(self, files: tuple[Path, ...], why: str) -> None:
         super().__init__(f"{' and '.join(map(str, files))} {why}")
