@@ -81,6 +81,8 @@ class Http1Client:
             return await self._connector.connect(request, [], self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {target.url.host_and_port}") from error
+        except aiohttp.ClientError:
+            raise  # one about certificates is a ValueError too
         except ValueError as error:  # raised when a field of a valid certificate is not text
             raise CertificateIllegible from error
 

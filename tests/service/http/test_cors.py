@@ -61,7 +61,7 @@ async def test_the_key_that_everybody_knows_is_not_taken_from_other_machines_pag
         for _ in range(2):  # remembered or not
             answer = await api.get("/v1/customers", key=key, Origin=origin)
             assert answer.status == 403, origin
-            assert "pages of other machines" in answer.error["message"]
+            assert "pages of other origins" in answer.error["message"]
     for origin in ("http://localhost:3000", "http://127.0.0.1:8420", "http://[::1]:80"):
         assert (await api.get("/v1/customers", key=key, Origin=origin)).status == 200
     assert (await api.get("/v1/customers", key=key)).status == 200
