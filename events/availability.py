@@ -1,9 +1,9 @@
-"""Availability of the database: one health check per process, which all else waits for during an outage.
+"""Availability of the database: one health check per process, which everything else waits for during an outage.
 
-Connections report what they met. The watcher looks for itself, over a connection of its own: only what it meets too is
-an outage, said once in the log, looked at again after growing pauses, and over when the watcher has succeeded. Each
-time the server turns out to be another one, or to have come back, the `generation` goes up, and every connection of an
-older one is made again before its next use: none stays with a server that was demoted meanwhile.
+Connections report their errors. The watcher then probes over a connection of its own: only if that fails too is it an
+outage, which is logged once, probed again with backoff, and over when a probe succeeds. After a failover or a restart
+of the server the `generation` is incremented, and each connection of an older one is replaced before its next use: none
+stays with a server that was demoted.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Drafts and records: events before they are appended to the log, and as they are stored, with version and position.
 
-These only travel, and several are made for every write: named tuples, which are cheap to make.
+Plain values, several for every write: named tuples, which are cheaper to make than dataclasses.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from events.scope import Scope
 
 
 class Origin(NamedTuple):
-    """Who made it happen, when and why; the same for every event of one command."""
+    """The metadata of events: account, time, actor, and correlation and causation ids; one for each command."""
 
     account: str
     livemode: bool
     at: datetime  # aware UTC
-    actor: str  # `key_…` for a caller, `system` for ourselves
+    actor: str  # `key_…` of the API key, or `system` for a job
     request_id: str | None = None
     idempotency_key: str | None = None
-    correlation_id: str | None = None  # of the whole chain of causes
-    causation_id: str | None = None  # of what directly caused it
+    correlation_id: str | None = None  # shared by all events of one chain of causes
+    causation_id: str | None = None  # of the direct cause
     traceparent: str | None = None  # of its notices; the log does not store it
 
     @property
@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """An encoded event that has its version and its link of the chain, but no position yet."""
+    """An encoded event with its version and its hash in the chain, but no position yet."""
 
     type: str
     schema_version: int
@@ -53,7 +53,7 @@ class Record(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """The answer given under an idempotency key, kept so that a retry gets the same one."""
+    """The response stored under an idempotency key, so that a retry gets the same one."""
 
     key: str
     route: str  # method and path
@@ -72,11 +72,11 @@ class Snapshot(NamedTuple):
 
 
 class Append(NamedTuple):
-    """What one command wants stored, all of it or none of it.
+    """What one command stores, atomically.
 
-    `expected` is the version the stream must have, 0 for one that must not exist. An append without drafts leaves its
-    receipt, and holds the stream to a version above 0. `rows` are for whoever writes read models in the same
-    transaction. The appends `with_` it, each on a stream of its own, are stored with it or not at all.
+    `expected` is the version that the stream must have; 0 if it must not exist. An append without drafts stores its
+    receipt, and checks `expected` if it is above 0. `rows` are the read model rows for the same transaction. The
+    appends `with_` it, each on another stream, are stored in the same atomic group.
     """
 
     stream: str
@@ -91,9 +91,7 @@ class Append(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A stream's records beyond the version asked for, or beyond the snapshot; and its wrapped key (None when there is
-    none).
-    """
+    """The records of a stream after a version, or after its snapshot; and its wrapped key, if it has one."""
 
     records: Sequence[Record]
     wrapped_key: bytes | None

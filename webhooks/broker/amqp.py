@@ -1,7 +1,7 @@
 """The connection to RabbitMQ: reconnect with backoff, flow control (blocked), and topology declaration.
 
-A connection is replaced as a whole when it is lost: channel, topology and all. A channel on which anything went
-wrong or took too long is thrown away with its connection, because its state is unknown.
+A lost connection is replaced as a whole, with its channel and topology. After an error or timeout on a channel, its
+connection is closed too, because the channel's state is unknown.
 """
 
 import asyncio

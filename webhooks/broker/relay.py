@@ -1,14 +1,13 @@
 """The relay (outbox publisher): publishes the outbox in log order, with publisher confirms; one leader among many.
 
-One of many is active: it holds a session advisory lock, and a cursor that only the holder of the newest epoch may move,
-so one that was paused and taken over cannot turn it back. The cursor moves over what the broker confirmed and no
-further: after a crash some notices are published again, none is left out.
+One relay is active (leader election): it holds a session advisory lock, and a cursor that only the newest epoch may
+move (a fencing token), so a paused leader that was replaced cannot move it back. The cursor moves past confirmed
+notices only: after a crash some notices are published again, none is skipped (at least once).
 
-The lock is a lease: a session that holds it and was not heard of for `lease_s` is ended, be it that its process is
-stopped or that its machine is gone without a word. Postgres does so by itself where the session is idle; one that
-stopped in the middle of a statement is ended by those that stand by. One that comes back late publishes what others
-have published, or what they would have published next, for it leaves nothing out either: whoever passes
-over what repeats still has every notice in order.
+The lock is a lease: a session that holds it and is silent for `lease_s` is terminated, whether its process is stopped
+or its machine is lost. Postgres terminates idle sessions by itself; one that stopped within a statement is terminated
+by a standby. A leader that resumes late may publish duplicates, but skips nothing either: a consumer that drops
+duplicates still has every notice in order.
 """
 
 import asyncio
@@ -41,7 +40,7 @@ STANDBY_S = 1.0
 STOPPING_S = 5.0
 DECLARE_EVERY_S = 15.0
 LEASE_S = 10.0
-HEARD_PER_LEASE = 4  # times that a leader is heard of within a lease
+HEARD_PER_LEASE = 4  # heartbeats of a leader within a lease
 SOURCE = "/rollbook"
 
 _OnTheirWay = asyncio.Queue[tuple[Any, "asyncio.Task[Any]"] | None]
@@ -52,9 +51,9 @@ class Superseded(Exception):
 
 
 class Relay:
-    """Publishes notices while it is the active one, and stands by while it is not.
+    """Publishes notices while it is the leader, and is a standby otherwise.
 
-    `lease_s` is how long one that stopped or vanished keeps the others from it.
+    `lease_s` is how long after the last heartbeat of a lost leader a standby can take over.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class Relay:
             connection.terminate()  # the lock goes with it
 
     async def _end_silent_leader(self, connection: ServiceConnection) -> None:
-        """End the session that leads and is silent. The login may do so, the service's role may not."""
+        """Terminate the session of a silent leader. The login role may do so, the service's role may not."""
         async with connection.transaction():
             await connection.execute("SET LOCAL ROLE NONE")
             if await connection.fetch(load_sql("webhooks", "end_silent_leader"), LOCK, self._lease_s):
@@ -149,7 +148,7 @@ class Relay:
         on_their_way: "_OnTheirWay",
         stop: asyncio.Event,
     ) -> None:
-        """Publish in order, without waiting for confirmations as long as not too many are missing."""
+        """Publish in order, with at most IN_FLIGHT_MAX messages unconfirmed."""
         sequence, appended_at = lead.sequence, lead.appended_at
         while not stop.is_set():
             if channel.is_closed:
@@ -172,7 +171,7 @@ class Relay:
         await on_their_way.put(None)
 
     async def _confirm_all(self, lead: "_Lead", flow: Flow, on_their_way: "_OnTheirWay") -> None:
-        """Move the cursor over what is confirmed, as long as nothing before it is missing; raise at a failure."""
+        """Move the cursor past messages that are confirmed without a gap; raises if one is not confirmed."""
         while (first := await on_their_way.get()) is not None:
             last, confirmed = first
             await self._confirmed(flow, confirmed)
@@ -198,7 +197,7 @@ class Relay:
             raise
 
     async def _keep_declared(self) -> None:
-        """Declare the topology again and again: a publisher is not notified when it is deleted."""
+        """Declare the topology periodically: a publisher is not notified when it is deleted."""
         while True:
             await asyncio.sleep(DECLARE_EVERY_S)
             async with amqp.channel(self._amqp_url, "topology") as own:  # ours may be blocked
@@ -238,10 +237,10 @@ class _Lead:
         while current():
             await asyncio.sleep(every_s)
             await self.fetch("SELECT 1")
-        raise Superseded  # this server is the primary no more
+        raise Superseded  # this server is no longer the primary
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
-        """Rows of a query, while nothing else uses the connection. Raises DatabaseUnavailable."""
+        """The rows of a query; one query at a time uses the connection. Raises DatabaseUnavailable."""
         try:
             async with self._turn:
                 rows: list[Any] = await self.connection.fetch(query, *arguments)

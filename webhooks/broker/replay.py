@@ -1,7 +1,7 @@
 """Replay: past events published again to the queue of one subscriber.
 
-They go straight to the queue, in order, each confirmed, with the headers they had and one that says they are replayed.
-Live notices go on arriving meanwhile, so what is replayed comes after newer ones, and some may come twice.
+They are published directly to the queue, in order, each confirmed, with their original headers and one that marks them
+as replayed. Live notices keep arriving meanwhile, so replayed ones come after newer ones, and some may be duplicates.
 """
 
 import asyncio

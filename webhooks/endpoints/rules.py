@@ -1,11 +1,10 @@
 """Delivery rules of an endpoint: ordering, payload, rate limit and concurrency limit, set by its owner.
 
-Pure. Order is none unless it is asked for, as at Stripe. In the order `customer` what happened to one customer (or
-coupon, or whatever else is the object of the event) arrives one by one, as it happened, and an event that fails holds
-back that customer's alone; in the order `strict` everything does. What happens once the tries of such an event are used
-up is the owner's choice: `skip` goes on with the next one, `hold` waits until somebody says what is to become of it.
-What an endpoint misses while it is disabled is sent once it is enabled, behind live events, unless the owner chose to
-skip it.
+Pure. By default delivery is unordered, as at Stripe. With the order `customer`, the events of one customer (or coupon,
+or other object) are delivered one at a time, in order; an event that fails blocks only later ones of that object. With
+the order `strict` all events of the endpoint are delivered so. When the tries of such an event are used up, `skip` goes
+on with the next event, and `hold` waits until the owner resends or cancels it. Events missed while an endpoint is
+disabled are sent once it is enabled, after live events, unless the owner chose to skip them.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The delivery state of endpoints: rules, lane, circuit breaker, backlog, and the position delivered up to.
 
-What is settled is not to be sent any more; what is complete was taken, or canceled by somebody. So of an endpoint that
-is complete up to a position nothing at or below it is missing, and what is missing above it can be listed.
+A settled delivery is not sent any more; a complete one was delivered, or was canceled by request. If an endpoint is
+complete up to a position, it misses nothing at or below it; what it misses above can be listed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The event feed: an account's notices in log order from a position, with long polling.
 
-A position is a notice's number in the whole feed, so each account sees numbers rise with gaps. All who wait share one
-listener and one look at what is new; only those whom something is for read again.
+A position is the sequence of a notice among those of all accounts, so each account sees increasing positions with gaps.
+All waiting requests share one listener and one query for new notices; only requests that these match read again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from webhooks.feed.api_version import VersionedNotice
 
 log = structlog.get_logger("webhooks")
 
-BYTES_ENOUGH = 4 * 1024 * 1024  # a portion that has so many ends there
+BYTES_ENOUGH = 4 * 1024 * 1024  # bytes, after which a portion ends
 WAITING_MAX = 1000
 POLL_S = 1.0
 
@@ -43,7 +43,7 @@ class Expired(Exception):
 
 
 class NotReached(Exception):
-    """The feed has not come to that position; `last` is the last there is."""
+    """The position is beyond the end of the feed; `last` is the last position."""
 
     def __init__(self, last: int) -> None:
         super().__init__(last)
@@ -51,7 +51,7 @@ class NotReached(Exception):
 
 
 class Crowded(Exception):
-    """As many wait as may: of the process, of the account and mode, or of the key, as `whose` says."""
+    """Too many requests wait: in the process, of the account and mode, or of the key, as `whose` says."""
 
     def __init__(self, whose: Literal["process", "account", "key"]) -> None:
         super().__init__(whose)
@@ -59,7 +59,7 @@ class Crowded(Exception):
 
 
 class Waiting(Protocol):
-    """A request that waits: `begin` is called before, and `end`, which may refuse to go on, after."""
+    """A waiting request: `begin` is called before the wait, and `end`, which may raise, after it."""
 
     key_id: str
 
@@ -68,7 +68,7 @@ class Waiting(Protocol):
         ...
 
     async def end(self) -> None:
-        """It is over."""
+        """The wait ends."""
         ...
 
 
@@ -77,13 +77,13 @@ class _Waiter:
     key_id: str | None
     scope: Scope
     types: Sequence[str] | None
-    position: int  # up to which there is nothing for it
+    position: int  # up to which no notice matches it
     reached_at: datetime
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Feed:
-    """Reads the feed, for as many as `waiting_max` that wait at once; of an account and mode, and of a key, fewer."""
+    """Reads the feed; limits the requests that wait at once, in all, by account and mode, and by key."""
 
     def __init__(
         self,
@@ -111,15 +111,15 @@ class Feed:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many requests wait."""
         return len(self._waiting)
 
     async def open(self, *_: object) -> None:
-        """Begin to listen for those who will wait."""
+        """Start the listener."""
         self._tasks = [asyncio.create_task(self._wakeup.run(self._stop)), asyncio.create_task(self._run())]
 
     async def close(self, *_: object) -> None:
-        """Let go all who wait, and let nobody wait from now on."""
+        """End all waits; from now on no request waits."""
         self._stop.set()
         self._wakeup.poke()
         for waiter in self._waiting:
@@ -136,7 +136,7 @@ class Feed:
         wait_s: float = 0,
         waiting: Waiting | None = None,
     ) -> Portion:
-        """The next notices after a position, None for the present; when there are none, the first to come in `wait_s`.
+        """The next notices after a position (None for the end); if there are none, those that come within `wait_s`.
 
         Raises Expired, NotReached, Crowded, LogUnavailable.
         """
@@ -166,7 +166,7 @@ class Feed:
         return portion
 
     def _add(self, waiter: _Waiter) -> None:
-        """Let one more wait. Raises Crowded."""
+        """Add a waiting request. Raises Crowded."""
         whose = waiter.scope
         if waiter.key_id is not None and self._keys[waiter.key_id] >= self._key_waiting_max:
             raise Crowded("key")
@@ -218,13 +218,13 @@ class Feed:
             if self._waiting:
                 try:
                     await self._look()
-                except Exception as error:  # those who wait are not left without one who looks
+                except Exception as error:  # whatever the error, the waiting requests need this loop
                     await retries.failed(error, self._stop)
                 else:
                     retries.worked()
 
     async def _look(self) -> None:
-        """See what is new to those who wait now, and wake whom it is for."""
+        """Query new notices for all waiting requests, and wake those that they match."""
         looking = list(self._waiting)
         first = min(looking, key=lambda waiter: waiter.position)
         rows = await self._fetch(self._notices_since, first.position, first.reached_at)
@@ -241,7 +241,7 @@ class Feed:
                 (waiter.types is None or type in waiter.types) and last[*whose, type] > waiter.position
                 for type in of.get(whose, ())
             ):
-                waiter.woken.set()  # its position stays, for it is to read what it was woken for
+                waiter.woken.set()  # its position stays: it reads from there
             elif position > waiter.position:
                 waiter.position, waiter.reached_at = position, reached_at
 
