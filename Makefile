@@ -16,7 +16,7 @@ run: ## start the service, everything it needs included, on ROLLBOOK_PORT (8420)
 test: ## run every test
 	@sh deploy/make-venv.sh dev
 	@sh deploy/make-node-modules.sh
-	@exec $(PYTHON) -m pytest --numprocesses=2 $(PYTEST_ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=3 --dist=worksteal $(PYTEST_ARGS) # on 2 cores: tests of servers wait a lot
 
 # What a change needs most: every module is imported, decisions, codecs and chains, the contracts of the log and the lanes, the
 # log in PostgreSQL, parameters and refusals, the client of webhooks, and the API by a real server and Stripe's client.

@@ -16,6 +16,7 @@ from events.outage import DatabaseUnavailable
 
 DATABASE_ERRORS = (LogUnavailable, asyncpg.PostgresError)  # what a loop survives: the database is lost, or refuses
 PAUSE_S, PAUSE_S_MAX = 0.5, 15.0
+CANCEL_AGAIN_S = 5.0
 T = TypeVar("T")
 
 
@@ -81,9 +82,7 @@ async def unless_set(work: Coroutine[Any, Any, T], *events: asyncio.Event, timeo
         await asyncio.wait([working, *ends], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        for task in (working, *ends):
-            task.cancel()
-        await asyncio.gather(working, *ends, return_exceptions=True)
+        await end(working, *ends)
 
 
 async def beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
@@ -97,9 +96,21 @@ async def beside(work: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, N
             for task in done:
                 task.result()
     finally:
-        for task in every:
+        await end(*every)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until all have ended, whatever they raise.
+
+    One cancellation may be lost: before Python 3.12 asyncio.wait_for swallows one that arrives with the result
+    (https://github.com/python/cpython/issues/86296), and the clients of the servers use it.
+    """
+    running = {*tasks}
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*every, return_exceptions=True)
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)  # what they raised counts as noticed
 
 
 class Pauses:

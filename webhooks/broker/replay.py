@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel
 from events.database import Pool, load_sql
 from events.errors import Refusal
 from events.scope import Scope
+from events.supervision import end
 from webhooks.broker import amqp
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S
 from webhooks.broker.relay import message
@@ -69,9 +70,7 @@ class Replay:
                 self.position, self.since = notice["sequence"], notice["appended_at"]
                 self.done += 1
         finally:
-            for task in on_their_way:
-                task.cancel()
-            await asyncio.gather(*on_their_way, return_exceptions=True)
+            await end(*on_their_way)
 
 
 async def begin(pool: Pool, of: Subscriber, start: int | datetime) -> Replay:

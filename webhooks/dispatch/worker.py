@@ -21,7 +21,7 @@ from events import trace
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
-from events.supervision import DATABASE_ERRORS, LocalWaker, Retries, Waker, beside, poke_when_stopped
+from events.supervision import DATABASE_ERRORS, LocalWaker, Retries, Waker, beside, end, poke_when_stopped
 from projections.notices import with_pending
 from webhooks import explanation
 from webhooks.dispatch import workable
@@ -174,9 +174,7 @@ class Worker:
             try:
                 await beside(self._deliver(), self._listen(), poke_when_stopped(stop, self._due))
             finally:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await end(*self._tasks)
                 await self._lanes.close()
 
     async def _deliver(self) -> None:
