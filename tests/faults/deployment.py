@@ -1,7 +1,6 @@
 """A whole system of a test's own: Postgres, RabbitMQ, and each role in a process, to be killed one by one."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -205,13 +204,10 @@ class Subscriber:
 
     async def run(self) -> None:
         """Consume, connecting again whenever the broker goes away."""
-        try:
-            while True:
-                with suppress(*BROKER_ERRORS):
-                    await self._consume()
-                await asyncio.sleep(RETRY_S)  # the pause of a client between its tries
-        finally:
-            gc.collect()  # connections that were never made close themselves when they are collected: in this loop
+        while True:
+            with suppress(*BROKER_ERRORS):
+                await self._consume()
+            await asyncio.sleep(RETRY_S)  # the pause of a client between its tries
 
     async def _consume(self) -> None:
         async with await aio_pika.connect(self._amqp_url, timeout=5) as connection:
