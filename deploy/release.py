@@ -1,4 +1,4 @@
-"""Make a release: `make release`, or `make release VERSION=1.2.0` where events/version.py does not have it yet.
+"""Make a release: `make release`, or `make release VERSION=1.2.0` to set a new version in events/version.py.
 
 The release commit is made and its distributions are proved in a worktree apart. The branch, the tag and `dist/` change
 last, so a release that fails leaves nothing behind. Nothing is pushed.

@@ -82,7 +82,7 @@ async def update(
 
 
 async def attach(unit: UnitOfWork, caller: Caller, given: str, owner: str) -> str:
-    """Attach a payment method, or what a name for tests stands for, to a customer; gives its id.
+    """Attach a payment method, or a new one made from a test id such as pm_card_visa, to a customer; returns its id.
 
     Raises Missing, Declined, Refusal.
     """

@@ -18,7 +18,7 @@ PREFIXES = {"bank_account": "btok", "cvc_update": "cvctok", "pii": "pii"}  # of 
 
 
 async def create(unit: UnitOfWork, caller: Caller, type: str, given: NewCard | NewBankAccount | None) -> str:
-    """Create a token of a type for what it stands for, if that is kept; gives its id. Raises Declined, Refusal."""
+    """Create a token of a card, of a bank account or of nothing stored; returns its id. Raises Declined, Refusal."""
     match given:
         case NewCard():
             return _make(unit, type, cards.read_card(caller, given))
@@ -29,12 +29,12 @@ async def create(unit: UnitOfWork, caller: Caller, type: str, given: NewCard | N
 
 
 async def create_named(unit: UnitOfWork, kept: Card | BankAccount) -> str:
-    """Create a token of what a name for tests stands for; gives its id."""
+    """Create a token of the card or bank account of a test token such as tok_visa; returns its id."""
     return _make(unit, "card" if isinstance(kept, Card) else "bank_account", kept)
 
 
 async def take(unit: UnitOfWork, caller: Caller, id: str, *, by: str, param: str) -> Card | BankAccount:
-    """What a token stands for, used up for the object called `by`; `param` names it. Raises Refusal."""
+    """The card or bank account of a token, which the object `by` redeems; `param` names the token. Raises Refusal."""
     fresh = named(caller, id)
     if fresh is not None:
         return fresh
@@ -53,7 +53,7 @@ async def take(unit: UnitOfWork, caller: Caller, id: str, *, by: str, param: str
 
 
 def named(caller: Caller, id: str) -> Card | BankAccount | None:
-    """What a well-known name for tests stands for; None for anything else."""
+    """The card or bank account of a test token such as tok_visa; None for any other id."""
     if id.startswith(CARD):
         return cards.of_name(caller, id.removeprefix(CARD))
     if id.startswith(BANK_ACCOUNT):

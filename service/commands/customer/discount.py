@@ -42,7 +42,7 @@ class ApplyCoupon:
 
 @dataclass(frozen=True, slots=True)
 class ApplyPromotionCode:
-    """Give the discount that a promotion code stands for, replacing any other."""
+    """Apply the coupon of a promotion code as the discount, replacing any other."""
 
     promotion_code: str
 
@@ -102,7 +102,7 @@ async def _give(
         raise _no_such(coupon.KIND, name, param)
     try:
         unit.do(COUPON, key, RedeemCoupon(id=name, at=at))
-    except Refusal as refusal:  # of a coupon that a promotion code stands for; it may be deleted too
+    except Refusal as refusal:  # the coupon of a promotion code may be deleted too
         raise Refusal(refusal.message, code="coupon_expired", param=param) from None
     given = GiveDiscount(
         id=ids.new("di", os.urandom(ids.ID_BYTES)), at=at, coupon=offered.terms, promotion_code=promotion_code

@@ -62,7 +62,7 @@ async def attach(unit: UnitOfWork, id: str, customer: str, at: int) -> None:
 
 
 def fresh(unit: UnitOfWork, caller: Caller, name: str) -> CreatePaymentMethod | None:
-    """The command that makes what a well-known name for tests stands for; None for anything else."""
+    """The command that creates a test payment method such as pm_card_visa; None for any other id."""
     card: Card | None = None
     details: dict[str, str | None] = {}
     if name.startswith(CARD):
