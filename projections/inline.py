@@ -66,6 +66,11 @@ def _in_order(pending: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return pending if len(pending) < 2 else sorted(pending, key=lambda row: rank(row[TYPE]))
 
 
+def no_rows(change: Change[Any]) -> Rows:
+    """Of a kind of stream without a read model: its events are in the log alone."""
+    return NO_ROWS
+
+
 class RowsOfKinds:
     """Dispatches a change to the projection of its kind of stream."""
 

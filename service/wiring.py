@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from events import account_tax_id, api_key, coupon, customer, payment_method, promotion_code, testclock, token
+from events import (
+    account_tax_id,
+    api_key,
+    audit_trail,
+    coupon,
+    customer,
+    payment_method,
+    promotion_code,
+    testclock,
+    token,
+)
 from events.availability import Availability
 from events.clock import Clock, SystemClock
 from events.codec import Codec
@@ -20,7 +30,7 @@ from events.transact import Executor
 from projections import api_keys, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
-from projections.inline import InlineReadModels, RowsOfKinds
+from projections.inline import InlineReadModels, RowsOfKinds, no_rows
 from projections.payment_methods import PaymentMethodProjection
 from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
@@ -39,6 +49,7 @@ EVENT_MODULES = (
     customer,
     account_tax_id,
     api_key,
+    audit_trail,
     coupon,
     endpoint,
     payment_method,
@@ -133,6 +144,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         {
             "customer": CustomerProjection(settings.api_version).rows,
             "api_key": api_keys.rows,
+            audit_trail.KIND: no_rows,
             account_tax_id.KIND: tax_ids.own_rows,
             "coupon": CouponProjection(settings.api_version).rows,
             "payment_method": PaymentMethodProjection(settings.api_version).rows,

@@ -30,8 +30,8 @@ SERVER_SETTINGS = (
     "ROLLBOOK_LOG_LEVEL, {}. `rollbook config` prints all of them."
 )
 PERMISSIONS = (
-    "RESOURCE:read or RESOURCE:write, where RESOURCE is coupons, customers, events, payment_methods, promotion_codes, "
-    "sources, subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
+    "audit:read, or RESOURCE:read or RESOURCE:write, where RESOURCE is coupons, customers, events, payment_methods, "
+    "promotion_codes, sources, subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
 )
 
 app = typer.Typer(

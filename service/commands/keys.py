@@ -16,22 +16,25 @@ DEVELOPMENT_ACCOUNT = "acct_rollbook"
 DEVELOPMENT_KEY = "sk_test_rollbook"
 PREFIXES: dict[KeyType, str] = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
 KEY_LETTERS = 32
-PERMISSIONS = tuple(
-    f"{resource}:{may}"
-    for resource in (
-        "coupons",
-        "customers",
-        "events",
-        "payment_methods",
-        "promotion_codes",
-        "sources",
-        "subscriptions",
-        "tax_ids",
-        "test_clocks",
-        "tokens",
-        "webhook_endpoints",
-    )
-    for may in ("read", "write")
+PERMISSIONS = (
+    "audit:read",
+    *(
+        f"{resource}:{may}"
+        for resource in (
+            "coupons",
+            "customers",
+            "events",
+            "payment_methods",
+            "promotion_codes",
+            "sources",
+            "subscriptions",
+            "tax_ids",
+            "test_clocks",
+            "tokens",
+            "webhook_endpoints",
+        )
+        for may in ("read", "write")
+    ),
 )
 
 

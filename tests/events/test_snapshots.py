@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from events import folding_code
 from events.account_tax_id import ACCOUNT_TAX_ID
 from events.api_key import API_KEY
+from events.audit_trail import AUDIT_TRAIL
 from events.coupon import COUPON
 from events.customer import CUSTOMER as CUSTOMERS
 from events.decider import SNAPSHOT_EVENTS, Decider
@@ -32,6 +33,7 @@ from webhooks.endpoints.endpoint import ENDPOINT
 DECIDERS: Sequence[Decider[Any, Any, Any]] = (
     API_KEY,
     ACCOUNT_TAX_ID,
+    AUDIT_TRAIL,
     COUPON,
     CUSTOMERS,
     ENDPOINT,
