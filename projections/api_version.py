@@ -1,8 +1,9 @@
 """API version rendering: what is stored in the newest version, rendered in an older version of the API.
 
 Objects are recognized by their `object`, wherever they stand. Discounts and promotion codes of older versions show
-their whole coupon where newer ones name it, so its body is wanted: see `coupons`. Rendering again changes nothing, and
-an `event` is left as it is, frozen when it was recorded: `notice` is for who receives it in a version of their own.
+their whole coupon where newer ones name it, so its body is wanted: see `coupons`. A reader without the permission to
+read coupons is shown their ids: see `render`. Rendering again changes nothing, and an `event` is left as it is, frozen
+when it was recorded: `notice` is for who receives it in a version of their own.
 """
 
 from collections import Counter
@@ -35,8 +36,11 @@ def coupon_counts(shown: Any, version: str) -> Counter[str]:
     return Counter(_named(shown)) if version < COUPONS_ARE_NAMED else Counter()
 
 
-def render(shown: Any, version: str, coupons: Coupons) -> Any:
-    """An answer of any kind as `version` has it."""
+def render(shown: Any, version: str, coupons: Coupons | None) -> Any:
+    """An answer of any kind as `version` has it; with None for `coupons` each is shown by its id, as in newer versions.
+
+    That holds for coupons that an earlier rendering has shown whole, too.
+    """
     match shown:
         case list():
             return [render(item, version, coupons) for item in shown]
@@ -81,7 +85,7 @@ def coupons_of_notice(event: Shown, version: str) -> set[str]:
     return {*_named(data["object"]), *_named(data.get("previous_attributes", {}), kind)}
 
 
-def _object(shown: Shown, version: str, coupons: Coupons, kind: str | None = None) -> Shown:
+def _object(shown: Shown, version: str, coupons: Coupons | None, kind: str | None = None) -> Shown:
     """A hash; `kind` is its type where it has no `object` itself, as in previous attributes."""
     kind = kind or shown.get("object")
     older = {
@@ -94,15 +98,20 @@ def _object(shown: Shown, version: str, coupons: Coupons, kind: str | None = Non
         for name in NAMES:
             older.pop(name, None)
     holder = HOLDERS.get(kind or "")
+    if holder is not None and coupons is None and isinstance(older.get("coupon"), dict):
+        older["coupon"] = older["coupon"].get("id")
     if holder is not None and isinstance(older.get(holder), dict):
         coupon = older.pop(holder).get("coupon")
-        older["coupon"] = coupons.get(coupon) if isinstance(coupon, str) else coupon
+        if coupons is None:
+            older["coupon"] = coupon.get("id") if isinstance(coupon, dict) else coupon
+        else:
+            older["coupon"] = coupons.get(coupon) if isinstance(coupon, str) else coupon
         first = {name: older[name] for name in ("id", "object") if name in older}
         return first | {name: older[name] for name in sorted(older.keys() - first.keys())}
     return older
 
 
-def _within(name: str, value: Any, version: str, coupons: Coupons) -> Any:
+def _within(name: str, value: Any, version: str, coupons: Coupons | None) -> Any:
     if name == "discount" and isinstance(value, dict):
         return _object(value, version, coupons, "discount")
     return render(value, version, coupons)

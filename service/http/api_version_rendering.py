@@ -11,12 +11,23 @@ from projections.read import Principal, Reader
 from projections.rows import Rows, dumps
 
 
-async def rendered(body: bytes, version: str, reader: Reader, caller: Principal, pending: Iterable[Rows] = ()) -> bytes:
+async def rendered(
+    body: bytes,
+    version: str,
+    reader: Reader,
+    caller: Principal,
+    pending: Iterable[Rows] = (),
+    *,
+    whole_coupons: bool = True,
+) -> bytes:
     """An answer as `version` has it; `pending` are rows that will be stored with it.
 
-    Rendering one again changes nothing, so what is kept under an idempotency key may be rendered before it is kept.
+    Rendering one again changes nothing, so what is kept under an idempotency key may be rendered before it is kept,
+    and again for each caller that it is replayed to: without `whole_coupons`, with the ids of coupons alone.
     """
     shown = orjson.loads(body)
+    if not whole_coupons:
+        return dumps(api_version.render(shown, version, None))
     coupons = {row.id: row.body for rows in pending for row in rows.resources if row.kind == coupon.KIND}
     asked = sorted(api_version.coupons(shown, version) - coupons.keys())
     if asked:

@@ -75,6 +75,15 @@ class Authenticator:
         ):
             raise PermissionDenied(permission, caller.key_id, caller.account)
 
+    @classmethod
+    def permits(cls, caller: Principal, permission: str) -> bool:
+        """Whether the caller's key may do that."""
+        try:
+            cls.permit(caller, permission)
+        except (PermissionDenied, SecretKeyRequired):
+            return False
+        return True
+
     @staticmethod
     def permit_account(caller: Principal, account: str) -> None:
         """Raises a refusal when a request names an account that is not the caller's."""

@@ -18,7 +18,7 @@ from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 from pydantic import BaseModel
 
-from events import ids, trace
+from events import coupon, ids, trace
 from events.clock import Clock
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
 from events.keys import MasterKeys
@@ -49,7 +49,7 @@ from service.http.idempotency import KeyUse, Running, check_key
 from service.http.large_body import PART_BYTES, LargeBody
 from service.http.limits.admission import Admission, Ticket
 from service.http.limits.shed import Shed, TimedOut
-from service.http.permissions import ALWAYS, NOTHING, Beside
+from service.http.permissions import ALWAYS, NOTHING, Beside, to_read
 from service.http.reply import Reply
 from service.masking import masked
 from service.metrics import Metrics
@@ -66,6 +66,7 @@ ID_CHARACTERS_MAX = 255
 KEY_IN_USE_WAIT_S = 0.5  # for another request with the same idempotency key; clients retry after about as long
 WITH_BODY = ("POST", "PUT")
 WRITES = frozenset(("POST", "PUT", "DELETE"))
+READ_COUPONS = to_read(coupon.KIND)
 LARGE = 64 * 1024  # bytes; smaller bodies and responses are not counted in flight
 OUR_OWN = "/v1/rollbook/"  # our own routes, not in Stripe's API reference; they accept JSON too
 FORM = "application/x-www-form-urlencoded"
@@ -112,6 +113,11 @@ class RequestContext:
         """Check the permission of a restricted key. Raises PermissionDenied."""
         if self.caller.key_type == "restricted":
             self.pipeline.authenticator.permit(self.caller, permission)
+
+    @property
+    def whole_coupons(self) -> bool:
+        """Whether the key may read the coupons that older versions show whole where newer ones have their ids."""
+        return self.caller.key_type != "restricted" or self.pipeline.authenticator.permits(self.caller, READ_COUPONS)
 
     def hold(self, bodies: Sequence[bytes]) -> None:
         """Count what was read for the response as bytes in flight. Raises RateLimited or Overloaded if too many."""
@@ -312,7 +318,10 @@ class Pipeline:
                     self.running.end(running)
         headers.update(reply.headers)
         if differs(version) and reply.status == HTTPStatus.OK and headers["Content-Type"] == JSON:
-            return reply._replace(body=await api_version_rendering.rendered(reply.body, version, self.reader, caller))
+            body = await api_version_rendering.rendered(
+                reply.body, version, self.reader, caller, whole_coupons=context.whole_coupons
+            )
+            return reply._replace(body=body)
         return reply
 
     async def _is_first(self, context: RequestContext, running: tuple[Scope, str]) -> bool:

@@ -132,5 +132,5 @@ def expander(context: RequestContext, unit: UnitOfWork | None = None) -> Expande
         pending,
         pipeline.tax_countries,
         context.ticket.hold,
-        context.version,
+        context.version if context.whole_coupons else api_version.NEWEST_DIFFERENCE,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from projections import api_version
@@ -95,6 +96,16 @@ def test_rendering_again_changes_nothing(version: str) -> None:
         once = api_version.render(newest, version, COUPONS)
         assert api_version.coupons(once, version) == set()
         assert api_version.render(once, version, {}) == once
+
+
+@pytest.mark.parametrize("newest", [DISCOUNT, CODE, CUSTOMER])
+def test_a_reader_who_may_not_read_coupons_is_shown_their_ids(newest: Any) -> None:
+    named = dumps(api_version.render(newest, BASIL, {"SALE": "SALE"}))
+    assert dumps(api_version.render(newest, BASIL, None)) == named
+    whole = api_version.render(newest, BASIL, COUPONS)
+    assert dumps(api_version.render(whole, BASIL, None)) == named, "whoever it was rendered for before"
+    assert api_version.render(orjson.loads(named), BASIL, COUPONS) == orjson.loads(named)
+    assert api_version.render(COUPON, BASIL, None) == COUPON
 
 
 def test_who_has_no_discount_has_none_and_a_coupon_nobody_knows_is_null() -> None:

@@ -60,6 +60,11 @@ async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Seque
     return {index: row["body"] for index, row in zip(wanted, rows, strict=True) if row["body"] is not None}
 
 
+async def name_coupons(wanted: Sequence[Wanted]) -> dict[Wanted, bytes]:
+    """A `find` for a reader without the permission to read coupons: of each its id, as newer versions have it."""
+    return {(owner, id): orjson.dumps(id) for owner, id in wanted}
+
+
 async def _render(whose: Mapping[Notice, Any], find: Find) -> dict[Notice, bytes]:
     shown = {(body, version): orjson.loads(body) for body, version in whose}
     wanted = {notice: api_version.coupons_of_notice(body, notice[1]) for notice, body in shown.items()}

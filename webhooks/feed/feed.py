@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
@@ -135,12 +136,14 @@ class Feed:
         limit: int,
         wait_s: float = 0,
         waiting: Waiting | None = None,
+        whole_coupons: bool = True,
     ) -> Portion:
         """The next notices after a position (None for the end); if there are none, those that come within `wait_s`.
 
+        Without `whole_coupons` older versions too have the ids alone of coupons within other objects.
         Raises Expired, NotReached, Crowded, LogUnavailable.
         """
-        portion, reached_at = await self._read(scope, after, None, types, limit)
+        portion, reached_at = await self._read(scope, after, None, types, limit, whole_coupons)
         if portion.notices or wait_s <= 0 or self._stop.is_set():
             return portion
         waiter = _Waiter(
@@ -162,7 +165,7 @@ class Feed:
             await waiting.end()
         if not woken:
             return Portion((), waiter.position)
-        portion, _ = await self._read(scope, waiter.position, waiter.reached_at, types, limit)
+        portion, _ = await self._read(scope, waiter.position, waiter.reached_at, types, limit, whole_coupons)
         return portion
 
     def _add(self, waiter: _Waiter) -> None:
@@ -195,6 +198,7 @@ class Feed:
         since: datetime | None,
         types: Sequence[str] | None,
         limit: int,
+        whole_coupons: bool,
     ) -> tuple[Portion, datetime]:
         rows = await self._fetch(self._read_feed, *scope, after, since, types, limit, self._bytes_enough)
         head, oldest, reached_at = rows[0]["head"], rows[0]["oldest"], rows[0]["head_at"]
@@ -206,7 +210,8 @@ class Feed:
             raise NotReached(head)
         found = [row for row in rows if row["sequence"] is not None]
         versioned = [VersionedNotice(row["body"], None, scope) for row in found]
-        older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        find = partial(api_version.find_coupons, self._fetch) if whole_coupons else api_version.name_coupons
+        older = await api_version.rendered(versioned, find)
         notices = [(row["sequence"], older.get(index, row["body"])) for index, row in enumerate(found)]
         whole = len(found) < limit and sum(len(row["body"]) for row in found) < self._bytes_enough
         return Portion(notices, head if whole else found[-1]["sequence"]), reached_at

@@ -1,6 +1,7 @@
 """Queries of notices (the events API), each with its number of pending webhooks."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from events.clock import Clock
@@ -32,10 +33,13 @@ class Notices:
         self._list_of_types = load_sql("webhooks", "list_notices_of_types")
         self._list_of_types_before = load_sql("webhooks", "list_notices_of_types_before")
 
-    async def one(self, scope: Scope, id: str) -> bytes | None:
-        """A notice; None when this account and mode have no such one, or not for 30 days."""
+    async def one(self, scope: Scope, id: str, *, whole_coupons: bool = True) -> bytes | None:
+        """A notice; None when this account and mode have no such one, or not for 30 days.
+
+        Without `whole_coupons` older versions too have the ids alone of coupons within other objects.
+        """
         rows = await self._fetch(self._get, *scope, id, self._oldest())
-        return (await self._bodies(scope, rows))[0] if rows else None
+        return (await self._bodies(scope, rows, whole_coupons))[0] if rows else None
 
     async def page(
         self,
@@ -44,10 +48,11 @@ class Notices:
         *,
         types: tuple[str, ...] | None = None,
         delivered: bool | None = None,
+        whole_coupons: bool = True,
     ) -> Page:
         """A page of notices, newest first, of `types` only, and only those every endpoint took or not.
 
-        Raises UnknownCursor.
+        `whole_coupons` as for one. Raises UnknownCursor.
         """
         backwards = page.ending_before is not None
         cursor = page.ending_before if backwards else page.starting_after
@@ -74,7 +79,7 @@ class Notices:
             self._page_bytes_max,
         )
         fit = [row for row in rows if row["body"] is not None]
-        bodies = await self._bodies(scope, fit)
+        bodies = await self._bodies(scope, fit, whole_coupons)
         if backwards:
             bodies.reverse()
         return Page(bodies, len(rows) > len(fit))
@@ -93,10 +98,11 @@ class Notices:
         count: int = rows[0]["count"]
         return count
 
-    async def _bodies(self, scope: Scope, rows: Sequence[Any]) -> list[bytes]:
+    async def _bodies(self, scope: Scope, rows: Sequence[Any], whole_coupons: bool) -> list[bytes]:
         """Notices in the API version of their time."""
         versioned = [VersionedNotice(with_pending(row["body"], row["pending"]), None, scope) for row in rows]
-        older = await api_version.rendered(versioned, lambda wanted: api_version.find_coupons(self._fetch, wanted))
+        find = partial(api_version.find_coupons, self._fetch) if whole_coupons else api_version.name_coupons
+        older = await api_version.rendered(versioned, find)
         return [older.get(index, notice.body) for index, notice in enumerate(versioned)]
 
     def _earliest(self, page: PageOf) -> int:

@@ -28,7 +28,7 @@ async def retrieve(context: RequestContext) -> Reply:
     """
     expand.paths(context, context.parse(parameters_of.RetrieveEvent).expand, "event")
     caller, id = context.caller, context.match["event"]
-    body = await context.pipeline.notices.one(caller.scope, id)
+    body = await context.pipeline.notices.one(caller.scope, id, whole_coupons=context.whole_coupons)
     if body is None:
         there = await context.pipeline.notices.one(caller.scope.other_mode, id)
         raise Missing("event", id, hint=other_mode_hint(caller.livemode) if there else "")
@@ -48,7 +48,11 @@ async def list_all(context: RequestContext) -> Reply:
     expand.paths(context, parameters.expand, "event", in_list=True)
     try:
         found = await context.pipeline.notices.page(
-            caller.scope, page, types=parameters.wanted(), delivered=parameters.delivery_success
+            caller.scope,
+            page,
+            types=parameters.wanted(),
+            delivered=parameters.delivery_success,
+            whole_coupons=context.whole_coupons,
         )
     except UnknownCursor:
         raise pagination.unknown_cursor("event", page) from None

@@ -114,6 +114,7 @@ async def read(context: RequestContext) -> Reply:
                 limit=parameters.limit,
                 wait_s=parameters.wait,
                 waiting=reading,
+                whole_coupons=context.whole_coupons,
             )
         except Expired as expired:
             raise NoLongerKept(after or 0, expired.oldest) from None

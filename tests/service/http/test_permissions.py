@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from events.errors import Refusal
+from projections import api_version
 from service.commands import keys
 from service.http import expand
 from service.http.app import OPERATIONS
 from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Reference
 from service.http.operation import Operation
 from service.http.permissions import ALWAYS
-from tests.service.serving import Answer, Api
+from tests.service.http.search_follower import caught_up, following
+from tests.service.serving import Answer, Api, Serve
 
 # Operation -> the permissions that it needs whatever is sent.
 NEEDED = {
@@ -154,6 +156,9 @@ EXPANDED: Mapping[str, Mapping[str, str]] = {
     "tax_id": {"customer": "customers:read", "owner": ""},
     "tax_id.owner": {"customer": "customers:read"},
 }
+
+# Object that an older version shows with something whole where newer ones have its id -> the permission to read that.
+WHOLE_IN_OLDER = {"discount": ("coupon", "coupons:read"), "promotion_code": ("coupon", "coupons:read")}
 
 # Parameter that makes or changes more than the operation's own object -> the permissions for that.
 WRITTEN_BESIDE: Mapping[str, Mapping[str, str]] = {
@@ -321,6 +326,96 @@ async def test_no_operation_expands_what_a_key_may_not_read(api: Api) -> None:
             asked += 1
     assert asked > 100
     assert (await api.get("/v1/events")).body == before, "and nothing was done"
+
+
+def test_what_older_versions_show_whole_is_what_the_table_says() -> None:
+    assert set(api_version.HOLDERS) == set(WHOLE_IN_OLDER)
+    for kind, (property, permission) in WHOLE_IN_OLDER.items():
+        notes = Permits()
+        expand.paths(notes, [f"{property}.currency_options"], kind)
+        assert set(notes.asked) == {permission}
+
+
+# Operations that read objects which an older version shows a whole coupon in.
+SHOW_COUPONS = {
+    "customers.discount.retrieve",
+    "customers.list",
+    "customers.retrieve",
+    "customers.search",
+    "events.list",
+    "events.retrieve",
+    "feed.read",
+    "promotion_codes.list",
+    "promotion_codes.retrieve",
+}
+ALL_BUT_COUPONS = tuple(sorted(permission for permission in keys.PERMISSIONS if not permission.startswith("coupons:")))
+NAMED = b'"coupon":"SALE"'
+
+
+@pytest.fixture
+async def old(serve: Serve) -> Api:
+    """An application whose requests and events are of an older version."""
+    api = await serve(api_version="2025-08-27.basil")
+    await api.post("/v1/coupons", "id=SALE&percent_off=12.5")
+    return api
+
+
+async def test_no_operation_reads_a_whole_coupon_for_a_key_that_may_not(old: Api) -> None:
+    code = (await old.post("/v1/promotion_codes", "coupon=SALE")).json["id"]
+    customer = (await old.customer(f"promotion_code={code}&email=ada@example.com"))["id"]
+    [event] = await old.events("customer.discount.created")
+    ids = {"customer": customer, "promotion_code": code, "event": event["id"]}
+    queries = {
+        "customers.search": "query=email:'ada@example.com'&",
+        "events.list": "type=customer.*&",
+        "feed.read": "after=0&types[]=customer.created&types[]=customer.discount.created&",
+    }
+    lacking = await old.issue(key_type="restricted", permissions=ALL_BUT_COUPONS)
+    having = await old.issue(key_type="restricted", permissions=(*ALL_BUT_COUPONS, "coupons:read"))
+    whole = set()
+    async with following(old):
+        await caught_up(old)
+        for operation in OPERATIONS:
+            if operation.method != "GET" or operation.permission == "coupons:read":
+                continue
+            try:
+                path = operation.path.format(**ids)
+            except KeyError:  # one of something that has no coupon within it
+                continue
+            query = queries.get(operation.name, "")
+            if "expand" in operation.parameters.model_fields:
+                within = "data." if str(operation.answers).startswith(("list.", "search_result.")) else ""
+                expanded = {path for path, needed in paths(kind_of(operation), 2) if "coupons:read" not in needed}
+                query += "&".join(f"expand[]={within}{path}" for path in sorted(expanded))
+            named = await old.get(f"{path}?{query}", key=lacking)
+            shown = await old.get(f"{path}?{query}", key=having)
+            assert (named.status, shown.status) == (200, 200), (operation.name, named.body)
+            assert b"percent_off" not in named.body, operation.name
+            if b"percent_off" in shown.body:
+                whole.add(operation.name)
+                assert NAMED in named.body.replace(b" ", b""), operation.name
+    assert whole == SHOW_COUPONS
+
+
+async def test_no_operation_writes_or_replays_a_whole_coupon_for_a_key_that_may_not(old: Api) -> None:
+    code = (await old.post("/v1/promotion_codes", "coupon=SALE")).json["id"]
+    customer = f"/v1/customers/{(await old.customer('coupon=SALE'))['id']}"
+    lacking = await old.issue(key_type="restricted", permissions=ALL_BUT_COUPONS)
+    first = await old.post(customer, "name=Ada", Idempotency_Key="one")
+    assert first.json["discount"]["coupon"]["percent_off"] == 12.5
+    for path, body, headers in (
+        (customer, "name=Eve", {}),
+        (customer, "name=Eve", {"Idempotency_Key": "two"}),
+        (customer, "name=Ada", {"Idempotency_Key": "one"}),
+        (f"/v1/promotion_codes/{code}", "metadata[a]=b", {}),
+        ("/v1/promotion_codes", "coupon=SALE", {}),
+    ):
+        answer = await old.post(path, body, key=lacking, **headers)
+        assert (answer.status, answer.json.get("discount", answer.json)["coupon"]) == (200, "SALE"), (path, body)
+    assert (await old.post(customer, "name=Ada", Idempotency_Key="one")).body == first.body
+    assert (await old.post(customer, "name=Eve", Idempotency_Key="two")).json["discount"] == first.json["discount"]
+    removed = await old.delete(f"{customer}/discount", key=lacking)
+    assert (removed.status, removed.json["coupon"]) == (200, "SALE")
 
 
 async def test_a_key_with_the_permission_to_read_expands(api: Api) -> None:
