@@ -1,7 +1,7 @@
 """API keys: one small stream each, `api_key-key_…`. The key itself is never stored, only its SHA-256 digest."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from events.decider import Decider
 from events.errors import Missing
@@ -39,9 +39,9 @@ class KeyIssued:
     created: int
     digest: str
     id: str
+    key_type: KeyType
     name: str
-    power: KeyType
-    rights: tuple[Permission, ...]
+    permissions: tuple[Permission, ...]
     shown: str
 
 
@@ -55,6 +55,15 @@ class KeyRevoked:
 Command = IssueKey | RevokeKey
 Event = KeyIssued | KeyRevoked
 EVENT_TYPES: dict[str, type] = {"api_key.issued": KeyIssued, "api_key.revoked": KeyRevoked}
+
+
+def _with_key_type(issued: dict[str, Any]) -> dict[str, Any]:
+    """Upcast of `api_key.issued` from schema version 1, which called the two fields `power` and `rights`."""
+    issued["key_type"], issued["permissions"] = issued.pop("power"), issued.pop("rights")
+    return issued
+
+
+UPCASTS = {"api_key.issued": {1: _with_key_type}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +93,9 @@ def decide(state: ApiKey, command: Command) -> list[Event]:
                     created=command.created,
                     digest=command.digest,
                     id=command.id,
+                    key_type=command.key_type,
                     name=command.name,
-                    power=command.key_type,
-                    rights=command.permissions,
+                    permissions=command.permissions,
                     shown=command.shown,
                 )
             ]
@@ -107,8 +116,8 @@ def evolve(state: ApiKey, event: Event) -> ApiKey:
                 created=event.created,
                 digest=event.digest,
                 name=event.name,
-                key_type=event.power,
-                permissions=event.rights,
+                key_type=event.key_type,
+                permissions=event.permissions,
                 shown=event.shown,
             )
         case KeyRevoked():

@@ -49,10 +49,11 @@ class Codec:
         self._by_class: dict[type[Any], EventType] = {}
         self._by_name: dict[str, EventType] = {}
 
-    def register(
-        self, name: str, cls: type[Any], *, schema_version: int = 1, upcasts: Mapping[int, Upcast] | None = None
-    ) -> None:
-        """Make `cls` known as `name`, written at `schema_version`."""
+    def register(self, name: str, cls: type[Any], *, upcasts: Mapping[int, Upcast] | None = None) -> None:
+        """Make `cls` known as `name`, written at the schema version to which `upcasts` lead: 1 without any."""
+        upcasts = upcasts or {}
+        schema_version = len(upcasts) + 1
+        assert list(upcasts) == list(range(1, schema_version)), f"{name} has an upcast from each earlier version"
         hints = get_type_hints(cls, include_extras=True)
         fields = tuple(field.name for field in dataclasses.fields(cls))
         assert list(fields) == sorted(fields), f"fields of {cls.__name__} must stand in alphabetical order"
@@ -60,7 +61,7 @@ class Codec:
             name=name,
             cls=cls,
             schema_version=schema_version,
-            upcasts=upcasts or {},
+            upcasts=upcasts,
             adapter=TypeAdapter(cls),
             fields=tuple(_field(field, hints[field]) for field in fields),
         )

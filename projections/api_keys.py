@@ -17,11 +17,11 @@ def render(key: ApiKey, scope: Scope) -> dict[str, Any]:
         "account": scope.account,
         "created": key.created,
         "key": key.shown,
+        "key_type": key.key_type,
         "livemode": scope.livemode,
         "name": key.name,
-        "power": key.key_type,
+        "permissions": key.permissions,
         "revoked": key.revoked,
-        "rights": key.permissions,
     }
 
 
@@ -37,6 +37,12 @@ def rows(change: Change[ApiKey]) -> Rows:
         shown=render(key, origin.scope),
         deleted=key.revoked,
         lookup=key.digest,
-        facts={"power": key.key_type, "rights": key.permissions},
+        facts={
+            "key_type": key.key_type,
+            "permissions": key.permissions,
+            # What processes of the release before read; it goes a release later.
+            "power": key.key_type,
+            "rights": key.permissions,
+        },
     )
     return Rows(resources=(row,))

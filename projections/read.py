@@ -273,9 +273,8 @@ class Reader:
             if row["id"] is None:
                 found.append(None)
                 continue
-            facts = orjson.loads(row["facts"])
-            permissions = frozenset(facts["rights"])
-            found.append(Principal(row["id"], Scope(row["account"], row["livemode"]), facts["power"], permissions))
+            permissions = frozenset(orjson.loads(row["permissions"]))
+            found.append(Principal(row["id"], Scope(row["account"], row["livemode"]), row["key_type"], permissions))
         return found
 
     async def _submit(self, batcher: Batcher[ResourceKey, bytes | None], named: ResourceKey) -> bytes | None:

@@ -58,6 +58,7 @@ EVENT_MODULES = (
     testclock,
     token,
 )
+UPCASTS = {**api_key.UPCASTS}
 
 
 @cache
@@ -66,7 +67,7 @@ def codec() -> Codec:
     known = Codec()
     for module in EVENT_MODULES:
         for name, event in module.EVENT_TYPES.items():
-            known.register(name, event)
+            known.register(name, event, upcasts=UPCASTS.get(name))
     return known
 
 

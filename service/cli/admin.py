@@ -159,8 +159,8 @@ async def create_key(
 
 
 def _listed(stored: dict[str, Any]) -> dict[str, Any]:
-    """A key as it is printed; its row has the field names of the event."""
-    names = {"power": "type", "rights": "permissions"}
+    """A key as it is printed; a process of the release before writes two fields under other names."""
+    names = {"power": "key_type", "rights": "permissions"}
     return {names.get(name, name): value for name, value in stored.items()}
 
 
@@ -175,7 +175,7 @@ async def list_keys(settings: Settings, out: Output) -> None:
             key["account"],
             "live" if key["livemode"] else "test",
             key["key"],
-            key["type"],
+            key["key_type"],
             " ".join(key["permissions"]),
             key["name"],
             "revoked" if key["revoked"] else "active",

@@ -87,8 +87,8 @@ EVENTS: dict[str, st.SearchStrategy[object]] = {
         digest=ids,
         id=ids,
         name=texts,
-        power=st.sampled_from(["secret", "restricted", "publishable"]),
-        rights=languages,
+        key_type=st.sampled_from(["secret", "restricted", "publishable"]),
+        permissions=languages,
         shown=texts,
     ),
     "webhook_endpoint.created": st.builds(

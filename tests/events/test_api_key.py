@@ -13,8 +13,8 @@ ISSUED = KeyIssued(
     digest=DIGEST,
     id=ID,
     name="ledger",
-    power="restricted",
-    rights=("customers:read",),
+    key_type="restricted",
+    permissions=("customers:read",),
     shown="rk_test_…book",
 )
 

@@ -193,7 +193,7 @@ def _town(old: dict[str, Any]) -> dict[str, Any]:
 
 
 MOVED = Codec()
-MOVED.register("moved", Moved, schema_version=3, upcasts={1: _split, 2: _town})
+MOVED.register("moved", Moved, upcasts={1: _split, 2: _town})
 
 
 @pytest.mark.parametrize(

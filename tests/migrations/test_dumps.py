@@ -4,10 +4,14 @@ import re
 from pathlib import Path
 
 import asyncpg
+import orjson
 import pytest
 
 from events import chain
+from events.api_key import ApiKey
 from events.migrate import migrate
+from events.scope import Scope
+from projections import api_keys
 from service import suitability
 from service.commands import keys
 from tests.migrations.restore import REVISIONS, restore
@@ -33,6 +37,10 @@ async def test_a_database_of_an_earlier_revision_comes_to_todays_schema(
     async with serving(settings_for(tmp_path), empty_database) as api:
         await suitability.prepare(api.core)  # the master key is taken from what it sealed then
         api.key = keys.DEVELOPMENT_KEY
+        for body in await api.core.reader.api_keys():
+            assert list(orjson.loads(body)) == list(api_keys.render(ApiKey(), Scope("", False))), (
+                "as it is rendered now"
+            )
         listed = (await api.get("/v1/customers?limit=100")).json["data"]
         assert {"Jenny Rosen", "Zoë Müller", "山田太郎"} <= {customer["name"] for customer in listed}
         owner = await asyncpg.connect(empty_database)

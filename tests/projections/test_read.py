@@ -279,6 +279,19 @@ async def test_a_key_is_found_by_its_digest_until_it_is_revoked(store: ReadableC
     assert [orjson.loads(body)["revoked"] for body in await store.reader.api_keys()] == [True]
 
 
+async def test_a_key_that_the_release_before_issued_acts_and_it_reads_those_of_ours(
+    store: ReadableCustomerStore, owner: asyncpg.Connection
+) -> None:
+    await issue(store, "key_1", "digest")
+    ours = await store.reader.principal("digest")
+    theirs = {"power": "restricted", "rights": ["customers:read"]}
+    kept = orjson.loads(await owner.fetchval("SELECT facts FROM projections.resource"))
+    assert kept.items() >= theirs.items()
+    await owner.execute("UPDATE projections.resource SET facts = $1", orjson.dumps(theirs).decode())
+    assert ours is not None
+    assert await store.reader.principal("digest") == ours
+
+
 async def test_a_key_exists_once(store: ReadableCustomerStore) -> None:
     await issue(store, "key_1", "digest")
     with pytest.raises(ConstraintBroken) as caught:
