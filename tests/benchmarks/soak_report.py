@@ -19,7 +19,7 @@ WORKING = (
     "webhooks.lane",
     "webhooks.delivery",
     "webhooks.fanned_out",
-    "webhooks.floor",
+    "webhooks.watermark",
     "webhooks.relay_cursor",
     "webhooks.recovery",
 )

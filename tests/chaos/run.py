@@ -216,7 +216,7 @@ async def _arrived(injector: FaultInjector, receiving: Receivers, within_s: floa
             return False
         ((relayed, fanned_out, pending),) = await injector.ask(
             "SELECT (SELECT sequence FROM webhooks.relay_cursor) = h.sequence, "
-            "(SELECT sequence FROM webhooks.floor) = h.sequence, EXISTS (SELECT FROM webhooks.delivery d "
+            "(SELECT sequence FROM webhooks.watermark) = h.sequence, EXISTS (SELECT FROM webhooks.delivery d "
             "JOIN webhooks.endpoint e ON e.id = d.endpoint_id "
             f"WHERE e.url LIKE '{receiving.good.url('/')}%') FROM projections.notice_head h"
         )

@@ -53,7 +53,7 @@ class Stored:
     notices: Collection[str]
     of_customers: Mapping[str, int]  # those of customers, with their sequences
     sequence: int  # of the last public event
-    floor: int
+    watermark: int
     relayed: int
     pending: Mapping[str, int]  # deliveries, by URL
     leased: list[str]  # endpoints whose lanes a worker holds
@@ -153,8 +153,8 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
             yield f"{stored.pending[url]} deliveries to {url} are pending"
     if facts.led_astray:
         yield f"{facts.led_astray} redirects were followed"
-    if stored.floor != stored.sequence:
-        yield f"events are fanned out up to {stored.floor} of {stored.sequence}"
+    if stored.watermark != stored.sequence:
+        yield f"events are fanned out up to {stored.watermark} of {stored.sequence}"
     if stored.relayed != stored.sequence:
         yield f"events are relayed up to {stored.relayed} of {stored.sequence}"
     if stored.leased:
@@ -179,7 +179,7 @@ async def read(dsn: str) -> Stored:
         leased = await connection.fetch("SELECT endpoint_id FROM webhooks.lane WHERE leased_until > now()")
         counts = await connection.fetchrow(
             "SELECT (SELECT sequence FROM projections.notice_head) AS sequence, "
-            "(SELECT sequence FROM webhooks.floor) AS floor, "
+            "(SELECT sequence FROM webhooks.watermark) AS watermark, "
             "(SELECT sequence FROM webhooks.relay_cursor) AS relayed, "
             "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' OR NOT granted) AS locks, "
             "(SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rollbook%') AS sessions"

@@ -17,6 +17,8 @@ from tests.migrations.restore import restore
 
 STATEMENTS = Path(__file__).parent / "statements"
 PREVIOUS = "fe51aa8"
+# Attributes of composite types that have another name since. Processes send them by position, so that is no matter.
+RENAMED = {"webhooks.report": {"spare integer": "recovered integer"}}
 FIELDS = """
 SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
@@ -41,7 +43,8 @@ async def test_the_previous_release_is_answered_as_before(database: str, asked: 
     for statement, was in asked["statements"].items():
         assert shapes(await service.prepare(statement)) == was, statement
     for name, fields in asked["types"].items():
-        assert [row[0] for row in await service.fetch(FIELDS, name)] == fields, name
+        renamed = RENAMED.get(name, {})
+        assert [row[0] for row in await service.fetch(FIELDS, name)] == [renamed.get(it, it) for it in fields], name
     await service.close()
 
 

@@ -35,6 +35,8 @@ class EndpointProjection:
             "status": status,
             "url": "",
             "enabled_events": (),
+            "notified_hours": state.notified_hours,
+            "notified_since": state.notified_since,
             "recoveries": state.recoveries,
             "recovered_above": state.recovery and state.recovery.position,
             "recovered_since": state.recovery and state.recovery.since,
@@ -42,8 +44,6 @@ class EndpointProjection:
             "rules": asdict(state.rules),
             "secrets": (),
             "secrets_until": (),
-            "told_hours": state.notified_hours,
-            "told_since": state.notified_since,
         }
         if not state.deleted:
             secrets = (state.secret, *(older.secret for older in state.older_secrets))

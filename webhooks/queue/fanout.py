@@ -1,7 +1,7 @@
 """Fan-out: a notice becomes one delivery for each subscribed endpoint, idempotently.
 
 It runs in Postgres, in one transaction a batch; webhooks/sql/functions/fan_out.sql says how each notice is fanned out
-once. The floor (watermark of fan-out) is the sequence below which every notice was fanned out.
+once. The watermark of fan-out is the sequence below which every notice was fanned out.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from events.database import DedicatedConnection
 from webhooks.queue.metrics import FanOutMetrics
 from webhooks.queue.store import LOOKUPS_ONLY
 
-AHEAD_OF_FLOOR = (
-    "SELECT webhooks.fan_out(ARRAY(SELECT n.sequence FROM projections.notice n, webhooks.floor f "
-    "WHERE n.sequence > f.sequence AND n.appended_at >= f.appended_at ORDER BY n.sequence LIMIT $1))"
+AHEAD_OF_WATERMARK = (
+    "SELECT webhooks.fan_out(ARRAY(SELECT n.sequence FROM projections.notice n, webhooks.watermark w "
+    "WHERE n.sequence > w.sequence AND n.appended_at >= w.appended_at ORDER BY n.sequence LIMIT $1))"
 )
 
 
 class Progress(NamedTuple):
-    """The result of one step of the floor along the notices."""
+    """The result of one step of the watermark along the notices."""
 
-    passed: int  # notices that the floor moved past
+    passed: int  # notices that the watermark moved past
     missed: int  # of those, fanned out by this step
     made: int  # deliveries
     in_order: bool  # some endpoints have ordered delivery: see `catch_up_in_order`
@@ -62,13 +62,13 @@ class FanOut:
 
         Raises LogUnavailable.
         """
-        rows = await self._connection.fetch(AHEAD_OF_FLOOR, batch)
+        rows = await self._connection.fetch(AHEAD_OF_WATERMARK, batch)
         made: int = rows[0][0]
         self.metrics.deliveries += made
         return made
 
     async def catch_up(self, delay: timedelta, batch: int) -> Progress:
-        """Move the floor past at most `batch` notices, fanning out those still not fanned out after `delay`.
+        """Move the watermark past at most `batch` notices, fanning out those still not fanned out after `delay`.
 
         Raises LogUnavailable.
         """
@@ -81,7 +81,7 @@ class FanOut:
         return progress
 
     async def catch_up_in_order(self, batch: int) -> InOrder:
-        """Fan out at most `batch` notices below the floor to endpoints with ordered delivery.
+        """Fan out at most `batch` notices below the watermark to endpoints with ordered delivery.
 
         Raises LogUnavailable.
         """

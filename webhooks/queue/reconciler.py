@@ -1,11 +1,11 @@
 """The reconciler: polls the outbox itself, so that each notice is fanned out even when its message was lost.
 
 With a broker, it leaves a notice to the broker's consumers for a few seconds before it fans it out itself. Without one,
-it has no delay, and does all of the fan-out. Several reconcilers may run at once: a row lock on the floor, which is the
-watermark of fan-out, serializes them.
+it has no delay, and does all of the fan-out. Several reconcilers may run at once: the row lock on the watermark of
+fan-out serializes them.
 
-Fan-out to endpoints with ordered delivery happens only here, for notices below the floor: with a broker, as soon as the
-consumers have marked notices as fanned out and the floor can move.
+Fan-out to endpoints with ordered delivery happens only here, for notices below the watermark: with a broker, as soon as
+the consumers have marked notices as fanned out and the watermark can move.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ OUTSTANDING_MAX = 2_000  # recovered deliveries that wait for an endpoint
 
 
 class Reconciler:
-    """Fans out what is still not fanned out after `delay_s`, moves the floor, recovers what was missed, and sweeps.
+    """Fans out what is still not fanned out after `delay_s`, moves the watermark, recovers what was missed, and sweeps.
 
     `wakeup` notifies of new notices, `marked` of notices that other processes fanned out; `made` is called when there
     are deliveries to send.
@@ -102,7 +102,7 @@ class Reconciler:
         return step.more
 
     async def catch_up(self) -> int:
-        """Move the floor to the last notice, or to the first whose delay has not passed; gives the deliveries made."""
+        """Move the watermark to the last notice or the first whose delay has not passed; gives the deliveries made."""
         made = 0
         while True:
             step = await self._fan_out.catch_up(self._delay, self._batch_max)

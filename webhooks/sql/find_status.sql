@@ -10,7 +10,7 @@ SELECT e.id, e.status, e.url, e.livemode, e.ordering, e.missed, e.on_exhaustion,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id LIMIT $4) AS d) AS pending,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.endpoint_id = e.id AND d.held LIMIT $4) AS d) AS held,
     least(
-        CASE e.ordering WHEN 'none' THEN f.sequence ELSE f.in_order END, r.above, e.stopped_at,
+        CASE e.ordering WHEN 'none' THEN w.sequence ELSE w.in_order END, r.above, e.stopped_at,
         (SELECT min(d.sequence) - 1 FROM webhooks.delivery d WHERE d.endpoint_id = e.id)
     ) AS settled, (
         SELECT a.sequence FROM webhooks.attempt a
@@ -21,6 +21,6 @@ SELECT e.id, e.status, e.url, e.livemode, e.ordering, e.missed, e.on_exhaustion,
     ) AS failed
 FROM webhooks.endpoint e
 JOIN webhooks.lane l ON l.endpoint_id = e.id
-CROSS JOIN webhooks.floor f
+CROSS JOIN webhooks.watermark w
 LEFT JOIN LATERAL (SELECT min(r.above) AS above FROM webhooks.recovery r WHERE r.endpoint_id = e.id) AS r ON true
 WHERE e.id = ANY ($3) AND e.account = $1 AND e.livemode = $2 AND e.status <> 'deleted';

@@ -8,10 +8,10 @@ SELECT
         SELECT n.appended_at FROM projections.notice n
         WHERE n.appended_at >= relay.appended_at AND n.sequence > relay.sequence ORDER BY n.sequence LIMIT 1
     ) AS relay_lag,
-    head.sequence - floor.sequence AS fan_out_notices,
+    head.sequence - watermark.sequence AS fan_out_notices,
     now.moment - (
         SELECT n.appended_at FROM projections.notice n
-        WHERE n.appended_at >= floor.appended_at AND n.sequence > floor.sequence ORDER BY n.sequence LIMIT 1
+        WHERE n.appended_at >= watermark.appended_at AND n.sequence > watermark.sequence ORDER BY n.sequence LIMIT 1
     ) AS fan_out_lag,
     log.position - search.position AS search_events,
     now.moment - (
@@ -37,7 +37,7 @@ SELECT
     ) AS paused,
     (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.held LIMIT $1) AS d) AS held
 FROM (SELECT clock_timestamp() AS moment) AS now, projections.notice_head head, events.head log,
-    webhooks.relay_cursor relay, webhooks.floor floor, projections.checkpoint search
+    webhooks.relay_cursor relay, webhooks.watermark, projections.checkpoint search
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE l.leased_until <= now.moment AND l.ready_at = 'infinity') AS idle,
         count(*) FILTER (

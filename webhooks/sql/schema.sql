@@ -5,8 +5,8 @@
 --             when it is fanned out
 -- recovery    what an endpoint has missed and is to get still, brought by and by; see webhooks/sql/functions/recover.sql
 -- lane        one row an endpoint: when it is ready for a worker, which worker leases it, its breaker
--- floor       every notice up to here is fanned out
--- fanned_out  marks of the notices above the floor that are
+-- watermark   every notice up to here is fanned out
+-- fanned_out  marks of the notices above the watermark that are
 -- delivery    what is still to be delivered: a row a notice and endpoint, gone once it is done
 -- attempt     every try, partitioned by day
 -- relay_cursor  every notice up to here is confirmed by the broker
@@ -23,8 +23,8 @@ CREATE TABLE webhooks.endpoint (
     secrets bytea[] NOT NULL,                      -- sealed by a master key, newest first
     api_version text COLLATE "C",                  -- of its notices; null for the account's own
     lane_version bigint NOT NULL,                  -- of its stream, when its lane was last reset
-    told_since bigint NOT NULL DEFAULT 0,          -- start of the failure its owner was notified of (Unix seconds)
-    told_hours integer NOT NULL DEFAULT 0,         -- and for how long by then
+    notified_since bigint NOT NULL DEFAULT 0,      -- start of the failure its owner was notified of (Unix seconds)
+    notified_hours integer NOT NULL DEFAULT 0,     -- and for how long by then
     secrets_until bigint[] NOT NULL DEFAULT '{}',  -- Unix seconds, of each of the secrets; null or absent for good
     stopped_at bigint,                             -- notices above this are not for it yet; null while it is not stopped
     recoveries integer NOT NULL DEFAULT 0,         -- that were asked for
@@ -36,7 +36,10 @@ CREATE TABLE webhooks.endpoint (
     rate_limit integer,                            -- attempts a second
     in_flight_max integer,                         -- attempts in flight
     cancellations integer NOT NULL DEFAULT 0,      -- of all that was pending
-    missed text COLLATE "C" NOT NULL DEFAULT 'send' CHECK (missed IN ('send', 'skip'))
+    missed text COLLATE "C" NOT NULL DEFAULT 'send' CHECK (missed IN ('send', 'skip')),
+    -- What the release before reads.
+    told_since bigint GENERATED ALWAYS AS (notified_since) STORED,
+    told_hours integer GENERATED ALWAYS AS (notified_hours) STORED
 );
 CREATE INDEX endpoint_account ON webhooks.endpoint (account, livemode) WHERE status <> 'deleted';
 CREATE INDEX endpoint_deleted ON webhooks.endpoint (id) WHERE status = 'deleted';
@@ -89,14 +92,15 @@ CREATE TABLE webhooks.lane (
 CREATE INDEX lane_ready ON webhooks.lane (ready_at);
 CREATE INDEX lane_failing ON webhooks.lane (failing_since) WHERE failing_since IS NOT NULL;
 
-CREATE TABLE webhooks.floor (
+CREATE TABLE webhooks.watermark (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     sequence bigint NOT NULL DEFAULT 0,
     appended_at timestamptz NOT NULL DEFAULT '-infinity',    -- of that notice; those above are no older
     in_order bigint NOT NULL DEFAULT 0,                      -- and up to here to endpoints with ordered delivery
     in_order_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
-INSERT INTO webhooks.floor DEFAULT VALUES;
+INSERT INTO webhooks.watermark DEFAULT VALUES;
+CREATE VIEW webhooks.floor AS SELECT sequence, appended_at, in_order FROM webhooks.watermark; -- the release before reads it
 
 CREATE TABLE webhooks.fanned_out (
     sequence bigint CONSTRAINT fanned_out_pkey PRIMARY KEY
@@ -148,7 +152,7 @@ CREATE TYPE webhooks.result AS (
     duration_ms integer, attempts integer, wait_s double precision, excerpt bytea
 );
 CREATE TYPE webhooks.report AS (
-    endpoint_id text, version bigint, touched boolean, known bigint[], want integer, spare integer, concurrency integer,
+    endpoint_id text, version bigint, touched boolean, known bigint[], want integer, recovered integer, concurrency integer,
     open_until timestamptz, open_s integer, unreachable_in_a_row integer, window_started_at timestamptz,
     window_attempts integer, window_failures integer, step_in integer, quiet_until timestamptz,
     failing_since timestamptz, failures_in_a_row integer, gone boolean, paced_until timestamptz
@@ -169,6 +173,7 @@ CREATE TYPE webhooks.head AS (
 GRANT USAGE ON SCHEMA webhooks TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, webhooks.recovery, webhooks.lane,
     webhooks.delivery TO rollbook_service;
-GRANT SELECT, UPDATE ON webhooks.floor, webhooks.relay_cursor TO rollbook_service;
+GRANT SELECT, UPDATE ON webhooks.watermark, webhooks.relay_cursor TO rollbook_service;
+GRANT SELECT ON webhooks.floor TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON webhooks.fanned_out TO rollbook_service;
 GRANT SELECT, INSERT ON webhooks.attempt TO rollbook_service;

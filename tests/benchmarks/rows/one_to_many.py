@@ -22,8 +22,8 @@ ENDPOINTS = 10_000
 ROUNDS = 3
 TIMEOUT_S = 60.0
 POLL_S = 0.002
-# The floor moves in the transaction that makes the deliveries.
-MADE = "SELECT sequence >= $1 FROM webhooks.floor"
+# The watermark moves in the transaction that makes the deliveries.
+MADE = "SELECT sequence >= $1 FROM webhooks.watermark"
 LAST = "SELECT max(sequence) FROM projections.notice"
 
 

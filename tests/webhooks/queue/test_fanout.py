@@ -37,7 +37,7 @@ async def test_a_notice_named_twice_is_fanned_out_once(webhooks: WebhookHarness)
     assert await fan_out.fan_out([*sequences, sequences[0]]) == 3
     assert await fan_out.fan_out(sequences) == 0
     assert await webhooks.catch_up() == 0
-    assert await fan_out.fan_out(sequences) == 0, "below the floor there are no marks, and nothing is made"
+    assert await fan_out.fan_out(sequences) == 0, "below the watermark there are no marks, and nothing is made"
     assert len(await webhooks.deliveries()) == 3
     await fan_out.close()
 
@@ -87,7 +87,7 @@ async def test_many_who_fan_out_at_once_make_each_delivery_once(webhooks: Webhoo
     assert sum(made) == 350 * 3
     assert await webhooks.deliveries() == sorted((n, id) for n in sequences for id in endpoints)
     assert await webhooks.owner.fetchval("SELECT count(*) FROM webhooks.fanned_out") == 0
-    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.floor") == sequences[-1]
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.watermark") == sequences[-1]
 
 
 async def test_lanes_are_woken_in_order_of_id_so_that_nobody_waits_in_a_ring(webhooks: WebhookHarness) -> None:
@@ -154,10 +154,10 @@ async def test_the_log_is_given_time_before_it_is_gone_around(webhooks: WebhookH
     fan_out = FanOut(webhooks.dsn)
     await fan_out.fan_out([first, third])
     assert await webhooks.catch_up(delay_s=60) == 0
-    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.floor") == first
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.watermark") == first
     assert await webhooks.catch_up(delay_s=0.000_001) == 1, "a time that is over by now"
     assert [n for n, _ in await webhooks.deliveries()] == [first, second, third]
-    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.floor") == third
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.watermark") == third
     await fan_out.close()
 
 
@@ -245,4 +245,4 @@ async def test_along_the_log_too_others_do_not_wait_for_what_is_much_for_one_acc
     assert (last, one) in await webhooks.deliveries()
     await fan_out.close()
     assert await webhooks.catch_up() == 0
-    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.floor") == last
+    assert await webhooks.owner.fetchval("SELECT sequence FROM webhooks.watermark") == last

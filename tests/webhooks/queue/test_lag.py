@@ -128,9 +128,9 @@ async def test_who_cannot_see_says_nothing(webhooks: WebhookHarness) -> None:
     lag_monitor, stop = LagMonitor(webhooks.pool, every_s=0.01), asyncio.Event()
     task = asyncio.create_task(lag_monitor.run(stop))
     await until(lambda: lag_monitor.seen)
-    await webhooks.owner.execute("ALTER TABLE webhooks.floor RENAME TO elsewhere")
+    await webhooks.owner.execute("ALTER TABLE webhooks.watermark RENAME TO elsewhere")
     await until(lambda: lag_monitor.seen is None)
-    await webhooks.owner.execute("ALTER TABLE webhooks.elsewhere RENAME TO floor")
+    await webhooks.owner.execute("ALTER TABLE webhooks.elsewhere RENAME TO watermark")
     await until(lambda: lag_monitor.seen)
     stop.set()
     await task

@@ -1,16 +1,16 @@
--- catch_up: move the floor over the next notices, at most `batch` of them: those that are marked, and those that nobody
--- has fanned out for `delay`, which are now. Gives how many the floor moved over, how many of them were not fanned out
+-- catch_up: move the watermark over the next notices, at most `batch` of them: those that are marked, and those that nobody
+-- has fanned out for `delay`, which are now. Gives how many the watermark moved over, how many of them were not fanned out
 -- before, how many deliveries were made for those, and whether any endpoint has ordered delivery: see catch_up_in_order.
 CREATE OR REPLACE FUNCTION webhooks.catch_up(
     delay interval, batch integer, OUT passed bigint, OUT missed bigint, OUT made integer, OUT in_order boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    low webhooks.floor;
+    low webhooks.watermark;
     moment timestamptz;
     high bigint;
     missing bigint[];
 BEGIN
-    SELECT * INTO low FROM webhooks.floor FOR UPDATE;
+    SELECT * INTO low FROM webhooks.watermark FOR UPDATE;
     moment := clock_timestamp();
     SELECT count(*) FILTER (WHERE sequence < young_from),
            max(sequence) FILTER (WHERE sequence < young_from),
@@ -43,8 +43,8 @@ BEGIN
         END IF;
         SELECT n.appended_at INTO moment
         FROM projections.notice n WHERE n.sequence = high AND n.appended_at >= low.appended_at;
-        UPDATE webhooks.floor f SET sequence = high, appended_at = moment,
-            in_order = CASE WHEN catch_up.in_order THEN f.in_order ELSE high END,
-            in_order_at = CASE WHEN catch_up.in_order THEN f.in_order_at ELSE moment END;
+        UPDATE webhooks.watermark w SET sequence = high, appended_at = moment,
+            in_order = CASE WHEN catch_up.in_order THEN w.in_order ELSE high END,
+            in_order_at = CASE WHEN catch_up.in_order THEN w.in_order_at ELSE moment END;
     END IF;
 END $$;

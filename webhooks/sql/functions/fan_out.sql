@@ -3,7 +3,7 @@
 -- Notices may be heard of in any order, so endpoints with ordered delivery get theirs in a second step, which follows
 -- the log below the watermark. It is a transaction of its own: each locks lanes in order of id, which avoids deadlocks.
 --
--- The row of webhooks.floor (the watermark: everything up to it is fanned out) is the lock. Marking notices takes it
+-- The row of webhooks.watermark (everything up to it is fanned out) is the lock. Marking notices takes it
 -- shared, advancing the watermark takes it exclusively, and both before reading anything else. So no notice below the
 -- watermark is marked, where marks are deleted, and it never passes a notice whose deliveries may be rolled back.
 
@@ -13,10 +13,10 @@
 CREATE OR REPLACE FUNCTION webhooks.fan_out(sequences bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    low webhooks.floor;
+    low webhooks.watermark;
     fresh bigint[];
 BEGIN
-    SELECT * INTO low FROM webhooks.floor FOR SHARE;
+    SELECT * INTO low FROM webhooks.watermark FOR SHARE;
     IF cardinality(sequences) > 1 THEN
         sequences := webhooks.fair_part(ARRAY(
             SELECT DISTINCT s FROM unnest(sequences) AS s

@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION webhooks.pending(sequence bigint, account text, livemode boolean, type text) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN $1 <= (SELECT f.in_order FROM webhooks.floor f)
+        WHEN $1 <= (SELECT w.in_order FROM webhooks.watermark w)
             OR (SELECT true FROM webhooks.fanned_out f WHERE f.sequence = $1) THEN (
             SELECT count(*) FROM webhooks.delivery d JOIN webhooks.endpoint e ON e.id = d.endpoint_id
             WHERE d.sequence = $1 AND e.status <> 'deleted')

@@ -27,7 +27,7 @@ BEGIN
         EXIT WHEN NOT FOUND;
         last_endpoint := work.endpoint_id;
         last_version := work.version;
-        IF least(work.above, work.upto) > (SELECT f.in_order FROM webhooks.floor f) THEN
+        IF least(work.above, work.upto) > (SELECT w.in_order FROM webhooks.watermark w) THEN
             more := true; -- what it is to get from before is not made yet
             CONTINUE;
         END IF;

@@ -1,16 +1,16 @@
 -- sweep: remove what nothing needs any more: deliveries of deleted endpoints and of notices that are no longer kept, at
--- most `batch` at a time; then those endpoints themselves, and interests that lie below the floor. Rows that others
+-- most `batch` at a time; then those endpoints themselves, and interests that lie below the watermark. Rows that others
 -- hold are left for the next time. Gives the number of deliveries removed.
 CREATE OR REPLACE FUNCTION webhooks.sweep(batch integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    low webhooks.floor;
+    low webhooks.watermark;
     oldest bigint;
     swept integer;
     endpoints text[];
     keys text[];
 BEGIN
-    SELECT * INTO low FROM webhooks.floor;
+    SELECT * INTO low FROM webhooks.watermark;
     DELETE FROM webhooks.interest WHERE upto <= least(low.sequence, low.in_order);
     DELETE FROM webhooks.recovery r USING webhooks.endpoint e WHERE e.id = r.endpoint_id AND e.status = 'deleted';
     SELECT min(sequence) INTO oldest FROM projections.notice

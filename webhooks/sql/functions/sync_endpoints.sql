@@ -29,8 +29,9 @@ BEGIN
                coalesce((facts ->> 'cancellations')::integer, 0) AS cancellations,
                (facts ->> 'recovered_above')::bigint AS recovered_above,
                (facts ->> 'recovered_since')::bigint AS recovered_since,
-               coalesce((facts ->> 'told_since')::bigint, 0) AS told_since,
-               coalesce((facts ->> 'told_hours')::integer, 0) AS told_hours,
+               -- A process of the release before writes them as told_since and told_hours.
+               coalesce((facts ->> 'notified_since')::bigint, (facts ->> 'told_since')::bigint, 0) AS notified_since,
+               coalesce((facts ->> 'notified_hours')::integer, (facts ->> 'told_hours')::integer, 0) AS notified_hours,
                coalesce(facts -> 'rules' ->> 'order', 'none') AS ordering,
                coalesce(facts -> 'rules' ->> 'missed', 'send') AS missed,
                coalesce(facts -> 'rules' ->> 'on_exhaustion', 'skip') AS on_exhaustion,
@@ -45,7 +46,8 @@ BEGIN
         SELECT * INTO was FROM webhooks.endpoint WHERE id = said.id FOR UPDATE;
         -- Whatever its owner edits may be what our own code could not work with.
         restarts := said.status = 'enabled' AND ((was.status, was.url) IS DISTINCT FROM (said.status, said.url)
-            OR was.version <> said.version AND (was.told_since, was.told_hours) = (said.told_since, said.told_hours)
+            OR was.version <> said.version
+            AND (was.notified_since, was.notified_hours) = (said.notified_since, said.notified_hours)
             AND EXISTS (SELECT FROM webhooks.lane l WHERE l.endpoint_id = said.id AND l.set_aside IS NOT NULL));
         SELECT sequence INTO head FROM projections.notice_head;
         stopped_at := CASE WHEN said.status = 'disabled' THEN coalesce(was.stopped_at, head) END;
@@ -74,16 +76,17 @@ BEGIN
         -- Until it is settled what becomes of the deliveries that are pending, none of them is sent.
         settled := NOT EXISTS (SELECT FROM webhooks.recovery WHERE endpoint_id = said.id AND replay <> 'all');
         INSERT INTO webhooks.endpoint (id, account, livemode, version, status, url, secrets, api_version, lane_version,
-            told_since, told_hours, secrets_until, stopped_at, recoveries, enabled_events, ordering, on_exhaustion, thin,
+            notified_since, notified_hours, secrets_until, stopped_at, recoveries, enabled_events, ordering, on_exhaustion,
+            thin,
             rate_limit, in_flight_max, cancellations, missed)
         VALUES (said.id, said.account, said.livemode, said.version,
             CASE WHEN said.status = 'enabled' AND NOT settled THEN 'disabled' ELSE said.status END, said.url, said.secrets,
-            said.api_version, said.version, said.told_since, said.told_hours, said.secrets_until,
+            said.api_version, said.version, said.notified_since, said.notified_hours, said.secrets_until,
             stopped_at, said.recoveries, said.enabled_events, said.ordering, said.on_exhaustion, said.thin, said.rate_limit,
             said.in_flight_max, said.cancellations, said.missed)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, url = excluded.url,
-            secrets = excluded.secrets, api_version = excluded.api_version, told_since = excluded.told_since,
-            told_hours = excluded.told_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
+            secrets = excluded.secrets, api_version = excluded.api_version, notified_since = excluded.notified_since,
+            notified_hours = excluded.notified_hours, secrets_until = excluded.secrets_until, stopped_at = excluded.stopped_at,
             recoveries = excluded.recoveries, enabled_events = excluded.enabled_events, ordering = excluded.ordering,
             on_exhaustion = excluded.on_exhaustion, thin = excluded.thin, rate_limit = excluded.rate_limit,
             in_flight_max = excluded.in_flight_max, cancellations = excluded.cancellations, missed = excluded.missed,

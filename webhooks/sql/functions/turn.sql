@@ -7,7 +7,7 @@
 --   reports   lanes that the worker has leased. Touched ones are written in any case, the others only if they are ready
 --             .known    deliveries of the lane that the worker has already
 --             .want     how many more live deliveries it asks for
---             .spare    how many more recovered deliveries; a quota of their own, so that live ones never wait for them
+--             .recovered  how many more recovered deliveries; a quota of their own, so that live ones never wait for them
 --             .version  of the endpoint as the worker knows it. If the lane was reset since, only the pace of the
 --                       reported state is taken
 --             the rest  the lane's state, see webhooks/queue/lane.py
@@ -145,14 +145,14 @@ BEGIN
     END IF;
     WITH lane AS (
         SELECT r.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled' AS enabled,
-            e.version <> r.version AS changed, r.known, r.want, r.spare AS want_recovered, l.leased_until, r.concurrency,
+            e.version <> r.version AS changed, r.known, r.want, r.recovered AS want_recovered, l.leased_until, r.concurrency,
             r.open_until, r.open_s, r.unreachable_in_a_row, r.window_started_at, r.window_attempts, r.window_failures, r.step_in,
             r.quiet_until, r.failing_since, r.failures_in_a_row, r.gone, r.paced_until
         FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version <= r.version
         JOIN webhooks.lane l ON l.endpoint_id = r.endpoint_id
         UNION ALL
         SELECT l.endpoint_id, e.api_version, e.thin, e.livemode, e.status = 'enabled',
-            true, r.known, r.want, r.spare, l.leased_until, l.concurrency, l.open_until,
+            true, r.known, r.want, r.recovered, l.leased_until, l.concurrency, l.open_until,
             l.open_s, l.unreachable_in_a_row, l.window_started_at, l.window_attempts, l.window_failures, l.step_in,
             l.quiet_until, l.failing_since, l.failures_in_a_row, l.gone, greatest(l.paced_until, r.paced_until)
         FROM unnest(kept) AS r JOIN webhooks.endpoint e ON e.id = r.endpoint_id AND e.lane_version > r.version
