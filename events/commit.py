@@ -119,8 +119,8 @@ def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:
 
 
 def _share(item: Append) -> Hashable:
-    """The share of an append: accounts and modes have equal shares of a batch (fair queueing)."""
-    return (item.origin.account, item.origin.livemode)  # not a Scope, which takes longer to make
+    """The share of an append: accounts, both modes together, have equal shares of a batch (fair queueing)."""
+    return item.origin.account
 
 
 def _marks(item: Append) -> Iterable[Hashable]:

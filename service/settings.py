@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         "sending their bodies, and beyond that the one that has taken longest is answered 408",
     )
     account_in_flight_max: int = Field(
-        512, gt=0, description="requests in flight of one account and mode in one process; others are answered 429"
+        512, gt=0, description="requests in flight of one account in one process; others are answered 429"
     )
     key_in_flight_max: int = Field(
         256, gt=0, description="requests in flight of one API key in one process; others are answered 429"
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     account_bytes_in_flight_max: int = Field(
         16 * 1024 * 1024,
         gt=0,
-        description="memory for large request and response bodies of one account and mode; beyond it 429",
+        description="memory for large request and response bodies of one account; beyond it 429",
     )
     key_bytes_in_flight_max: int = Field(
         16 * 1024 * 1024, gt=0, description="memory for large request and response bodies of one API key; beyond it 429"
@@ -147,9 +147,7 @@ class Settings(BaseSettings):
     feed_waiting_max: int = Field(
         1000, gt=0, description="maximum number of requests that wait for the feed in one process"
     )
-    feed_account_waiting_max: int = Field(
-        250, gt=0, description="requests of one account and mode that wait for the feed"
-    )
+    feed_account_waiting_max: int = Field(250, gt=0, description="requests of one account that wait for the feed")
     feed_key_waiting_max: int = Field(100, gt=0, description="requests of one API key that wait for the feed")
     key_cache_s: float = Field(
         5.0,

@@ -79,7 +79,7 @@ class InMemory:
 
     async def hand_to(self, account: str, *ids: str) -> None:
         for id in ids:
-            self._database.endpoints[id] = self._database.endpoints[id]._replace(share=f"{account}/test")
+            self._database.endpoints[id] = self._database.endpoints[id]._replace(share=account)
 
     async def hurry(self) -> None:
         now = self._database.clock.now()
@@ -144,8 +144,9 @@ class InPostgres:
         await self._webhooks.owner.fetch("SELECT webhooks.resend($1, $2)", id, sequence)
 
     async def hand_to(self, account: str, *ids: str) -> None:
+        """The first of them in live mode, the others in test mode: they have one share."""
         await self._webhooks.owner.execute(
-            "UPDATE webhooks.endpoint SET account = $1 WHERE id = ANY ($2)", account, ids
+            "UPDATE webhooks.endpoint SET account = $1, livemode = id = $3 WHERE id = ANY ($2)", account, ids, ids[0]
         )
 
     async def hurry(self) -> None:
@@ -504,19 +505,19 @@ async def test_an_endpoint_comes_with_the_share_of_its_account(harness: LaneHarn
     await two_accounts(harness, 1)
     await harness.deliver()
     turn = await harness.lanes().turn([], [], claims=5)
-    assert sorted(endpoint.share for endpoint, _ in turn.served) == ["a/test", "b/test"]
+    assert sorted(endpoint.share for endpoint, _ in turn.served) == ["a", "b"]
 
 
 async def test_no_lane_is_leased_of_an_account_that_has_its_share(harness: LaneHarness) -> None:
     _, other = await two_accounts(harness, 2)
     await harness.deliver()
-    assert leased(await harness.lanes().turn([], [], claims=1, full=["a/test"])) == [other]
+    assert leased(await harness.lanes().turn([], [], claims=1, full=["a"])) == [other]
 
 
 async def test_of_a_crowded_account_only_responsive_lanes_are_leased(harness: LaneHarness) -> None:
     _, other = await two_accounts(harness, 2)
     await harness.deliver()
-    assert leased(await harness.lanes().turn([], [], claims=5, crowded=["a/test"])) == [other]
+    assert leased(await harness.lanes().turn([], [], claims=5, crowded=["a"])) == [other]
 
 
 async def test_an_account_with_many_lanes_ready_does_not_keep_others_from_being_leased(harness: LaneHarness) -> None:

@@ -5,8 +5,8 @@ more unit while it uses less than `RESERVE` times what is free. One account alon
 two get seven fifteenths each. So a unit is free for the first request of the next account at once, although the others
 may release none for many seconds. A capacity below eight is too small to reserve anything.
 
-A share belongs to an account in one mode (the `share` key, webhooks/sql/functions/share.sql): a load test in test mode
-does not delay the live mode of the same account. An account that uses both modes has two shares.
+A share belongs to an account, both modes together (the `share` key, webhooks/sql/functions/share.sql): with a share for
+each mode an account could use two, and leave no unit for another.
 """
 
 import math

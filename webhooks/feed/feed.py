@@ -52,7 +52,7 @@ class NotReached(Exception):
 
 
 class Crowded(Exception):
-    """Too many requests wait: in the process, of the account and mode, or of the key, as `whose` says."""
+    """Too many requests wait: in the process, of the account in both modes, or of the key, as `whose` says."""
 
     def __init__(self, whose: Literal["process", "account", "key"]) -> None:
         super().__init__(whose)
@@ -84,7 +84,7 @@ class _Waiter:
 
 
 class Feed:
-    """Reads the feed; limits the requests that wait at once, in all, by account and mode, and by key."""
+    """Reads the feed; limits the requests that wait at once, in all, by account (both modes together), and by key."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Feed:
         self._waiting_max = waiting_max
         self._account_waiting_max = account_waiting_max
         self._key_waiting_max = key_waiting_max
-        self._accounts: Counter[Scope] = Counter()
+        self._accounts: Counter[str] = Counter()
         self._keys: Counter[str | None] = Counter()
         self._bytes_enough = bytes_enough
         self._waiting: set[_Waiter] = set()
@@ -170,7 +170,7 @@ class Feed:
 
     def _add(self, waiter: _Waiter) -> None:
         """Add a waiting request. Raises Crowded."""
-        whose = waiter.scope
+        whose = waiter.scope.account
         if waiter.key_id is not None and self._keys[waiter.key_id] >= self._key_waiting_max:
             raise Crowded("key")
         if self._accounts[whose] >= self._account_waiting_max:
@@ -183,7 +183,7 @@ class Feed:
 
     def _remove(self, waiter: _Waiter) -> None:
         self._waiting.discard(waiter)
-        whose = waiter.scope
+        whose = waiter.scope.account
         self._accounts[whose] -= 1
         if not self._accounts[whose]:
             del self._accounts[whose]

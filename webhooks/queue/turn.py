@@ -49,7 +49,7 @@ class Endpoint(NamedTuple):
     on_exhaustion: str = "skip"  # the rules of its owner: see webhooks/endpoints/rules.py
     rate_limit: int | None = None
     in_flight_max: int | None = None
-    share: str = ""  # the account and mode whose share of a worker it uses: see webhooks/dispatch/shares.py
+    share: str = ""  # the account whose share of a worker it uses: see webhooks/dispatch/shares.py
 
 
 class Report(NamedTuple):

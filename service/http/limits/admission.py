@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from events.scope import Scope
 from projections.read import Principal
 from service.http.limits.shed import Overloaded, RateLimited
 
@@ -21,7 +20,7 @@ log = structlog.get_logger("service")
 
 SWEEP_S = 1.0
 PAGES_AT_ONCE = 4  # pages that one key may read and render at once, so that others find connections to Postgres
-SEARCHES_AT_ONCE = 2  # of one account and mode: half of the connections that search has (projections/search/find.py)
+SEARCHES_AT_ONCE = 2  # of one account: half of the connections that search has (projections/search/find.py)
 MUCH = 8 * 1024 * 1024  # bytes in flight, after which free memory is returned to the system
 BUSY_SHARE = 4  # a quarter of the requests in flight that are allowed counts as busy
 IDLE_S = 2.0  # seconds after which an idle key is forgotten; its token bucket is full again by then
@@ -68,7 +67,7 @@ class Bucket:
 
 
 class Share:
-    """What a key, or an account in one mode, has in flight."""
+    """What a key, or an account in both modes together, has in flight."""
 
     __slots__ = ("account", "bucket", "bytes", "endpoints", "in_flight", "last", "pages", "searches", "waiting")
 
@@ -84,7 +83,7 @@ class Share:
         self.endpoints: dict[str, Bucket] = {}
 
     def room(self, bounds: Bounds, bytes: int = 1) -> None:
-        """Check that `bytes` more may be in flight for the key and for its account and mode. Raises RateLimited.
+        """Check that `bytes` more may be in flight for the key and for its account. Raises RateLimited.
 
         With none in flight, any number is allowed: a single large request is always answered.
         """
@@ -150,7 +149,7 @@ class Ticket:
 
     @property
     def account_pages(self) -> asyncio.Semaphore:
-        """The same limit for an account and mode, whichever key is used: for reads of the feed."""
+        """The same limit for an account, whichever key is used: for reads of the feed."""
         account = self._account
         if account.pages is None:
             account.pages = asyncio.Semaphore(PAGES_AT_ONCE)
@@ -158,7 +157,7 @@ class Ticket:
 
     @property
     def account_searches(self) -> asyncio.Semaphore:
-        """The limit of requests of the account and mode that search in Postgres."""
+        """The limit of requests of the account that search in Postgres."""
         account = self._account
         if account.searches is None:
             account.searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
@@ -304,7 +303,7 @@ class Admission:
         self.timed_out = 0
         self._append_wait_s = append_wait_s
         self._shares: dict[str, Share] = {}
-        self._accounts: dict[Scope, Share] = {}
+        self._accounts: dict[str, Share] = {}
         self._reported: Counter[str] = Counter()
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -340,7 +339,7 @@ class Admission:
         """The share of the caller's key."""
         share = self._shares.get(caller.key_id)
         if share is None:
-            account = self._accounts.setdefault(caller.scope, Share())
+            account = self._accounts.setdefault(caller.account, Share())
             share = self._shares[caller.key_id] = Share(account)
         return share
 

@@ -36,12 +36,6 @@ def test_whoever_had_it_all_is_brought_down_to_the_others_as_it_gives_back() -> 
     assert abs(shares.users()["a"] - shares.users()["b"]) <= RESERVE + 1
 
 
-def test_the_two_modes_of_an_account_have_a_share_each() -> None:
-    shares = Shares(64)
-    greedy(shares, "acct_1/test")
-    assert shares.allows("acct_1/live")
-
-
 @given(st.integers(1, 600), st.lists(st.integers(0, 6), max_size=600))
 def test_the_next_account_can_always_begin_while_few_have_it_all(capacity: int, takers: list[int]) -> None:
     shares = Shares(capacity)

@@ -206,12 +206,12 @@ async def test_writing_the_rows_again_changes_nothing(webhooks: WebhookHarness) 
     assert await webhooks.deliveries() == [(sequence, id)]
 
 
-async def many_endpoints(webhooks: WebhookHarness, account: str, count: int) -> None:
+async def many_endpoints(webhooks: WebhookHarness, account: str, count: int, *, livemode: bool = False) -> None:
     """Have one endpoint, and so many more like it."""
-    id = await webhooks.endpoint(account=account)
+    id = await webhooks.endpoint(account=account, livemode=livemode)
     await webhooks.owner.execute(
         "INSERT INTO webhooks.interest (endpoint_id, account, livemode, above, enabled_events) "
-        "SELECT 'we_' || n, account, livemode, above, enabled_events "
+        "SELECT 'we_' || livemode || n, account, livemode, above, enabled_events "
         "FROM webhooks.interest, generate_series(1, $2) AS n WHERE endpoint_id = $1",
         id,
         count - 1,
@@ -230,6 +230,20 @@ async def test_what_is_much_for_one_account_is_fanned_out_in_parts_and_others_do
     assert (last, one) in await webhooks.deliveries()
     assert await fan_out.fan_out([*many, last]) == 12_000, "the rest"
     assert await fan_out.fan_out([*many, last]) == 0
+    await fan_out.close()
+
+
+async def test_an_account_with_notices_in_both_modes_takes_no_more_turns_than_another(webhooks: WebhookHarness) -> None:
+    for livemode in (False, True):
+        await many_endpoints(webhooks, "acct_many", 6_000, livemode=livemode)
+    one = await webhooks.endpoint(account="acct_one")
+    test = await webhooks.notices(1, account="acct_many")
+    live = await webhooks.notices(1, account="acct_many", livemode=True)
+    later = await webhooks.notices(1, account="acct_many")
+    last = await webhooks.notices(2, account="acct_one")
+    fan_out = FanOut(webhooks.dsn)
+    assert await fan_out.fan_out([*test, *live, *last, *later]) == 12_002, "both of the other account before the last"
+    assert {(sequence, one) for sequence in last} <= set(await webhooks.deliveries())
     await fan_out.close()
 
 

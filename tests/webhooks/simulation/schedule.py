@@ -344,8 +344,8 @@ class Schedule:
         """An account whose receivers take all the time there is, and another that hears of something now and then."""
         dice, until_s = self.dice, 60.0
         for _ in range(16):
-            self._endpoint(Receiver(slowest, until_s), host=dice.choice(("", "", "shop")), share="hostile/test")
-        hostile, other = list(self.database.endpoints), dice.choice(("b/test", "hostile/live"))
+            self._endpoint(Receiver(slowest, until_s), host=dice.choice(("", "", "shop")), share="hostile")
+        hostile, other = list(self.database.endpoints), dice.choice(("a", "b"))
         for _ in range(dice.randint(1, 4)):
             self._endpoint(Receiver(healthy), host=dice.choice(("", "shop")), share=other)
         good = list(self.database.endpoints)[16:]
@@ -363,7 +363,7 @@ class Schedule:
         self.receivers[url], self.owner[url] = receiver, id
         limits = {"order": "none", **(rules or {})}
         self.modes[id] = limits.pop("order")
-        share = share or self.dice.choice(("a/test", "a/live", "b/test"))
+        share = share or self.dice.choice(("a", "b", "c"))
         self.database.register(Endpoint(id, 1, "enabled", url, [SECRETS[n]], [], share=share, **limits))
 
     def _rules(self) -> dict[str, Any]:

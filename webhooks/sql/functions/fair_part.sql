@@ -1,6 +1,6 @@
 -- fair_part: of the notices named, those that are fanned out together: accounts take turns, notice by notice, until there
 -- would be about 10,000 deliveries; one notice in any case. What is left comes in a later part. So one account's notices,
--- or one notice to many endpoints, do not delay those of another for longer than one part takes.
+-- in both modes together, or one notice to many endpoints, do not delay those of another for longer than one part takes.
 CREATE OR REPLACE FUNCTION webhooks.fair_part(sequences bigint[], since timestamptz) RETURNS bigint[]
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(sequence), '{}') FROM (
@@ -8,16 +8,16 @@ LANGUAGE sql STABLE AS $$
         FROM (
             SELECT sequence, turn, max(counted) OVER (PARTITION BY account, livemode) AS endpoints
             FROM (
-                SELECT n.sequence, n.account, n.livemode, row_number() OVER by_account AS turn,
-                    CASE WHEN row_number() OVER by_account = 1 THEN (
+                SELECT n.sequence, n.account, n.livemode, row_number() OVER (PARTITION BY n.account ORDER BY n.sequence) AS turn,
+                    CASE WHEN row_number() OVER by_mode = 1 THEN (
                         SELECT count(*) FROM (
                             SELECT FROM webhooks.interest i
                             WHERE i.account = n.account AND i.livemode = n.livemode LIMIT 10000
                         ) AS i
                     ) END AS counted
                 FROM projections.notice n WHERE n.sequence = ANY (sequences) AND n.appended_at >= since
-                WINDOW by_account AS (PARTITION BY n.account, n.livemode ORDER BY n.sequence)
-            ) AS once_an_account
+                WINDOW by_mode AS (PARTITION BY n.account, n.livemode ORDER BY n.sequence)
+            ) AS once_an_account_and_mode
         ) AS weighed
     ) AS added_up WHERE before < 10000
 $$;
