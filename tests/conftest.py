@@ -22,7 +22,7 @@ from tests.servers.receiver import Receiver
 NODE_TESTS = Path(__file__).parent / "node"
 LOCAL_BROKER = f"amqp://guest:guest@{HOST}:5672/"
 
-# A busy machine may take its time over an example; what is too slow is for the benchmarks to tell.
+# A busy machine may take its time over an example; the benchmarks find what is too slow.
 hypothesis.settings.register_profile("rollbook", deadline=None, parent=hypothesis.settings())
 hypothesis.settings.load_profile("rollbook")
 
@@ -103,7 +103,7 @@ def amqp_url(server_dir: Path) -> Iterator[str]:
 
 @pytest.fixture
 def private_postgres(postgres_dsn: str) -> Iterator[PrivatePostgres]:
-    """A PostgreSQL to be killed, not yet started; it keeps what it was told even when its machine stops."""
+    """A PostgreSQL to be killed, not yet started; it syncs each commit to disk."""
     with tempfile.TemporaryDirectory(prefix="rollbook-test-", ignore_cleanup_errors=True) as directory:
         server = PrivatePostgres(Path(directory), settings={})
         yield server

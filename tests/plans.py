@@ -10,7 +10,7 @@ import orjson
 
 @dataclass(frozen=True)
 class Plan:
-    """The nodes of an executed plan, as EXPLAIN tells them."""
+    """The nodes of an executed plan, as EXPLAIN shows them."""
 
     nodes: list[dict[str, Any]]
 
@@ -46,9 +46,9 @@ async def explain(connection: asyncpg.Connection, query: str, *arguments: object
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     await connection.execute(f"PREPARE asked AS {query}")
     handed = f"({', '.join(map(_literal, arguments))})" if arguments else ""
-    told = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) EXECUTE asked{handed}")
+    explained = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) EXECUTE asked{handed}")
     await connection.execute("DEALLOCATE asked")
-    return Plan(list(_nodes(orjson.loads(told)[0]["Plan"])))
+    return Plan(list(_nodes(orjson.loads(explained)[0]["Plan"])))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

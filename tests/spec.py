@@ -1,4 +1,4 @@
-"""Decisions told as given, when, then: a history, a command, and what comes of it. No doubles at all.
+"""Decisions as given, when, then: a history, a command, and its result. Without doubles.
 
 given(CUSTOMER, created()).when(update(email="new@example.com")).then(CustomerUpdated(...))
 """

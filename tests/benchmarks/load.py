@@ -34,7 +34,7 @@ RETRY_AFTER_S = 1.0  # as the API says
 class Blast:
     """Send `requests` in turn, over and over, for `duration_s`, over `connections` at once.
 
-    Where requests `may_be_shed`, a connection that is told so by 429 or 503 waits for as long as Retry-After says.
+    Where requests `may_be_shed`, a connection that is answered 429 or 503 waits for as long as Retry-After says.
     """
 
     port: int
@@ -64,10 +64,10 @@ class Generator:
 
     async def run(self, blast: Blast) -> Answered:
         """Run it. Raises RuntimeError when an answer was anything but a 200."""
-        told = json.loads(await ask(self._process, json.dumps(asdict(blast))))
-        if "error" in told:
-            raise RuntimeError(told["error"])
-        return Answered(**told)
+        reply = json.loads(await ask(self._process, json.dumps(asdict(blast))))
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return Answered(**reply)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The machine a run was made on, so that figures can be told apart from those of another."""
+"""The machine a run was made on, so that its figures are not taken for those of another."""
 
 import os
 import platform

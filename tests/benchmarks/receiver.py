@@ -21,7 +21,7 @@ from tests.benchmarks.processes import answer, ask, helper
 
 HOST = "127.0.0.1"
 SLOW_S = 14.0  # an attempt may take 15
-CUSTOMER = b'"id": "cus_'  # how the body of a notice names the customer it tells of
+CUSTOMER = b'"id": "cus_'  # how the body of an event names its customer
 
 
 class Arrival(NamedTuple):
@@ -119,7 +119,7 @@ async def _serve(hosts: int) -> None:
     def arrivals() -> str:
         return json.dumps([Arrival(at, int(path[1:]), _customer(body)) for at, path, body in arrived])
 
-    def told(line: str) -> str:
+    def answer(line: str) -> str:
         match line.split():
             case ["forget"]:
                 arrived.clear()
@@ -153,7 +153,7 @@ async def _serve(hosts: int) -> None:
     print(json.dumps([port for _, port in runner.addresses]), flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        print(told(line), flush=True)
+        print(answer(line), flush=True)
 
 
 def _customer(body: bytes) -> str:

@@ -59,8 +59,8 @@ def write_csv(path: Path, machine: Machine, figures: Sequence[Figure], missing: 
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for figure in figures:
-            told = {name: getattr(figure, name) for name in COLUMNS if name != "machine"}
-            writer.writerow(told | {"machine": machine, "bound": figure.bound or ""})
+            values = {name: getattr(figure, name) for name in COLUMNS if name != "machine"}
+            writer.writerow(values | {"machine": machine, "bound": figure.bound or ""})
         for row in missing:
             writer.writerow({"row": row.row, "note": row.why, "machine": machine})
 

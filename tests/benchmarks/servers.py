@@ -1,4 +1,4 @@
-"""The servers that are measured on: a PostgreSQL that keeps what it was told, and a broker where there is one."""
+"""The servers that are measured on: a PostgreSQL that syncs each commit to disk, and a broker where there is one."""
 
 import os
 import secrets

@@ -1,9 +1,10 @@
 """The soak: hours of a steady, mixed load, to see that nothing grows but what has to. `--soak SECONDS` runs it.
 
-Customers come, change and go at the same rate, and are read. Eight endpoints are told, of which one fails every other
-half minute and one never answers. A reader follows the feed and, where there is a RabbitMQ, notices go through it, and
-to a subscriber's queue as well. `rollbook api`, `worker` and `relay` are processes of their own. Every few seconds it
-is noted what each of them holds in memory, how large tables and indexes are, and what requests and webhooks took.
+Customers are created, changed and deleted at the same rate, and are read. Events go to eight endpoints, of which one
+fails every other half minute and one never answers. A reader follows the feed and, where there is a RabbitMQ, events go
+through it, and to a subscriber's queue as well. `rollbook api`, `worker` and `relay` are processes of their own. Every
+few seconds it records the memory of each of them, the sizes of tables and indexes, and the latency of requests and
+webhooks.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a soak is told as: a table of what grew and how fast, every sample as CSV, and a chart."""
+"""The report of a soak: a table of what grew and how fast, every sample as CSV, and a chart."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ def print_summary(console: Console, machine: Machine, soaked: Soaked) -> None:
     table.add_column("what")
     for name in ("at the start", "median", "at the end", "an hour"):
         table.add_column(name, justify="right")
-    for name, values in _told(soaked).items():
+    for name, values in _settled(soaked).items():
         times = [sample.at_s / 3600 for sample in soaked.settled]
         slope = linear_regression(times, values).slope if len(values) > 1 else 0.0
         table.add_row(name, *(f"{value:,.2f}" for value in (values[0], median(values), values[-1])), f"{slope:+,.2f}")
@@ -91,20 +91,20 @@ def write_chart(path: Path, machine: Machine, soaked: Soaked) -> None:
     pyplot.close(chart)
 
 
-def _told(soaked: Soaked) -> dict[str, list[float]]:
-    """The values, since the warm-up, of what the summary tells."""
-    told = {name: [read(sample) for sample in soaked.settled] for name, read in _series(soaked).items()}
+def _settled(soaked: Soaked) -> dict[str, list[float]]:
+    """The values, since the warm-up, that the summary shows."""
+    settled = {name: [read(sample) for sample in soaked.settled] for name, read in _series(soaked).items()}
     last = soaked.samples[-1].sizes
     small = {name for name, size in last.items() if size.heap_mib + size.indexes_mib < GREW_MIB_MIN}
     return {
         name: values
-        for name, values in told.items()
+        for name, values in settled.items()
         if any(values) and name.partition(", ")[0] not in small - set(WORKING)
     }
 
 
 def _series(soaked: Soaked) -> Series:
-    """Everything there is to tell, by name."""
+    """Every series of the report, by name."""
     names = sorted(soaked.samples[-1].sizes)
     return {
         **{f"{name}, MiB": read for name, read in _memory(soaked).items()},

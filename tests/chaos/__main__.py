@@ -53,7 +53,7 @@ def main() -> int:
 async def _run(plan: Plan) -> int:
     _stop_on_signals()
     for library in ("aio_pika", "aiormq"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)  # of a broker that is away there is no end of telling
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # they log without end that a broker is away
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     console.print(f"seed {plan.seed}, {plan.seconds:g} s at {plan.rate:g} requests/s", highlight=False)
     began = time.monotonic()

@@ -146,7 +146,7 @@ async def _deployment(plan: Plan, directory: Path) -> AsyncIterator[Deployment]:
 
 
 async def _open(injector: FaultInjector, receiving: Receivers) -> None:
-    """Register receivers and subscribers before there is anything to tell."""
+    """Register receivers and subscribers before there are events."""
     deployment = injector.deployment
     core = await build(settings_for(deployment.directory, amqp_url=deployment.amqp_url), deployment.dsn)
     try:
@@ -204,7 +204,7 @@ async def _replay(injector: FaultInjector, say: Say) -> None:
 
 
 async def _arrived(injector: FaultInjector, receiving: Receivers, within_s: float) -> None:
-    """Wait until all is where it should be; what is not there by then is for the reckoning to tell."""
+    """Wait until everything has arrived, or until the limit; the summary then counts what is missing."""
     rows = await injector.ask(f"SELECT id, type FROM projections.notice WHERE account = '{ACCOUNT}'")
     notices = {row["id"] for row in rows}
     of_customers = {row["id"] for row in rows if row["type"].startswith("customer.")}

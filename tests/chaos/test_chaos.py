@@ -57,7 +57,7 @@ async def test_whatever_breaks_nothing_that_was_acknowledged_is_lost() -> None:
     assert BREAKING in report.webhooks
 
 
-def test_the_worst_window_is_told_apart() -> None:
+def test_the_worst_window_is_reported_separately() -> None:
     timed = [Timed(float(second), 1.0) for second in range(25)]
     timed[18] = Timed(18.0, 9.0)  # begun in the calm, and kept waiting by the storm
     figures = Phases({"calm": 0.0, "storm": 20.0}).figures(timed)

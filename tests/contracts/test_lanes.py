@@ -56,13 +56,13 @@ class InMemory:
         return await self.happens_to(*(f"cus_{next(self._numbers)}" for _ in range(number)), recovered=recovered)
 
     async def happens_to(self, *customers: str, recovered: bool = False) -> list[int]:
-        told = [(next(self._numbers), customer) for customer in customers]
-        for sequence, customer in told:
+        numbered = [(next(self._numbers), customer) for customer in customers]
+        for sequence, customer in numbered:
             for id, order in self._orders.items():
                 key = {"none": None, "customer": customer, "strict": ""}[order]
                 body = b"{" + PENDING + b"0,\n}"
                 self._database.deliver(sequence, f"evt_{sequence}", body, [id], recovered=recovered, key=key)
-        return [sequence for sequence, _ in told]
+        return [sequence for sequence, _ in numbered]
 
     async def change(self, id: str, *, url: str | None = None, disabled: bool | None = None) -> None:
         status = {None: None, True: "disabled", False: "enabled"}[disabled]
@@ -194,8 +194,8 @@ def report(
     turn: Turn, *, known: Sequence[int] = (), want: int = 0, lane: Lane = NEW, touched: bool = True, recovered: int = 0
 ) -> Report:
     """A report of the first lane of a turn."""
-    told, _ = turn.served[0]
-    return Report(told.id, told.version, touched, known, want, recovered, lane)
+    endpoint, _ = turn.served[0]
+    return Report(endpoint.id, endpoint.version, touched, known, want, recovered, lane)
 
 
 def took(head: Head) -> Result:
@@ -281,19 +281,19 @@ async def test_a_touched_lane_is_held_on_to_when_its_lease_ran_out_and_nobody_to
     assert (list(again.lost), again.claimed) == ([], 0)
 
 
-async def test_a_result_told_twice_is_recorded_once(harness: LaneHarness) -> None:
+async def test_a_result_reported_twice_is_recorded_once(harness: LaneHarness) -> None:
     await harness.endpoint()
     one, other = await harness.deliver(2)
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    told = [took(turn.heads[0]), failed(turn.heads[1])]
+    results = [took(turn.heads[0]), failed(turn.heads[1])]
     for _ in range(2):
-        await lanes.turn([report(turn, known=[other])], told, claims=0)
+        await lanes.turn([report(turn, known=[other])], results, claims=0)
     assert await harness.outcomes() == [(one, 1, "delivered"), (other, 1, "retry")]
     assert await harness.pending() == [other]
 
 
-async def test_a_fault_of_our_own_told_twice_is_recorded_once_and_uses_up_no_try(harness: LaneHarness) -> None:
+async def test_a_fault_of_our_own_reported_twice_is_recorded_once_and_uses_up_no_attempt(harness: LaneHarness) -> None:
     await harness.endpoint()
     [sequence] = await harness.deliver()
     lanes = harness.lanes()
@@ -432,8 +432,8 @@ async def test_a_new_url_is_a_fresh_start_for_its_lane(harness: LaneHarness) -> 
     turn = await lanes.turn([], [], claims=1)
     one, other = turn.heads
     await harness.change(id, url="https://example.org/new")
-    told = await lanes.turn([report(turn, known=[other.sequence], lane=OPEN)], [failed(one)], claims=0)
-    [(endpoint, lane)] = told.served
+    turned = await lanes.turn([report(turn, known=[other.sequence], lane=OPEN)], [failed(one)], claims=0)
+    [(endpoint, lane)] = turned.served
     assert (endpoint.url, lane) == ("https://example.org/new", NEW)
 
 
@@ -445,19 +445,19 @@ async def test_what_a_lane_learnt_counts_though_its_endpoint_was_edited_meanwhil
     one, other = turn.heads
     await harness.change(id)
     gone = Lane(failing_since=turn.moment, failures_in_a_row=1, gone=True)
-    told = await lanes.turn([report(turn, known=[other.sequence], lane=gone)], [failed(one)], claims=0)
-    assert [state for _, state in told.served] == [gone]
+    turned = await lanes.turn([report(turn, known=[other.sequence], lane=gone)], [failed(one)], claims=0)
+    assert [state for _, state in turned.served] == [gone]
     assert (await harness.row(id)).state == gone
 
 
-async def test_nothing_is_given_for_a_disabled_endpoint_and_its_worker_is_told(harness: LaneHarness) -> None:
+async def test_nothing_is_given_for_a_disabled_endpoint_and_its_worker_learns_of_it(harness: LaneHarness) -> None:
     id = await harness.endpoint()
     await harness.deliver(3)
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     await harness.change(id, disabled=True)
-    told = await lanes.turn([report(turn, want=5)], [], claims=0)
-    assert ([endpoint.status for endpoint, _ in told.served], given(told)) == (["disabled"], [])
+    turned = await lanes.turn([report(turn, want=5)], [], claims=0)
+    assert ([endpoint.status for endpoint, _ in turned.served], given(turned)) == (["disabled"], [])
     assert (await harness.row(id)).ready_at == NEVER
     await harness.change(id, disabled=False)
     assert len((await lanes.turn([], [], claims=1)).heads) == 3
@@ -537,7 +537,7 @@ async def test_what_is_handed_over_with_lanes_just_leased_has_room(harness: Lane
     assert len(turn.heads) == 4, "two of each lane, and a third of the room is for what is recovered"
 
 
-async def test_a_head_tells_how_many_endpoints_still_have_to_take_the_notice(harness: LaneHarness) -> None:
+async def test_a_head_has_the_number_of_endpoints_that_still_wait_for_the_notice(harness: LaneHarness) -> None:
     await harness.endpoint()
     await harness.endpoint()
     await harness.deliver()
@@ -574,15 +574,15 @@ async def test_what_waits_for_one_that_a_worker_has_is_not_given(harness: LaneHa
     assert given(more) == [other]
 
 
-async def test_the_next_of_a_key_is_given_in_the_turn_that_tells_of_the_end_of_the_one_before(
+async def test_the_next_of_a_key_is_given_in_the_turn_that_reports_the_end_of_the_one_before(
     harness: LaneHarness,
 ) -> None:
     await harness.endpoint("strict")
     sequences = await harness.happens_to("a", "b", "c", "d")
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    told = [took(turn.heads[0]), used_up(turn.heads[1], hold=False)]
-    more = await lanes.turn([report(turn, want=5)], told, claims=0)
+    results = [took(turn.heads[0]), used_up(turn.heads[1], hold=False)]
+    more = await lanes.turn([report(turn, want=5)], results, claims=0)
     assert given(more) == sequences[2:]
 
 
@@ -606,15 +606,15 @@ async def test_a_fault_of_our_own_at_one_that_followed_another_is_recorded_once(
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     for _ in range(2):
-        told = [took(turn.heads[0]), our_fault(turn.heads[1])]
-        assert given(await lanes.turn([report(turn, want=5)], told, claims=0)) == []
+        results = [took(turn.heads[0]), our_fault(turn.heads[1])]
+        assert given(await lanes.turn([report(turn, want=5)], results, claims=0)) == []
     assert await harness.outcomes() == [(first, 1, "delivered"), (second, 1, "retry")]
     await harness.hurry()
     again = await lanes.turn([], [], claims=1)
     assert [(head.sequence, head.attempts) for head in again.heads] == [(second, 0)]
 
 
-async def test_one_that_follows_may_come_to_something_before_the_end_of_the_first_is_told(harness: LaneHarness) -> None:
+async def test_a_later_one_may_have_a_result_before_the_end_of_the_first_is_reported(harness: LaneHarness) -> None:
     await harness.endpoint("strict")
     first, second = await harness.happens_to("a", "b")
     lanes = harness.lanes()
@@ -634,8 +634,8 @@ async def test_a_delivery_that_is_held_holds_until_somebody_says_what_becomes_of
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
     for _ in range(2):
-        told = await lanes.turn([report(turn, want=5)], [used_up(turn.heads[0], hold=True)], claims=5)
-        assert (given(told), (await harness.row(id)).ready_at) == ([], NEVER)
+        turned = await lanes.turn([report(turn, want=5)], [used_up(turn.heads[0], hold=True)], claims=5)
+        assert (given(turned), (await harness.row(id)).ready_at) == ([], NEVER)
     await harness.hurry()
     assert (await lanes.turn([], [], claims=5)).claimed == 0
     assert await harness.outcomes() == [(first, 1, "retry")]
@@ -699,13 +699,13 @@ async def test_recovered_deliveries_of_a_key_have_an_order_of_their_own(harness:
     assert given(more) == []
 
 
-async def test_a_worker_is_told_the_rules_of_an_endpoint_and_when_they_change(harness: LaneHarness) -> None:
+async def test_a_worker_gets_the_rules_of_an_endpoint_and_their_changes(harness: LaneHarness) -> None:
     id = await harness.endpoint("strict", on_exhaustion="hold", rate_limit=5, in_flight_max=2)
     [sequence] = await harness.deliver()
     lanes = harness.lanes()
     turn = await lanes.turn([], [], claims=1)
-    [(told, _)] = turn.served
-    assert (told.on_exhaustion, told.rate_limit, told.in_flight_max) == ("hold", 5, 2)
+    [(endpoint, _)] = turn.served
+    assert (endpoint.on_exhaustion, endpoint.rate_limit, endpoint.in_flight_max) == ("hold", 5, 2)
     await harness.rule(id, on_exhaustion="skip", rate_limit=None)
     [(again, state)] = (await lanes.turn([report(turn, known=[sequence], lane=OPEN)], [], claims=0)).served
     assert (again.on_exhaustion, again.rate_limit, again.in_flight_max) == ("skip", None, 2)

@@ -290,7 +290,7 @@ async def test_a_key_that_was_answered_appends_nothing_more(log: Log) -> None:
     assert await log.receipt(Scope("acct_1", False), "again") == receipt("again")
 
 
-async def test_a_key_that_was_answered_is_told_so_even_when_the_stream_moved_on(log: Log) -> None:
+async def test_a_key_that_was_answered_is_reported_as_used_even_when_the_stream_moved_on(log: Log) -> None:
     await log.append(append("note-1", 0, "a", receipt=receipt("again")))
     with pytest.raises(AlreadyAnswered):
         await log.append(append("note-1", 0, "a", receipt=receipt("again")))
@@ -352,9 +352,9 @@ async def test_what_stands_together_is_stored_together_in_order(log: Log) -> Non
     group = together(append("note-1", 0, "a", "b"), append("note-2", 0, "c"), append("note-3", 0, "d"))
     first, alone = await asyncio.gather(log.append(group), log.append(append("note-4", 0, "e")))
     assert {first, alone} in ({1, 5}, {1, 2})
-    told = await everything(log)
-    assert [one for one in told if one != "e"] == ["a", "b", "c", "d"]
-    assert told.index("d") - told.index("a") == 3
+    order = await everything(log)
+    assert [one for one in order if one != "e"] == ["a", "b", "c", "d"]
+    assert order.index("d") - order.index("a") == 3
     for name in ("note-1", "note-2", "note-3"):
         assert chain.first_break(await stream(log, name)) is None
 
@@ -375,7 +375,7 @@ async def test_one_stale_stream_has_its_whole_group_refused_and_nobody_else(log:
     assert await log.receipt(Scope("acct_1", False), "again") is None
 
 
-async def test_a_group_whose_key_has_an_answer_is_told_so_even_when_it_is_stale(log: Log) -> None:
+async def test_a_group_whose_key_has_an_answer_is_reported_as_used_even_when_it_is_stale(log: Log) -> None:
     group = together(append("note-1", 0, "a")._replace(receipt=receipt("again")), append("note-2", 0, "b"))
     await log.append(group)
     with pytest.raises(AlreadyAnswered):

@@ -47,5 +47,5 @@ def receipt(key: str, body: bytes = b"{}", status: int = 200) -> Receipt:
 
 def note(record: Record) -> str:
     """What a record was given to hold."""
-    told: str = orjson.loads(record.payload)["note"]
-    return told
+    text: str = orjson.loads(record.payload)["note"]
+    return text

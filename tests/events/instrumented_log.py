@@ -8,7 +8,7 @@ from events.scope import Scope
 
 
 class InstrumentedLog:
-    """A log that counts what is asked of it, and fails its next appends with what it was told to."""
+    """A log that counts what is asked of it, and fails its next appends with the errors that it was given."""
 
     def __init__(self, log: MemoryLog) -> None:
         self.log = log

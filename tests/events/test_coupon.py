@@ -1,4 +1,4 @@
-"""What may happen to a coupon, told as given, when, then; no doubles at all."""
+"""The decisions about a coupon, as given, when, then; without doubles."""
 
 import orjson
 import pytest

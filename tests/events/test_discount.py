@@ -1,4 +1,4 @@
-"""What may happen to a customer's discount, told as given, when, then; no doubles at all."""
+"""The decisions about a customer's discount, as given, when, then; without doubles."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What may happen to a payment method, and to a customer's, told as given, when, then; no doubles at all."""
+"""The decisions about a payment method, and about a customer's, as given, when, then; without doubles."""
 
 from dataclasses import replace
 

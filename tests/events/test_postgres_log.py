@@ -1,4 +1,4 @@
-"""What the log in Postgres promises beyond the contract: neighbours unharmed, losses told, the past immutable."""
+"""What the log in Postgres promises beyond the contract: neighbours unharmed, losses reported, the past immutable."""
 
 import asyncio
 import itertools
@@ -72,7 +72,7 @@ async def test_an_item_that_fails_fails_alone(log: PostgresLog, broken: Append) 
     assert not any(record.stream == "note-bad" for record in records)
 
 
-async def test_a_rule_of_the_database_that_is_broken_is_told_by_its_name(log: PostgresLog) -> None:
+async def test_a_violated_constraint_is_reported_by_its_name(log: PostgresLog) -> None:
     await log.append(append("note-1", 0, "a", wrapped_key=b"wrapped"))
     with pytest.raises(ConstraintBroken) as caught:
         await log.append(append("note-1", 1, "b", wrapped_key=b"another"))
@@ -80,7 +80,7 @@ async def test_a_rule_of_the_database_that_is_broken_is_told_by_its_name(log: Po
     assert (await log.load("note-1")).wrapped_key == b"wrapped"
 
 
-async def test_losers_of_a_batch_are_told_apart_from_its_winners(log: PostgresLog) -> None:
+async def test_losers_of_a_batch_are_separated_from_its_winners(log: PostgresLog) -> None:
     await log.append(append("note-0", 0, "a", receipt=receipt("used")))
     outcomes = await together(
         log,
@@ -127,7 +127,7 @@ async def test_closing_stores_what_waits(database: str) -> None:
     assert [task.result() for task in asked] == list(range(1, 21))
 
 
-async def test_a_connection_lost_in_the_middle_of_an_append_is_told_and_made_again(
+async def test_a_connection_lost_in_the_middle_of_an_append_is_reported_and_replaced(
     log: PostgresLog, owner: asyncpg.Connection, database: str
 ) -> None:
     await log.append(append("note-1", 0, "before"))
@@ -242,9 +242,9 @@ async def test_the_past_cannot_be_changed(
     log: PostgresLog, owner: asyncpg.Connection, service: asyncpg.Connection
 ) -> None:
     await log.append(append("note-1", 0, "a"))
-    for connection, told in ((service, "permission denied"), (owner, "append-only")):
+    for connection, message in ((service, "permission denied"), (owner, "append-only")):
         for change, table in itertools.product(CHANGES, TABLES):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError, match=told):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match=message):
                 await connection.execute(change.format(table))
     assert [note(record) for record in await log.read(0, 10)] == ["a"]
 
@@ -272,7 +272,7 @@ async def test_an_upsert_does_not_change_the_past_either(log: PostgresLog, owner
         )
 
 
-async def test_the_chain_tells_what_a_superuser_did_with_the_triggers_off(
+async def test_the_chain_shows_what_a_superuser_did_with_the_triggers_off(
     log: PostgresLog, owner: asyncpg.Connection
 ) -> None:
     await log.append(append("note-1", 0, "a", "b", "c"))

@@ -25,7 +25,7 @@ async def writer(dsn: str, name: str, plan: str) -> Process:
     )
 
 
-async def told(process: Process) -> list[list[str]]:
+async def printed(process: Process) -> list[list[str]]:
     """The words of all the lines that a process printed before it ended well."""
     out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
@@ -44,7 +44,7 @@ async def follow(log: PostgresLog, seen: list[Record], writing: asyncio.Future[A
 
 async def test_two_processes_append_to_the_same_streams_while_a_third_follows(log: PostgresLog, database: str) -> None:
     processes = [await writer(database, name, "overlapping") for name in ("left", "right")]
-    writing = asyncio.gather(*map(told, processes))
+    writing = asyncio.gather(*map(printed, processes))
     seen: list[Record] = []
     await follow(log, seen, writing)
     acknowledged = [line for lines in await writing for line in lines]

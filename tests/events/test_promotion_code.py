@@ -1,4 +1,4 @@
-"""What may happen to a promotion code, told as given, when, then; no doubles at all."""
+"""The decisions about a promotion code, as given, when, then; without doubles."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What may happen to a customer's cards and bank accounts, told as given, when, then; no doubles at all."""
+"""The decisions about a customer's cards and bank accounts, as given, when, then; without doubles."""
 
 from dataclasses import replace
 

@@ -57,14 +57,14 @@ def test_a_first_report_is_recorded_without_what_is_so_by_default() -> None:
 
 
 def test_a_report_that_comes_again_adds_nothing() -> None:
-    told = given(SUBSCRIPTIONS, past_due())
-    told.when(report(at=AT + 10, status="past_due", latest_invoice=OPEN)).nothing_happens()
-    told.when(report(at=AT + 10, status="past_due", latest_invoice=OPEN, created=AT)).nothing_happens()
+    case = given(SUBSCRIPTIONS, past_due())
+    case.when(report(at=AT + 10, status="past_due", latest_invoice=OPEN)).nothing_happens()
+    case.when(report(at=AT + 10, status="past_due", latest_invoice=OPEN, created=AT)).nothing_happens()
 
 
 def test_a_report_says_how_it_stands_as_a_whole() -> None:
-    told = given(SUBSCRIPTIONS, past_due(description="Gold", metadata={"a": "1"}))
-    state = told.when(report(at=AT + 10)).then(reported(at=AT + 10))
+    case = given(SUBSCRIPTIONS, past_due(description="Gold", metadata={"a": "1"}))
+    state = case.when(report(at=AT + 10)).then(reported(at=AT + 10))
     one = state.by_id[ID]
     assert (one.status, one.description, one.metadata, one.latest_invoice) == ("active", None, {}, None)
 
@@ -76,24 +76,24 @@ def test_a_paid_invoice_is_remembered() -> None:
 
 
 def test_the_time_of_the_first_report_stands_unless_the_service_says_another() -> None:
-    told = given(SUBSCRIPTIONS, reported())
+    case = given(SUBSCRIPTIONS, reported())
     assert (
-        told.when(report(at=AT + 9, status="unpaid")).then(reported(at=AT + 9, status="unpaid")).by_id[ID].created == AT
+        case.when(report(at=AT + 9, status="unpaid")).then(reported(at=AT + 9, status="unpaid")).by_id[ID].created == AT
     )
-    told.when(report(at=AT + 9, created=AT - 5)).then(reported(at=AT + 9, created=AT - 5))
+    case.when(report(at=AT + 9, created=AT - 5)).then(reported(at=AT + 9, created=AT - 5))
 
 
 def test_subscriptions_stand_in_the_order_in_which_they_came() -> None:
-    told = given(SUBSCRIPTIONS, reported("sub_2"), reported("sub_1"), reported("sub_2", status="unpaid"))
-    assert list(told.state.by_id) == ["sub_2", "sub_1"]
+    case = given(SUBSCRIPTIONS, reported("sub_2"), reported("sub_1"), reported("sub_2", status="unpaid"))
+    assert list(case.state.by_id) == ["sub_2", "sub_1"]
 
 
 def test_a_canceled_one_has_its_times_whether_the_service_says_them_or_not() -> None:
-    told = given(SUBSCRIPTIONS, reported())
-    told.when(report(at=AT + 9, status="canceled")).then(
+    case = given(SUBSCRIPTIONS, reported())
+    case.when(report(at=AT + 9, status="canceled")).then(
         reported(at=AT + 9, status="canceled", canceled_at=AT + 9, ended_at=AT + 9)
     )
-    told.when(report(at=AT + 9, status="canceled", canceled_at=AT + 1, ended_at=AT + 2)).then(
+    case.when(report(at=AT + 9, status="canceled", canceled_at=AT + 1, ended_at=AT + 2)).then(
         reported(at=AT + 9, status="canceled", canceled_at=AT + 1, ended_at=AT + 2)
     )
     again = given(SUBSCRIPTIONS, reported(), reported(status="canceled", canceled_at=AT + 9, ended_at=AT + 9))
@@ -102,33 +102,33 @@ def test_a_canceled_one_has_its_times_whether_the_service_says_them_or_not() -> 
 
 def test_the_first_subscription_sets_the_currency() -> None:
     assert NONE.currency is None
-    told = given(SUBSCRIPTIONS, reported(currency="eur"), reported("sub_2", currency="usd"))
-    assert told.state.currency == "eur"
-    gone = given(SUBSCRIPTIONS, *told.history, SubscriptionRemoved(at=AT, id=ID)).state
+    case = given(SUBSCRIPTIONS, reported(currency="eur"), reported("sub_2", currency="usd"))
+    assert case.state.currency == "eur"
+    gone = given(SUBSCRIPTIONS, *case.history, SubscriptionRemoved(at=AT, id=ID)).state
     assert gone.currency == "eur"
 
 
 def test_what_was_removed_is_gone_and_may_come_anew() -> None:
-    told = given(SUBSCRIPTIONS, reported(), reported("sub_2"))
-    state = told.when(RemoveSubscription(id=ID, at=AT + 1)).then(SubscriptionRemoved(id=ID, at=AT + 1))
+    case = given(SUBSCRIPTIONS, reported(), reported("sub_2"))
+    state = case.when(RemoveSubscription(id=ID, at=AT + 1)).then(SubscriptionRemoved(id=ID, at=AT + 1))
     assert list(state.by_id) == ["sub_2"]
-    gone = given(SUBSCRIPTIONS, *told.history, SubscriptionRemoved(id=ID, at=AT + 1))
+    gone = given(SUBSCRIPTIONS, *case.history, SubscriptionRemoved(id=ID, at=AT + 1))
     refusal = gone.when(RemoveSubscription(id=ID, at=AT + 2)).refused(Missing, code="resource_missing", param="id")
     assert refusal.message == f"No such subscription: '{ID}'"
     gone.when(report(at=AT + 3)).then(reported(at=AT + 3, created=AT + 3))
 
 
 def test_with_the_customer_end_all_that_are_not_over() -> None:
-    told = given(
+    case = given(
         SUBSCRIPTIONS,
         reported("sub_1"),
         reported("sub_2", status="canceled", canceled_at=AT, ended_at=AT),
         reported("sub_3", status="incomplete_expired"),
         reported("sub_4", status="paused", canceled_at=AT - 1),
     )
-    events = end(told.state, AT + 7)
+    events = end(case.state, AT + 7)
     assert events == [SubscriptionCanceled(at=AT + 7, id="sub_1"), SubscriptionCanceled(at=AT + 7, id="sub_4")]
-    state = reduce(subscription.evolve, events, told.state)
+    state = reduce(subscription.evolve, events, case.state)
     ended = state.by_id["sub_1"], state.by_id["sub_4"]
     assert [(one.status, one.canceled_at, one.ended_at) for one in ended] == [
         ("canceled", AT + 7, AT + 7),
@@ -191,17 +191,17 @@ def test_a_customer_is_delinquent_for_as_long_as_any_subscription_owes(
 
 def test_a_new_way_to_pay_asks_once_for_each_open_invoice_that_is_past_due() -> None:
     other = Invoice(id="in_3", auto_advance=True, status="open")
-    told = given(SUBSCRIPTIONS, past_due(), reported("sub_2"), past_due("sub_3", latest_invoice=other))
+    case = given(SUBSCRIPTIONS, past_due(), reported("sub_2"), past_due("sub_3", latest_invoice=other))
     events = (
         PaymentRetryRequested(at=AT + 5, invoice="in_1", subscription="sub_1"),
         PaymentRetryRequested(at=AT + 5, invoice="in_3", subscription="sub_3"),
     )
-    assert told.when(RETRY).then(*events) == told.state
-    given(SUBSCRIPTIONS, *told.history, *events).when(RETRY).then(*events)
+    assert case.when(RETRY).then(*events) == case.state
+    given(SUBSCRIPTIONS, *case.history, *events).when(RETRY).then(*events)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "event",
     [
         reported(status="past_due"),
         past_due(status="active"),
@@ -212,10 +212,10 @@ def test_a_new_way_to_pay_asks_once_for_each_open_invoice_that_is_past_due() -> 
         past_due(latest_invoice=Invoice(id="in_1", auto_advance=True, status="paid")),
         past_due(latest_invoice=Invoice(id="in_1", auto_advance=True, status="draft")),
     ],
-    ids=lambda told: str(told.attributes),
+    ids=lambda event: str(event.attributes),
 )
-def test_nothing_else_is_tried_again(told: SubscriptionReported) -> None:
-    given(SUBSCRIPTIONS, told).when(RETRY).nothing_happens()
+def test_nothing_else_is_tried_again(event: SubscriptionReported) -> None:
+    given(SUBSCRIPTIONS, event).when(RETRY).nothing_happens()
 
 
 invoices = st.none() | st.builds(

@@ -1,4 +1,4 @@
-"""Where a customer is for tax: which address tells, and what is known of its IP address."""
+"""Where a customer is for tax: which address decides, and what is known of its IP address."""
 
 import pytest
 from hypothesis import given as holds_for
@@ -40,7 +40,7 @@ def test_nobody_has_one_who_is_not_there() -> None:
     given(CUSTOMER).when(SetTax(ip_address="203.0.113.7")).refused(Missing, code="resource_missing", param="id")
 
 
-def test_the_shipping_address_tells_first_then_the_billing_address_then_the_way_to_pay() -> None:
+def test_the_shipping_address_decides_first_then_the_billing_address_then_the_payment_method() -> None:
     assert location(GERMANY, FRANCE, SPAIN) == Location("DE", None, "shipping_destination")
     assert location(NOWHERE, FRANCE, SPAIN) == Location("FR", None, "billing_address")
     assert location(None, FRANCE, SPAIN) == Location("FR", None, "billing_address")
@@ -74,7 +74,7 @@ def test_the_shipping_address_tells_first_then_the_billing_address_then_the_way_
         (Address(country="CA", postal_code="12345"), None),
     ],
 )
-def test_an_address_tells_when_it_says_enough(address: Address, found: tuple[str, str | None] | None) -> None:
+def test_an_address_decides_when_it_is_complete_enough(address: Address, found: tuple[str, str | None] | None) -> None:
     expected = Location(*found, "billing_address") if found else None
     assert location(None, address, None) == expected
 
@@ -91,7 +91,7 @@ ADDRESSES = st.none() | st.builds(Address, country=TEXTS, postal_code=TEXTS, sta
 
 
 @holds_for(ADDRESSES, ADDRESSES, ADDRESSES)
-def test_any_addresses_tell_a_country_or_nothing(
+def test_any_addresses_give_a_country_or_nothing(
     shipping: Address | None, billing: Address | None, payment: Address | None
 ) -> None:
     where = location(shipping, billing, payment)

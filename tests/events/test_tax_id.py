@@ -1,4 +1,4 @@
-"""What may happen to a customer's tax ids, and to the account's own, told as given, when, then; no doubles at all."""
+"""The decisions about a customer's tax ids, and about the account's own, as given, when, then; without doubles."""
 
 import pytest
 from hypothesis import given as holds_for

@@ -1,4 +1,4 @@
-"""What may happen to a token, told as given, when, then; no doubles at all."""
+"""The decisions about a token, as given, when, then; without doubles."""
 
 from events.card import BankAccount, Card
 from events.token import TOKEN, CreateToken, TokenCreated, TokenUsed, UseToken

@@ -139,7 +139,7 @@ async def test_a_customer_deleted_elsewhere_is_missing_here() -> None:
         await here.update(email="jenny@example.com")
 
 
-async def test_when_others_are_first_at_every_try_the_caller_is_told_to_try_again() -> None:
+async def test_a_caller_whose_every_attempt_is_stale_gets_a_conflict() -> None:
     log = InstrumentedLog(MemoryLog())
     store = CustomerStore(log)
     await store.create()
@@ -151,7 +151,7 @@ async def test_when_others_are_first_at_every_try_the_caller_is_told_to_try_agai
     await store.update(email="jenny@example.com")
 
 
-async def test_who_waits_too_long_for_another_command_on_the_object_is_told_to_try_again(
+async def test_a_command_that_waits_too_long_for_another_on_the_object_gets_a_conflict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = Gated(MemoryLog())
@@ -225,7 +225,7 @@ async def test_another_account_or_mode_has_no_such_customer(origin: Any, remembe
     assert len((await log.load(STREAM)).records) == 1
 
 
-async def test_a_test_key_is_told_of_an_object_of_live_mode() -> None:
+async def test_a_test_key_gets_an_error_that_names_an_object_of_live_mode() -> None:
     store = CustomerStore(MemoryLog())
     await store.create(origin=LIVE)
     with pytest.raises(Missing, match="exists in live mode, but a test mode key"):
@@ -253,14 +253,14 @@ async def test_an_id_that_is_in_use_creates_nothing() -> None:
 async def test_a_command_under_a_key_that_was_answered_does_nothing() -> None:
     log = MemoryLog()
     store = CustomerStore(log)
-    told = await store.create(key_use=KEY, email="jenny@example.com")
+    answered = await store.create(key_use=KEY, email="jenny@example.com")
     with pytest.raises(AlreadyAnswered):
         await store.create("cus_2", key_use=KEY)
     with pytest.raises(AlreadyAnswered):
         await store.update(key_use=KEY, email="other@example.com")
     kept = await log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
-    assert (kept.status, kept.body, kept.request_id, kept.route) == (told.status, told.body, "req_1", KEY.route)
+    assert (kept.status, kept.body, kept.request_id, kept.route) == (answered.status, answered.body, "req_1", KEY.route)
     assert len(await log.read(0, 10)) == 1
 
 
@@ -268,10 +268,10 @@ async def test_an_update_that_changes_nothing_keeps_its_answer_too() -> None:
     log = MemoryLog()
     store = CustomerStore(log)
     await store.create(email="jenny@example.com")
-    told = await store.update(key_use=KEY, email="jenny@example.com")
+    answered = await store.update(key_use=KEY, email="jenny@example.com")
     kept = await log.receipt(Scope("acct_1", False), "again")
     assert kept is not None
-    assert Reply(kept.status, kept.body) == told
+    assert Reply(kept.status, kept.body) == answered
     assert len(await log.read(0, 10)) == 1
 
 
@@ -316,5 +316,5 @@ async def test_history_that_was_tampered_with_stops_the_command() -> None:
 async def test_the_answer_is_made_of_the_state_reached() -> None:
     store = CustomerStore(MemoryLog())
     await store.create(email="jenny@example.com")
-    told = await store.update(metadata={"a": "1"})
-    assert told == reply(await store.replayed(), None)
+    answered = await store.update(metadata={"a": "1"})
+    assert answered == reply(await store.replayed(), None)

@@ -23,9 +23,9 @@ STREAMS = 5
 FAR = 1_000_000  # versions ahead: nobody ever gets there
 
 
-def acknowledge(*told: object) -> None:
+def acknowledge(*words: object) -> None:
     """One line, out of this process before anything else happens."""
-    os.write(1, (" ".join(map(str, told)) + "\n").encode())
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 async def overlapping(log: PostgresLog, name: str) -> None:

@@ -156,10 +156,10 @@ class Deployment:
             url = self.urls[attempt % len(self.urls)]
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with session.post(url + path, data=body, headers=headers) as answer:
-                    told = await answer.read()
+                    answered = await answer.read()
                     if answer.status == 200:
-                        return orjson.loads(told)
-                    assert answer.status in (409, 429) or answer.status >= 500, told
+                        return orjson.loads(answered)
+                    assert answer.status in (409, 429) or answer.status >= 500, answered
             await asyncio.sleep(RETRY_S)  # the pause of a client between its tries
         return None
 

@@ -52,7 +52,7 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
         with capture_logs() as said:
             held_back = await webhooks.notices(NOTICES)
             await until(lambda: relaying_one.state.startswith("blocked"))
-            assert await webhooks.catch_up() == 1 + NOTICES, "webhooks are told of it from the log"
+            assert await webhooks.catch_up() == 1 + NOTICES, "webhooks get it from the log"
             waited_until = asyncio.get_running_loop().time() + 10 * PATIENCE_S
             await until(lambda: asyncio.get_running_loop().time() > waited_until)
             assert relaying_one.active

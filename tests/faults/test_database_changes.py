@@ -171,7 +171,7 @@ CHANGES = {
 async def test_every_role_says_what_changed_and_recovers_without_a_restart(
     processes: ProcessesOverPostgres, receiver: Receiver, change: str
 ) -> None:
-    break_it, mend_it, state, told = CHANGES[change]
+    break_it, mend_it, state, logged = CHANGES[change]
     async with working(processes, receiver) as owner:
         said = {role: processes.said(role, "database.unavailable") for role in processes.roles}
         if change == "renamed":
@@ -190,7 +190,7 @@ async def test_every_role_says_what_changed_and_recovers_without_a_restart(
         status, headers, _ = await processes.ask("POST", "/v1/customers", "name=Later", key)
         assert (status, headers.get("Idempotent-Replayed")) == (200, None), "nothing was kept under the key"
     for role in processes.roles:
-        assert told in processes.log(role).read_text()
+        assert logged in processes.log(role).read_text()
         assert processes.said(role, "database.unavailable") - said[role] <= 3, "said once, however long"
         assert processes.log(role).read_text().count("first@") == 0
 

@@ -62,8 +62,8 @@ async def test_a_service_that_starts_before_postgres_and_rabbitmq_waits_for_them
     await deployment.issue_key()
     await deployment.register(receiver.url("/hook"))
     await Load(deployment).run(5)
-    told = set((await account(deployment.dsn)).notices)
-    await until(lambda: set(delivered(receiver, "/hook")) == told, timeout_s=30)
+    expected = set((await account(deployment.dsn)).notices)
+    await until(lambda: set(delivered(receiver, "/hook")) == expected, timeout_s=30)
 
     await asyncio.to_thread(deployment.rabbit.start)
 
@@ -74,7 +74,7 @@ async def test_a_service_that_starts_before_postgres_and_rabbitmq_waits_for_them
     await until(all_there, timeout_s=30)
 
 
-async def test_a_worker_that_is_told_to_stop_finishes_what_it_began(deployment: Deployment, receiver: Receiver) -> None:
+async def test_a_worker_that_is_stopped_finishes_what_it_began(deployment: Deployment, receiver: Receiver) -> None:
     await deployment.open()
     receiver.behave("/slow", Answer(delay_s=1))
     await deployment.register(receiver.url("/slow"))

@@ -56,16 +56,16 @@ await stripe.customers.update(customer.id, { coupon: "SALE" });
 assert.equal((await stripe.customers.update(customer.id, { coupon: "" })).discount, null);
 await assert.rejects(stripe.customers.create({ coupon: "SALE" }), { statusCode: 400, code: "coupon_expired", param: "coupon" });
 
-const told = [];
-for await (const event of stripe.events.list({ type: "customer.discount.*", limit: 2 })) told.push(event);
-assert.deepEqual(told.map((event) => event.type.split(".").pop()).reverse(), [
+const events = [];
+for await (const event of stripe.events.list({ type: "customer.discount.*", limit: 2 })) events.push(event);
+assert.deepEqual(events.map((event) => event.type.split(".").pop()).reverse(), [
   "created",
   "updated",
   "deleted",
   "created",
   "deleted",
 ]);
-assert.equal(told[3].data.previous_attributes.promotion_code, null);
+assert.equal(events[3].data.previous_attributes.promotion_code, null);
 
 assert.deepEqual({ ...(await stripe.coupons.del("SALE")) }, { id: "SALE", object: "coupon", deleted: true });
 await assert.rejects(stripe.coupons.retrieve("SALE"), { statusCode: 404, code: "resource_missing" });

@@ -102,14 +102,14 @@ await assert.rejects(stripe.paymentMethods.attach(method.id, { customer: custome
   code: "payment_method_unexpected_state",
 });
 
-const told = [];
-for await (const event of stripe.events.list({ type: "payment_method.*", limit: 2 })) told.push(event);
-assert.deepEqual(told.map((event) => event.type.split(".").pop()).reverse(), [
+const events = [];
+for await (const event of stripe.events.list({ type: "payment_method.*", limit: 2 })) events.push(event);
+assert.deepEqual(events.map((event) => event.type.split(".").pop()).reverse(), [
   "attached",
   "attached",
   "updated",
   "detached",
 ]);
-assert.equal(told[0].data.previous_attributes.customer, customer.id);
+assert.equal(events[0].data.previous_attributes.customer, customer.id);
 
 console.log("ok");

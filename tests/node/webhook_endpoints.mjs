@@ -30,16 +30,16 @@ assert.deepEqual({ ...(await stripe.webhookEndpoints.del(made.id)) }, {
 });
 await assert.rejects(stripe.webhookEndpoints.retrieve(made.id), { statusCode: 404, code: "resource_missing" });
 
-const told = [];
+const events = [];
 for await (const event of stripe.events.list({ limit: 1, types: ["customer.updated", "customer.created"] })) {
-  told.push(event);
+  events.push(event);
 }
-assert.deepEqual(told.map((event) => event.type), ["customer.updated", "customer.created"]);
-assert.deepEqual(told[0].data.previous_attributes, { name: "Ada" });
-assert.equal(told[1].data.object.id, customer.id);
-assert.equal(told[1].request.id, customer.lastResponse.requestId);
-assert.match(told[1].request.idempotency_key, /^stripe-node-retry-/);
-assert.deepEqual({ ...(await stripe.events.retrieve(told[0].id)) }, { ...told[0] });
+assert.deepEqual(events.map((event) => event.type), ["customer.updated", "customer.created"]);
+assert.deepEqual(events[0].data.previous_attributes, { name: "Ada" });
+assert.equal(events[1].data.object.id, customer.id);
+assert.equal(events[1].request.id, customer.lastResponse.requestId);
+assert.match(events[1].request.idempotency_key, /^stripe-node-retry-/);
+assert.deepEqual({ ...(await stripe.events.retrieve(events[0].id)) }, { ...events[0] });
 assert.deepEqual((await stripe.events.list({ type: "coupon.*" })).data, []);
 
 console.log("ok");

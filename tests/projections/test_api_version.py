@@ -115,26 +115,26 @@ def test_who_has_no_discount_has_none_and_a_coupon_nobody_knows_is_null() -> Non
     assert api_version.render(deleted, BASIL, {}) == deleted
 
 
-def told(shown: Any, **previous: Any) -> dict[str, Any]:
+def event(shown: Any, **previous: Any) -> dict[str, Any]:
     data = {"object": shown, "previous_attributes": previous} if previous else {"object": shown}
     return {"id": "evt_1", "object": "event", "api_version": NEWEST, "data": data, "type": "x"}
 
 
-def test_an_event_is_frozen_as_it_was_told() -> None:
-    page = {"object": "list", "data": [told(CUSTOMER)]}
+def test_an_event_is_frozen_as_it_was_published() -> None:
+    page = {"object": "list", "data": [event(CUSTOMER)]}
     assert api_version.render(page, BASIL, COUPONS) == page
     assert api_version.coupons(page, BASIL) == set()
 
 
 def test_a_notice_in_another_version_names_it_and_is_rendered_in_it() -> None:
-    assert api_version.notice(told(CUSTOMER), BASIL, COUPONS) == {**told(OLD_CUSTOMER), "api_version": BASIL}
-    assert api_version.notice(told(CUSTOMER), DECEMBER, {}) == {**told(CUSTOMER), "api_version": DECEMBER}
+    assert api_version.notice(event(CUSTOMER), BASIL, COUPONS) == {**event(OLD_CUSTOMER), "api_version": BASIL}
+    assert api_version.notice(event(CUSTOMER), DECEMBER, {}) == {**event(CUSTOMER), "api_version": DECEMBER}
 
 
 def test_what_a_notice_says_was_before_is_rendered_too() -> None:
     before = {"SALE": COUPON, "OLD": {"id": "OLD", "object": "coupon"}}
-    of_discount = told(DISCOUNT, source={"coupon": "OLD"}, start=4)
-    of_customer = told(CUSTOMER, discount={"source": {"coupon": "OLD"}, "start": 4}, business_name="Rosé", name=None)
+    of_discount = event(DISCOUNT, source={"coupon": "OLD"}, start=4)
+    of_customer = event(CUSTOMER, discount={"source": {"coupon": "OLD"}, "start": 4}, business_name="Rosé", name=None)
     for notice in (of_discount, of_customer):
         assert api_version.coupons_of_notice(notice, BASIL) == {"SALE", "OLD"}
         assert api_version.coupons_of_notice(notice, CLOVER) == set()
@@ -142,12 +142,12 @@ def test_what_a_notice_says_was_before_is_rendered_too() -> None:
     assert shown == {"object": OLD_DISCOUNT, "previous_attributes": {"coupon": before["OLD"], "start": 4}}
     shown = api_version.notice(of_customer, BASIL, before)["data"]["previous_attributes"]
     assert shown == {"discount": {"coupon": before["OLD"], "start": 4}, "name": None}
-    first = told(CUSTOMER, discount=None)
+    first = event(CUSTOMER, discount=None)
     assert api_version.notice(first, BASIL, before)["data"]["previous_attributes"] == {"discount": None}
 
 
 def test_the_version_a_stored_notice_names_is_read_and_changed_without_reading_the_rest() -> None:
-    body = dumps(told({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
+    body = dumps(event({**CUSTOMER, "metadata": {"x": '\n  "api_version": "y"'}}))
     assert api_version.version_of(body) == NEWEST
     changed = api_version.named_version(body, DECEMBER)
     assert api_version.version_of(changed) == DECEMBER

@@ -68,7 +68,7 @@ def change(*events: Any, since: int = 0) -> Change[Customer]:
     )
 
 
-def told(rows: Rows) -> list[Any]:
+def notices(rows: Rows) -> list[Any]:
     return [orjson.loads(notice.body) for notice in rows.notices]
 
 
@@ -141,29 +141,29 @@ def test_a_creation_leaves_a_row_and_the_notice_of_it() -> None:
     }
 
 
-def test_a_deletion_lets_the_prefix_and_the_email_go_and_tells_of_the_last_state() -> None:
+def test_a_deletion_releases_the_prefix_and_the_email_and_publishes_the_last_state() -> None:
     rows = PROJECTION.rows(
         change(CREATED, CustomerUpdated(attributes={"email": "jenny@example.com"}), CustomerDeleted(id=ID), since=2)
     )
     [row] = rows.customers
     assert (row.deleted, row.email, row.invoice_prefix) == (True, None, None)
-    [notice] = told(rows)
+    [notice] = notices(rows)
     assert notice["type"] == "customer.deleted"
     assert notice["data"]["object"]["email"] == "jenny@example.com"
     assert "deleted" not in notice["data"]["object"]
     assert "previous_attributes" not in notice["data"]
 
 
-def test_a_change_of_several_events_is_told_once_with_all_that_it_changed() -> None:
+def test_a_change_of_several_events_is_published_once_with_all_that_it_changed() -> None:
     events = (
         CREATED,
         CustomerUpdated(attributes={"name": "Jenny"}),
         CustomerUpdated(attributes={"name": "Jen", "phone": "1"}),
     )
-    [created] = told(PROJECTION.rows(change(*events)))
+    [created] = notices(PROJECTION.rows(change(*events)))
     assert (created["type"], created["data"]["object"]["name"]) == ("customer.created", "Jen")
     rows = PROJECTION.rows(change(*events, since=1))
-    [updated] = told(rows)
+    [updated] = notices(rows)
     assert (updated["type"], updated["data"]["previous_attributes"]) == (
         "customer.updated",
         {"name": None, "phone": None},
@@ -171,7 +171,7 @@ def test_a_change_of_several_events_is_told_once_with_all_that_it_changed() -> N
     assert [(notice.event, notice.version) for notice in rows.notices] == [(0, 2)]
 
 
-def test_a_change_that_leaves_all_as_it_was_is_not_told() -> None:
+def test_a_change_that_leaves_everything_as_it_was_is_not_published() -> None:
     events = (CREATED, CustomerUpdated(attributes={"name": "Jenny"}), CustomerUpdated(attributes={"name": None}))
     assert PROJECTION.rows(change(*events, since=1)).notices == ()
 
@@ -188,7 +188,7 @@ def test_ids_of_notices_follow_from_the_log_alone() -> None:
 
 def test_a_change_that_nobody_requested_says_so() -> None:
     system = change(CREATED)._replace(origin=TEST._replace(request_id=None, actor="system"))
-    [notice] = told(PROJECTION.rows(system))
+    [notice] = notices(PROJECTION.rows(system))
     assert notice["request"] is None
 
 
@@ -246,8 +246,8 @@ SHIPPING = Shipping(address=Address(city="Paris"), name="Jenny", phone="1")
         ({}, {"name": "b", "next_invoice_sequence": 2}, {"name": None, "next_invoice_sequence": 1}),
     ],
 )
-def test_an_update_tells_what_changed_as_it_was(before: Any, after: Any, previous: Any) -> None:
+def test_previous_attributes_of_an_update_are_what_changed_as_it_was(before: Any, after: Any, previous: Any) -> None:
     events = (CREATED, CustomerUpdated(attributes=before), CustomerUpdated(attributes=after))
-    [notice] = told(PROJECTION.rows(change(*events, since=2)))
+    [notice] = notices(PROJECTION.rows(change(*events, since=2)))
     assert notice["data"]["previous_attributes"] == previous
     assert list(notice["data"]["previous_attributes"]) == sorted(previous)

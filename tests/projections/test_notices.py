@@ -22,7 +22,7 @@ objects = st.dictionaries(names, values, max_size=4).map(lambda shown: {"id": "c
 
 
 def body(shown: dict[str, Any], before: dict[str, Any] | None = None) -> bytes:
-    told = notice(
+    made = notice(
         "customer.updated",
         {**shown, "id": "cus_1"},
         before=before,
@@ -32,15 +32,15 @@ def body(shown: dict[str, Any], before: dict[str, Any] | None = None) -> bytes:
         origin=TEST._replace(idempotency_key=MARKER),
         api_version="2026-10-28.endive",
     )
-    return told.body
+    return made.body
 
 
 @given(objects, st.none() | objects, st.integers(0, 10_000))
 def test_the_count_is_put_in_its_place_whatever_the_object_holds(shown: Any, before: Any, pending: int) -> None:
     stored = body(shown, before)
-    told = with_pending(stored, pending)
+    made = with_pending(stored, pending)
     expected = {**orjson.loads(stored), "pending_webhooks": pending}
-    assert told == orjson.dumps(expected, option=orjson.OPT_INDENT_2)
+    assert made == orjson.dumps(expected, option=orjson.OPT_INDENT_2)
 
 
 def patched(after: Any, previous: Any) -> Any:
@@ -66,20 +66,20 @@ def test_what_changed_put_back_gives_what_was(before: Any, after: Any) -> None:
 
 
 @given(objects)
-def test_what_did_not_change_is_not_told(shown: Any) -> None:
+def test_what_did_not_change_is_no_previous_attribute(shown: Any) -> None:
     assert previous_attributes(shown, shown) == {}
 
 
 @given(objects, objects)
-def test_only_what_changed_is_told(before: Any, after: Any) -> None:
+def test_only_what_changed_is_a_previous_attribute(before: Any, after: Any) -> None:
     for key, old in previous_attributes(before, after).items():
         assert before.get(key) != after.get(key)
         assert isinstance(old, dict) or old == before.get(key)
 
 
-def test_a_key_that_is_new_is_told_as_null() -> None:
+def test_a_new_key_was_null_before() -> None:
     assert previous_attributes({"metadata": {}}, {"metadata": {"tier": "gold"}}) == {"metadata": {"tier": None}}
 
 
-def test_keys_are_told_in_alphabetical_order() -> None:
+def test_keys_are_in_alphabetical_order() -> None:
     assert list(previous_attributes({}, {"b": 1, "a": 1, "c": 1})) == ["a", "b", "c"]

@@ -81,10 +81,10 @@ async def test_every_page_of_every_list_goes_by_its_index(owner: asyncpg.Connect
         for cursor in (None, id.format(DEEP)):
             for bounds in (BOUNDS, NARROW):
                 plan = await explain(owner, query, *WHO, cursor, *bounds, *more)
-                told = f"{name} cursor={cursor} bounds={bounds}: {plan}"
-                assert index in plan.indexes, told
-                assert not plan.kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, told
-                assert plan.touched <= 2 * LIMIT + 3, told
+                message = f"{name} cursor={cursor} bounds={bounds}: {plan}"
+                assert index in plan.indexes, message
+                assert not plan.kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, message
+                assert plan.touched <= 2 * LIMIT + 3, message
 
 
 async def test_a_page_of_a_filtered_list_goes_by_the_index_of_the_filter(owner: asyncpg.Connection) -> None:
@@ -98,9 +98,9 @@ async def test_a_page_of_a_filtered_list_goes_by_the_index_of_the_filter(owner: 
         for query in (load_sql("projections", name), load_sql("projections", f"{name}_before")):
             for cursor in (None, id.format(DEEP)):
                 plan = await explain(owner, query, *WHO, cursor, *BOUNDS, *arguments)
-                told = f"{name} {facts} cursor={cursor}: {plan}"
-                assert index in plan.indexes, told
-                assert plan.touched <= 4 * LIMIT + 8, told
+                message = f"{name} {facts} cursor={cursor}: {plan}"
+                assert index in plan.indexes, message
+                assert plan.touched <= 4 * LIMIT + 8, message
 
 
 async def test_a_spelling_of_a_code_goes_by_the_index_of_parents(owner: asyncpg.Connection) -> None:
@@ -167,6 +167,6 @@ async def test_an_email_that_nobody_has_is_looked_up_where_all_customers_share_o
         for cursor in (None, deep):
             for email in ("none@example.com", "all@example.com"):
                 plan = await explain(owner, query, *WHO, cursor, *BOUNDS, email)
-                told = f"{name} cursor={cursor} {email}: {plan}"
-                assert "customer_email" in plan.indexes, told
-                assert plan.touched <= 2 * LIMIT + 3, told
+                message = f"{name} cursor={cursor} {email}: {plan}"
+                assert "customer_email" in plan.indexes, message
+                assert plan.touched <= 2 * LIMIT + 3, message

@@ -22,18 +22,18 @@ CUSTOMERS = 25
 
 
 class Watched(SearchProjection):
-    """Search, and what it was told; after its rows are written it does what it is asked to."""
+    """Search, which records what it is notified of; after its rows are written it does what it is asked to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[Sequence[Touched]] = []
+        self.notified: list[Sequence[Touched]] = []
         self.wrote = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
         await super().apply(connection, touched)
-        self.told.append(touched)
+        self.notified.append(touched)
         self.wrote.set()
         await self.go_on.wait()
 
@@ -73,7 +73,7 @@ async def test_a_customer_changed_often_is_looked_at_once_and_as_it_is_now(
             await store.update(id, origin, name=name)
     search = Watched()
     assert await Runner(store.pool, search).advance() == 6
-    assert search.told == [
+    assert search.notified == [
         [Touched("acct_1", False, "customer-cus_test"), Touched("acct_1", True, "customer-cus_live")]
     ]
     assert {row["name"] for row in await owner.fetch("SELECT name FROM projections.search")} == {"now"}
@@ -150,7 +150,7 @@ async def test_several_that_follow_see_each_event_once_between_them(
     stop.set()
     wakeup.poke()
     await asyncio.gather(*following)
-    seen = Counter(one.stream for search in searches for touched in search.told for one in touched)
+    seen = Counter(one.stream for search in searches for touched in search.notified for one in touched)
     assert set(seen.values()) == {1}
     assert len(seen) == CUSTOMERS
 

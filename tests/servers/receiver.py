@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback that records what it is sent and misbehaves as it is told."""
+"""A webhook receiver on loopback that records what it is sent and misbehaves as it is set to."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ class Received:
 
 
 class Receiver:
-    """An HTTP server on a free port; enter it with `async with`. Every path answers 200 until told otherwise."""
+    """An HTTP server on a free port; enter it with `async with`. Every path answers 200 until it is set otherwise."""
 
     def __init__(self, host: str = HOST) -> None:
         self._host = host

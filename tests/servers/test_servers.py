@@ -1,4 +1,4 @@
-"""The servers of the tests do what they are told, and are gone afterwards."""
+"""The servers of the tests do what they are set to, and have stopped afterwards."""
 
 import asyncio
 import time

@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Api:
-    """A running application, and a client that calls it with a secret test key unless told otherwise."""
+    """A running application, and a client that calls it with a secret test key unless given another."""
 
     core: Core
     port: int
@@ -67,7 +67,7 @@ class Api:
         key: str | None = None,
         **headers: str,
     ) -> Answer:
-        """Send a request, as a form unless told otherwise; underscores in the names of `headers` stand for hyphens.
+        """Send a request, as a form unless a type is given; underscores in the names of `headers` stand for hyphens.
 
         The answer must be as the API describes it.
         """

@@ -26,21 +26,21 @@ DOCUMENT: dict[str, Any] = json.loads(asyncapi.dumps("rollbook.notices"))
 MESSAGES: Mapping[str, Any] = DOCUMENT["components"]["messages"]
 HEADERS = set(DOCUMENT["components"]["schemas"]["Headers"]["properties"])
 ROOT = Path(__file__).parents[2]
-LATER = {"customer.source.expiring", "invoice.payment_retry_requested"}  # no request has these told at once
+LATER = {"customer.source.expiring", "invoice.payment_retry_requested"}  # no request publishes these at once
 
 
 def validator(schema: Any) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
 
 
-def test_every_type_that_is_told_is_described_and_no_other() -> None:
-    told = {
+def test_every_type_that_is_published_is_described_and_no_other() -> None:
+    published = {
         word
         for floor in ("projections", "webhooks")
         for file in (ROOT / floor).rglob("*.py")
         for word in re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', file.read_text())
     }
-    assert told & EVENT_TYPES == MESSAGES.keys()
+    assert published & EVENT_TYPES == MESSAGES.keys()
 
 
 def test_nothing_refers_to_what_is_not_there() -> None:
@@ -79,7 +79,9 @@ async def test_what_a_consumer_gets_is_what_is_described(
     amqp_url, name, variables = broker
     process = await launch("serve", **variables)
     await output_of(database, tmp_path, "subscribers", "add", name, "--types", "*", **variables)
-    checks = {type: (validator(told["headers"]), validator(told["payload"])) for type, told in MESSAGES.items()}
+    checks = {
+        type: (validator(message["headers"]), validator(message["payload"])) for type, message in MESSAGES.items()
+    }
     seen: dict[str, int] = {}
     faults: list[str] = []
     routed = re.compile(r"acct_rollbook\.test\.(.+)")
@@ -120,7 +122,7 @@ async def test_what_a_consumer_gets_is_what_is_described(
         consuming.cancel()
 
 
-def test_what_is_not_as_described_is_told_apart() -> None:
+def test_what_is_not_as_described_is_reported() -> None:
     payload = validator(MESSAGES["coupon.created"]["payload"])
     assert not payload.is_valid({"type": "coupon.created"})
     assert not validator(MESSAGES["coupon.created"]["headers"]).is_valid({"rollbook-notice-id": 7})

@@ -71,7 +71,7 @@ async def test_an_empty_database_is_migrated_once(empty_database: str, tmp_path:
     assert again.strip() == "The database is up to date."
 
 
-async def test_what_a_migration_would_apply_is_listed_and_told_by_the_exit_code(
+async def test_what_a_migration_would_apply_is_listed_and_shown_by_the_exit_code(
     empty_database: str, tmp_path: Path
 ) -> None:
     code, said = await rollbook(empty_database, tmp_path, "migrate", "--check")
@@ -151,7 +151,7 @@ async def test_a_rebuild_gives_identical_rows(api: Api, database: str, tmp_path:
     said = await output_of(database, tmp_path, "rebuild", "customers", "--yes")
     assert "42/42" in said, "each event was read once"
     assert await connection.fetch(rows) == before
-    assert await connection.fetchval("SELECT count(*) FROM projections.notice") == notices, "nothing is told again"
+    assert await connection.fetchval("SELECT count(*) FROM projections.notice") == notices, "nothing is published again"
     await connection.close()
 
 

@@ -42,7 +42,7 @@ def test_networks_and_ports_are_those_of_the_settings() -> None:
         policy.vet_url("https://10.6.0.1/")
 
 
-async def test_what_sends_trusts_and_shows_what_it_is_told_to(tmp_path: Path) -> None:
+async def test_what_sends_trusts_and_shows_what_is_configured(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     cert_file, key_file = authority.issue("rollbook.example", client=True)
     settings = given(

@@ -1,4 +1,4 @@
-"""What `/metrics` tells of a whole service, and that dashboards and alerts ask for nothing else."""
+"""What `/metrics` shows of a whole service, and that dashboards and alerts ask for nothing else."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def values(family: Metric) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.rabbitmq
-async def test_a_service_tells_how_things_stand_and_no_dashboard_asks_for_more(
+async def test_a_service_exports_every_metric_that_a_dashboard_asks_for(
     broker: Broker, api: Api, launch: Launch, receiver: Receiver
 ) -> None:
     process = await launch("serve", ROLLBOOK_LOOK_EVERY_S="0.1", **broker.variables)

@@ -84,7 +84,7 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
         first = await launch("relay", **variables)
         backend = await until(lambda: leads(webhooks), timeout_s=30)
         await launch("relay", **variables)
-        told = await webhooks.notices(NOTICES)
+        made = await webhooks.notices(NOTICES)
         await until(lambda: heard.sequences)
         first.process.send_signal(signal.SIGSTOP)
         assert len(heard.firsts) < NOTICES, "stopped in the middle of it"
@@ -97,16 +97,16 @@ async def test_a_leader_that_was_stopped_is_taken_over_from_and_comes_back_in_va
         await until(taken_over, timeout_s=30)
         await until(lambda: len(heard.firsts) == NOTICES, timeout_s=30)
         epochs = (await cursor(webhooks))[1]
-        told += await webhooks.notices(10)
+        made += await webhooks.notices(10)
         first.process.send_signal(signal.SIGCONT)
-        told += await webhooks.notices(10)
+        made += await webhooks.notices(10)
 
         async def all_confirmed() -> bool:
-            return (await cursor(webhooks))[0] == told[-1]
+            return (await cursor(webhooks))[0] == made[-1]
 
         await until(all_confirmed, timeout_s=30)
-        told += await webhooks.notices(10)
-        await until(lambda: len(heard.firsts) == len(told), timeout_s=30)
-        assert heard.firsts == told, "each in order"
+        made += await webhooks.notices(10)
+        await until(lambda: len(heard.firsts) == len(made), timeout_s=30)
+        assert heard.firsts == made, "each in order"
         await until(all_confirmed)
         assert (await cursor(webhooks))[1] == epochs, "the one that came back took nothing over"

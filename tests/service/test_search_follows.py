@@ -33,7 +33,7 @@ async def no_lag(process: Process) -> bool:
         return "projections_search_lag_events 0.0" in (await answer.text()).splitlines()
 
 
-async def test_a_service_finds_what_it_was_told(api: Api, launch: Launch) -> None:
+async def test_a_service_finds_what_was_written(api: Api, launch: Launch) -> None:
     process = await launch("serve", ROLLBOOK_LOOK_EVERY_S="0.1")
     elsewhere = replace(api, port=process.port, key=DEVELOPMENT_KEY)
     id = (await elsewhere.customer("name=Ada"))["id"]

@@ -135,15 +135,15 @@ def test_secrets_are_hidden_wherever_settings_are_shown(environ: pytest.MonkeyPa
     }
     for name, value in given.items():
         environ.setenv(name, value)
-    told = {variable: value for variable, value, _ in settings.effective()}
-    hidden = [variable for variable, value in told.items() if value == "********"]
+    values = {variable: value for variable, value, _ in settings.effective()}
+    hidden = [variable for variable, value in values.items() if value == "********"]
     assert hidden == ["DATABASE_URL", "AMQP_URL", "ROLLBOOK_MASTER_KEY", "ROLLBOOK_WEBHOOK_PROXY_URL"]
     assert "hush" not in repr(settings.read())
     assert MASTER_KEY not in repr(settings.read())
 
 
 @pytest.mark.usefixtures("environ")
-def test_every_knob_is_told_with_its_variable_and_what_it_is_for() -> None:
+def test_every_setting_is_listed_with_its_variable_and_description() -> None:
     for variable, value, meaning in settings.effective():
         assert variable.isupper()
         assert value != ""

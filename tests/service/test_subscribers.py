@@ -142,9 +142,11 @@ async def test_each_subscriber_has_what_it_asked_for(shop: Shop) -> None:
         await shop.api.post(f"/v1/customers/{customer['id']}/tax_ids", "type=eu_vat&value=DE123456789")
         await shop.api.post("/v1/coupons", "percent_off=10")
         await shop.api.customer(key=live)
-        told = types(await shop.take(all, 4))
-        assert told == ["customer.created", "customer.tax_id.created", "coupon.created", "customer.created"]
-        assert types(await shop.take(customers, 3)) == [told[0], told[1], told[3]], "a * stands for several words too"
+        received = types(await shop.take(all, 4))
+        assert received == ["customer.created", "customer.tax_id.created", "coupon.created", "customer.created"]
+        assert types(await shop.take(customers, 3)) == [received[0], received[1], received[3]], (
+            "a * stands for several words too"
+        )
         assert types(await shop.take(coupons, 1)) == ["coupon.created"]
         (message,) = await shop.take(mine, 1)
         assert message.routing_key == f"{ACCOUNT}.live.customer.created"
@@ -173,7 +175,7 @@ async def test_what_a_consumer_rejects_is_kept_among_the_dead_letters(shop: Shop
     assert json.loads(dead.body)["type"] == "customer.created"
 
 
-async def test_a_list_tells_how_queues_are_and_which_are_missing(shop: Shop) -> None:
+async def test_a_list_shows_the_state_of_queues_and_which_are_missing(shop: Shop) -> None:
     name, lost = sorted([await shop.add("*"), await shop.add("coupon.*", mode="test")])
     async with await aio_pika.connect(shop.amqp_url) as connection:
         channel = await connection.channel()
@@ -296,7 +298,7 @@ async def test_a_broker_that_comes_back_empty_has_its_subscribers_again(
             assert positions(await shop.take(name, 1)) == [2]
 
 
-async def test_a_queue_that_was_deleted_is_there_again_and_its_loss_is_told(
+async def test_a_queue_that_was_deleted_is_there_again_and_its_loss_is_logged(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "DECLARE_EVERY_S", 0.1)
@@ -323,8 +325,8 @@ async def test_a_queue_that_was_deleted_is_there_again_and_its_loss_is_told(
             await shop.api.customer()
             await shop.take(deleted, 1)
             await shop.take(other, 1)
-    told = [entry["subscriber"] for entry in said if entry["event"] == "subscriber.queue_missing"]
-    assert told == [deleted], "once, and of no other"
+    missing = [entry["subscriber"] for entry in said if entry["event"] == "subscriber.queue_missing"]
+    assert missing == [deleted], "once, and of no other"
 
 
 async def test_a_queue_in_another_form_does_not_keep_the_others_from_theirs(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Traces from the caller's request to whoever is told of what came of it."""
+"""Traces from the caller's request to the receivers of the events that it caused."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ async def spans(api: Api, id: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def test_what_a_request_causes_is_told_in_the_trace_of_its_caller(api: Api) -> None:
+async def test_what_a_request_causes_is_published_in_the_trace_of_its_caller(api: Api) -> None:
     with capture_logs() as said:
         id = (await api.customer("name=Ada", traceparent=SENT, tracestate="vendor=1"))["id"]
     [span] = await spans(api, id)
@@ -50,13 +50,13 @@ async def test_all_that_one_request_causes_is_of_one_span_and_another_request_of
     id = (await api.customer("source=tok_visa", traceparent=SENT))["id"]
     await api.delete(f"/v1/customers/{id}", traceparent=SENT)
     rows = await api.core.pool.fetch("SELECT type, traceparent FROM projections.notice ORDER BY sequence")
-    told: dict[str, set[str]] = {}
+    spans: dict[str, set[str]] = {}
     for type, span in rows:
-        told.setdefault(span, set()).add(type)
-    created, deleted = told.values()
+        spans.setdefault(span, set()).add(type)
+    created, deleted = spans.values()
     assert created == {"customer.created", "customer.source.created"}
     assert deleted == {"customer.deleted", "customer.source.deleted"}
-    assert {trace.id_of(span) for span in told} == {TRACE}
+    assert {trace.id_of(span) for span in spans} == {TRACE}
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ async def test_a_request_is_followed_to_subscribers_and_to_every_attempt(
         await api.post(f"/v1/rollbook/deliveries/{delivery}/resend")
         attempts = await receiver.wait_for(2)
         sent = [attempt.headers["traceparent"] for attempt in attempts]
-        told = str(messages[0].headers["traceparent"])
-        assert len({told, *sent}) == 3, "the request and each attempt is a span of its own"
-        assert {trace.id_of(span) for span in (told, *sent)} == {TRACE}
-        assert all(OURS.fullmatch(span) for span in (told, *sent))
+        published = str(messages[0].headers["traceparent"])
+        assert len({published, *sent}) == 3, "the request and each attempt is a span of its own"
+        assert {trace.id_of(span) for span in (published, *sent)} == {TRACE}
+        assert all(OURS.fullmatch(span) for span in (published, *sent))
     finally:
         consuming.cancel()

@@ -1,4 +1,4 @@
-"""`rollbook trigger`: every recipe has its type told by the real service."""
+"""`rollbook trigger`: every recipe has the real service publish its type."""
 
 import json
 import re
@@ -23,7 +23,7 @@ async def types(api: Api) -> list[str]:
     return [event["type"] for event in listed]
 
 
-async def test_every_recipe_has_its_type_told(api: Api, launch: Launch) -> None:
+async def test_every_recipe_publishes_its_type(api: Api, launch: Launch) -> None:
     process = await launch("serve")
     elsewhere = replace(api, port=process.port, key=DEVELOPMENT_KEY)
     for type, recipe in trigger.RECIPES.items():
@@ -31,10 +31,10 @@ async def test_every_recipe_has_its_type_told(api: Api, launch: Launch) -> None:
         async with calling(process.url, DEVELOPMENT_KEY) as client:
             await trigger.follow(recipe, client, say=lambda line: None)
 
-        async def told(type: str = type, before: int = before) -> bool:
+        async def published(type: str = type, before: int = before) -> bool:
             return (await types(elsewhere)).count(type) > before
 
-        await until(told, timeout_s=30)
+        await until(published, timeout_s=30)
 
 
 def test_recipes_are_of_types_that_endpoints_can_ask_for() -> None:
@@ -77,7 +77,7 @@ async def test_what_cannot_be_done_is_said(database: str, tmp_path: Path, words:
     assert "Traceback" not in said
 
 
-async def test_a_service_that_is_away_is_told_from_one_that_declines(api: Api) -> None:
+async def test_a_service_that_is_away_is_distinguished_from_one_that_declines(api: Api) -> None:
     with pytest.raises(Refused, match="Invalid API Key"):
         await trigger.run(url=api.url, key="sk_test_wrong", type="customer.created", out=Output())
     said = "http://127.0.0.1:1 cannot be reached: Connection refused. Is the service running there?"

@@ -64,10 +64,10 @@ def test_a_url_that_can_never_work(run: Callable[..., tuple[int, str]], command:
 def test_a_data_directory_that_is_none(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    told = f"ROLLBOOK_DATA_DIR: {file} is a file, not a directory. {HOW_TO}\n"
-    assert run("serve", ROLLBOOK_DATA_DIR=str(file)) == (2, told)
-    told = f"ROLLBOOK_DATA_DIR: /proc/x cannot be made: No such file or directory. {HOW_TO}\n"
-    assert run("serve", ROLLBOOK_DATA_DIR="/proc/x") == (2, told)
+    message = f"ROLLBOOK_DATA_DIR: {file} is a file, not a directory. {HOW_TO}\n"
+    assert run("serve", ROLLBOOK_DATA_DIR=str(file)) == (2, message)
+    message = f"ROLLBOOK_DATA_DIR: /proc/x cannot be made: No such file or directory. {HOW_TO}\n"
+    assert run("serve", ROLLBOOK_DATA_DIR="/proc/x") == (2, message)
 
 
 def test_a_master_key_file_that_holds_none(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -96,11 +96,11 @@ def test_a_file_of_tls_to_the_broker_that_is_missing(run: Callable[..., tuple[in
 
 @pytest.mark.parametrize("command", ["migrate", "keys list"])
 def test_a_server_that_is_not_there(run: Callable[..., tuple[int, str]], command: str) -> None:
-    told = (
+    message = (
         'PostgreSQL at 127.0.0.1 port 1 (database "shop", role "app") cannot be reached: Connection refused. '
         "Is the server running, and is DATABASE_URL right?\n"
     )
-    assert run(command, DATABASE_URL=NOWHERE) == (1, told)
+    assert run(command, DATABASE_URL=NOWHERE) == (1, message)
 
 
 @pytest.mark.parametrize(

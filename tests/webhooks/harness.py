@@ -118,7 +118,7 @@ class WebhookHarness:
     async def happens_to(self, *customers: str, type: str = "customer.updated") -> list[int]:
         """Have one thing happen to each of these customers, in this order; gives the sequences of the notices."""
         by = origin()
-        told = tuple(
+        notices = tuple(
             notice(
                 type, {"id": id, "object": "customer"}, stream=f"customer-{id}", version=next(self.versions), event=0,
                 origin=by, api_version="2026-10-28.endive",
@@ -128,10 +128,10 @@ class WebhookHarness:
         happened = Draft("noted", 1, 1, b"{}", bytes(32))
         stream = f"noted-{secrets.token_hex(8)}"
         await self.commit.append(
-            Append(stream=stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=told))
+            Append(stream=stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=notices))
         )
         rows = await self.owner.fetch(
-            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in told]
+            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in notices]
         )
         return [row[0] for row in rows]
 
@@ -155,13 +155,13 @@ class WebhookHarness:
     ) -> list[int]:
         """Have `count` things happen; gives the sequences of their notices."""
         by = origin(account, livemode)
-        told = tuple(_notice(type, by, object_id) for _ in range(count))
+        notices = tuple(_notice(type, by, object_id) for _ in range(count))
         happened = Draft("noted", 1, 1, b"{}", bytes(32))
         await self.commit.append(
-            Append(stream=told[0].stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=told))
+            Append(stream=notices[0].stream, expected=0, origin=by, drafts=(happened,), rows=Rows(notices=notices))
         )
         rows = await self.owner.fetch(
-            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in told]
+            "SELECT sequence FROM projections.notice WHERE id = ANY ($1) ORDER BY 1", [row.id for row in notices]
         )
         return [row[0] for row in rows]
 

@@ -24,7 +24,7 @@ SILENT = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_boun
 
 @pytest.fixture(autouse=True)
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Millions of lines that nobody reads take longer than what they tell of."""
+    """Logging millions of lines that nobody reads would take longer than the simulation."""
     monkeypatch.setattr(worker, "log", SILENT)
 
 
@@ -41,12 +41,12 @@ def test_whatever_happens_every_rule_is_kept_and_every_delivery_ends_once(share:
 
 @pytest.mark.parametrize("seed", [3, 9])
 def test_a_seed_makes_the_same_happen_each_time(seed: int) -> None:
-    def told() -> list[object]:
+    def trace() -> list[object]:
         schedule = Schedule(seed)
         run(schedule.run())
         return [schedule.database.attempts, [attempt.began_at_s for attempt in schedule.witness.attempts]]
 
-    assert told() == told()
+    assert trace() == trace()
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("none", []), ("customer", [2]), ("strict", [2, 3])])

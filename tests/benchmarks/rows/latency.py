@@ -41,11 +41,11 @@ async def _measure(
     async with receiver() as listening, shop(bench, listening, role="serve", endpoints=1, settings=settings) as opened:
         await opened.first()
         sample = await listening.last()
-        await _told(opened, WARM_UP_S)
-        bare, told = [], []
+        await _latencies(opened, WARM_UP_S)
+        bare, delivered = [], []
         for _ in range(ROUNDS):
             bare.append(await _bare(opened.session, listening, sample, bench.seconds(BARE_S)))
-            told.append(await _told(opened, bench.seconds(WINDOW_S)))
+            delivered.append(await _latencies(opened, bench.seconds(WINDOW_S)))
     return [
         Figure(
             row=row,
@@ -53,18 +53,18 @@ async def _measure(
             unit="ms",
             baseline_is="a bare client's POST on its way to the receiver",
             baseline=median(percentile(values, share) for values in bare),
-            subject=median(percentile(values, share) for values in told),
-            value=median(percentile(values, share) for values in told),
+            subject=median(percentile(values, share) for values in delivered),
+            value=median(percentile(values, share) for values in delivered),
             value_unit="ms",
-            lowest=min(percentile(values, share) for values in told),
-            highest=max(percentile(values, share) for values in told),
+            lowest=min(percentile(values, share) for values in delivered),
+            highest=max(percentile(values, share) for values in delivered),
             bound=Bound("at most", bound_ms),
         )
         for share, bound_ms in zip((0.5, 0.99), bounds_ms, strict=True)
     ]
 
 
-async def _told(opened: Shop, duration_s: float) -> list[float]:
+async def _latencies(opened: Shop, duration_s: float) -> list[float]:
     """Milliseconds from each answer to its webhook."""
     await opened.receiver.forget()
     made = await opened.create_at(RATE, duration_s)

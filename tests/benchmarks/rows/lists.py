@@ -123,12 +123,12 @@ async def filled(dsn: str, api: Api, count: int, *, events: bool = False) -> Sto
         oldest = [row["id"] for row in await connection.fetch(OLDEST, int(count * DEEP_SHARE))]
         anyone = await connection.fetch(ANY, SAMPLES)
         if events:
-            told = await connection.fetchrow("SELECT id, body FROM projections.notice LIMIT 1")
-            short = orjson.loads(told["body"])
+            notice = await connection.fetchrow("SELECT id, body FROM projections.notice LIMIT 1")
+            short = orjson.loads(notice["body"])
             short["data"]["object"] = {"id": like["id"], "object": "customer"}
             text = orjson.dumps(short, option=orjson.OPT_INDENT_2).decode()
             today = await connection.fetchval("SELECT tableoid::regclass::text FROM projections.notice LIMIT 1")
-            await _fill(connection, today, FILL_EVENTS, told["id"], count, text)
+            await _fill(connection, today, FILL_EVENTS, notice["id"], count, text)
             await _fill(connection, "projections.search", FILL_SEARCH)
             columns = (
                 "SELECT account, livemode, 'customer-' || id AS stream FROM projections.customer WHERE id = ANY ($1)"

@@ -37,14 +37,14 @@ async def one_to_many(bench: Bench) -> Sequence[Figure]:
     ):
         connection = await asyncpg.connect(opened.environment["DATABASE_URL"])
         try:
-            await _told(opened, connection)  # connections are made, and plans
+            await _fan_out(opened, connection)  # connections are made, and plans
             posting = await _posting(listening)
-            bare, made, told = [], [], []
+            bare, made, received = [], [], []
             for _ in range(ROUNDS):
                 bare.append(await _bare(listening, client, posting))
-                rows, arrivals = await _told(opened, connection)
+                rows, arrivals = await _fan_out(opened, connection)
                 made.append(rows)
-                told.append(arrivals)
+                received.append(arrivals)
         finally:
             await connection.close()
     return [
@@ -63,12 +63,12 @@ async def one_to_many(bench: Bench) -> Sequence[Figure]:
         )
         for what, values, bound_ms in (
             ("deliveries made after the answer", made, 100),
-            ("all of them received, by one worker", told, 4000),
+            ("all of them received, by one worker", received, 4000),
         )
     ]
 
 
-async def _told(opened: Shop, connection: asyncpg.Connection) -> tuple[float, float]:
+async def _fan_out(opened: Shop, connection: asyncpg.Connection) -> tuple[float, float]:
     """Milliseconds from the answer until the deliveries are there, and until the last one has arrived."""
     await opened.receiver.forget()
     customer = await opened.create()

@@ -60,8 +60,8 @@ def customer(n: int) -> tuple[Any, ...]:
 
 
 async def explain(owner: asyncpg.Connection, query: str, *arguments: object) -> Plan:
-    told = await owner.fetchval(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {query}", *arguments)
-    return Plan(list(_nodes(orjson.loads(told)[0]["Plan"])))
+    explained = await owner.fetchval(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {query}", *arguments)
+    return Plan(list(_nodes(orjson.loads(explained)[0]["Plan"])))
 
 
 async def test_each_operator_goes_by_an_index(database: str) -> None:
@@ -81,10 +81,10 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
         where = compile.condition(query, Scope("acct_1", False), first=7)
         page = FIND.format(where.sql)
         plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
-        told = f"{asked}: {plan}"
-        assert "Seq Scan" not in plan.kinds, told
-        assert plan.indexes & {"search_terms", "search_newest"}, told
-        assert plan.touched <= TOUCHED_MAX, told
+        message = f"{asked}: {plan}"
+        assert "Seq Scan" not in plan.kinds, message
+        assert plan.indexes & {"search_terms", "search_newest"}, message
+        assert plan.touched <= TOUCHED_MAX, message
         if asked not in COMMON:
             where = compile.condition(query, Scope("acct_1", False), first=4)
             count = await explain(owner, COUNT.format(where.sql), "acct_1", False, 10_000, *where.arguments)
@@ -95,8 +95,8 @@ async def test_each_operator_goes_by_an_index(database: str) -> None:
         where = compile.condition(query, Scope("acct_1", False), first=7)
         page = FIND.format(where.sql)
         plan = await explain(owner, page, "acct_1", False, *start(query, BEGINNING), *BOUNDS, *where.arguments)
-        told = f"{asked}: {plan}"
-        assert plan.indexes >= {"search_newest"}, told
-        assert "Seq Scan" not in plan.kinds, told
-        assert plan.touched <= 2 * own + TOUCHED_MAX, f"{told}, of {own}, each in the index and in the table"
+        message = f"{asked}: {plan}"
+        assert plan.indexes >= {"search_newest"}, message
+        assert "Seq Scan" not in plan.kinds, message
+        assert plan.touched <= 2 * own + TOUCHED_MAX, f"{message}, of {own}, each in the index and in the table"
     await owner.close()

@@ -82,7 +82,7 @@ def test_a_query_means_its_clauses(spelled: str, clauses: list[Clause] | None, j
         (" ".join(["name:'a'"] * 11), "up to 10 clauses"),
     ],
 )
-def test_what_is_no_query_is_told_why(spelled: str, says: str) -> None:
+def test_an_invalid_query_is_refused_with_the_reason(spelled: str, says: str) -> None:
     with pytest.raises(Refusal) as caught:
         parse(spelled)
     assert (caught.value.code, caught.value.param) == (None, "query")
@@ -179,7 +179,7 @@ def test_nothing_a_caller_wrote_is_part_of_the_statement(clauses: list[Clause]) 
     assert where.sql.count("$") == len(where.arguments)
 
 
-def test_a_condition_numbers_its_parameters_from_where_it_is_told() -> None:
+def test_a_condition_numbers_its_parameters_from_a_given_start() -> None:
     where = condition(parse("name~'abcd' OR -metadata['k']:'v' OR created>5"), Scope("acct_1", False), first=6)
     assert where.sql == (
         "(s.terms @> $6::bigint[] AND position($7::text in s.name) > 0) OR "
@@ -206,7 +206,7 @@ def test_a_condition_numbers_its_parameters_from_where_it_is_told() -> None:
         (f"created<={2**63 - 1}", ENDLESS),
     ],
 )
-def test_a_query_tells_before_when_all_it_finds_was_created(spelled: str, time: int) -> None:
+def test_a_query_gives_the_latest_creation_time_that_it_can_match(spelled: str, time: int) -> None:
     assert before(parse(spelled)) == time
 
 

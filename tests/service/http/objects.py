@@ -33,6 +33,6 @@ async def create_coupon(api: Api, body: str = "percent_off=10", **headers: Any) 
 
 
 async def stored_rows(api: Api) -> list[Any]:
-    """All there is: the log, the customers, the objects, what was told."""
+    """All there is: the log, the customers, the objects, the published events."""
     tables = ("events.log", "projections.customer", "projections.resource", "projections.notice", "projections.due")
     return [await api.core.pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4") for table in tables]

@@ -30,7 +30,7 @@ class RawAnswer(NamedTuple):
 
 
 def head(api: Api, line: str = "GET /v1/customers HTTP/1.1", *more: bytes, key: bool = True) -> bytes:
-    """The head of a request, with the secret key of `api` unless told otherwise."""
+    """The head of a request, with the secret key of `api` unless another is given."""
     authorization = f"Authorization: Bearer {api.key}\r\n".encode() if key else b""
     return b"".join((line.encode(), b"\r\nHost: x\r\n", authorization, *more, b"\r\n"))
 

@@ -36,7 +36,7 @@ async def funded(api: Api, customer: str, body: str) -> Any:
 
 
 async def types(api: Api) -> list[str]:
-    """The types of all that was told, in order."""
+    """The types of all published events, in order."""
     return [event["type"] for event in reversed((await api.get("/v1/events?limit=100")).json["data"])]
 
 
@@ -173,7 +173,7 @@ async def test_a_transaction_under_one_key_is_made_once(api: Api) -> None:
     assert (await api.get(f"/v1/customers/{id}")).json["balance"] == 5
 
 
-async def test_cash_arrives_by_transfer_and_is_told_of(api: Api) -> None:
+async def test_cash_arrives_by_transfer_and_is_published(api: Api) -> None:
     id = (await api.customer())["id"]
     unused = (await api.get(f"/v1/customers/{id}/cash_balance")).json
     assert unused == {

@@ -236,7 +236,7 @@ async def test_a_body_longer_than_it_says_is_not_logged_as_a_request(
 
 
 @pytest.mark.parametrize("production", [True, False])
-def test_a_traceback_does_not_tell_what_variables_hold(production: bool) -> None:
+def test_a_traceback_does_not_show_the_values_of_variables(production: bool) -> None:
     def fail(number: str) -> None:
         raise RuntimeError("of no interest")
 

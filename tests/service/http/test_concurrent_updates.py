@@ -1,4 +1,4 @@
-"""Many updates of one customer at once: each is applied or told to try again, and none is lost."""
+"""Many updates of one customer at once: each is applied or answered 409, and none is lost."""
 
 import asyncio
 
@@ -30,15 +30,15 @@ async def test_a_hundred_updates_at_once_are_all_applied_one_after_the_other(
     if processes == 1:
         assert len(applied) == 100
     connection = await asyncpg.connect(database)
-    told = [orjson.loads(row["body"]) for row in await connection.fetch(
+    events = [orjson.loads(row["body"]) for row in await connection.fetch(
         "SELECT body FROM projections.notice WHERE type = 'customer.updated' ORDER BY sequence"
     )]  # fmt: skip
     await connection.close()
-    assert [event["data"]["object"]["description"] for event in told].count("start") == 0
-    assert {event["data"]["object"]["description"] for event in told} == applied
-    assert len(told) == len(applied)
-    descriptions = ["start", *(event["data"]["object"]["description"] for event in told)]
-    assert [event["data"]["previous_attributes"]["description"] for event in told] == descriptions[:-1], (
+    assert [event["data"]["object"]["description"] for event in events].count("start") == 0
+    assert {event["data"]["object"]["description"] for event in events} == applied
+    assert len(events) == len(applied)
+    descriptions = ["start", *(event["data"]["object"]["description"] for event in events)]
+    assert [event["data"]["previous_attributes"]["description"] for event in events] == descriptions[:-1], (
         "no update lost"
     )
     final = (await apis[0].get(path)).json

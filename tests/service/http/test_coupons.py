@@ -77,7 +77,7 @@ async def test_a_percentage_is_shown_as_the_number_it_is(api: Api, sent: str, sh
     assert b'\n  "percent_off": ' + shown + b"," in answer.body
 
 
-async def test_ids_may_be_of_any_printable_characters_and_are_told_apart_by_case(api: Api) -> None:
+async def test_ids_may_be_of_any_printable_characters_and_are_case_sensitive(api: Api) -> None:
     for id in ("sale", "SALE", "50% off!", "été/2026", "x" * 255):
         answer = await create_coupon(api, f"percent_off=10&id={id.replace('%', '%25')}")
         assert answer["id"] == id

@@ -1,4 +1,4 @@
-"""kill -9 of an API process between a commit and its answer: the retry tells what was done, and does nothing more."""
+"""kill -9 of an API process between a commit and its answer: the retry gets the first answer, and adds nothing."""
 
 import asyncio
 import signal
@@ -58,8 +58,8 @@ async def test_a_create_whose_process_died_before_answering_is_answered_by_anoth
     assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
     stored = await watcher.fetchrow("SELECT id, body FROM projections.customer")
     assert (again.json["id"], again.body) == (stored["id"], stored["body"])
-    told = await watcher.fetch("SELECT object_id FROM projections.notice")
-    assert [row["object_id"] for row in told] == [again.json["id"]]
+    notices = await watcher.fetch("SELECT object_id FROM projections.notice")
+    assert [row["object_id"] for row in notices] == [again.json["id"]]
 
 
 async def test_whenever_a_process_dies_its_clients_retries_make_each_customer_once(

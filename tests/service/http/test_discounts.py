@@ -162,9 +162,9 @@ async def test_it_goes_with_the_customer(api: Api) -> None:
     await create_coupon(api, "percent_off=10&id=SALE&duration=repeating&duration_in_months=1")
     customer = await api.customer("coupon=SALE")
     await api.delete(f"{PATH}/{customer['id']}")
-    told_of = (await api.events("customer.*"))[-2:]
-    assert [event["type"] for event in told_of] == ["customer.discount.deleted", "customer.deleted"]
-    assert told_of[1]["data"]["object"]["discount"] == customer["discount"], "as it last was"
+    events = (await api.events("customer.*"))[-2:]
+    assert [event["type"] for event in events] == ["customer.discount.deleted", "customer.deleted"]
+    assert events[1]["data"]["object"]["discount"] == customer["discount"], "as it last was"
     for method in ("GET", "DELETE"):
         assert (await api.refused(method, f"{PATH}/{customer['id']}/discount", status=404))[0] == "resource_missing"
     assert await api.core.pool.fetchval("SELECT count(*) FROM projections.due") == 0
@@ -366,7 +366,7 @@ async def test_older_versions_show_the_coupon_whole(api: Api) -> None:
     assert (removed["coupon"]["id"], removed["deleted"], "end" in removed) == ("SALE", True, False)
     assert (await api.post(f"{PATH}/{id}", "coupon=NONE", **OLD)).error["code"] == "resource_missing"
     [first, *_] = (await api.get("/v1/events?type=customer.created", **OLD)).json["data"]
-    assert first["api_version"] == "2026-10-28.endive", "what was told is frozen"
+    assert first["api_version"] == "2026-10-28.endive", "a published event is frozen"
     assert list(first["data"]["object"]["discount"]) == KEYS
 
 
@@ -394,7 +394,7 @@ async def test_a_page_in_an_older_version_asks_for_its_coupons_at_once(
     assert asked == [], "the newest version asks for nothing"
 
 
-async def test_an_account_of_an_older_version_is_answered_and_told_in_that(serve: Serve, receiver: Receiver) -> None:
+async def test_an_account_of_an_older_version_gets_answers_and_events_in_that(serve: Serve, receiver: Receiver) -> None:
     api = await serve(api_version="2025-08-27.basil")
     await create_coupon(api, "percent_off=10&id=SALE")
     customer = await api.customer("coupon=SALE")
@@ -404,7 +404,7 @@ async def test_an_account_of_an_older_version_is_answered_and_told_in_that(serve
     assert (await api.get(f"/v1/events/{event['id']}")).json == event
 
 
-async def test_receivers_are_told_in_the_version_of_their_endpoint(api: Api, receiver: Receiver) -> None:
+async def test_receivers_get_events_in_the_version_of_their_endpoint(api: Api, receiver: Receiver) -> None:
     for path, version in (("/new", ""), ("/old", "&api_version=2025-08-27.basil")):
         body = f"url={receiver.url(path)}&enabled_events[]=customer.discount.created{version}"
         assert (await api.post("/v1/webhook_endpoints", body)).status == 200
@@ -417,9 +417,9 @@ async def test_receivers_are_told_in_the_version_of_their_endpoint(api: Api, rec
     await working
     [new], [old] = receiver.received("/new"), receiver.received("/old")
     assert orjson.loads(new.body)["data"]["object"] == customer["discount"]
-    told_of = orjson.loads(old.body)
-    assert (told_of["api_version"], list(told_of["data"]["object"])) == ("2025-08-27.basil", OLD_KEYS)
-    assert told_of["data"]["object"]["coupon"]["percent_off"] == 10
+    event = orjson.loads(old.body)
+    assert (event["api_version"], list(event["data"]["object"])) == ("2025-08-27.basil", OLD_KEYS)
+    assert event["data"]["object"]["coupon"]["percent_off"] == 10
 
 
 async def test_it_ends_by_itself_when_its_months_are_over(kept: Api) -> None:

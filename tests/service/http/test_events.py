@@ -1,4 +1,4 @@
-"""The public feed over the wire: what each event tells, and which events a list shows."""
+"""The public feed over the wire: what each event contains, and which events a list shows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,20 +21,20 @@ async def api(serve: Serve, clock: FrozenClock) -> Api:
     return await serve(clock=clock)
 
 
-async def told(api: Api, query: str = "") -> list[Any]:
+async def listed(api: Api, query: str = "") -> list[Any]:
     answer = await api.get("/v1/events" + query)
     assert answer.status == 200, answer.body
     data: list[Any] = answer.json["data"]
     return data
 
 
-async def test_a_customers_life_is_told_event_by_event(api: Api) -> None:
+async def test_each_change_of_a_customer_is_an_event(api: Api) -> None:
     created = await api.post("/v1/customers", "name=Ada&email=a@b.co&metadata[a]=1", Idempotency_Key="k")
     id = created.json["id"]
     updated = await api.post(f"/v1/customers/{id}", "email=c@d.co&metadata[a]=&metadata[tier]=gold&address[city]=Rome")
     await api.post(f"/v1/customers/{id}", "email=c@d.co")
     await api.delete(f"/v1/customers/{id}")
-    gone, changed, new = await told(api)
+    gone, changed, new = await listed(api)
     assert list(new) == [
         "id", "object", "api_version", "created", "data", "livemode", "pending_webhooks", "request", "type",
     ]  # fmt: skip
@@ -74,7 +74,7 @@ async def test_events_are_filtered_by_type(api: Api) -> None:
         "?types[]=customer.updated&types[]=customer.deleted": every[:1],
         "?types[0]=customer.created": every[1:],
     }.items():
-        assert (query, [event["type"] for event in await told(api, query)]) == (query, types)
+        assert (query, [event["type"] for event in await listed(api, query)]) == (query, types)
     exclusive = await api.refused("GET", "/v1/events?type=*&types[]=customer.created")
     assert exclusive[0] == "parameters_exclusive"
     many = "&".join(f"types[]=t{n}" for n in range(21))
@@ -85,10 +85,10 @@ async def test_events_are_filtered_by_whether_every_endpoint_took_them(api: Api)
     await api.customer()
     await api.post("/v1/webhook_endpoints", "url=http://127.0.0.1:8000/&enabled_events[]=*")
     await api.customer()
-    pending, taken = await told(api)
+    pending, taken = await listed(api)
     assert (pending["pending_webhooks"], taken["pending_webhooks"]) == (1, 0)
-    assert await told(api, "?delivery_success=false") == [pending]
-    assert await told(api, "?delivery_success=true") == [taken]
+    assert await listed(api, "?delivery_success=false") == [pending]
+    assert await listed(api, "?delivery_success=true") == [taken]
     assert (await api.refused("GET", "/v1/events?delivery_success=1"))[:2] == (None, "delivery_success")
 
 
@@ -97,12 +97,12 @@ async def test_events_are_paged_and_counted_like_every_list(api: Api, clock: Fro
         await api.customer()
     clock.advance(timedelta(seconds=1))
     await api.customer()
-    every = [event["id"] for event in await told(api)]
-    assert [event["id"] for event in await told(api, f"?limit=2&starting_after={every[0]}")] == every[1:3]
-    assert [event["id"] for event in await told(api, f"?limit=2&ending_before={every[3]}")] == every[1:3]
+    every = [event["id"] for event in await listed(api)]
+    assert [event["id"] for event in await listed(api, f"?limit=2&starting_after={every[0]}")] == every[1:3]
+    assert [event["id"] for event in await listed(api, f"?limit=2&ending_before={every[3]}")] == every[1:3]
     later = int(clock.at.timestamp())
-    assert [event["id"] for event in await told(api, f"?created={later}")] == every[:1]
-    assert [event["id"] for event in await told(api, f"?created[lt]={later}")] == every[1:]
+    assert [event["id"] for event in await listed(api, f"?created={later}")] == every[:1]
+    assert [event["id"] for event in await listed(api, f"?created[lt]={later}")] == every[1:]
     shown = (await api.get("/v1/events?limit=1&expand[]=total_count")).json
     assert (shown["has_more"], shown["total_count"], shown["url"]) == (True, 4, "/v1/events")
     counted = f"/v1/events?type=customer.created&created={later}&delivery_success=true&expand[]=total_count"
@@ -123,17 +123,17 @@ async def test_any_time_at_all_is_a_bound(api: Api, bound: str) -> None:
 
 async def test_events_can_be_read_for_thirty_days(api: Api, clock: FrozenClock) -> None:
     await api.customer()
-    (event,) = await told(api)
+    (event,) = await listed(api)
     clock.advance(timedelta(days=30))
-    assert await told(api) == [event]
+    assert await listed(api) == [event]
     clock.advance(timedelta(seconds=1))
-    assert await told(api) == []
+    assert await listed(api) == []
     assert (await api.refused("GET", f"/v1/events/{event['id']}", status=404))[0] == "resource_missing"
 
 
 async def test_no_account_or_mode_hears_of_another(api: Api) -> None:
     await api.customer()
-    (event,) = await told(api)
+    (event,) = await listed(api)
     path = f"/v1/events/{event['id']}"
     hint = "a similar object exists in test mode"
     live, stranger = await api.issue(livemode=True), await api.issue(account="acct_other")
@@ -145,6 +145,6 @@ async def test_no_account_or_mode_hears_of_another(api: Api) -> None:
 
 async def test_nothing_is_expanded_in_an_event(api: Api) -> None:
     await api.customer()
-    (event,) = await told(api)
+    (event,) = await listed(api)
     for path in (f"/v1/events/{event['id']}?expand[]=data", "/v1/events?expand[]=data.request"):
         assert (await api.refused("GET", path))[:2] == (None, "expand")

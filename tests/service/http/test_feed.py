@@ -73,7 +73,7 @@ async def test_without_a_position_the_feed_begins_at_the_present(api: Api) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "found"),
     [
         ("types=customer.updated", ["customer.updated"]),
         ("types=coupon.*", ["coupon.created"]),
@@ -83,12 +83,12 @@ async def test_without_a_position_the_feed_begins_at_the_present(api: Api) -> No
         ("types=charge.*", []),
     ],
 )
-async def test_only_the_types_that_were_asked_for_are_told(api: Api, query: str, told: list[str]) -> None:
+async def test_only_the_types_that_were_asked_for_are_sent(api: Api, query: str, found: list[str]) -> None:
     customer = await api.customer()
     await api.update(customer["id"], "name=Ada")
     await api.post("/v1/coupons", "percent_off=10")
     answer = await feed(api, f"after=0&{query}")
-    assert types(answer) == told
+    assert types(answer) == found
     assert reached(answer) == 3, "what was left out is passed over"
 
 
@@ -140,11 +140,11 @@ async def test_many_wait_each_for_their_own(api: Api) -> None:
     assert (types(answer), reached(answer)) == (["customer.created"], 4)
 
 
-async def test_who_waited_in_vain_is_told_how_far_the_feed_has_come(api: Api) -> None:
+async def test_a_wait_that_ends_without_events_is_answered_with_the_position_of_the_feed(api: Api) -> None:
     stranger = await api.issue(account="acct_other")
 
     async def in_vain(wait: int) -> tuple[bool, Answer]:
-        """What is answered, and whether there was time to tell of something meanwhile."""
+        """What is answered, and whether there was time to publish something meanwhile."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait
         patient = asyncio.create_task(feed(api, f"after=0&wait={wait}", key=stranger))
@@ -152,13 +152,13 @@ async def test_who_waited_in_vain_is_told_how_far_the_feed_has_come(api: Api) ->
         await api.customer()
         return loop.time() < until_s - 0.5, await patient
 
-    told, (in_time, answer) = 1, await in_vain(2)
+    position, (in_time, answer) = 1, await in_vain(2)
     if not in_time:  # the machine is busy
-        told, (_, answer) = 2, await in_vain(20)
-    assert (answer.body, reached(answer)) == (b"", told)
+        position, (_, answer) = 2, await in_vain(20)
+    assert (answer.body, reached(answer)) == (b"", position)
 
 
-async def test_a_position_whose_notices_are_gone_is_refused_and_the_oldest_told(api: Api, database: str) -> None:
+async def test_a_position_whose_events_are_gone_is_refused_with_the_oldest_there_is(api: Api, database: str) -> None:
     for _ in range(5):
         await api.customer()
     await _forget(database, upto=3)

@@ -36,7 +36,7 @@ DEEP = st.recursive(TEXTS, lambda inner: st.dictionaries(NAMES, inner, min_size=
 
 
 def _beginning_with(key: str) -> st.SearchStrategy[Any]:
-    """Arrays of hashes whose first key is the same, so that it tells where each of them begins."""
+    """Arrays of hashes whose first key is the same, so that it marks where each of them begins."""
     hashes = st.dictionaries(NAMES.filter(lambda name: name != key), DEEP, max_size=3)
     return st.lists(hashes.map(lambda more: {key: "first", **more}), min_size=1, max_size=3)
 

@@ -34,7 +34,7 @@ def test_a_header_without_a_key_is_no_key(header: str | None) -> None:
 
 
 @pytest.mark.parametrize("header", ["sk_test_1", "Digest x", "Basic x", "Basic é", "Basic /w=="])
-def test_a_header_of_another_scheme_is_told_apart(header: str) -> None:
+def test_a_header_of_another_scheme_is_recognized(header: str) -> None:
     with pytest.raises(BadScheme):
         credentials.key_of(header)
 

@@ -62,7 +62,7 @@ async def test_an_update_that_changes_nothing_is_an_answer_to_keep_too(api: Api)
     assert_replay(await api.post(path, "name=x", Idempotency_Key=KEY), first)
 
 
-async def test_a_replay_outlives_what_it_tells_of(api: Api) -> None:
+async def test_a_replay_outlives_the_object_that_it_shows(api: Api) -> None:
     first = await api.post("/v1/customers", "name=x", Idempotency_Key=KEY)
     path = f"/v1/customers/{first.json['id']}"
     updated = await api.post(path, "name=y", Idempotency_Key="update")
@@ -260,7 +260,7 @@ async def test_two_processes_with_one_key_in_flight_give_one_answer(serve: Serve
         ]
         await until_blocked(held, appends=2)
     statuses = sorted([(await task).status for task in requests])
-    assert statuses == [200, 400], "the later of two different requests under one key is told so"
+    assert statuses == [200, 400], "the later of two different requests under one key is refused"
 
 
 async def test_a_key_is_forgotten_after_24_hours_and_not_before(api: Api, database: str) -> None:

@@ -1,4 +1,4 @@
-"""What a process takes on at once: requests, bytes, connections and time are bounded, and the rest is told at once."""
+"""What a process takes on at once: requests, bytes, connections and time are bounded, and the rest refused at once."""
 
 import asyncio
 import socket
@@ -94,7 +94,7 @@ def overloaded(answer: Answer) -> None:
     assert answer.headers["Stripe-Should-Retry"] == "true"
 
 
-async def test_a_key_has_so_many_requests_in_flight_and_the_next_is_told_at_once(serve: Serve) -> None:
+async def test_a_key_has_so_many_requests_in_flight_and_the_next_is_refused_at_once(serve: Serve) -> None:
     api = await serve(key_in_flight_max=2)
     other = await api.issue()
     await api.customer()  # from now on the key is known, and a request in flight is counted to it
@@ -125,7 +125,7 @@ async def test_an_account_has_so_many_in_flight_with_all_its_keys(serve: Serve) 
     assert (await api.get("/v1/customers", key=second)).status == 200
 
 
-async def test_a_process_has_so_many_in_flight_and_still_tells_its_health(serve: Serve) -> None:
+async def test_a_process_has_so_many_in_flight_and_still_answers_health_checks(serve: Serve) -> None:
     api = await serve(in_flight_max=1)
     async with appends_held(api):
         waiting = asyncio.create_task(api.post("/v1/customers"))
@@ -187,7 +187,7 @@ def test_a_bucket_holds_a_second_and_never_loses_to_requests_out_of_order() -> N
     assert [bucket.take(900.0, 2) for _ in range(3)] == [True, True, False]
 
 
-async def test_writes_that_would_wait_too_long_are_told_at_once_and_reads_go_on(serve: Serve) -> None:
+async def test_writes_that_would_wait_too_long_are_refused_at_once_and_reads_go_on(serve: Serve) -> None:
     api = await serve(append_wait_max_s=0.2)
     async with appends_held(api):
         waiting = asyncio.create_task(api.post("/v1/customers"))
@@ -447,7 +447,7 @@ async def test_bodies_that_do_not_arrive_keep_nobody_out(serve: Serve, known: bo
         waited_for = min(number + 1, 4)
         await until(lambda count=waited_for: sample(api, "service_requests_arriving") == count)  # type: ignore[misc]
         streams.append((reader, writer))
-    assert sample(api, "service_requests_in_flight") <= 1  # the one that is told
+    assert sample(api, "service_requests_in_flight") <= 1  # the one that is answered
     assert (await api.get("/v1/customers")).status == 200
     assert (await streams[0][0].readline()).startswith(b"HTTP/1.1 408 ")
     streams[4][1].write(form[7:])
@@ -478,7 +478,7 @@ async def test_slow_searches_of_one_account_leave_connections_for_those_of_other
     assert {answer.status for answer in answers} == {200}
 
 
-async def test_connections_beyond_the_bound_are_told_so_and_counted(serve: Serve) -> None:
+async def test_connections_beyond_the_bound_are_refused_and_counted(serve: Serve) -> None:
     api = await serve(connections_max=3)
     waits_long = f"GET /v1/rollbook/feed?after=0&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n\r\n"
     streams = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]

@@ -189,7 +189,7 @@ async def test_the_email_filter_is_exact_and_follows_changes(api: Api) -> None:
     assert await found("new+1@example.com") == [first["id"]]
 
 
-async def test_the_total_count_is_told_when_it_is_asked_for(api: Api) -> None:
+async def test_the_total_count_is_shown_when_it_is_asked_for(api: Api) -> None:
     gone = await api.customer()
     for n in range(4):
         await api.customer(f"email=a{n % 2}@b.co")

@@ -1,4 +1,4 @@
-"""Parameters: what each takes, what the empty string does to it, and which fault is told first, in which words."""
+"""Parameters: what each takes, what the empty string does to it, and which error is reported first, and how."""
 
 from typing import Any
 
@@ -206,7 +206,7 @@ def test_metadata_up_to_its_limits_is_taken() -> None:
     assert len(parsed(metadata={**full, "deleted": ""})["metadata"]) == 51
 
 
-def test_faults_are_told_in_their_order() -> None:
+def test_errors_are_reported_in_the_order_of_parameters() -> None:
     """Unknown ones first, all of them as they were sent; then missing ones; then the first of the wrong ones."""
     wrong = {"email": "x", "shipping": {"phone": "1"}, "zoo": "1", "address": {"bar": ""}, "foo": ""}
     assert refused(UpdateCustomer, wrong) == (

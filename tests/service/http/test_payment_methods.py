@@ -80,7 +80,7 @@ async def test_one_is_made_of_a_card(api: Api) -> None:
     }  # fmt: skip
     assert (method["customer"], method["allow_redisplay"], method["metadata"]) == (None, "always", {"tier": "gold"})
     assert (await api.get(f"{PATH}/{method['id']}")).json == method
-    assert await api.events() == [], "nothing is told before it is attached"
+    assert await api.events() == [], "nothing is published before it is attached"
 
 
 async def test_one_is_made_of_a_token_which_is_used_up(api: Api) -> None:
@@ -428,11 +428,11 @@ async def test_they_are_detached_when_the_customer_is_deleted(api: Api) -> None:
     customer = (await api.customer("source=tok_visa"))["id"]
     methods = [(await attached(api, customer))["id"] for _ in range(3)]
     await api.delete(f"{CUSTOMERS}/{customer}")
-    told_of = (await api.events())[-5:]
-    assert [event["type"] for event in told_of] == [
+    events = (await api.events())[-5:]
+    assert [event["type"] for event in events] == [
         "customer.source.deleted", *["payment_method.detached"] * 3, "customer.deleted",
     ]  # fmt: skip
-    assert {event["data"]["object"]["id"] for event in told_of[1:4]} == set(methods)
+    assert {event["data"]["object"]["id"] for event in events[1:4]} == set(methods)
     for method in methods:
         shown = (await api.get(f"{PATH}/{method}")).json
         assert shown["customer"] is None

@@ -152,7 +152,7 @@ async def test_a_code_that_is_used_up_leaves_its_name_to_another(api: Api) -> No
     assert (shown["active"], shown["times_redeemed"]) == (False, 1)
     await made(api, "coupon=SALE&code=once")
     [created, _] = await api.events("promotion_code.*")
-    assert created["type"] == "promotion_code.created", "that one was redeemed is told of nowhere else"
+    assert created["type"] == "promotion_code.created", "no other event shows a redemption"
 
 
 async def test_only_whether_it_is_active_its_metadata_and_currency_options_change(api: Api) -> None:
@@ -246,8 +246,10 @@ async def test_its_time_is_over_when_the_scheduler_finds_it_so(api: Api) -> None
             return not (await api.get("/v1/coupons/LATE")).json["valid"] and await active(api) == []
 
         await until(over)
-    told = [event for event in await api.events() if not event["type"].endswith(".created")]
-    assert [(event["type"], event["data"]["object"]["code"]) for event in told] == [("promotion_code.updated", "With")]
+    events = [event for event in await api.events() if not event["type"].endswith(".created")]
+    assert [(event["type"], event["data"]["object"]["code"]) for event in events] == [
+        ("promotion_code.updated", "With")
+    ]
     await made(api, "coupon=SALE&code=SOON")
 
 
@@ -271,10 +273,10 @@ async def test_codes_are_active_no_longer_than_their_coupon_is_valid(api: Api, m
             return await active(api) == ["Stays"]
 
         await until(closed)
-    told = await api.events("promotion_code.updated")
-    assert sorted(event["data"]["object"]["code"] for event in told) == ["A", "C", "D"]
-    assert all(event["data"]["previous_attributes"] == {"active": True} for event in told)
-    assert all(event["request"] is None for event in told), "the system did it"
+    events = await api.events("promotion_code.updated")
+    assert sorted(event["data"]["object"]["code"] for event in events) == ["A", "C", "D"]
+    assert all(event["data"]["previous_attributes"] == {"active": True} for event in events)
+    assert all(event["request"] is None for event in events), "the system did it"
     assert (await api.get(f"{PATH}/{last['id']}")).json == {**last, "active": False}
     await made(api, "coupon=SALE&code=a")
 

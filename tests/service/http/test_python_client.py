@@ -113,9 +113,9 @@ async def test_refusals_are_the_clients_own_errors(
     with pytest.raises(error) as raised:
         await run_script(api, wrong)
     assert type(raised.value) is error
-    told_of = raised.value.error
-    assert told_of is not None
-    assert (raised.value.http_status, told_of.code, told_of.param) == (status, code, param)
+    refusal = raised.value.error
+    assert refusal is not None
+    assert (raised.value.http_status, refusal.code, refusal.param) == (status, code, param)
     assert raised.value.request_id is not None
     assert raised.value.request_id.startswith("req_")
 

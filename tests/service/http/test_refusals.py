@@ -40,9 +40,9 @@ def test_an_error_is_answered_by_who_can_put_it_right(
     error: Exception, status: int, type: str, code: str | None
 ) -> None:
     reply = refusals.reply(error, "req_1", False)
-    told = orjson.loads(reply.body)["error"]
-    assert (reply.status, told["type"], told.get("code")) == (status, type, code)
-    assert told["message"]
+    shown = orjson.loads(reply.body)["error"]
+    assert (reply.status, shown["type"], shown.get("code")) == (status, type, code)
+    assert shown["message"]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         assert str(error).encode() not in reply.body, "what went wrong inside is nobody's business"
 
@@ -80,11 +80,11 @@ def test_a_body_has_the_keys_that_apply_in_order_and_two_spaces_before_each_leve
         (ValueError(), {}),
     ],
 )
-def test_headers_tell_clients_how_to_go_on(error: Exception, headers: dict[str, str]) -> None:
+def test_headers_say_whether_a_client_should_retry(error: Exception, headers: dict[str, str]) -> None:
     assert refusals.headers(error) == headers
 
 
-def test_a_key_used_again_is_told_what_it_was_used_for_first() -> None:
+def test_a_key_used_again_is_answered_with_what_it_was_used_for_first() -> None:
     same = refusals.KeyReused("k", first_route="POST /v1/a", route="POST /v1/a").message
     assert "same parameters" in same
     assert "'k'" in same

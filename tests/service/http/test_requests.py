@@ -63,7 +63,7 @@ async def test_bearer_and_basic_keys_both_open_the_door(api: Api) -> None:
         assert (await api.get("/v1/customers", Authorization=header)).status == 200
 
 
-async def test_a_request_without_a_key_is_told_how_to_send_one(api: Api) -> None:
+async def test_a_request_without_a_key_is_answered_with_how_to_send_one(api: Api) -> None:
     async with api.session.get(api.url + "/v1/customers") as response:
         answer = Answer(response.status, response.headers, await response.read())
     error = assert_refused(answer, 401)
@@ -75,7 +75,7 @@ async def test_a_request_without_a_key_is_told_how_to_send_one(api: Api) -> None
         assert assert_refused(answer, 401)["message"].startswith(NO_KEY)
 
 
-async def test_a_header_of_another_scheme_is_told_so(api: Api) -> None:
+async def test_a_header_of_another_scheme_is_named_in_the_error(api: Api) -> None:
     for header in ("Digest x", "Basic ???", "Basic w6T/", "Basic é", "sk_test_rollbook"):
         answer = await api.get("/v1/customers", Authorization=header)
         assert "did set your Authorization header" in assert_refused(answer, 401)["message"]
@@ -100,7 +100,7 @@ async def test_a_revoked_key_opens_nothing_any_more(serve: Serve) -> None:
     assert_refused(await api.get("/v1/customers", key=key), 401)
 
 
-async def test_a_publishable_key_is_told_that_a_secret_one_is_needed(api: Api) -> None:
+async def test_a_publishable_key_is_answered_that_a_secret_one_is_needed(api: Api) -> None:
     key = await api.issue(key_type="publishable")
     answer = await api.post("/v1/customers", key=key)
     assert assert_refused(answer, 403)["code"] == "secret_key_required"
@@ -225,7 +225,7 @@ async def test_an_unknown_route_is_unknown_before_its_body_is_looked_at(api: Api
 # Bodies
 
 
-async def test_a_json_body_is_told_to_be_a_form(api: Api) -> None:
+async def test_a_json_body_is_answered_that_a_form_is_needed(api: Api) -> None:
     answer = await api.post("/v1/customers", '{"name": "x"}', Content_Type="application/json")
     assert "application/x-www-form-urlencoded" in assert_refused(answer, 400)["message"]
 
@@ -291,7 +291,7 @@ async def test_a_chunked_body_and_a_compressed_one_are_read(api: Api) -> None:
     assert shown["name"] == "y"
 
 
-async def test_a_client_that_waits_to_be_told_to_go_on_is_told(api: Api) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(api: Api) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     more = (FORM, b"Content-Length: 6\r\n", b"Expect: 100-continue\r\n")
     writer.write(head(api, "POST /v1/customers HTTP/1.1", *more))
@@ -437,7 +437,7 @@ async def test_the_log_out_of_reach_is_worth_another_try(api: Api, monkeypatch: 
     assert (await api.post("/v1/customers", "name=x", Idempotency_Key="k")).status == 200
 
 
-async def test_a_fault_of_ours_is_told_in_the_same_form_and_tells_nothing(
+async def test_an_internal_error_is_answered_in_the_same_form_and_reveals_nothing(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(core: Core, *_: object) -> None:

@@ -114,7 +114,7 @@ async def test_actions_say_how_many_deliveries_and_events_they_are_about(api: Ap
     assert await affected("cancel_pending") == 0
 
 
-async def test_what_we_tell_of_endpoints_may_be_asked_for_by_name(api: Api) -> None:
+async def test_events_about_endpoints_may_be_enabled_by_name(api: Api) -> None:
     types = ["rollbook.endpoint.disabled", "rollbook.endpoint.failing"]
     named = "".join(f"&enabled_events[]={type}" for type in types)
     answer = await api.post(PATH, f"url=https://example.com/hooks{named}")

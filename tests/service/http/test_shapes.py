@@ -38,7 +38,7 @@ def test_what_every_operation_answers_has_a_shape(operation: Operation) -> None:
     ],
     ids=["text for a number", "a number for text", "one property more", "null for what is left out", "one less"],
 )
-def test_an_answer_of_another_shape_is_told_apart(wrong: dict[str, object]) -> None:
+def test_an_answer_of_another_schema_is_reported(wrong: dict[str, object]) -> None:
     shape = SHAPES["test_helpers.test_clock"]
     shape.model_validate(CLOCK)
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""Customers' cards and bank accounts over the wire: attached, shown, changed, verified, taken away, told of."""
+"""Customers' cards and bank accounts over the wire: attached, shown, changed, verified, detached, published."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -125,11 +125,11 @@ async def test_an_update_makes_it_the_default_and_the_one_before_goes(api: Api) 
         assert await sources(api, id) == [after, other]
         assert before not in (after, other)
     assert (await api.get(f"{PATH}/{id}/sources/{first}")).status == 404
-    told_of = await api.events("customer.*")
-    assert [event["type"] for event in told_of][-3:] == [
+    events = await api.events("customer.*")
+    assert [event["type"] for event in events][-3:] == [
         "customer.updated", "customer.source.created", "customer.source.deleted",
     ]  # fmt: skip
-    assert told_of[-3]["data"]["previous_attributes"] == {"default_source": before}
+    assert events[-3]["data"]["previous_attributes"] == {"default_source": before}
 
 
 async def test_a_new_source_asks_for_another_try_of_what_is_past_due_and_another_default_does_not(api: Api) -> None:
@@ -149,7 +149,7 @@ async def test_another_of_the_customers_own_is_made_the_default(api: Api) -> Non
     assert (await api.update(id, f"default_source={other}"))["default_source"] == other
     before = await stored_rows(api)
     assert (await api.update(id, f"default_source={other}"))["default_source"] == other
-    assert await stored_rows(api) == before, "an update that changes nothing tells of nothing"
+    assert await stored_rows(api) == before, "an update that changes nothing publishes nothing"
     anothers = (await api.customer("source=tok_visa"))["default_source"]
     for body, code in (
         (f"default_source={anothers}", "resource_missing"),
@@ -256,15 +256,15 @@ async def test_after_three_wrong_pairs_of_amounts_an_account_is_not_verified(api
     customer = (await api.customer("source=btok_us"))["id"]
     path = f"{PATH}/{customer}/sources"
     account = (await api.get(path)).json["data"][0]["id"]
-    told = "/v1/events?type=customer.source.updated"
+    updates = "/v1/events?type=customer.source.updated"
     for number, status in ((1, "new"), (2, "new"), (3, "verification_failed")):
         body, key = "amounts[]=1&amounts[]=2", f"try-{number}"
         first = await api.post(f"{path}/{account}/verify", body, Idempotency_Key=key)
         assert (first.status, first.error["type"]) == (402, "card_error")
         assert (await api.post(f"{path}/{account}/verify", body, Idempotency_Key=key)).body == first.body
         assert (await api.get(f"{path}/{account}")).json["status"] == status, "a replay is no further try"
-        assert len((await api.get(told)).json["data"]) == (number == 3)
-    [event] = (await api.get(told)).json["data"]
+        assert len((await api.get(updates)).json["data"]) == (number == 3)
+    [event] = (await api.get(updates)).json["data"]
     assert event["data"]["previous_attributes"] == {"status": "new"}
     right = await api.refused("POST", f"{path}/{account}/verify", "amounts[]=32&amounts[]=45", status=402)
     assert right[:2] == ("bank_account_verification_failed", None)
@@ -416,21 +416,21 @@ async def test_a_customer_has_five_hundred_at_most(api: Api) -> None:
     assert (await api.get(f"{PATH}/{id}/sources?expand[]=total_count")).json["total_count"] == 500
 
 
-async def test_they_go_with_the_customer_and_are_told_of_before_it(api: Api) -> None:
+async def test_they_are_deleted_with_the_customer_and_published_before_it(api: Api) -> None:
     customer = await api.customer("source=tok_visa")
     await added(api, customer["id"], "source=btok_us")
     await api.delete(f"{PATH}/{customer['id']}")
-    told_of = (await api.events("customer.*"))[-3:]
-    assert [event["type"] for event in told_of] == [
+    events = (await api.events("customer.*"))[-3:]
+    assert [event["type"] for event in events] == [
         "customer.source.deleted", "customer.source.deleted", "customer.deleted",
     ]  # fmt: skip
-    assert told_of[-1]["data"]["object"]["default_source"] == customer["default_source"], "as it last was"
+    assert events[-1]["data"]["object"]["default_source"] == customer["default_source"], "as it last was"
     path = f"{PATH}/{customer['id']}/sources"
     assert (await api.get(f"{path}/{customer['default_source']}")).status == 404
     assert await api.core.pool.fetchval("SELECT count(*) FROM projections.due") == 0
 
 
-async def test_a_card_is_told_of_on_the_last_day_of_its_month_once(kept: Api) -> None:
+async def test_that_a_card_expires_is_published_once_on_the_last_day_of_its_month(kept: Api) -> None:
     clock = (await kept.post("/v1/test_helpers/test_clocks", f"frozen_time={int(datetime.now(UTC).timestamp())}")).json
     customer = await kept.customer(f"test_clock={clock['id']}")
     id = customer["id"]

@@ -112,16 +112,16 @@ async def test_forms_and_json_say_the_same(api: Api, customer: str) -> None:
     assert len(await api.events("customer.subscription.*")) == 1
 
 
-async def test_a_report_tells_once_and_again_only_of_what_changed(api: Api, customer: str) -> None:
+async def test_a_report_is_published_once_and_again_only_for_what_changed(api: Api, customer: str) -> None:
     made = await report(api, customer)
     await report(api, customer)
     await report(api, customer, body=ACTIVE + "&description=Gold")
     shown = await report(api, customer, body=f"status=past_due&currency=usd&{PERIOD}")
-    told = await api.events("customer.subscription.*")
-    assert [event["type"].rpartition(".")[2] for event in told] == ["created", "updated", "updated"]
-    assert told[0]["data"] == {"object": made}
-    assert told[1]["data"]["previous_attributes"] == {"description": None}
-    assert told[2]["data"] == {
+    events = await api.events("customer.subscription.*")
+    assert [event["type"].rpartition(".")[2] for event in events] == ["created", "updated", "updated"]
+    assert events[0]["data"] == {"object": made}
+    assert events[1]["data"]["previous_attributes"] == {"description": None}
+    assert events[2]["data"] == {
         "object": shown,
         "previous_attributes": {"description": "Gold", "status": "active"},
     }
@@ -134,8 +134,8 @@ async def test_reports_that_come_together_are_taken_one_by_one(api: Api, custome
     )
     assert {answer.status for answer in answers} == {200}
     assert sorted(await listed(api, customer)) == [f"sub_{number}" for number in range(5)]
-    told = [event["type"].rpartition(".")[2] for event in await api.events("customer.subscription.*")]
-    assert (told.count("created"), told.count("updated")) == (5, 20)
+    types = [event["type"].rpartition(".")[2] for event in await api.events("customer.subscription.*")]
+    assert (types.count("created"), types.count("updated")) == (5, 20)
 
 
 async def test_the_first_subscription_sets_the_customers_currency(api: Api, customer: str) -> None:
@@ -157,8 +157,8 @@ async def test_a_customer_is_delinquent_for_as_long_as_it_owes(api: Api, custome
     assert await owes()
     await report(api, customer)
     assert not await owes()
-    told = [event["data"]["previous_attributes"] for event in await api.events("customer.updated")]
-    assert told == [{"currency": None}, {"delinquent": False}, {"delinquent": True}]
+    changes = [event["data"]["previous_attributes"] for event in await api.events("customer.updated")]
+    assert changes == [{"currency": None}, {"delinquent": False}, {"delinquent": True}]
 
 
 async def test_lists_leave_out_what_was_canceled_unless_it_is_asked_for(api: Api, customer: str) -> None:
@@ -197,7 +197,7 @@ async def test_customers_show_their_subscriptions_when_asked(api: Api, customer:
     await api.get(f"/v1/customers/{customer}?expand[]=subscriptions.data.items.data")
 
 
-async def test_a_cancellation_is_told_as_the_reference_tells_it(api: Api, customer: str) -> None:
+async def test_a_cancellation_is_published_as_in_the_reference(api: Api, customer: str) -> None:
     await report(api, customer)
     canceled = await report(api, customer, body=f"status=canceled&currency=usd&{PERIOD}")
     assert canceled["canceled_at"] == canceled["ended_at"] is not None
@@ -206,7 +206,7 @@ async def test_a_cancellation_is_told_as_the_reference_tells_it(api: Api, custom
     assert await api.events("customer.subscription.updated") == []
 
 
-async def test_what_is_removed_is_gone_and_its_end_is_told_once(api: Api, customer: str) -> None:
+async def test_what_is_removed_is_gone_and_its_end_is_published_once(api: Api, customer: str) -> None:
     path = OURS.format(customer, "sub_1")
     await report(api, customer)
     gone = await api.delete(path)
@@ -367,12 +367,12 @@ async def test_a_new_way_to_pay_asks_once_for_another_try_of_what_is_past_due(ap
 
     origin = Origin(account=ACCOUNT, livemode=False, at=api.core.clock.now(), actor="key_1", request_id="req_1")
     await api.core.executor.transact(request, origin)
-    told = await api.events("invoice.payment_retry_requested")
+    events = await api.events("invoice.payment_retry_requested")
     assert [
         (event["data"]["object"]["subscription"], event["data"]["object"]["invoice"], event["request"]["id"])
-        for event in told
+        for event in events
     ] == [("sub_1", "in_1", "req_1"), ("sub_2", "in_2", "req_1")]
-    shown = told[0]["data"]["object"]
+    shown = events[0]["data"]["object"]
     assert re.fullmatch(r"prr_[0-9A-Za-z]{24}", shown.pop("id"))
     assert shown == {
         "object": "payment_retry_request",

@@ -47,7 +47,7 @@ async def test_tax_is_supported_in_the_countries_that_collect(serve: Serve) -> N
         assert customer["tax"]["automatic_tax"] == expected
 
 
-async def test_the_ip_address_is_changed_and_cleared_and_tells_nobody(api: Api) -> None:
+async def test_the_ip_address_is_changed_and_cleared_without_an_event(api: Api) -> None:
     id = (await api.customer("tax[ip_address]=203.0.113.7"))["id"]
     assert (await api.update(id, "tax[ip_address]=2001:db8::1&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
     assert (await api.update(id, "tax[validate_location]=auto&expand[]=tax"))["tax"]["ip_address"] == "2001:db8::1"
@@ -102,7 +102,7 @@ async def test_a_location_is_recognised_immediately_with_all_that_the_request_br
     await api.update(id, f"{now}&address[country]=CA&address[state]=QC")
 
 
-# What customers pay with tells where they are, as far as it says: its own address, in the country that issued it.
+# What customers pay with says where they are, as far as it says: its own address, in the country that issued it.
 CUSTOMER = {
     "address": None,
     "shipping": None,
@@ -127,7 +127,7 @@ PAYMENTS = [
 
 
 @pytest.mark.parametrize(("payment", "address", "found"), PAYMENTS)
-def test_what_a_customer_pays_with_tells_where_it_is(
+def test_the_payment_method_decides_where_a_customer_is(
     payment: dict[str, Any], address: dict[str, Any] | None, found: tuple[str, str | None] | None
 ) -> None:
     payment = payment if address is None else {**payment, "billing_details": {"address": address}}

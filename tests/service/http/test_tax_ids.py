@@ -1,4 +1,4 @@
-"""Tax ids over the wire, customers' and the account's own: created, shown, listed, verified, deleted, told of."""
+"""Tax ids over the wire, customers' and the account's own: created, shown, listed, verified, deleted, published."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,8 +79,8 @@ async def test_a_customers_tax_id_is_shown_with_exactly_its_keys(api: Api) -> No
     query = f"owner[type]=customer&owner[customer]={customer}"
     assert (await api.get(f"/v1/tax_ids?{query}")).json == {**page, "url": "/v1/tax_ids"}
     assert (await api.get("/v1/tax_ids")).json["data"] == []
-    told = (await api.events())[1:]
-    assert [(event["type"], event["data"]) for event in told] == [("customer.tax_id.created", {"object": shown})]
+    events = (await api.events())[1:]
+    assert [(event["type"], event["data"]) for event in events] == [("customer.tax_id.created", {"object": shown})]
 
 
 async def test_the_accounts_own_is_shown_with_exactly_its_keys_and_verified_by_nobody(kept: Api) -> None:
@@ -151,7 +151,7 @@ async def test_what_is_no_tax_id_is_refused(api: Api, body: str, code: str | Non
     assert (await api.get("/v1/tax_ids")).json["data"] == []
 
 
-async def test_an_unknown_type_is_told_all_there_are(api: Api) -> None:
+async def test_an_unknown_type_is_answered_with_all_there_are(api: Api) -> None:
     _, _, message = await api.refused("POST", "/v1/tax_ids", "type=vat&value=1")
     assert "ad_nrt, ae_trn" in message
     assert "zw_tin" in message
@@ -234,7 +234,7 @@ async def test_a_customers_tax_id_may_be_created_and_deleted_without_its_path(ap
     assert (await api.refused("GET", f"/v1/tax_ids?{owner}"))[:2] == (MISSING, "owner[customer]")
 
 
-async def test_a_deleted_one_is_told_of_and_gone(api: Api) -> None:
+async def test_a_deleted_one_is_published_and_gone(api: Api) -> None:
     customer = (await api.customer())["id"]
     first, second = await made(api, customer), await made(api, customer)
     path = f"/v1/customers/{customer}/tax_ids"
@@ -243,8 +243,8 @@ async def test_a_deleted_one_is_told_of_and_gone(api: Api) -> None:
     assert (await api.get(path)).json["data"] == [second]
     for method in ("GET", "DELETE"):
         assert (await api.refused(method, f"{path}/{first['id']}", status=404))[:2] == (MISSING, "id")
-    told = (await api.events())[-1]
-    assert (told["type"], told["data"]) == ("customer.tax_id.deleted", {"object": first})
+    event = (await api.events())[-1]
+    assert (event["type"], event["data"]) == ("customer.tax_id.deleted", {"object": first})
     assert (await api.get(f"{path}?starting_after={first['id']}")).json["data"] == [], "its place in the list is kept"
 
 
@@ -291,7 +291,7 @@ async def test_however_many_come_at_once_there_are_fifty_at_most(api: Api) -> No
     assert {one["id"] for one in listed} == {answer.json["id"] for answer in answers if answer.status == 200}
 
 
-async def test_a_customer_comes_with_its_tax_ids_and_they_are_told_of_after_it(api: Api) -> None:
+async def test_a_customer_comes_with_its_tax_ids_and_they_are_published_after_it(api: Api) -> None:
     data = "tax_id_data[0][type]=eu_vat&tax_id_data[0][value]=de123456789"
     more = "tax_id_data[1][type]=us_ein&tax_id_data[1][value]=12-3456789"
     customer = await api.customer(f"{data}&{more}&expand[]=tax_ids&expand[]=tax_ids.data.customer")
@@ -302,10 +302,10 @@ async def test_a_customer_comes_with_its_tax_ids_and_they_are_told_of_after_it(a
     ]
     assert (listed["url"], listed["has_more"]) == (f"/v1/customers/{customer['id']}/tax_ids", False)
     assert {one["customer"]["id"] for one in listed["data"]} == {customer["id"]}
-    told = await api.events()
-    assert [event["type"] for event in told] == ["customer.created", *["customer.tax_id.created"] * 2]
-    assert [event["data"]["object"]["type"] for event in told[1:]] == ["eu_vat", "us_ein"]
-    assert len({event["request"]["id"] for event in told}) == 1
+    events = await api.events()
+    assert [event["type"] for event in events] == ["customer.created", *["customer.tax_id.created"] * 2]
+    assert [event["data"]["object"]["type"] for event in events[1:]] == ["eu_vat", "us_ein"]
+    assert len({event["request"]["id"] for event in events}) == 1
     shown = (await api.get(f"/v1/customers/{customer['id']}")).json
     assert "tax_ids" not in shown
     page = (await api.get("/v1/customers?expand[]=data.tax_ids")).json["data"]
@@ -364,7 +364,7 @@ async def test_restricted_keys_need_the_right(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "value", "status", "told"),
+    ("type", "value", "status", "published"),
     [
         ("eu_vat", "DE000000000", "verified", True),
         ("eu_vat", "ATU00000000", "verified", True),
@@ -378,7 +378,9 @@ async def test_restricted_keys_need_the_right(api: Api) -> None:
         ("us_ein", "00-0000000", "unavailable", False),
     ],
 )
-async def test_a_pending_number_is_verified_later(kept: Api, type: str, value: str, status: str, told: bool) -> None:
+async def test_a_pending_number_is_verified_later(
+    kept: Api, type: str, value: str, status: str, published: bool
+) -> None:
     customer = (await kept.customer())["id"]
     shown = await made(kept, customer, f"type={type}&value={value}")
     await until(lambda: nothing_due(kept))
@@ -387,7 +389,7 @@ async def test_a_pending_number_is_verified_later(kept: Api, type: str, value: s
     expected = verified if status == "verified" else {**PENDING, "status": status}
     assert later == {**shown, "verification": expected}
     updates = [event for event in await kept.events() if event["type"] == "customer.tax_id.updated"]
-    assert len(updates) == told
+    assert len(updates) == published
     for event in updates:
         before = {name: value for name, value in PENDING.items() if value != expected[name]}
         assert event["data"] == {"object": later, "previous_attributes": {"verification": before}}
@@ -436,7 +438,7 @@ async def test_what_is_deleted_before_it_is_verified_is_left_alone(api: Api) -> 
             await handlers.verify_tax_id(api.core, due)
 
 
-async def test_verifying_twice_tells_once(api: Api) -> None:
+async def test_verifying_twice_publishes_once(api: Api) -> None:
     customer = (await api.customer())["id"]
     shown = await made(api, customer, "type=eu_vat&value=DE000000000")
     due = Due(ACCOUNT, False, "customer", customer, tax_ids.VERIFY, shown["id"], 0, None, 1)

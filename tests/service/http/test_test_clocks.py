@@ -48,7 +48,7 @@ async def ready(api: Api, id: str) -> Any:
     return await until(stands)
 
 
-async def test_a_clock_stands_where_it_was_told_to(api: Api) -> None:
+async def test_a_clock_stands_at_the_time_it_was_set_to(api: Api) -> None:
     made = await clock(api, f"frozen_time={FROZEN}&name=Renewal")
     assert list(made) == KEYS
     assert re.fullmatch(r"clock_[0-9A-Za-z]{14}", made["id"])
@@ -73,7 +73,7 @@ async def test_a_clock_may_stand_in_the_past_or_far_ahead_and_go_without_a_name(
         assert (made["frozen_time"], made["name"]) == (time, None)
 
 
-async def test_a_clock_that_is_told_to_move_on_answers_at_once_and_is_ready_later(kept: Api) -> None:
+async def test_a_clock_that_is_advanced_answers_at_once_and_is_ready_later(kept: Api) -> None:
     made = await clock(kept)
     moving = (await kept.post(f"{PATH}/{made['id']}/advance", f"frozen_time={FROZEN + DAY}")).json
     assert moving == {
@@ -82,11 +82,11 @@ async def test_a_clock_that_is_told_to_move_on_answers_at_once_and_is_ready_late
         "status_details": {"advancing": {"target_frozen_time": FROZEN + DAY}},
     }
     assert await ready(kept, made["id"]) == {**made, "frozen_time": FROZEN + DAY}
-    told = await kept.events(*(f"test_helpers.test_clock.{word}" for word in ("created", "advancing", "ready")))
-    assert [event["type"].rpartition(".")[2] for event in told] == ["created", "advancing", "ready"]
-    assert [event["data"]["object"]["frozen_time"] for event in told] == [FROZEN, FROZEN, FROZEN + DAY]
-    assert told[1]["request"]["id"].startswith("req_")
-    assert told[2]["request"] is None, "the system did it"
+    events = await kept.events(*(f"test_helpers.test_clock.{word}" for word in ("created", "advancing", "ready")))
+    assert [event["type"].rpartition(".")[2] for event in events] == ["created", "advancing", "ready"]
+    assert [event["data"]["object"]["frozen_time"] for event in events] == [FROZEN, FROZEN, FROZEN + DAY]
+    assert events[1]["request"]["id"].startswith("req_")
+    assert events[2]["request"] is None, "the system did it"
 
 
 async def test_customers_under_a_clock_live_on_its_time(kept: Api) -> None:
@@ -178,9 +178,9 @@ async def test_with_the_clock_end_its_customers(api: Api) -> None:
             "resource_missing", "id", f"No such test clock: '{id}'",
         )  # fmt: skip
     assert (await api.refused("POST", "/v1/customers", f"test_clock={id}"))[:2] == ("resource_missing", "test_clock")
-    told = await api.events("customer.deleted", "test_helpers.test_clock.deleted")
-    assert sorted(event["data"]["object"]["id"] for event in told) == sorted([*under, id])
-    assert len({event["request"]["id"] for event in told}) == 1, "one commit, one request"
+    events = await api.events("customer.deleted", "test_helpers.test_clock.deleted")
+    assert sorted(event["data"]["object"]["id"] for event in events) == sorted([*under, id])
+    assert len({event["request"]["id"] for event in events}) == 1, "one commit, one request"
 
 
 async def test_nothing_under_a_clock_changes_while_it_moves(api: Api) -> None:

@@ -51,7 +51,7 @@ async def test_a_token_stands_for_a_card(api: Api) -> None:
     }
     assert (token["type"], token["used"], token["livemode"]) == ("card", False, False)
     assert (await api.get(f"{PATH}/{token['id']}")).json == token
-    assert (await api.get("/v1/events")).json["data"] == [], "nothing is told of it"
+    assert (await api.get("/v1/events")).json["data"] == [], "nothing is published"
 
 
 async def test_a_token_stands_for_a_bank_account(api: Api) -> None:

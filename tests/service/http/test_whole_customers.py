@@ -1,4 +1,4 @@
-"""A customer with everything it can have: one request, one commit, and all of it told in order; and its end."""
+"""A customer with everything it can have: one request, one commit, and all published in order; and its deletion."""
 
 import asyncio
 from collections.abc import Iterator
@@ -63,8 +63,8 @@ async def with_everything(api: Api, **headers: Any) -> Any:
     return await api.customer(urlencode(asked), **headers)
 
 
-async def told(api: Api) -> list[Any]:
-    """Everything that was told, in order."""
+async def published(api: Api) -> list[Any]:
+    """Every published event, in order."""
     return list(reversed((await api.get("/v1/events?limit=100")).json["data"]))
 
 
@@ -92,9 +92,9 @@ async def test_one_request_makes_all_of_it_and_shows_it_as_it_will_be_read(api: 
     assert (method["card"]["brand"], method["customer"]) == ("visa", made["id"])
 
 
-async def test_all_of_it_is_told_in_one_order_under_one_request(api: Api) -> None:
+async def test_all_of_it_is_published_in_one_order_under_one_request(api: Api) -> None:
     made = await with_everything(api)
-    events = [event for event in await told(api) if event["type"] != "coupon.created"]
+    events = [event for event in await published(api) if event["type"] != "coupon.created"]
     assert [event["type"] for event in events] == [
         "customer.created",
         "customer.source.created",
@@ -164,9 +164,9 @@ async def test_what_it_has_ends_with_it_in_order_and_in_one_commit(api: Api, own
     answer = await api.ask("PUT", f"/v1/rollbook/customers/{id}/subscriptions/sub_1", f"{report}&currency=usd")
     assert answer.status == 200, answer.body
     [method] = (await api.get(f"/v1/customers/{id}/payment_methods")).json["data"]
-    before = len(await told(api))
+    before = len(await published(api))
     assert (await api.delete(f"/v1/customers/{id}")).json == {"id": id, "object": "customer", "deleted": True}
-    events = (await told(api))[before:]
+    events = (await published(api))[before:]
     assert [event["type"] for event in events] == [
         "customer.source.deleted",
         "payment_method.detached",
@@ -194,12 +194,12 @@ async def test_what_it_has_ends_with_it_in_order_and_in_one_commit(api: Api, own
     assert left == 0
 
 
-async def test_one_update_that_changes_much_tells_of_the_customer_once(api: Api) -> None:
+async def test_one_update_that_changes_much_publishes_the_customer_once(api: Api) -> None:
     made = await with_everything(api)
-    before = len(await told(api))
+    before = len(await published(api))
     await api.post("/v1/coupons", "id=OTHER&percent_off=5")
     await api.update(made["id"], "source=tok_visa&coupon=OTHER&balance=100&name=Jen")
-    events = (await told(api))[before + 1 :]
+    events = (await published(api))[before + 1 :]
     assert [event["type"] for event in events] == [
         "customer.updated",
         "customer.source.created",
@@ -278,7 +278,7 @@ async def test_a_new_source_asks_for_what_is_past_due_to_be_tried_again_and_anot
     assert (await api.ask("PUT", f"{path}/sub_2", active)).status == 200
 
     async def asked() -> list[tuple[str, str, str]]:
-        shown = [event["data"]["object"] for event in await told(api) if event["type"] == RETRY]
+        shown = [event["data"]["object"] for event in await published(api) if event["type"] == RETRY]
         return [(one["customer"], one["subscription"], one["invoice"]) for one in shown]
 
     await api.update(id, f"default_source={second}")

@@ -361,9 +361,9 @@ async def test_what_a_handler_decides_again_is_decided_once(house: House) -> Non
 
     due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
     await asyncio.gather(mark(house.api.core, due), mark(house.api.core, due))
-    told = (await house.api.get("/v1/events?type=customer.updated")).json["data"]
-    assert len(told) == 1
-    assert told[0]["request"] is None
+    events = (await house.api.get("/v1/events?type=customer.updated")).json["data"]
+    assert len(events) == 1
+    assert events[0]["request"] is None
 
 
 async def test_what_is_next_is_found_by_an_index_however_much_there_is(house: House) -> None:
@@ -396,7 +396,7 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
 ) -> None:
     clocks = [(await api.post(PATH, f"frozen_time={FROZEN}")).json["id"] for _ in range(90)]
 
-    async def told(type: str) -> list[str]:
+    async def published(type: str) -> list[str]:
         connection = await asyncpg.connect(database)
         try:
             rows = await connection.fetch("SELECT object_id FROM projections.notice WHERE type = $1", type)
@@ -405,10 +405,10 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
         return [row["object_id"] for row in rows]
 
     async def some_ready() -> bool:
-        return bool(await told("test_helpers.test_clock.ready"))
+        return bool(await published("test_helpers.test_clock.ready"))
 
     async def all_ready() -> bool:
-        return len(await told("test_helpers.test_clock.ready")) >= len(clocks)
+        return len(await published("test_helpers.test_clock.ready")) >= len(clocks)
 
     variables = {"ROLLBOOK_JOB_LEASE_S": "1", "ROLLBOOK_OPERATIONS_PORT": "0"}
     worker = await launch("worker", **variables)
@@ -424,7 +424,7 @@ async def test_a_worker_killed_in_the_middle_leaves_nothing_lost_and_nothing_don
     await launch("worker", **variables)
     await launch("worker", **variables)
     await until(all_ready, timeout_s=30)
-    assert sorted(await told("test_helpers.test_clock.ready")) == sorted(clocks), "each once"
+    assert sorted(await published("test_helpers.test_clock.ready")) == sorted(clocks), "each once"
     shown = (await api.get(f"{PATH}?limit=100")).json["data"]
     assert {clock["status"] for clock in shown} == {"ready"}
     assert {clock["frozen_time"] for clock in shown} == {FROZEN + 1}

@@ -99,17 +99,17 @@ async def test_what_was_sent_in_confidence_is_kept_nowhere(
 
         await until(bound)
         said = await _use(service.url, receiver.url("/hook"))
-        told = await _all_told(database)
-        assert told > 10
-        received = [one.body for one in await receiver.wait_for(told, "/hook")]
-        messages = [await queue.get(timeout=10) for _ in range(told)]
+        count = await _all_published(database)
+        assert count > 10
+        received = [one.body for one in await receiver.wait_for(count, "/hook")]
+        messages = [await queue.get(timeout=10) for _ in range(count)]
         for message in messages:
             await message.ack()
         await queue.delete(if_unused=False, if_empty=False)
         await channel.exchange_delete(name)
         await channel.queue_delete(f"{name}.fanout")
     await service.kill9()
-    assert any(b'"last4": "4242"' in body for body in received), "the last four digits may be told"
+    assert any(b'"last4": "4242"' in body for body in received), "the last four digits may be shown"
     _search("an answer", said)
     _search("a webhook", received)
     _search("a message", [message.body + repr(message.headers).encode() for message in messages])
@@ -139,7 +139,7 @@ async def _use(url: str, hook: str) -> list[bytes]:
     return answers
 
 
-async def _all_told(dsn: str) -> int:
+async def _all_published(dsn: str) -> int:
     """How many notices there are."""
     owner = await asyncpg.connect(dsn)
     count: int = await owner.fetchval("SELECT sequence FROM projections.notice_head")

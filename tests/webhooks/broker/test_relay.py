@@ -100,7 +100,7 @@ async def test_a_notice_of_before_there_were_traces_is_published_without(
     assert "traceparent" not in message.headers
 
 
-async def test_what_was_told_in_an_older_version_of_the_api_is_published_in_that(
+async def test_what_was_recorded_in_an_older_version_of_the_api_is_published_in_that(
     webhooks: WebhookHarness, amqp_url: str, topology: Topology
 ) -> None:
     async with bound(amqp_url, topology, "#") as queue, relaying(webhooks, amqp_url, topology):

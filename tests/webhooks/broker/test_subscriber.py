@@ -1,4 +1,4 @@
-"""What may happen to a subscriber, told as given, when, then."""
+"""The decisions about a subscriber, as given, when, then."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def signatures(received: Received) -> tuple[int, int]:
 
 
 async def delivered(webhooks: WebhookHarness, receiver: Receiver) -> Received:
-    """What arrives of a notice told now."""
+    """What arrives of an event that is published now."""
     before = len(receiver.requests)
     await webhooks.notices()
     async with webhooks.working():
@@ -100,11 +100,11 @@ async def test_a_worker_that_holds_the_lane_signs_with_a_new_secret_too(
 
 async def test_secrets_lie_sealed_in_every_table(webhooks: WebhookHarness) -> None:
     id = await webhooks.endpoint()
-    told = [await webhooks.secret(id), await roll(webhooks, id)]
+    secrets = [await webhooks.secret(id), await roll(webhooks, id)]
     for table in ("webhooks.endpoint", "projections.resource", "events.log"):
         text = "\n".join(row[0] for row in await webhooks.owner.fetch(f"SELECT t::text FROM {table} t"))
-        for secret in told:
+        for secret in secrets:
             assert secret not in text
             assert secret.encode().hex() not in text
     sealed = await webhooks.owner.fetchval("SELECT secrets FROM webhooks.endpoint")
-    assert [MASTER_KEYS.unseal(each, endpoint.stream(id)).decode() for each in sealed] == told[::-1]
+    assert [MASTER_KEYS.unseal(each, endpoint.stream(id)).decode() for each in sealed] == secrets[::-1]

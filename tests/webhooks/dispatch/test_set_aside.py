@@ -103,8 +103,8 @@ async def test_a_result_that_a_statement_cannot_digest_keeps_no_other_from_being
     odd, *sound = [await webhooks.endpoint(receiver.url(f"/{n}")) for n in range(5)]
 
     def strange(head: Head, outcome: Outcome, verdict: Verdict, *rest: Any, **options: Any) -> Result:
-        told = result(head, outcome, verdict, *rest, **options)
-        return told._replace(status=2**40, excerpt=b"") if head.endpoint_id == odd else told
+        recorded = result(head, outcome, verdict, *rest, **options)
+        return recorded._replace(status=2**40, excerpt=b"") if head.endpoint_id == odd else recorded
 
     monkeypatch.setattr(worker, "result", strange)
     await webhooks.notices(4)

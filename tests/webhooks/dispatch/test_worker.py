@@ -22,15 +22,15 @@ async def test_a_notice_is_delivered_signed_and_gone(webhooks: WebhookHarness, r
     async with webhooks.working():
         [sent] = await receiver.wait_for(1, "/hook")
         await until(lambda: _all_done(webhooks))
-    told = orjson.loads(sent.body)
+    event = orjson.loads(sent.body)
     signature.verify(
         sent.body,
         sent.headers["Stripe-Signature"],
         await webhooks.secret(id),
         now=int(sent.headers["webhook-timestamp"]),
     )
-    assert sent.headers["webhook-id"] == told["id"]
-    assert told["pending_webhooks"] == 1
+    assert sent.headers["webhook-id"] == event["id"]
+    assert event["pending_webhooks"] == 1
     [attempt] = await webhooks.attempts()
     assert (attempt["sequence"], attempt["endpoint_id"], attempt["attempt"]) == (sequence, id, 1)
     assert (attempt["outcome"], attempt["status"], attempt["next_at"]) == ("delivered", 200, None)
@@ -54,10 +54,10 @@ async def test_a_failure_is_tried_again_when_its_time_has_come(webhooks: Webhook
     one, other = receiver.requests
     assert one.body == other.body, "the same notice"
     assert one.headers["webhook-id"] == other.headers["webhook-id"]
-    told = await webhooks.owner.fetchval("SELECT traceparent FROM projections.notice")
-    spans = {told, one.headers["traceparent"], other.headers["traceparent"]}
+    published = await webhooks.owner.fetchval("SELECT traceparent FROM projections.notice")
+    spans = {published, one.headers["traceparent"], other.headers["traceparent"]}
     assert len(spans) == 3, "each attempt is a span of its own"
-    assert {trace.id_of(span) for span in spans} == {trace.id_of(told)}, "of the notice's trace"
+    assert {trace.id_of(span) for span in spans} == {trace.id_of(published)}, "of the notice's trace"
 
 
 async def test_a_notice_of_before_there_were_traces_is_sent_without(

@@ -1,4 +1,4 @@
-"""What may happen to a webhook endpoint, told as given, when, then; no doubles at all."""
+"""The decisions about a webhook endpoint, as given, when, then; without doubles."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -156,7 +156,7 @@ def test_what_is_missing_is_named_as_the_api_names_it() -> None:
         decide(NOWHERE, DeleteEndpoint(id=ID))
 
 
-def tell(hours: int, since: int = 5) -> NotifyOfFailing:
+def notify(hours: int, since: int = 5) -> NotifyOfFailing:
     return NotifyOfFailing(id=ID, attempts=9, hours=hours, since=since)
 
 
@@ -168,24 +168,24 @@ DISABLE = DisableFailing(id=ID, attempts=21, reason="failing", since=5)
 DISABLED = EndpointDisabled(attempts=21, reason="failing", since=5)
 
 
-def test_of_each_stretch_of_failing_its_owner_is_told_once() -> None:
-    given(created()).when(tell(1)).then(failed(1))
-    given(created(), failed(1)).when(tell(1)).then()
-    given(created(), failed(1)).when(tell(24)).then(failed(24))
-    given(created(), failed(24)).when(tell(1)).then()
-    given(created(), failed(72)).when(tell(1, since=6)).then(failed(1, since=6))
+def test_the_owner_is_notified_once_in_each_period_of_failing() -> None:
+    given(created()).when(notify(1)).then(failed(1))
+    given(created(), failed(1)).when(notify(1)).then()
+    given(created(), failed(1)).when(notify(24)).then(failed(24))
+    given(created(), failed(24)).when(notify(1)).then()
+    given(created(), failed(72)).when(notify(1, since=6)).then(failed(1, since=6))
 
 
 def test_an_endpoint_that_fails_for_days_is_disabled_once_and_its_owner_may_enable_it_again() -> None:
     given(created(), failed(72)).when(DISABLE).then(DISABLED)
     given(created(), DISABLED).when(DISABLE).then()
-    given(created(), DISABLED).when(tell(72)).then()
+    given(created(), DISABLED).when(notify(72)).then()
     given(created(), DISABLED).when(update({"disabled": True})).then()
     given(created(), DISABLED).when(update({"disabled": False})).then(EndpointUpdated(attributes={"disabled": False}))
     given(created(), EndpointDeleted(id=ID)).when(DISABLE).refused(Missing, param="id")
 
 
-def test_what_its_owner_is_told_of_it_is_the_endpoint_and_how_it_fails() -> None:
+def test_the_owner_is_notified_of_the_endpoint_and_how_it_fails() -> None:
     state = fold((created(), DISABLED))
     shown = rendering.render_failing(state, False, DISABLED)
     assert shown == {

@@ -1,4 +1,4 @@
-"""When the owner of a failing endpoint is told, and when it is disabled."""
+"""When the owner of a failing endpoint is notified, and when it is disabled."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ def after(hours: float, *, attempts: int = 30, gone: bool = False, notified_hour
         (120, 0, Disable("failing")),
     ],
 )
-def test_it_is_told_of_after_an_hour_a_day_and_three_and_disabled_after_five(
+def test_the_owner_is_notified_after_an_hour_a_day_and_three_and_it_is_disabled_after_five(
     hours: float, notified_hours: int, expected: Notify | Disable | None
 ) -> None:
     assert after(hours, notified_hours=notified_hours) == expected

@@ -1,4 +1,4 @@
-"""The watch over failing endpoints: whom it tells, whom it disables, and that nothing of it is lost or done twice."""
+"""The monitor of failing endpoints: whom it notifies, what it disables, and that none of it is lost or done twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def failing(webhooks: WebhookHarness, id: str, attempts: int = 30) -> None
     )
 
 
-async def told(webhooks: WebhookHarness) -> list[Any]:
+async def notifications(webhooks: WebhookHarness) -> list[Any]:
     """The notices of ours, in order."""
     rows = await webhooks.owner.fetch(
         "SELECT body FROM projections.notice WHERE type LIKE 'rollbook.%' ORDER BY sequence"
@@ -45,7 +45,7 @@ async def told(webhooks: WebhookHarness) -> list[Any]:
     return [orjson.loads(row[0]) for row in rows]
 
 
-async def test_an_owner_is_told_thrice_and_then_that_it_is_disabled(
+async def test_an_owner_is_notified_thrice_and_then_that_it_is_disabled(
     webhooks: WebhookHarness, watch: FailureMonitor, clock: FrozenClock
 ) -> None:
     id, sound = await webhooks.endpoint(events=["customer.created"]), await webhooks.endpoint()
@@ -54,7 +54,7 @@ async def test_an_owner_is_told_thrice_and_then_that_it_is_disabled(
         clock.advance(HOUR)
         await watch.look()
         await watch.look()
-    notices = await told(webhooks)
+    notices = await notifications(webhooks)
     assert [(notice["type"], notice["data"]["object"]["failing"].get("hours")) for notice in notices] == [
         ("rollbook.endpoint.failing", 1),
         ("rollbook.endpoint.failing", 24),
@@ -83,7 +83,7 @@ async def test_several_who_watch_do_it_once(webhooks: WebhookHarness, clock: Fro
         watches = [FailureMonitor(each.pool, each.executor, clock, Bell()) for each in others]
         await asyncio.gather(*(watch.look() for watch in watches))
         assert sum(watch.notified for watch in watches) == 5
-    assert len(await told(webhooks)) == 5
+    assert len(await notifications(webhooks)) == 5
 
 
 async def test_one_that_was_changed_since_it_was_looked_at_is_looked_at_again(
@@ -103,12 +103,12 @@ async def test_one_that_was_changed_since_it_was_looked_at_is_looked_at_again(
 
     late = FailureMonitor(cast(Pool, Late()), webhooks.executor, clock, Bell())
     await late.look()
-    assert (late.notified, await told(webhooks)) == (0, [])
+    assert (late.notified, await notifications(webhooks)) == (0, [])
     await late.look()
-    assert await told(webhooks) == [], "its lane began anew"
+    assert await notifications(webhooks) == [], "its lane began anew"
 
 
-async def test_what_a_success_ended_is_told_of_no_more(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_an_owner_is_not_notified_after_a_success(webhooks: WebhookHarness, receiver: Receiver) -> None:
     id = await webhooks.endpoint(receiver.url("/hook"))
     receiver.behave("/hook", Answer(status=500), Answer())
     await webhooks.notices()
@@ -141,7 +141,7 @@ async def test_an_endpoint_that_policy_refuses_is_tried_ever_less_often_and_fail
     clock.advance(timedelta(days=5))
     await watch.look()
     assert (watch.notified, watch.disabled) == (1, 1)
-    assert [notice["type"] for notice in await told(webhooks)] == [
+    assert [notice["type"] for notice in await notifications(webhooks)] == [
         "rollbook.endpoint.failing",
         "rollbook.endpoint.disabled",
     ]
@@ -159,7 +159,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_as_soon_as_that_is_recorded(
     task = asyncio.create_task(watch.run(stop))
     async with webhooks.working(gone=bell.poke):
         await until(lambda: watch.disabled == 1)
-        [notice] = await told(webhooks)
+        [notice] = await notifications(webhooks)
         assert notice["data"]["object"]["failing"]["reason"] == "gone"
         await webhooks.edit(id, disabled=False)
         await webhooks.notices()

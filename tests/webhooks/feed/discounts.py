@@ -34,7 +34,7 @@ async def record_discount(
 ) -> list[NoticeRow]:
     """Have something happen, with a coupon that the account had and deleted."""
     by, name = origin(account), ids.new("cus", secrets.token_bytes(14))
-    told = [
+    notices = [
         notice(
             "customer.discount.created",
             shown,
@@ -49,9 +49,9 @@ async def record_discount(
     coupon = ResourceRow(
         account, False, "SALE", "coupon", "", 1, 1, True, None, orjson.dumps({**COUPON, "account": account}), "{}"
     )
-    rows = Rows(notices=tuple(told), resources=(coupon,))
+    rows = Rows(notices=tuple(notices), resources=(coupon,))
     happened = Draft("noted", 1, 1, b"{}", bytes(32))
     await webhooks.commit.append(
         Append(stream=f"customer-{name}", expected=0, origin=by, drafts=(happened,), rows=rows)
     )
-    return told
+    return notices

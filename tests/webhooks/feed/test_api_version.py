@@ -49,16 +49,16 @@ async def test_without_a_version_of_its_own_or_with_the_same_the_bytes_are_those
 ) -> None:
     await webhooks.endpoint(receiver.url("/none"))
     await webhooks.endpoint(receiver.url("/same"), api_version=NEWEST)
-    [told] = await record_discount(webhooks, {**DISCOUNT, "metadata": {"é": "\n"}})
+    [recorded] = await record_discount(webhooks, {**DISCOUNT, "metadata": {"é": "\n"}})
     await webhooks.catch_up()
     async with webhooks.working():
         await until(lambda: done(webhooks))
-    stored = {with_pending(told.body, pending) for pending in (1, 2)}
+    stored = {with_pending(recorded.body, pending) for pending in (1, 2)}
     assert {sent.body for sent in receiver.requests} <= stored
     assert len(receiver.requests) == 2
 
 
-async def test_what_was_told_in_an_old_version_is_sent_in_that_unless_another_was_asked_for(
+async def test_what_was_recorded_in_an_old_version_is_sent_in_that_unless_another_was_asked_for(
     webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
     await webhooks.endpoint(receiver.url("/none"))

@@ -82,7 +82,7 @@ async def test_nothing_is_missed_by_who_reads_while_others_write(webhooks: Webho
     assert read == [row["sequence"] for row in rows]
 
 
-async def test_what_was_told_in_an_older_version_of_the_api_is_read_in_that(
+async def test_what_was_recorded_in_an_older_version_of_the_api_is_read_in_that(
     webhooks: WebhookHarness, feed: Feed
 ) -> None:
     await record_discount(webhooks, version=BASIL)

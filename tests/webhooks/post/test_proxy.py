@@ -267,7 +267,7 @@ async def test_a_proxy_whose_name_does_not_resolve() -> None:
     ("number", "resolver_answers", "fault"),
     [(socket.EAI_NONAME, True, "dns"), (socket.EAI_AGAIN, True, "dns"), (socket.EAI_AGAIN, False, "resolver")],
 )
-async def test_a_name_that_does_not_resolve_is_told_apart_here_too(
+async def test_a_name_that_does_not_resolve_has_a_fault_of_its_own_here_too(
     number: int, resolver_answers: bool, fault: Fault
 ) -> None:
     async with (

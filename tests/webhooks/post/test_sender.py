@@ -312,7 +312,7 @@ async def test_a_name_that_does_not_resolve_is_the_receivers_fault_unless_our_re
 
 
 @pytest.mark.parametrize(("canary", "fault"), [(socket.EAI_NONAME, "dns"), (socket.EAI_AGAIN, "resolver")])
-async def test_silence_about_a_name_is_told_apart_likewise(canary: int, fault: Fault) -> None:
+async def test_a_resolver_that_does_not_answer_has_a_fault_of_its_own(canary: int, fault: Fault) -> None:
     answered = threading.Event()
 
     def keeps_silent(host: str, _: int, __: int) -> list[ResolveResult]:
@@ -341,11 +341,11 @@ async def test_running_out_of_file_handles_is_our_own_fault() -> None:
 async def test_no_more_are_on_their_way_than_allowed() -> None:
     waiting = asyncio.Event()
 
-    async def answers_when_told(_: StreamReader, writer: StreamWriter) -> None:
+    async def answers_when_asked(_: StreamReader, writer: StreamWriter) -> None:
         await waiting.wait()
         await answers(200)(_, writer)
 
-    async with Sender(DEVELOPMENT, in_flight_max=3) as sender, Receiver(answers_when_told) as target:
+    async with Sender(DEVELOPMENT, in_flight_max=3) as sender, Receiver(answers_when_asked) as target:
         posts = [asyncio.ensure_future(post(sender, target.url)) for _ in range(10)]
         await until(lambda: len(target.received) == 3)
         waiting.set()

@@ -55,7 +55,7 @@ def _place(shown: dict[str, Any]) -> DeliveryKey:
     return place
 
 
-def test_an_id_tells_which_delivery_it_is() -> None:
+def test_an_id_identifies_the_delivery() -> None:
     place = DeliveryKey(4711, "we_1Mr5jULkdIwHu7")
     assert id_of(place) == "dlv_1Mr5jULkdIwHu7_4711"
     assert key_of(id_of(place)) == place
@@ -210,8 +210,8 @@ async def test_a_test_goes_to_that_endpoint_alone_whatever_it_wants(webhooks: We
     assert await webhooks.catch_up() == 1
     [(sequence, endpoint)] = await webhooks.deliveries()
     assert endpoint == id
-    told = await webhooks.owner.fetchval("SELECT type FROM projections.notice WHERE sequence = $1", sequence)
-    assert told == "rollbook.endpoint.test"
+    type = await webhooks.owner.fetchval("SELECT type FROM projections.notice WHERE sequence = $1", sequence)
+    assert type == "rollbook.endpoint.test"
 
 
 async def test_recovering_brings_what_was_not_taken_since_a_time_or_a_position(webhooks: WebhookHarness) -> None:

@@ -67,9 +67,9 @@ async def test_many_who_fan_out_at_once_make_each_delivery_once(webhooks: Webhoo
 
     async def from_the_queue() -> int:
         fan_out, made = FanOut(webhooks.dsn), 0
-        told = order.sample(sequences, len(sequences))
-        for start in range(0, len(told), 20):
-            made += await fan_out.fan_out(told[start : start + 20])
+        shuffled = order.sample(sequences, len(sequences))
+        for start in range(0, len(shuffled), 20):
+            made += await fan_out.fan_out(shuffled[start : start + 20])
         await fan_out.close()
         return made
 

@@ -47,7 +47,7 @@ async def test_where_nothing_waits_nothing_lags(webhooks: WebhookHarness) -> Non
     )  # fmt: skip
 
 
-async def test_what_waits_is_told_with_how_long_it_has(webhooks: WebhookHarness) -> None:
+async def test_the_lag_of_what_waits_is_measured(webhooks: WebhookHarness) -> None:
     await webhooks.endpoint()
     first, *_ = await webhooks.notices(3)
     seen = await look(webhooks)
@@ -84,7 +84,7 @@ async def test_what_waits_is_told_with_how_long_it_has(webhooks: WebhookHarness)
         ("gone = true", {"idle", "closed", "gone"}),
     ],
 )
-async def test_a_lane_is_told_by_its_state(webhooks: WebhookHarness, how: str, states: set[str]) -> None:
+async def test_a_lane_is_counted_by_its_state(webhooks: WebhookHarness, how: str, states: set[str]) -> None:
     await webhooks.endpoint()
     await webhooks.owner.execute(f"UPDATE webhooks.lane SET {how}")
     seen = (await look(webhooks))._asdict()
@@ -92,12 +92,12 @@ async def test_a_lane_is_told_by_its_state(webhooks: WebhookHarness, how: str, s
     assert {kind for kind in kinds if seen[kind]} == states
 
 
-async def test_an_endpoint_that_is_disabled_is_told_as_paused(webhooks: WebhookHarness) -> None:
+async def test_an_endpoint_that_is_disabled_is_counted_as_paused(webhooks: WebhookHarness) -> None:
     await webhooks.edit(await webhooks.endpoint(), disabled=True)
     assert (await look(webhooks)).paused == 1
 
 
-async def test_what_is_due_is_told_by_its_time_and_what_is_not_is_not(webhooks: WebhookHarness) -> None:
+async def test_what_is_due_is_measured_from_its_time_and_what_is_not_is_not(webhooks: WebhookHarness) -> None:
     insert = (
         "INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, try_at) "
         "VALUES ('customer', $1, '', '', 'acct_1', false, 1, $2)"

@@ -1,4 +1,4 @@
-"""Endpoints that are told in order: what arrives when, what one that fails holds back, and what becomes of it."""
+"""Ordered endpoints: what arrives when, what a failed delivery blocks, and what becomes of it."""
 
 import random
 
@@ -188,7 +188,7 @@ async def test_an_order_holds_for_what_happens_from_then_on(webhooks: WebhookHar
         await until(lambda: _done(webhooks))
 
 
-async def test_what_comes_through_the_queue_in_any_order_is_told_in_order(
+async def test_what_comes_through_the_queue_in_any_order_is_delivered_in_order(
     webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
     await ordered(webhooks, receiver, "strict")
@@ -223,7 +223,7 @@ async def test_two_workers_keep_an_order_between_them(webhooks: WebhookHarness, 
         assert arrived == made[n::6]
 
 
-async def test_a_worker_killed_amid_a_run_leaves_it_to_be_told_again_in_order(
+async def test_a_run_whose_worker_is_killed_is_delivered_again_in_order(
     webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
     await ordered(webhooks, receiver, "strict")

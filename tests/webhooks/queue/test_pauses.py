@@ -48,22 +48,22 @@ async def test_what_happened_meanwhile_comes_after_a_pause(webhooks: WebhookHarn
 
 async def test_everything_arrives_once_however_often_it_is_paused(webhooks: WebhookHarness, receiver: Receiver) -> None:
     id = await webhooks.endpoint(receiver.url("/hook"))
-    told: list[int] = []
+    sequences: list[int] = []
     stop = asyncio.Event()
     reconciler = Reconciler(FanOut(webhooks.dsn), Bell(), delay_s=0, poll_s=0.01, made=webhooks.bell.poke)
     task = asyncio.create_task(reconciler.run(stop))
     async with webhooks.working():
         for _ in range(5):
-            told += await webhooks.notices(10)
+            sequences += await webhooks.notices(10)
             await webhooks.edit(id, disabled=True)
-            told += await webhooks.notices(10)
+            sequences += await webhooks.notices(10)
             await webhooks.resume(id)
         await receiver.wait_for(100)
         await until(lambda: _all_done(webhooks))
     stop.set()
     await task
     got = [request.headers["webhook-id"] for request in receiver.requests]
-    assert sorted(got) == sorted(await names(webhooks, told))
+    assert sorted(got) == sorted(await names(webhooks, sequences))
 
 
 async def test_with_skip_nothing_of_it_comes(webhooks: WebhookHarness, receiver: Receiver) -> None:

@@ -34,7 +34,7 @@ async def embedded(dsn: str, *, poll_s: float = NEVER_S) -> AsyncIterator[None]:
             stop.set()
 
 
-async def test_what_happens_is_told_without_anybody_polling(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_what_happens_is_delivered_without_polling(webhooks: WebhookHarness, receiver: Receiver) -> None:
     await webhooks.endpoint(receiver.url("/hook"))
     async with embedded(webhooks.dsn):
         for count in range(1, 6):
@@ -43,7 +43,7 @@ async def test_what_happens_is_told_without_anybody_polling(webhooks: WebhookHar
         await until(lambda: _all_done(webhooks))
 
 
-async def test_several_processes_tell_everything_once(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_several_processes_deliver_everything_once(webhooks: WebhookHarness, receiver: Receiver) -> None:
     await webhooks.endpoint(receiver.url("/hook"))
     async with embedded(webhooks.dsn), embedded(webhooks.dsn), embedded(webhooks.dsn):
         for _ in range(20):
@@ -62,11 +62,11 @@ async def test_the_embedded_mode_survives_its_connections(webhooks: WebhookHarne
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND application_name ~ '^rollbook (worker|fan-out|listen)'"
             )
-        await until(lambda: _all_told(receiver, 50), timeout_s=20)
+        await until(lambda: _all_delivered(receiver, 50), timeout_s=20)
         await until(lambda: _all_done(webhooks))
 
 
-def _all_told(receiver: Receiver, count: int) -> bool:
+def _all_delivered(receiver: Receiver, count: int) -> bool:
     return len({request.headers["webhook-id"] for request in receiver.requests}) == count
 
 

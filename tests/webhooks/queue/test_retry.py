@@ -1,4 +1,4 @@
-"""What becomes of a delivery, told as given, when, then."""
+"""What becomes of a delivery, as given, when, then."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

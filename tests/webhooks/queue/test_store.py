@@ -25,8 +25,8 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 
 def report(turn: Turn, *, want: int) -> Report:
     """A report of the first lane of a turn."""
-    told, _ = turn.served[0]
-    return Report(told.id, told.version, True, (), want, 0, NEW)
+    endpoint, _ = turn.served[0]
+    return Report(endpoint.id, endpoint.version, True, (), want, 0, NEW)
 
 
 def took(head: Head) -> Result:

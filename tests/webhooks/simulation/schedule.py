@@ -1,10 +1,10 @@
 """A schedule: endpoints, receivers, workers and everything that befalls them, all of it from one seed.
 
 What happens to workers: they are killed and stopped in order, turns are late, never arrive, or happen and are never
-answered, and Postgres is away. What owners do: they have some endpoints told in order, limit the rate of others or what
-is on its way there, stop endpoints and start them again, give them other URLs and other rules, cancel deliveries, and
-have missed ones recovered. Operators resend or cancel what is held. In the end everything is mended, and every delivery
-must come to an end.
+answered, and Postgres is away. What owners do: they order the deliveries of some endpoints, limit the rate of others or
+how much is in flight there, stop endpoints and start them again, give them other URLs and other rules, cancel
+deliveries, and have missed ones recovered. Operators resend or cancel what is held. In the end everything is mended,
+and every delivery must come to an end.
 """
 
 import asyncio
@@ -194,7 +194,7 @@ class Post(Sender):
         if attempt is None:
             await asyncio.sleep(delay_s)
             return Outcome(fault="internal", duration_ms=0)
-        told = Outcome(
+        reported = Outcome(
             duration_ms=round(delay_s * 1000),
             status=outcome.status,
             fault=outcome.fault,
@@ -206,8 +206,8 @@ class Post(Sender):
         except asyncio.CancelledError:
             schedule.witness.ended(attempt, None)
             raise
-        schedule.witness.ended(attempt, told)
-        return told
+        schedule.witness.ended(attempt, reported)
+        return reported
 
 
 class Process:
@@ -514,8 +514,8 @@ class Schedule:
     # How it goes.
 
     async def run(self) -> None:
-        """Let all of it happen; raises AssertionError that tells what went wrong."""
-        asyncio.get_running_loop().set_exception_handler(lambda _, told: self.witness.say(str(told)))
+        """Let all of it happen; raises AssertionError with what went wrong."""
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.witness.say(str(context)))
         try:
             async with asyncio.timeout(HORIZON_S):
                 await self._happen()
@@ -547,7 +547,7 @@ class Schedule:
         for process in self.processes:
             process.stop()
         _, late = await asyncio.wait(self.leaving, timeout=STOPPED_WITHIN_S)
-        assert not late, "told to stop, a worker did not"
+        assert not late, "a worker that was stopped did not end"
         self.witness.conclude()
 
     def now_s(self) -> float:

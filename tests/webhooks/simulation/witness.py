@@ -3,7 +3,7 @@
 It sees what passes between a worker and its database, and between a worker and receivers, and keeps count by itself:
 of the lanes each worker has, of what is on its way, of what every lane learnt, and of what became of each delivery.
 
-Where deliveries are told in order, whoever has the lane may try one only when all those before it have ended: as the
+Where deliveries are ordered, whoever has the lane may try one only when all those before it have ended: as the
 database has it, or as they ended in its own hands. So what was sent by somebody who was killed, or lost the lane, and
 is not recorded, is sent again, from the first of it on.
 """
@@ -25,7 +25,7 @@ from webhooks.queue.memory import AttemptRow, MemoryDatabase
 from webhooks.queue.retry import ATTEMPTS_MAX, OWN_FAULT_WAIT_MIN, RETRY_WAITS, quiet_until
 from webhooks.queue.turn import Endpoint, Head, Report, Turn
 
-SLACK = timedelta(seconds=1)  # of timers, when turns are slow to tell the time
+SLACK = timedelta(seconds=1)  # of timers, when a turn is late
 ROUNDED_S = 1e-5  # times of the database are whole microseconds
 STALE_S = 4.0  # how long what an owner changed may go unheeded: a poll, what is fresh still, and slow turns
 UNREADABLE = b"not sealed by any key"  # a secret: nothing is sent to whoever has it
@@ -43,7 +43,7 @@ class Tenure:
     recovered: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)  # for good
     last: "Attempt | None" = None  # to begin
-    telling: "Attempt | None" = None  # was the last when the turn that is on its way was asked for
+    reporting: "Attempt | None" = None  # was the last when the turn that is on its way was asked for
     over: bool = False
     overrun: bool = False  # its lease ran out, and another worker has the lane
     abandoned: bool = False  # by a worker that stops and may wait no longer for what is on its way
@@ -120,7 +120,7 @@ class Watched:
 
 
 class Witness:
-    """Sees whether the rules are kept; `violations` tell where they were not."""
+    """Sees whether the rules are kept; `violations` says where they were not."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Witness:
             if tenure is None:
                 self._object(watched, f"reports {report.endpoint_id}, which it does not hold")
                 continue
-            tenure.telling = tenure.last
+            tenure.reporting = tenure.last
             if replace(report.lane, paced_until=None) != replace(tenure.state, paced_until=None):
                 self._object(watched, f"says that {report.endpoint_id} is {report.lane}, and it is {tenure.state}")
             known = set(report.known)
@@ -202,8 +202,8 @@ class Witness:
         for report in reports:
             tenure = watched.tenures.get(report.endpoint_id)
             known = tenure is not None and report.touched and leases[report.endpoint_id] == watched.name
-            if known and tenure is not None and tenure.telling is not None:
-                self._paced_by[report.endpoint_id] = tenure.telling
+            if known and tenure is not None and tenure.reporting is not None:
+                self._paced_by[report.endpoint_id] = tenure.reporting
         for id, before in leases.items():
             if before is None or before == watched.name or self._database.lanes[id].lease == before:
                 continue
@@ -215,7 +215,7 @@ class Witness:
         """A worker has the answer to a turn."""
         watched.unsure = False
         watched.moment, watched.moment_at_s = turn.moment, _now_s()
-        told = {report.endpoint_id: report for report in reports}
+        by_endpoint = {report.endpoint_id: report for report in reports}
         for id in turn.lost:
             self._end_tenure(watched, id)
         for endpoint, state in turn.served:
@@ -237,8 +237,8 @@ class Witness:
             if head.sequence not in tenure.under_way:
                 tenure.waiting[head.sequence] = head
         given = {head.endpoint_id for head in turn.heads}
-        let_go = {id for id, report in told.items() if report.touched and not report.known}
-        let_go |= {endpoint.id for endpoint, _ in turn.served if endpoint.id not in told}
+        let_go = {id for id, report in by_endpoint.items() if report.touched and not report.known}
+        let_go |= {endpoint.id for endpoint, _ in turn.served if endpoint.id not in by_endpoint}
         for id in sorted(let_go - given - set(turn.lost)):
             if watched.tenures[id].under_way and not watched.tenures[id].abandoned:
                 self._object(watched, f"lets go of {id} with something on its way there")
@@ -449,7 +449,7 @@ class Witness:
             self._see_end(key, row)
             return
         if not row.excerpt:
-            self.say(f"{row} tells that our own code failed")
+            self.say(f"{row} says that our own code failed")
             return
         attempt = self.attempts[int(row.excerpt)]
         if attempt.recorded and key not in self._resent:
@@ -457,7 +457,7 @@ class Witness:
         attempt.recorded = True
         delivered = attempt.outcome is not None and attempt.outcome.delivered
         if _key(attempt.head) != key or attempt.outcome is None or (row.outcome == "delivered") != delivered:
-            self.say(f"{row} tells of {attempt}")
+            self.say(f"{row} reports {attempt}")
         if attempt.final != (row.outcome != "retry"):
             self.say(f"{row} goes on, or ends, though its owner has it otherwise")
         ours = row.fault in OWN_FAULTS
@@ -479,7 +479,7 @@ class Witness:
     def _see_held(self, key: Key, row: AttemptRow) -> None:
         self._held.add(key)
         if self.modes.get(row.endpoint_id, "none") == "none":
-            self.say(f"{row} is held, and its endpoint is told in no order")
+            self.say(f"{row} is held, and its endpoint is not ordered")
         if row.attempt < ATTEMPTS_MAX and row.status != 410:
             self.say(f"{row} is held early")
 
@@ -514,7 +514,7 @@ class Witness:
         self.say(f"worker {watched.name} {what}")
 
     def say(self, what: str) -> None:
-        """Tell of something that should not be."""
+        """Record a violation."""
         self.violations.append(f"at {_now_s():.3f} s: {what}")
 
 
