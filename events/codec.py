@@ -112,20 +112,28 @@ class Codec:
         if record.schema_version > event_type.schema_version:
             raise BrokenHistory(f"{record.stream} version {record.version}: {record.type} of a newer schema version")
         try:
-            plain: dict[str, Any] = orjson.loads(record.payload)
-            sealed = plain.pop(SEALED, None)
-            if sealed is not None and key is not None:
-                opened = key.unseal(
-                    base64.b64decode(sealed), stream=record.stream, version=record.version, field=record.type
-                )
-                for path, value in orjson.loads(opened).items():
-                    container, _, name = path.rpartition(".")
-                    (plain[container] if container else plain)[name] = value
+            plain, _ = unsealed(record, key=key)
             for version in range(record.schema_version, event_type.schema_version):
                 plain = event_type.upcasts[version](plain)
             return event_type.adapter.validate_python(plain)
         except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, no object, not of this shape
             raise BrokenHistory(f"{record.stream} version {record.version}: does not decode") from error
+
+
+def unsealed(record: Record, *, key: SubjectKey | None) -> tuple[dict[str, Any], bool]:
+    """The JSON of a record as it was stored, its personal fields unsealed; and whether they stay sealed, for ever.
+
+    Raises BrokenHistory, and for what is no event ValueError, KeyError, TypeError or AttributeError.
+    """
+    plain: dict[str, Any] = orjson.loads(record.payload)
+    sealed = plain.pop(SEALED, None)
+    if sealed is None or key is None:
+        return plain, sealed is not None
+    opened = key.unseal(base64.b64decode(sealed), stream=record.stream, version=record.version, field=record.type)
+    for path, value in orjson.loads(opened).items():
+        container, _, name = path.rpartition(".")
+        (plain[container] if container else plain)[name] = value
+    return plain, False
 
 
 def _dumps(value: Any) -> bytes:

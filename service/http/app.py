@@ -11,6 +11,7 @@ from service.http.operation import Operation
 from service.http.pipeline import Pipeline, RequestContext, Route
 from service.http.reply import Reply
 from service.http.routes import (
+    audit,
     balance_transactions,
     cash_balances,
     coupons,
@@ -37,6 +38,7 @@ from service.http.routes import (
 MODULES = (
     search,
     customers,
+    audit,
     balance_transactions,
     cash_balances,
     coupons,

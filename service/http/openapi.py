@@ -19,6 +19,7 @@ from pydantic_core import core_schema
 
 from events.version import VERSION
 from service import api_versions
+from service.history_kinds import KINDS
 from service.http import permissions
 from service.http.docs import samples
 from service.http.docs.event_types import EVENT_TYPES
@@ -276,6 +277,7 @@ def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
             "required": True,
             "description": f"Id of the {name.replace('_', ' ')}." if name != "id" else "Id of the object.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            **({"description": "Kind of the object.", "schema": {"enum": list(KINDS)}} if name == "kind" else {}),
         }
         for name in PLACEHOLDER.findall(operation.path)
     ]

@@ -32,6 +32,7 @@ from projections.read import Reader
 from projections.search.find import Finder
 from service import api_versions
 from service.commands.caller import Caller
+from service.history import StreamHistory
 from service.http import (
     answer_headers,
     api_version_rendering,
@@ -176,6 +177,7 @@ class Pipeline:
     finder: Finder
     master_keys: MasterKeys
     admission: Admission
+    history: StreamHistory
     default_version: str
     tax_countries: frozenset[str] = frozenset()  # where tax is collected
     running: Running = field(default_factory=Running)

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from events.database_url import parse
 from events.follow import Wakeup
+from events.history import History
 from events.outage import DatabaseUnavailable, failing
 from events.supervision import DATABASE_ERRORS
 from service import (
@@ -35,6 +36,7 @@ from service.dev.inbox import Inbox
 from service.dev.postgres import EmbeddedPostgres
 from service.dev.welcome import welcome
 from service.health import Health
+from service.history import StreamHistory
 from service.http import docs
 from service.http.app import routes
 from service.http.auth import Authenticator
@@ -191,6 +193,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             finder=core.finder,
             master_keys=core.master_keys,
             admission=admission,
+            history=StreamHistory(History(core.pool), core.codec, core.master_keys),
             default_version=settings.api_version,
             tax_countries=settings.collecting,
         )

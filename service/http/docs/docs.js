@@ -364,7 +364,7 @@ function breakable(name) {
 
 // Customers first, what belongs to them next, Rollbook's own operations last.
 function rank(resource) {
-  const order = ["customers", "customers.", "", "test_", "feed", "rollbook."];
+  const order = ["customers", "customers.", "", "test_", "feed", "audit", "rollbook."];
   if (resource === "customers") return 0;
   const found = order.findIndex((prefix, index) => index > 0 && prefix !== "" && resource.startsWith(prefix));
   return found === -1 ? 2 : found;

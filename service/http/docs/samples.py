@@ -17,6 +17,8 @@ NODE_OPTIONS = '{ host: "localhost", port: 8420, protocol: "http" }'
 WIDTH = 80
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 IDS: Mapping[str, str] = {
+    "kind": "customers",
+    "object": "cus_NffrFeUfNV2Hib",
     "coupon": "Z4OV52SU",
     "customer": "cus_NffrFeUfNV2Hib",
     "delivery": "dlv_1MqLRJLkdIwHu7ix",
@@ -35,6 +37,7 @@ BANK_ACCOUNT_ID = "ba_1MvoIJ2eZvKYlo2CO9f0MabO"
 
 # Methods of the clients whose names differ from the operation's; None where the clients have none.
 PYTHON: Mapping[str, str | None] = {
+    "audit": None,
     "customers.bank_accounts": None,
     "customers.cards": None,
     "customers.discount.delete": "customers.delete_discount",

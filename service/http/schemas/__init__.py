@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel
 
 from service.http.schemas import (
+    audit,
     balance_transaction,
     cash_balance,
     coupon,
@@ -32,6 +33,7 @@ from service.http.schemas.schema import ListOf, SearchResultOf, Shape
 
 MODULES = (
     schema,
+    audit,
     balance_transaction,
     cash_balance,
     funding_instructions,
@@ -83,6 +85,9 @@ _OBJECTS: Mapping[str, type[BaseModel]] = {
     "payment_method": payment_method.PaymentMethod,
     "promotion_code": promotion_code.PromotionCode,
     "source": source.Source,
+    "rollbook.audit.event": audit.AuditEvent,
+    "rollbook.audit.state": audit.AuditState,
+    "rollbook.audit.difference": audit.AuditDifference,
     "rollbook.delivery": delivery.Delivery,
     "rollbook.webhook_endpoint": webhook_endpoint.OwnWebhookEndpoint,
     "subscription": subscription.Subscription,

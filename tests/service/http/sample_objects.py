@@ -47,7 +47,9 @@ class SampleObjects:
         for placeholder, printed in zip(
             samples.PLACEHOLDER.findall(operation.path), samples.example_ids(name, operation.path), strict=True
         ):
-            if placeholder != "customer":
+            if placeholder == "object":
+                names[printed] = customer
+            elif placeholder not in ("customer", "kind"):
                 names[printed] = await self._id(name, placeholder, printed, path)
         if name.startswith("promotion_codes.create"):
             names[ids["coupon"]] = await self._coupon()
