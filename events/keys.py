@@ -3,11 +3,15 @@ database.
 
 A master key is 32 bytes, given as base64. Several may be given, the newest first: the first wraps, all of them unwrap,
 so a master key is rotated by putting a new one in front.
+
+Keyed digests (fingerprints of cards, of idempotent requests) outlive a master key: they are made with a secret per
+purpose, derived once from the first master key, that the database keeps wrapped (`keys.digest`).
 """
 
 import base64
 import hmac
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +21,8 @@ from events.errors import BrokenHistory
 from events.personal import KEY_BYTES, NONCE_BYTES, SubjectKey
 
 NAME_BYTES = 4
+# What keyed digests are made for. A name stays as it is: the secret is derived from it.
+DIGEST_PURPOSES = ("fingerprint", "idempotent request", "search page")
 
 
 class MasterKeys:
@@ -28,7 +34,7 @@ class MasterKeys:
         self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
         self.names = tuple(self._ciphers)  # the one that seals first
         self._first = self.names[0]
-        self._oldest = secrets[-1]
+        self._secrets = dict(zip(self.names, secrets, strict=True))
         self._purposes: dict[str, hmac.HMAC] = {}
 
     @classmethod
@@ -61,15 +67,24 @@ class MasterKeys:
     def digest(self, purpose: str, data: bytes) -> bytes:
         """32 bytes that are the same for the same data and purpose, and reveal nothing of it without the keys.
 
-        They are made with the oldest master key, and so stay the same while a newer one is put in front.
+        They are made with the secret that the database keeps for the purpose; before it is adopted, with the one that
+        the oldest master key here gives.
         """
         begun = self._purposes.get(purpose)
         if begun is None:
-            secret = hmac.digest(self._oldest, purpose.encode(), "sha256")
-            begun = self._purposes[purpose] = hmac.new(secret, digestmod="sha256")
+            begun = self._purposes[purpose] = _begun(self.digest_secret(purpose, self.names[-1]))
         digest = begun.copy()  # a key that is set up already
         digest.update(data)
         return digest.digest()
+
+    def digest_secret(self, purpose: str, name: bytes) -> bytes:
+        """The secret that the master key of that name gives for digests; the key does not follow from it."""
+        assert purpose in DIGEST_PURPOSES, f"{purpose} is not among DIGEST_PURPOSES, which the database keeps"
+        return hmac.digest(self._secrets[name], purpose.encode(), "sha256")
+
+    def adopt_digest_secrets(self, secrets: Mapping[str, bytes]) -> None:
+        """Make digests with these secrets from now on, by purpose."""
+        self._purposes = {purpose: _begun(secret) for purpose, secret in secrets.items()}
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """`plain` sealed by the newest master key, bound to one context (additional authenticated data).
@@ -93,6 +108,18 @@ class MasterKeys:
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"{context}: does not unseal") from error
 
+    def reseal(self, sealed: bytes, context: str) -> bytes:
+        """The same sealed anew by the newest master key. Raises BrokenHistory as `unseal` does."""
+        return self.seal(self.unseal(sealed, context), context)
+
+    def seals(self, sealed: bytes) -> bool:
+        """Whether the newest of these keys sealed that."""
+        return self.name_of(sealed) == self._first
+
+    def only(self, name: bytes) -> "MasterKeys":
+        """The key of that name alone."""
+        return MasterKeys(self._secrets[name])
+
     def opens(self, sealed: bytes, context: str) -> bool:
         """Whether one of these keys sealed that for the context."""
         try:
@@ -105,3 +132,7 @@ class MasterKeys:
     def name_of(sealed: bytes) -> bytes:
         """The name of the master key that sealed something."""
         return sealed[:NAME_BYTES]
+
+
+def _begun(secret: bytes) -> hmac.HMAC:
+    return hmac.new(secret, digestmod="sha256")

@@ -42,6 +42,7 @@ class Kind(Enum):
     FULL = "PostgreSQL's disk is full"
     STORAGE = "PostgreSQL cannot read or write its files"
     NOT_MIGRATED = "not migrated"
+    RETIRED_KEY = "ROLLBOOK_MASTER_KEY begins with a retired key"
     NOT_MIGRATABLE = "the database cannot be migrated"
     UNSUITABLE = "the database is not suitable"
     TOO_OLD = "PostgreSQL is too old"
@@ -51,7 +52,7 @@ class Kind(Enum):
 # Waiting helps against everything else.
 HOPELESS = frozenset({Kind.TOO_OLD, Kind.MISCONFIGURED})
 # The connection that said so is of no use any more, nor are others that were made to the same server.
-STALE = frozenset(Kind) - {Kind.BUSY, Kind.FULL, Kind.NOT_MIGRATED, Kind.NO_PERMISSION}
+STALE = frozenset(Kind) - {Kind.BUSY, Kind.FULL, Kind.NOT_MIGRATED, Kind.NO_PERMISSION, Kind.RETIRED_KEY}
 
 ADVICE: Mapping[Kind, str] = MappingProxyType(
     {
@@ -126,6 +127,7 @@ STATES: Mapping[str, Kind] = MappingProxyType(
         "57P04": Kind.NO_DATABASE,
         "57P05": Kind.UNREACHABLE,
         "58": Kind.STORAGE,
+        "RB001": Kind.RETIRED_KEY,  # ours: see events/sql/functions/refuse_retired.sql
         "XX001": Kind.STORAGE,
         "XX002": Kind.STORAGE,
     }

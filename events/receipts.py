@@ -74,7 +74,7 @@ class ReceiptKeys:
         async with self._lock:
             cipher = self._ciphers.get(day) or await self._known(day)
             if cipher is None:
-                wrapped = self._master_keys.seal(os.urandom(KEY_BYTES), _place(day))
+                wrapped = self._master_keys.seal(os.urandom(KEY_BYTES), day_context(day))
                 await self._fetch(self._add, date.fromordinal(day), wrapped)
                 cipher = await self._known(day)
             assert cipher is not None, "a key was added, or was there"
@@ -84,14 +84,15 @@ class ReceiptKeys:
         rows = await self._fetch(self._find, date.fromordinal(day))
         if not rows:
             return None
-        cipher = AESGCM(self._master_keys.unseal(rows[0]["wrapped"], _place(day)))
+        cipher = AESGCM(self._master_keys.unseal(rows[0]["wrapped"], day_context(day)))
         self._ciphers[day] = cipher
         if len(self._ciphers) > DAYS_CACHED_MAX:
             del self._ciphers[min(self._ciphers)]
         return cipher
 
 
-def _place(day: int) -> str:
+def day_context(day: int) -> str:
+    """What the key of a day, by its ordinal, is sealed for."""
     return f"receipts {date.fromordinal(day)}"
 
 

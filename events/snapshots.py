@@ -69,6 +69,15 @@ def fold(
     return CachedStream(state, last.version, last.hash, key, last.origin.scope, due)
 
 
+def context(stream: str, version: int, code: bytes) -> str:
+    """What the snapshot of a stream without a key of its own is sealed for, by a master key."""
+    return f"{stream}\n{version}\n{_field(code)}"
+
+
+def _field(code: bytes) -> str:
+    return f"snapshot {code.hex()}"
+
+
 def payload_bytes(stored: Iterable[Draft | Record]) -> int:
     """How many bytes the payloads of events are."""
     return sum(len(each.payload) for each in stored)
@@ -157,13 +166,11 @@ class Snapshots:
 
     def _seal(self, plain: bytes, stream: str, version: int, code: bytes, key: SubjectKey | None) -> bytes:
         """Sealed with the stream's key, or by the master key where the stream has none."""
-        field = f"snapshot {code.hex()}"
         if key is None:
-            return self._master_keys.seal(plain, f"{stream}\n{version}\n{field}")
-        return key.seal(plain, stream=stream, version=version, field=field)
+            return self._master_keys.seal(plain, context(stream, version, code))
+        return key.seal(plain, stream=stream, version=version, field=_field(code))
 
     def _unseal(self, snapshot: Snapshot, stream: str, key: SubjectKey | None) -> bytes:
-        field = f"snapshot {snapshot.code.hex()}"
         if key is None:
-            return self._master_keys.unseal(snapshot.body, f"{stream}\n{snapshot.version}\n{field}")
-        return key.unseal(snapshot.body, stream=stream, version=snapshot.version, field=field)
+            return self._master_keys.unseal(snapshot.body, context(stream, snapshot.version, snapshot.code))
+        return key.unseal(snapshot.body, stream=stream, version=snapshot.version, field=_field(snapshot.code))

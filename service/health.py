@@ -29,7 +29,7 @@ class Health:
 
     def __post_init__(self) -> None:
         self._scrapes = Scrapes(self.core.metrics.render)
-        self.migrations = Migrations(self.core.pool)
+        self.migrations = Migrations(self.core.pool, self.core.master_keys)
         self.checks["postgres"] = self.postgres
 
     async def postgres(self) -> str:

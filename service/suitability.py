@@ -7,6 +7,7 @@ import structlog
 from events import master_key
 from events.database import Pool
 from events.errors import DatabaseUnsuitable
+from events.keys import MasterKeys
 from events.migrate import Difference, difference, migrate
 from events.pooler import require_sessions
 from service.wiring import Core
@@ -44,10 +45,13 @@ async def require(core: Core) -> None:
 
 
 class Migrations:
-    """Whether a running process can work with the database's migrations, looked up every two seconds at most."""
+    """Whether a running process can work with the database's migrations, and with its master keys; looked up every two
+    seconds at most.
+    """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, keys: MasterKeys) -> None:
         self._pool = pool
+        self._keys = keys
         self._until = 0.0
         self._found = Difference()
 
@@ -55,5 +59,7 @@ class Migrations:
         """Raises DatabaseUnsuitable when it cannot; what the pool raises."""
         if time.monotonic() >= self._until:
             self._found = await difference(self._pool)
+            if self._found.fault is None:
+                await master_key.require_sealing(self._pool, self._keys)
             self._until = time.monotonic() + TRUSTED_S
         self._found.require()

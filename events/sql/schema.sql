@@ -6,7 +6,8 @@
 -- snapshot    the state of each longer stream at some version: derived, may be deleted at any time
 -- receipt     answers given under an idempotency key, partitioned by day and dropped after two
 -- keys.subject  the key that unseals a stream's personal data in the log, wrapped
--- keys.master  a verifier of each master key that seals something here
+-- keys.master  a verifier of each master key that seals or sealed something here
+-- keys.digest  the secrets of keyed digests, wrapped
 -- keys.receipt_day  the key that unseals a day's receipts, wrapped; destroyed with the day
 
 CREATE SCHEMA IF NOT EXISTS events;
@@ -84,7 +85,14 @@ CREATE TABLE keys.receipt_day (
 CREATE TABLE keys.master (
     name bytea CONSTRAINT master_pkey PRIMARY KEY, -- the first bytes of the key's digest, as in what it sealed
     verifier bytea NOT NULL,                       -- a known text sealed by it: see events/master_key.py
-    registered_at timestamptz NOT NULL DEFAULT now()
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz,                        -- from then on nothing may be sealed by it
+    emptied_at timestamptz                         -- from then on nothing is, and processes need not have it
+);
+
+CREATE TABLE keys.digest (
+    purpose text COLLATE "C" CONSTRAINT digest_pkey PRIMARY KEY, -- see DIGEST_PURPOSES in events/keys.py
+    wrapped bytea NOT NULL                         -- the secret, sealed by a master key
 );
 
 -- What events.append takes: see events/sql/functions/append.sql.
@@ -116,6 +124,6 @@ GRANT SELECT, INSERT ON events.log TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON events.snapshot TO rollbook_service;
 GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
-GRANT SELECT, INSERT, DELETE ON keys.subject TO rollbook_service;
-GRANT SELECT, INSERT, DELETE ON keys.receipt_day TO rollbook_service;
-GRANT SELECT, INSERT ON keys.master TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON keys.subject TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON keys.receipt_day TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE ON keys.master, keys.digest TO rollbook_service;

@@ -12,6 +12,7 @@ import typer
 from events.errors import LogUnavailable
 from service import logging, settings
 from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
+from service.cli.master_key import master_key_app
 from service.cli.output import complain, say
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
+app.add_typer(master_key_app, name="master-key")
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
 app.add_typer(rebuild_app, name="rebuild")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")

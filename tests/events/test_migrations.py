@@ -388,7 +388,7 @@ async def test_the_service_may_add_to_the_log_and_read_it_and_nothing_else(datab
     assert await held(owner, "events.stream") == {"SELECT", "INSERT", "UPDATE"}
     assert await held(owner, "events.head") == {"SELECT", "UPDATE"}
     assert await held(owner, "events.migration") == {"SELECT"}
-    assert await held(owner, "keys.subject") == {"SELECT", "INSERT", "DELETE"}
+    assert await held(owner, "keys.subject") == {"SELECT", "INSERT", "UPDATE", "DELETE"}
     assert await held(owner, "projections.notice") == {"SELECT", "INSERT"}
     await owner.close()
 

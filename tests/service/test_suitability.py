@@ -181,7 +181,7 @@ async def test_a_process_that_started_with_the_functions_of_an_older_version_is_
     core = await build(settings_for(tmp_path, **PRODUCTION), database)
     await suitability.prepare(core)
     await owner.execute("UPDATE events.migration SET digest = '' WHERE name LIKE '%/append.sql'")
-    await suitability.Migrations(core.pool).check()
+    await suitability.Migrations(core.pool, core.master_keys).check()
     with pytest.raises(DatabaseUnsuitable, match=r"append\.sql.*run `rollbook migrate`"):
         await suitability.prepare(core)
     await core.close()
