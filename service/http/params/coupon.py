@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from events import coupon as domain
 from events.coupon import CouponPatch, Terms
+from events.currencies import CURRENCIES
 from events.errors import Refusal
 from service.http.params import Parameters
 from service.http.params.fields import (
@@ -15,10 +16,10 @@ from service.http.params.fields import (
     Cleared,
     Currency,
     Expand,
+    Id,
     Integer,
     Metadata,
     NotEmpty,
-    Text,
     currency,
     refused,
 )
@@ -26,6 +27,8 @@ from service.http.params.listing import DatedListing
 
 DECIMAL = re.compile(r"\d{1,3}(\.\d{1,20})?", re.ASCII)
 MONTHS_MAX = 1200
+PRODUCTS_MAX = 100
+PERCENT_CHARACTERS_MAX = 24  # of DECIMAL
 PATHS = (".", "..")  # no address ends in these
 
 
@@ -60,11 +63,13 @@ class AmountOff(Parameters):
 class AppliesTo(Parameters):
     """What the coupon is for."""
 
-    products: Annotated[tuple[Text, ...], Array] = ()
+    products: Annotated[tuple[Id, ...], Field(max_length=PRODUCTS_MAX), Array] = ()
     """Ids of the products that the coupon applies to."""
 
 
-CurrencyOptions = Annotated[dict[str, AmountOff], BeforeValidator(by_currency), NotEmpty]
+CurrencyOptions = Annotated[
+    dict[str, AmountOff], Field(max_length=len(CURRENCIES)), BeforeValidator(by_currency), NotEmpty
+]
 Name = Annotated[str | None, Field(max_length=40), Cleared]
 Percent = Annotated[float, Field(gt=0, le=100)]
 
@@ -110,7 +115,14 @@ class CreateCoupon(_Attributes):
     """Unique identifier of the coupon; generated unless it is set."""
     max_redemptions: Annotated[Integer, Field(ge=1)] | None = None
     """Maximum number of redemptions by all customers."""
-    percent_off: Annotated[str, BeforeValidator(_percent, json_schema_input_type=Percent)] | None = None
+    percent_off: (
+        Annotated[
+            str,
+            Field(max_length=PERCENT_CHARACTERS_MAX),
+            BeforeValidator(_percent, json_schema_input_type=Percent),
+        ]
+        | None
+    ) = None
     """Percentage of the discount, above 0 and up to 100; fractions are allowed."""
     redeem_by: Integer | None = None
     """Time after which it cannot be redeemed, in Unix seconds."""

@@ -134,8 +134,12 @@ class InvoiceSettings(Parameters):
         return patch
 
 
-PREFIX = re.compile(r"[A-Z0-9]{1,12}")
-_PREFIX = Field(json_schema_extra={"pattern": f"^{PREFIX.pattern}$"})
+LOCALES_MAX = 50
+# A language tag (RFC 5646), which has 35 characters where it is long; what it says is not looked into.
+Locale = Annotated[str, Field(max_length=100)]
+PREFIX_CHARACTERS_MAX = 12
+PREFIX = re.compile(rf"[A-Z0-9]{{1,{PREFIX_CHARACTERS_MAX}}}")
+_PREFIX = Field(max_length=PREFIX_CHARACTERS_MAX, json_schema_extra={"pattern": f"^{PREFIX.pattern}$"})
 
 
 def _prefix(given: str) -> str:
@@ -232,7 +236,7 @@ class _Profile(Parameters):
     """Number of the customer's next invoice; it can only increase."""
     phone: Annotated[str | None, Field(max_length=20), Cleared] = None
     """Phone number, as free text."""
-    preferred_locales: Annotated[tuple[Text, ...], ClearableArray] = ()
+    preferred_locales: Annotated[tuple[Locale, ...], Field(max_length=LOCALES_MAX), ClearableArray] = ()
     """Preferred languages of the customer, in order of preference; replaced as a whole."""
     shipping: Annotated[Shipping | None, Cleared] = None
     """Shipping address and recipient; replaced as a whole."""

@@ -12,6 +12,11 @@ TEXT_CHARACTERS_MAX = 5000
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500
+METADATA_SENT_MAX = (
+    2 * METADATA_KEYS_MAX
+)  # keys in one request: as many as may be there, all removed, and as many new ones
+ID_CHARACTERS_MAX = 255  # of an id that is stored as it is sent; where it is only looked up, it is any text
+PATHS_MAX = 100  # that one request expands
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # of an element of an array
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
@@ -80,6 +85,8 @@ def _metadata(given: Any) -> Any:
     kept = sum(value != "" for value in given.values())  # an empty value deletes its key
     if kept > METADATA_KEYS_MAX:
         raise refused(f"Metadata can have up to {METADATA_KEYS_MAX} keys, but you've set {kept}.")
+    if len(given) > METADATA_SENT_MAX:
+        raise refused(f"At most {METADATA_SENT_MAX} metadata keys may be sent at once, but you've sent {len(given)}.")
     for key, value in given.items():
         if not isinstance(value, str):
             raise refused("Metadata values must be strings.", param=f"metadata[{key}]")
@@ -103,13 +110,14 @@ def currency(given: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
+Id = Annotated[str, Field(max_length=ID_CHARACTERS_MAX)]
 RequiredText = Annotated[Text, BeforeValidator(_not_empty)]
 ClearableText = Annotated[Text | None, BeforeValidator(_cleared)]
 Currency = Annotated[
     str,
     AfterValidator(currency),
     BeforeValidator(_not_empty),
-    Field(json_schema_extra={"enum": sorted(CURRENCIES)}),
+    Field(max_length=3, json_schema_extra={"enum": sorted(CURRENCIES)}),
 ]
 Integer = Annotated[int, BeforeValidator(integer)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
@@ -119,8 +127,11 @@ Cleared = BeforeValidator(_cleared)  # the empty string unsets
 NotEmpty = BeforeValidator(_not_empty)  # the empty string is refused
 _Key = Annotated[str, Field(min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX)]
 _Value = Annotated[str, Field(max_length=METADATA_VALUE_CHARACTERS_MAX)]
-Metadata = Annotated[dict[str, str] | None, BeforeValidator(_metadata, json_schema_input_type=dict[_Key, _Value])]
-Expand = Annotated[tuple[Text, ...], ClearableArray]
+Metadata = Annotated[
+    Annotated[dict[str, str], Field(max_length=METADATA_SENT_MAX)] | None,
+    BeforeValidator(_metadata, json_schema_input_type=dict[_Key, _Value]),
+]
+Expand = Annotated[tuple[Text, ...], Field(max_length=PATHS_MAX), ClearableArray]
 CLEARING = frozenset({_cleared, _cleared_array, _metadata})  # the validators that the empty string means something to
 REFUSING_EMPTY = frozenset({_not_empty})
 

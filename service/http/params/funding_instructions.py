@@ -1,6 +1,8 @@
 """Parameters of `/v1/customers/{customer}/funding_instructions`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
 
 from events.customer.cash_balance import TRANSFERS
 from events.errors import Refusal
@@ -10,6 +12,7 @@ from service.http.params.fields import Array, Currency, Expand, NotEmpty, Requir
 
 Type = Literal["eu_bank_transfer", "gb_bank_transfer", "jp_bank_transfer", "mx_bank_transfer", "us_bank_transfer"]
 AddressType = Literal["iban", "sort_code", "spei", "zengin"]
+ADDRESS_TYPES_MAX = len(get_args(AddressType))
 
 
 class EuBankTransfer(Parameters):
@@ -24,7 +27,9 @@ class BankTransfer(Parameters):
 
     eu_bank_transfer: EuBankTransfer | None = None
     """Details of an account in the European Union; required for `eu_bank_transfer` only."""
-    requested_address_types: Annotated[tuple[AddressType, ...] | None, Array] = None
+    requested_address_types: Annotated[tuple[AddressType, ...] | None, Field(max_length=ADDRESS_TYPES_MAX), Array] = (
+        None
+    )
     """Types of the financial addresses to return; the default is all."""
     type: Annotated[Type, NotEmpty]
     """Type of the transfer; must match the currency."""

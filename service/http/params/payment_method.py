@@ -43,7 +43,9 @@ BANKS: Mapping[str, frozenset[str]] = {
     )
 }
 Type = Annotated[
-    str, AfterValidator(lambda given: _one_of(given, TYPES)), Field(json_schema_extra={"enum": list(TYPES)})
+    str,
+    AfterValidator(lambda given: _one_of(given, TYPES)),
+    Field(max_length=max(map(len, TYPES)), json_schema_extra={"enum": list(TYPES)}),
 ]
 Redisplay = Literal["always", "limited", "unspecified"]
 
@@ -59,7 +61,12 @@ def _bank(type: str) -> Any:
     return Annotated[
         str | None,
         AfterValidator(lambda given: given if given is None else _one_of(given, BANKS[type])),
-        Field(default=None, json_schema_extra={"enum": banks}, description="Bank of the customer."),
+        Field(
+            default=None,
+            max_length=max(map(len, banks)),
+            json_schema_extra={"enum": banks},
+            description="Bank of the customer.",
+        ),
         Cleared,
     ]
 

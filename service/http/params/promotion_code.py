@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from events import promotion_code as domain
+from events.currencies import CURRENCIES
 from events.errors import Refusal
 from events.promotion_code import PromotionCodePatch
 from service.commands.promotion_codes import NewPromotionCode
@@ -30,7 +31,9 @@ class MinimumAmount(Parameters):
     """Minimum amount, in minor units."""
 
 
-CurrencyOptions = Annotated[dict[str, MinimumAmount], BeforeValidator(by_currency), NotEmpty]
+CurrencyOptions = Annotated[
+    dict[str, MinimumAmount], Field(max_length=len(CURRENCIES)), BeforeValidator(by_currency), NotEmpty
+]
 
 
 def _minimums(options: dict[str, MinimumAmount] | None) -> dict[str, int]:

@@ -134,7 +134,7 @@ class DeleteSource(Parameters):
 class VerifySource(Parameters):
     """Parameters of `POST /v1/customers/{customer}/sources/{id}/verify`."""
 
-    amounts: Annotated[tuple[Integer, ...], Field(min_length=1), Array, NotEmpty]
+    amounts: Annotated[tuple[Integer, ...], Field(min_length=1, max_length=2), Array, NotEmpty]
     """Amounts of the two micro-deposits, in minor units."""
     expand: Expand = ()
     """Paths of the objects to expand in the response."""

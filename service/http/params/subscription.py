@@ -14,8 +14,10 @@ from service.http.params.fields import (
     Cleared,
     Currency,
     Expand,
+    Id,
     Integer,
     Metadata,
+    NotEmpty,
     RequiredText,
 )
 from service.http.params.listing import Listing
@@ -47,13 +49,13 @@ class Recurring(Parameters):
 class Price(Parameters):
     """What one unit of an item costs."""
 
-    id: RequiredText
+    id: Annotated[Id, NotEmpty]
     """Id of the price."""
     created: Time = None
     """Time of creation of the price, in Unix seconds."""
     nickname: ClearableText = None
     """Internal name of the price."""
-    product: ClearableText = None
+    product: Annotated[Id | None, Cleared] = None
     """Id of the product."""
     recurring: Recurring = Recurring(interval="month")
     """Billing interval."""
@@ -76,9 +78,9 @@ class Price(Parameters):
 class Item(Parameters):
     """One thing subscribed to."""
 
-    id: RequiredText
+    id: Annotated[Id, NotEmpty]
     """Id of the item."""
-    price: Annotated[Price, BeforeValidator(_price, json_schema_input_type=RequiredText | Price)]
+    price: Annotated[Price, BeforeValidator(_price, json_schema_input_type=Annotated[Id, NotEmpty] | Price)]
     """Price of the item, as a hash or as its id."""
     created: Time = None
     """Time of creation, in Unix seconds."""

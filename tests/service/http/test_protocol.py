@@ -213,6 +213,7 @@ async def test_the_largest_customer_fits_into_a_body(api: Api) -> None:
     lengths |= {f"address[{name}]": 5000 for name in address} | {f"shipping[address][{name}]": 5000 for name in address}
     lengths |= {f"metadata[{n:02}{smile * 38}]": 500 for n in range(50)}
     lengths |= {"name": 256, "phone": 20, "invoice_settings[footer]": 5000}
+    lengths |= {f"preferred_locales[{n}]": 100 for n in range(50)}
     body = "&".join(f"{name}={smile * length}" for name, length in lengths.items())
     answer = await api.post("/v1/customers", body)
     assert answer.status == 200, answer.body[:300]
