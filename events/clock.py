@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Gives the current time."""
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""

@@ -29,7 +29,7 @@ class SubjectKey:
     def seal(self, plain: bytes, *, stream: str, version: int, field: str) -> bytes:
         """`plain` sealed for one field of one event: nonce, ciphertext, tag."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, _place(stream, version, field))
+        return nonce + self._cipher.encrypt(nonce, plain, _aad_context(stream, version, field))
 
     def unseal(self, sealed: bytes, *, stream: str, version: int, field: str) -> bytes:
         """What was sealed for that field of that event.
@@ -37,10 +37,13 @@ class SubjectKey:
         Raises BrokenHistory when the bytes were changed, moved, or sealed under another key.
         """
         try:
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _place(stream, version, field))
+            return self._cipher.decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _aad_context(stream, version, field)
+            )
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"{stream} version {version}: {field} does not unseal") from error
 
 
-def _place(stream: str, version: int, field: str) -> bytes:
+def _aad_context(stream: str, version: int, field: str) -> bytes:
+    """What the ciphertext is bound to (associated data): one field of one event."""
     return f"{stream}\n{version}\n{field}".encode()

@@ -50,7 +50,7 @@ class ReceiptKeys:
         day = origin.at.toordinal()
         cipher = self._ciphers.get(day) or await self._current(day)
         nonce = os.urandom(NONCE_BYTES)
-        sealed = cipher.encrypt(nonce, receipt.body, _context(origin.scope, receipt.key))
+        sealed = cipher.encrypt(nonce, receipt.body, _aad_context(origin.scope, receipt.key))
         body = b"".join((SEALED, day.to_bytes(DAY_BYTES, "big"), nonce, sealed))
         return item._replace(receipt=receipt._replace(body=body))
 
@@ -65,7 +65,7 @@ class ReceiptKeys:
             return None
         nonce, sealed = receipt.body[nonce_at : nonce_at + NONCE_BYTES], receipt.body[nonce_at + NONCE_BYTES :]
         try:
-            return receipt._replace(body=cipher.decrypt(nonce, sealed, _context(scope, receipt.key)))
+            return receipt._replace(body=cipher.decrypt(nonce, sealed, _aad_context(scope, receipt.key)))
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
             raise BrokenHistory(f"the receipt of {receipt.request_id} does not unseal") from error
 
@@ -96,5 +96,6 @@ def day_context(day: int) -> str:
     return f"receipts {date.fromordinal(day)}"
 
 
-def _context(scope: Scope, key: str) -> bytes:
+def _aad_context(scope: Scope, key: str) -> bytes:
+    """What the ciphertext of a receipt is bound to: one idempotency key of an account and mode."""
     return f"{scope.account}\n{scope.livemode}\n{key}".encode()

@@ -4,8 +4,8 @@
 it. We go on with the trace of a caller who has one and begin one otherwise; each of our own spans, a request or an
 attempt, has an id of its own. Ids are made from random bytes that the caller brings.
 
-`tracestate` goes no further than our door, as the specification allows: it is what the caller's tracing system passes
-itself, and whoever receives a webhook is somebody else.
+`tracestate` is not passed on, as the specification allows: it is what the caller's tracing system passes itself, and
+whoever receives a webhook is somebody else.
 """
 
 import re

@@ -13,7 +13,7 @@ from projections.rows import FOLLOW, DueRow, Rows, resource_row
 
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
-TOLD: Mapping[type, str] = {
+NOTICE_TYPES: Mapping[type, str] = {
     ClockCreated: "test_helpers.test_clock.created",
     AdvanceBegun: "test_helpers.test_clock.advancing",
     Arrived: "test_helpers.test_clock.ready",
@@ -69,7 +69,7 @@ class TestClockProjection:
 
 
 def _notification(event: Any, before: TestClock, after: TestClock, livemode: bool) -> Notification | None:
-    name = TOLD.get(type(event))
+    name = NOTICE_TYPES.get(type(event))
     return None if name is None else Notification(name, render(after, livemode))
 
 

@@ -103,7 +103,7 @@ class Headers(Shape):
 
 
 # Event types, and the schema of their object.
-TELLS: Mapping[str, type[BaseModel]] = {
+OBJECTS: Mapping[str, type[BaseModel]] = {
     "cash_balance.funds_available": SHAPES["cash_balance"],
     **dict.fromkeys(("coupon.created", "coupon.deleted", "coupon.updated"), SHAPES["coupon"]),
     **dict.fromkeys(("customer.created", "customer.deleted", "customer.updated"), SHAPES["customer"]),
@@ -165,7 +165,7 @@ def dumps(exchange: str) -> bytes:
 
 def document(exchange: str) -> dict[str, Any]:
     """The AsyncAPI document of the events of `exchange`."""
-    refs, schemas = _schemas([event.Event, Headers, *TELLS.values()])
+    refs, schemas = _schemas([event.Event, Headers, *OBJECTS.values()])
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -181,7 +181,7 @@ def document(exchange: str) -> dict[str, Any]:
             "replay": _operation("subscriber", "Publish past events to one subscriber."),
         },
         "components": {
-            "messages": {type: _message(type, refs[shape], refs) for type, shape in TELLS.items()},
+            "messages": {type: _message(type, refs[shape], refs) for type, shape in OBJECTS.items()},
             "schemas": schemas,
         },
     }
@@ -217,7 +217,7 @@ def _exchange(exchange: str) -> dict[str, Any]:
         "parameters": {
             "account": {"description": "Id of the account."},
             "mode": {"description": "Mode of the event.", "enum": ["live", "test"]},
-            "type": {"description": "Type of the event; several words.", "enum": list(TELLS)},
+            "type": {"description": "Type of the event; several words.", "enum": list(OBJECTS)},
         },
         "messages": _messages(),
         "bindings": {
@@ -254,7 +254,7 @@ def _queue() -> dict[str, Any]:
 
 
 def _messages() -> dict[str, Any]:
-    return {type: {"$ref": f"#/components/messages/{type}"} for type in TELLS}
+    return {type: {"$ref": f"#/components/messages/{type}"} for type in OBJECTS}
 
 
 def _operation(channel: str, summary: str) -> dict[str, Any]:
@@ -262,6 +262,6 @@ def _operation(channel: str, summary: str) -> dict[str, Any]:
         "action": "send",
         "channel": {"$ref": f"#/channels/{channel}"},
         "summary": summary,
-        "messages": [{"$ref": f"#/channels/{channel}/messages/{type}"} for type in TELLS],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{type}"} for type in OBJECTS],
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "timestamp": True, "bindingVersion": "0.3.0"}},
     }

@@ -143,7 +143,7 @@ def decide(state: Balance, command: Command) -> list[Event]:
             )
             return [adjusted]
         case SetBalance():
-            assert abs(command.balance) <= AMOUNT_MAX, "the door takes no other"
+            assert abs(command.balance) <= AMOUNT_MAX, "parameters are checked for it"
             amount = command.balance - state.ledgers.get(command.currency, 0)
             brought = BalanceAdjusted(
                 amount=amount,

@@ -132,7 +132,7 @@ def decide(state: CashBalance, command: Command) -> list[Event]:
             )
             return [funded]
         case OpenVirtualAccount():
-            assert command.currency in TRANSFERS, "the door takes no other"
+            assert command.currency in TRANSFERS, "parameters are checked for it"
             if (command.currency, command.country) in state.virtual_accounts:
                 return []
             opened = VirtualAccountOpened(country=command.country, currency=command.currency, number=command.number)

@@ -284,7 +284,7 @@ def _is_paid(subscription: Subscription) -> bool:
 
 def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:
     before = state.by_id.get(command.id)
-    reported: Attributes = {**_standing(before, command), **command.attributes}
+    reported: Attributes = {**_unchanged(before, command), **command.attributes}
     after = Subscription(id=command.id, **reported)
     if after.canceled:
         after = canceled_at(after, command.at)
@@ -293,14 +293,14 @@ def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:
     return [SubscriptionReported(at=command.at, attributes=_attributes(after), id=command.id)]
 
 
-def _standing(before: Subscription | None, command: ReportSubscription) -> Attributes:
+def _unchanged(before: Subscription | None, command: ReportSubscription) -> Attributes:
     """What stands unless the report says otherwise: when the subscription was created, and when it was canceled."""
     if before is None:
         return {"created": command.at}
-    standing: Attributes = {"created": before.created}
+    unchanged: Attributes = {"created": before.created}
     if before.canceled and command.attributes.get("status") == CANCELED:
-        standing |= cast(Attributes, {"canceled_at": before.canceled_at, "ended_at": before.ended_at})
-    return standing
+        unchanged |= cast(Attributes, {"canceled_at": before.canceled_at, "ended_at": before.ended_at})
+    return unchanged
 
 
 def _attributes(subscription: Subscription) -> Attributes:

@@ -131,7 +131,7 @@ CREATE TABLE projections.notice_head (
 ) WITH (fillfactor = 10);
 INSERT INTO projections.notice_head DEFAULT VALUES;
 
--- Rows that changes bring to projections.commit; item is the 1-based place of their change in the batch.
+-- Rows that changes bring to projections.commit; item is the 1-based index of their change in the batch.
 CREATE TYPE projections.customer_row AS (
     item integer, account text, livemode boolean, id text, created bigint, version bigint, deleted boolean, email text,
     invoice_prefix text, body bytea, test_clock text

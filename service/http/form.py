@@ -1,7 +1,7 @@
 """Form encoding as the API's clients spell it: `a[b][c]=d`, `a[]=x`, `a[0]=x`, brackets literal or percent-encoded.
 
 Every leaf is text. `a[0]=x&a[1]=y` stays a hash with the keys "0" and "1": only the parameter knows whether an array is
-meant or a metadata key (see params.kinds.array). `a[][k]` begins a new element when a key repeats.
+meant or a metadata key (see params.fields.array). `a[][k]` begins a new element when a key repeats.
 """
 
 import re

@@ -74,7 +74,7 @@ class DeleteEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOfFailing:
-    """Tell that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
+    """Report that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
 
     id: str
     attempts: int

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from webhooks.endpoints.endpoint import Reason
 
-TOLD_AFTER_H = (1, 24, 72)
+NOTIFIED_AFTER_H = (1, 24, 72)
 DISABLED_AFTER = timedelta(days=5)
 ATTEMPTS_MIN = 20  # fewer prove nothing: there may have been little to send
 
@@ -44,5 +44,5 @@ def due(failing: Failing, now: datetime) -> Notify | Disable | None:
     lasts = now - failing.since
     if lasts >= DISABLED_AFTER and failing.attempts >= ATTEMPTS_MIN:
         return Disable("failing")
-    hours = max((hours for hours in TOLD_AFTER_H if lasts >= timedelta(hours=hours)), default=0)
+    hours = max((hours for hours in NOTIFIED_AFTER_H if lasts >= timedelta(hours=hours)), default=0)
     return Notify(hours) if hours > failing.notified_hours else None

@@ -60,7 +60,7 @@ class FailureMonitor:
     async def look(self) -> None:
         """Do what is due about every endpoint that fails. Raises LogUnavailable."""
         now = self._clock.now()
-        rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.TOLD_AFTER_H)))
+        rows = await self._pool.fetch(self._find, now - timedelta(hours=min(failing.NOTIFIED_AFTER_H)))
         for row in rows:
             try:
                 await self._see_to(row, now)

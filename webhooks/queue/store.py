@@ -66,7 +66,7 @@ class Lanes:
             moment,
             lost or (),
             [
-                (Endpoint(*row[:FACTS])._replace(share=share), _lane(row))
+                (Endpoint(*row[:ENDPOINT_FIELDS])._replace(share=share), _lane(row))
                 for row, share in zip(served or (), shares or (), strict=True)
             ],
             await self._in_their_versions([Head(*row) for row in heads or ()]),
@@ -119,9 +119,9 @@ class Lanes:
         await self._connection.close()
 
 
-FACTS = len(Endpoint._fields) - 1  # the share is not in the row
+ENDPOINT_FIELDS = len(Endpoint._fields) - 1  # the share is not in the row
 _columns = attrgetter(*Lane.__slots__)
 
 
 def _lane(row: Sequence[Any]) -> Lane:
-    return Lane(**dict(zip(Lane.__slots__, row[FACTS:], strict=True)))
+    return Lane(**dict(zip(Lane.__slots__, row[ENDPOINT_FIELDS:], strict=True)))

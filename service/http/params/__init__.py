@@ -35,7 +35,7 @@ def parse(model: type[Model], raw: dict[str, Any]) -> Model:
 def _refusal(faults: list[ErrorDetails], raw: dict[str, Any]) -> Refusal:
     strangers = [_as_sent(raw, fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden"]
     if strangers:
-        unknown = [_named(location) for location in sorted(strangers, key=lambda location: _place(raw, location))]
+        unknown = [_named(location) for location in sorted(strangers, key=lambda location: _position(raw, location))]
         plural = "s" if len(unknown) > 1 else ""
         return Refusal(
             f"Received unknown parameter{plural}: {', '.join(unknown)}", code="parameter_unknown", param=unknown[0]
@@ -107,8 +107,8 @@ def _as_sent(raw: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]
     return tuple(keys)
 
 
-def _place(raw: Any, location: tuple[int | str, ...]) -> list[int]:
-    """How far into the request a parameter stands, level by level."""
+def _position(raw: Any, location: tuple[int | str, ...]) -> list[int]:
+    """The index of a parameter in the request, level by level."""
     position: list[int] = []
     for key in location:
         position.append(list(raw).index(key) if isinstance(raw, dict) else int(key))

@@ -53,7 +53,7 @@ def _version(given: str) -> str:
 
 EventType = Annotated[Text, NotEmpty, AfterValidator(_event_type)]
 EventTypes = Annotated[tuple[EventType, ...], Field(min_length=1, max_length=len(EVENT_TYPES) + 1), Array, NotEmpty]
-Url = Annotated[Text, NotEmpty]  # what may be called is for webhooks.guard to say
+Url = Annotated[Text, NotEmpty]  # what may be called is for webhooks/post/receiver_url.py to say
 
 
 class _Attributes(Parameters):

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import stripe
 
-from service.asyncapi import TELLS
+from service.asyncapi import OBJECTS
 from service.http import openapi
 from service.http.app import OPERATIONS
 from service.http.docs import samples
@@ -162,4 +162,4 @@ def test_example_answers_are_as_they_are_described(operation: Operation) -> None
 
 
 def test_every_event_type_is_described() -> None:
-    assert EVENT_TYPES.keys() == TELLS.keys()
+    assert EVENT_TYPES.keys() == OBJECTS.keys()

@@ -101,7 +101,7 @@ BEGIN
             PERFORM events.make_day('webhooks.attempt', (moment AT TIME ZONE 'UTC')::date);
         END IF;
         -- A result is recorded only if the delivery still has the attempts it had before, so a result that is reported
-        -- twice is recorded once. Where no try was used up, that count is the same, and due_at tells: the delivery was
+        -- twice is recorded once. Where no try was used up, that count is the same, and due_at decides: the delivery was
         -- due, or was sent behind another of its key, and is due later once the result is recorded.
         WITH ended AS (
             DELETE FROM webhooks.delivery d USING unnest(results) AS r
