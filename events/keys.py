@@ -31,10 +31,10 @@ class MasterKeys:
     def __init__(self, *secrets: bytes) -> None:
         assert secrets, "there is at least one master key"
         assert all(len(secret) == KEY_BYTES for secret in secrets), "a master key is 32 bytes"
-        self._ciphers = {sha256(secret).digest()[:NAME_BYTES]: AESGCM(secret) for secret in secrets}
+        self._secrets = {sha256(secret).digest()[:NAME_BYTES]: secret for secret in secrets}
+        self._ciphers = {name: AESGCM(secret) for name, secret in self._secrets.items()}
         self.names = tuple(self._ciphers)  # the one that seals first
         self._first = self.names[0]
-        self._secrets = dict(zip(self.names, secrets, strict=True))
         self._purposes: dict[str, hmac.HMAC] = {}
 
     @classmethod

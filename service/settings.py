@@ -54,7 +54,14 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None,
         description="32 bytes in base64, several separated by commas, the newest first; "
-        "unset: generated on the first run and stored in the data directory (development only)",
+        "without it and the other two ROLLBOOK_MASTER_KEY_… a key is generated on the first run and stored in the data "
+        "directory (development only)",
+    )
+    master_key_file: Path | None = Field(None, description="file with the master key, read at startup")
+    master_key_command: SecretStr | None = Field(
+        None,
+        description="command line for /bin/sh that prints the master key, such as a call to a KMS; executed at "
+        "startup, with a timeout of 30 s",
     )
     data_dir: Path = Field(
         Path(".rollbook"), description="directory of the embedded database and the generated master key (development)"
@@ -359,17 +366,29 @@ def _unsafe(settings: Settings) -> list[str]:
     faults = []
     if settings.database_url is None:
         faults.append("DATABASE_URL: production needs a PostgreSQL of its own; the embedded one is for development")
-    if settings.master_key is None:
-        faults.append("ROLLBOOK_MASTER_KEY: production needs a master key from outside (openssl rand -base64 32)")
+    if not _master_key_settings(settings):
+        faults.append(
+            "ROLLBOOK_MASTER_KEY: production needs a master key from outside (openssl rand -base64 32), or "
+            "ROLLBOOK_MASTER_KEY_FILE or ROLLBOOK_MASTER_KEY_COMMAND"
+        )
     if any(network.prefixlen == 0 for network in settings.allow_networks):
         faults.append("ROLLBOOK_WEBHOOK_ALLOW_NETWORKS: production does not open all there is")
     return faults
+
+
+def _master_key_settings(settings: Settings) -> list[str]:
+    """The variables that give a master key; one of them is to be set."""
+    names = ("master_key", "master_key_file", "master_key_command")
+    return [_variable(name) for name in names if getattr(settings, name) is not None]
 
 
 def _contradictions(settings: Settings) -> list[str]:
     faults = []
     if os.environ.get("ROLLBOOK_ENV") == "":
         faults.append("ROLLBOOK_ENV: is set and empty; leave it unset for development, or set production")
+    given = _master_key_settings(settings)
+    if len(given) > 1:
+        faults.append(f"{given[1]}: is set together with {given[0]}; set one of them")
     if settings.operations_port is not None and settings.operations_port == settings.port != 0:
         faults.append("ROLLBOOK_OPERATIONS_PORT: is the same as ROLLBOOK_PORT")
     if settings.webhook_client_key_file is not None and settings.webhook_client_cert_file is None:

@@ -1,12 +1,8 @@
 """Dependency injection by hand: the one module that constructs components from settings and connects them."""
 
-import base64
-import os
-import tempfile
-from contextlib import suppress
+import asyncio
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from events import (
     account_tax_id,
@@ -36,14 +32,13 @@ from projections.promotion_codes import PromotionCodeProjection
 from projections.read import Reader
 from projections.search.find import Finder, finder
 from projections.testclocks import TestClockProjection
-from service import data_directory
+from service import master_key_source
 from service.metrics import Metrics
-from service.settings import Misconfigured, Settings
+from service.settings import Settings
 from webhooks.broker import subscriber, subscribers
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.projection import EndpointProjection
 
-MASTER_KEY_FILE = "master.key"
 # Each kind of stream, with the types of its events.
 EVENT_MODULES = (
     customer,
@@ -69,38 +64,6 @@ def codec() -> Codec:
         for name, event in module.EVENT_TYPES.items():
             known.register(name, event, upcasts=UPCASTS.get(name))
     return known
-
-
-def master_keys(settings: Settings) -> MasterKeys:
-    """The master keys that were given; in development one made on the first run, kept in the data directory."""
-    if settings.master_key is not None:
-        return MasterKeys.parse(settings.master_key.get_secret_value())
-    assert not settings.production, "settings refuse production without a master key"
-    path = data_directory.prepare(settings.data_dir) / MASTER_KEY_FILE
-    try:
-        if not path.exists():
-            _make_key(path)
-        return MasterKeys.parse(path.read_text())
-    except OSError as error:
-        raise Misconfigured(f"{path}: the master key cannot be stored there: {error.strerror}") from None
-    except ValueError:
-        raise Misconfigured(
-            f"{path}: this is not a master key (32 bytes in base64). Put the one back that the data was sealed with."
-        ) from None
-
-
-def _make_key(path: Path) -> None:
-    """Make a master key, whole from the moment it is there, unless another process was first."""
-    file, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # readable by its owner alone
-    try:
-        with os.fdopen(file, "w") as writing:
-            writing.write(base64.b64encode(os.urandom(32)).decode())
-            writing.flush()
-            os.fsync(writing.fileno())
-        with suppress(FileExistsError):
-            os.link(unfinished, path)
-    finally:
-        os.unlink(unfinished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +100,8 @@ class Core:
 async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) -> Core:
     """Build the core over a database, which need not be there yet."""
     metrics = metrics or Metrics()
-    known, keys, clock = codec(), master_keys(settings), SystemClock()
+    keys = await asyncio.to_thread(master_key_source.master_keys, settings)
+    known, clock = codec(), SystemClock()
     pool = await create_pool(dsn, application="service", size_max=settings.pool_size_max)
     commit = GroupCommit(dsn, InlineReadModels(), batch_max=settings.append_batch_max, observe=metrics.appended)
     log = PostgresLog(commit, pool, keys)

@@ -27,7 +27,8 @@ EXIT_CODES = (
 )
 SETTINGS = "Settings are environment variables: `rollbook config` prints each with its value and meaning."
 SERVER_SETTINGS = (
-    "Settings (environment variables): DATABASE_URL, AMQP_URL, ROLLBOOK_ENV, ROLLBOOK_MASTER_KEY, ROLLBOOK_DATA_DIR, "
+    "Settings (environment variables): DATABASE_URL, AMQP_URL, ROLLBOOK_ENV, ROLLBOOK_MASTER_KEY (or "
+    "ROLLBOOK_MASTER_KEY_FILE or ROLLBOOK_MASTER_KEY_COMMAND), ROLLBOOK_DATA_DIR, "
     "ROLLBOOK_LOG_LEVEL, {}. `rollbook config` prints all of them."
 )
 PERMISSIONS = (

@@ -148,3 +148,20 @@ def test_every_setting_is_listed_with_its_variable_and_description() -> None:
         assert variable.isupper()
         assert value != ""
         assert meaning
+
+
+@pytest.mark.parametrize("variable", ["ROLLBOOK_MASTER_KEY", "ROLLBOOK_MASTER_KEY_FILE", "ROLLBOOK_MASTER_KEY_COMMAND"])
+def test_production_takes_its_master_key_from_one_of_three_variables(
+    environ: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name, value in SAFE.items():
+        if name != "ROLLBOOK_MASTER_KEY":
+            environ.setenv(name, value)
+    environ.setenv(variable, MASTER_KEY)
+    assert settings.read().production
+    other = "ROLLBOOK_MASTER_KEY_FILE" if variable == "ROLLBOOK_MASTER_KEY" else "ROLLBOOK_MASTER_KEY"
+    [line] = faults_of(environ, **{other: MASTER_KEY})
+    assert line in (
+        f"{variable}: is set together with {other}; set one of them",
+        f"{other}: is set together with {variable}; set one of them",
+    )
