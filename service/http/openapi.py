@@ -31,7 +31,7 @@ from service.http.routes.feed import NDJSON, POSITION
 from service.http.schemas import SHAPES
 from service.http.schemas.schema import Refused, Shape
 
-LINES = frozenset({"feed_line"})  # answers that are so many lines, each of that shape
+LINES = frozenset({"feed_line", "audit_line"})  # answers that are so many lines, each of that shape
 SCHEMAS = "#/components/schemas/"
 ANSWERS: Mapping[str, Any] = orjson.loads(resources.files("service.http.docs").joinpath("answers.json").read_bytes())
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

@@ -8,7 +8,7 @@ stored under the idempotency key only once the request has begun to act. Every r
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -19,6 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, istr
 from pydantic import BaseModel
 
 from events import coupon, ids, trace
+from events.audit_log import AuditLog
 from events.clock import Clock
 from events.errors import AlreadyAnswered, BrokenHistory, LockTimeout, LogUnavailable, Missing, Refusal
 from events.keys import MasterKeys
@@ -178,6 +179,8 @@ class Pipeline:
     master_keys: MasterKeys
     admission: Admission
     history: StreamHistory
+    audit_log: AuditLog
+    log_types: Collection[str]  # of events
     default_version: str
     tax_countries: frozenset[str] = frozenset()  # where tax is collected
     running: Running = field(default_factory=Running)

@@ -14,6 +14,7 @@ from contextlib import suppress
 import structlog
 from aiohttp import web
 
+from events.audit_log import AuditLog
 from events.database_url import parse
 from events.follow import Wakeup
 from events.history import History
@@ -193,6 +194,8 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             finder=core.finder,
             master_keys=core.master_keys,
             admission=admission,
+            audit_log=AuditLog(core.pool, bytes_enough=settings.page_bytes_max),
+            log_types=core.codec.types.keys(),
             history=StreamHistory(History(core.pool), core.codec, core.master_keys),
             default_version=settings.api_version,
             tax_countries=settings.collecting,

@@ -48,7 +48,7 @@ PYTHON: Mapping[str, str | None] = {
     "test_clocks": "test_helpers.test_clocks",
 }
 NODE_VERBS = {"delete": "del"}
-CURL_ONLY = frozenset({"feed.read"})  # answers lines, which the clients do not read
+CURL_ONLY = frozenset({"audit.log", "feed.read"})  # answers lines, which the clients do not read
 
 
 def samples(name: str, method: str, path: str, parameters: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from events import cloudevents
 from events.errors import Missing, Refusal
 from events.history import StreamHead
 from projections.rows import dumps
@@ -15,8 +16,10 @@ from service.http.params import audit as parameters_of
 from service.http.pipeline import RequestContext
 from service.http.refusals import UnknownRoute
 from service.http.reply import Reply
+from service.http.routes.feed import NDJSON, POSITION, NotThereYet
 
 operation = Operations()
+HEAD = "Rollbook-Head"
 PERMISSION = "audit:read"
 URL = "/v1/rollbook/audit/{kind}/{object}"
 
@@ -85,6 +88,45 @@ async def state(context: RequestContext) -> Reply:
             shown = rendering.difference(kind, id, scope, at, to)
         body = dumps(shown)
     return Reply(200, body)
+
+
+@operation(
+    "GET",
+    "/v1/rollbook/audit/log",
+    "audit.log",
+    permission=PERMISSION,
+    parameters=parameters_of.ReadAuditLog,
+    answers="audit_line",
+)
+async def log(context: RequestContext) -> Reply:
+    """Read the audit log.
+
+    Every event of the account and mode in the order of commits, a CloudEvents 1.0 object a line, canonical as in an
+    export; personal fields stay encrypted. The header `Rollbook-Position` is the position to continue from: a response
+    looks at up to 100,000 positions of the log for two seconds, so it may be empty before the end. `Rollbook-Head` is
+    the newest position: where both are the same, that was the end. Reading is itself an event, unless nothing is shown
+    but reads by the same key.
+    """
+    parameters = context.parse(parameters_of.ReadAuditLog)
+    pipeline, caller = context.pipeline, context.caller
+    wanted = parameters.wanted(pipeline.log_types)
+    if parameters.customer is not None:
+        try:
+            await pipeline.history.head(KINDS["customers"], caller.scope, parameters.customer)
+        except Missing as missing:
+            raise Refusal(missing.message, code="resource_missing", param="customer") from None
+    async with context.ticket.account_pages:
+        context.ticket.room()
+        portion = await pipeline.audit_log.read(caller.scope, parameters.after, parameters.limit, wanted)
+        if parameters.after > portion.head:
+            raise NotThereYet(parameters.after, portion.head)
+        if any(each.type != "audit.read" or each.origin.actor != caller.key_id for each in portion.records):
+            filters = parameters.model_dump(by_alias=True)
+            await record_read(pipeline.executor, context.begin(), "audit.log", filters=filters)
+        lines = [cloudevents.line(record) for record in portion.records]
+    context.hold(lines)
+    headers = (("Content-Type", NDJSON), (POSITION, str(portion.position)), (HEAD, str(portion.head)))
+    return Reply(200, b"".join(lines), headers)
 
 
 def _kind(context: RequestContext) -> Kind:

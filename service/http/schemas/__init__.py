@@ -109,6 +109,7 @@ _DELETED: Mapping[str, type[BaseModel]] = {
 }
 SHAPES: Mapping[str, type[BaseModel]] = {
     **_OBJECTS,
+    "audit_line": audit.AuditLine,
     "feed_line": event.FeedLine,
     "rollbook.delivery.whole": delivery.WholeDelivery,
     **{f"deleted_{name}": schema for name, schema in _DELETED.items()},

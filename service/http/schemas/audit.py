@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.http.schemas.schema import Shape
+from service.http.schemas.schema import ABSENT, Shape
 
 
 class Actor(Shape):
@@ -129,3 +129,42 @@ class AuditDifference(Shape):
     """Stream of the object."""
     to: AuditPoint
     """The later point."""
+
+
+class AuditLine(Shape):
+    """A line of the audit log: an event of the log as CloudEvents 1.0."""
+
+    actor: str
+    """Who caused the event."""
+    causationid: str = ABSENT
+    """Id of the direct cause."""
+    correlationid: str = ABSENT
+    """Id that all events of one chain of causes share."""
+    data_base64: str
+    """Payload as stored, byte for byte, in base64; personal fields are encrypted."""
+    datacontenttype: Literal["application/json"]
+    """Media type of the payload."""
+    hash: str
+    """Hash of the event in the chain of its stream (SHA-256, hexadecimal)."""
+    id: str
+    """Position of the event in the log."""
+    idempotencykey: str = ABSENT
+    """Idempotency key of the request."""
+    position: str
+    """Position of the event in the log."""
+    requestid: str = ABSENT
+    """Id of the request."""
+    schemaversion: int
+    """Version of the schema of the payload."""
+    source: str
+    """Account and mode: `/accounts/ACCOUNT/live` or `/accounts/ACCOUNT/test`."""
+    specversion: Literal["1.0"]
+    """Version of CloudEvents."""
+    streamversion: str
+    """Number of the event in its stream, from 1."""
+    subject: str
+    """Stream of the event."""
+    time: str
+    """Time of the event (RFC 3339, microseconds, UTC)."""
+    type: str
+    """Type of the event in the log."""

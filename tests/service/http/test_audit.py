@@ -1,8 +1,10 @@
 """`/v1/rollbook/audit`: what happened to an object, who did it, and how the object was."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+from events import cloudevents
 from events.record import Origin
 from events.scope import Scope
 from events.unit_of_work import UnitOfWork
@@ -264,3 +266,95 @@ async def test_a_command_is_recorded_as_an_operators(api: Api) -> None:
     await audit.record_read(api.core.executor, origin, "rollbook history", "customer-cus_1")
     [event] = await history(api, f"audit_trails/{ACCOUNT}-test-{origin.at:%Y%m%d}")
     assert event["actor"]["type"] == "operator"
+
+
+async def lines(api: Api, query: str = "", **options: Any) -> tuple[list[Any], int]:
+    """The lines of the audit log, and the position to go on from."""
+    answer = await api.get(f"{AUDIT}/log?{query}", **options)
+    assert answer.status == 200, answer.body
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert int(answer.headers["Rollbook-Position"]) <= int(answer.headers["Rollbook-Head"])
+    return [json.loads(line) for line in answer.body.splitlines()], int(answer.headers["Rollbook-Position"])
+
+
+async def test_the_log_is_read_in_portions_as_it_was_stored(api: Api) -> None:
+    first = (await api.customer("email=a@example.com"))["id"]
+    await api.customer()
+    await api.update(first, "name=J")
+    other = await api.issue(account="acct_other")
+    await api.customer(key=other)
+    stored = await api.core.log.read(0, 100)
+    whole, end = await lines(api)
+    mine = [record for record in stored if record.origin.scope == (ACCOUNT, False)]
+    assert [cloudevents.parse(json_line(line)) for line in whole] == mine
+    assert b"a@example.com" not in b"".join(map(json_line, whole))
+    portions, after = [], 0
+    while after < end:
+        portion, after = await lines(api, f"after={after}&limit=1")
+        portions += portion
+    assert portions[: len(whole)] == whole
+    assert [line["type"] for line in (await lines(api, key=other))[0]] == ["api_key.issued", "customer.created"]
+
+
+def json_line(shown: Any) -> bytes:
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+async def test_the_log_is_filtered(api: Api) -> None:
+    first = (await api.customer("email=a@example.com"))["id"]
+    before = datetime.now(UTC)
+    second = (await api.customer())["id"]
+    key = await api.issue()
+    await api.update(first, "name=J", key=key)
+    of_first, end = await lines(api, f"customer={first}")
+    assert [(line["subject"], line["streamversion"]) for line in of_first] == [
+        (f"customer-{first}", "1"),
+        (f"customer-{first}", "2"),
+    ]
+    assert end >= int(of_first[-1]["position"])
+    assert [line["streamversion"] for line in (await lines(api, f"customer={first}&after={of_first[0]['id']}"))[0]] == [
+        "2"
+    ]
+    created, _ = await lines(api, "types=customer.created")
+    assert [line["subject"] for line in created] == [f"customer-{first}", f"customer-{second}"]
+    assert (await lines(api, "types=customer.c*,coupon.*"))[0] == created
+    assert (await lines(api, "types[]=customer.created&limit=1"))[0] == created[:1]
+    [update] = (await lines(api, f"actor={of_first[1]['actor']}"))[0]
+    assert update["type"] == "customer.updated"
+    since = before.isoformat().replace("+00:00", "Z")
+    assert [line["subject"] for line in (await lines(api, f"types=customer.created&from={since}"))[0]] == [
+        f"customer-{second}"
+    ]
+    assert [line["subject"] for line in (await lines(api, f"types=customer.created&to={since}"))[0]] == [
+        f"customer-{first}"
+    ]
+
+
+async def test_a_reader_that_follows_the_log_does_not_feed_itself(api: Api) -> None:
+    await api.customer()
+    _, end = await lines(api)
+    own, end = await lines(api, f"after={end}")
+    assert [line["type"] for line in own] == ["audit.read"]
+    assert await lines(api, f"after={end}") == ([], end)
+
+
+async def test_what_makes_no_sense_of_the_log_is_refused(api: Api) -> None:
+    other = (await api.customer(key=await api.issue(account="acct_other")))["id"]
+    for query, param in (
+        ("after=-1", "after"),
+        ("after=999999999", "after"),
+        ("limit=1001", "limit"),
+        ("types=nothing.*", "types"),
+        ("types=", "types"),
+        ("types=%01", "types"),
+        ("customer=cus_none", "customer"),
+        (f"customer={other}", "customer"),
+        ("from=99999-01-01", "from"),
+        ("to=yesterday", "to"),
+        ("actor=", "actor"),
+        ("kind=customers", "kind"),
+    ):
+        _, blamed, _ = await api.refused("GET", f"{AUDIT}/log?{query}")
+        assert blamed == param, query
+    weak = await api.issue(key_type="restricted", permissions=("events:read",))
+    await api.refused("GET", f"{AUDIT}/log", key=weak, status=403)

@@ -37,7 +37,7 @@ SAMPLES: dict[str, dict[str, str]] = {
     }
     for operation in OPERATIONS
 }
-LINES = "feed.read"
+LINES = ("audit.log", "feed.read")
 # Imports the modules that standard input names, and says of each how it ran.
 RUNNER = r"""
 import readline from "node:readline";
@@ -77,7 +77,7 @@ async def test_curl_samples_run_and_answer_as_the_reference_shows(api: Api, rece
             output, errors = await process.communicate()
             assert process.returncode == 0, errors.decode()
             text = output.decode()
-            if operation.name == LINES:
+            if operation.name in LINES:
                 continue
             answer = json.loads(text)
             assert "error" not in answer, f"{source}\n{text}"
@@ -154,7 +154,7 @@ async def test_node_samples_run_with_the_official_client(
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_example_answers_are_as_they_are_described(operation: Operation) -> None:
-    if operation.name == LINES:
+    if operation.name in LINES:
         return
     path = samples.PLACEHOLDER.sub("x", operation.path)
     answer = json.loads(ANSWERS.read_text())[operation.name]

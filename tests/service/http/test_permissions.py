@@ -21,6 +21,7 @@ from tests.service.serving import Answer, Api, Serve
 # Operation -> the permissions that it needs whatever is sent.
 NEEDED = {
     "audit.events": "audit:read",
+    "audit.log": "audit:read",
     "audit.state": "audit:read",
     "coupons.create": "coupons:write",
     "coupons.delete": "coupons:write",
