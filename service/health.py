@@ -24,6 +24,7 @@ class Health:
     migrations: Migrations = field(init=False)
     checks: dict[str, Check] = field(default_factory=dict)  # what is needed -> whether it is there
     brokers: dict[str, Callable[[], str]] = field(default_factory=dict)  # a role's name -> its connection's state
+    reports: dict[str, Callable[[], str]] = field(default_factory=dict)  # what is reported, and not required
 
     _scrapes: Scrapes = field(init=False)
 
@@ -60,6 +61,7 @@ class Health:
         ready = all(state == OK for state in dependencies.values())
         for role, state in self.brokers.items():
             dependencies[f"rabbitmq ({role})"] = state()
+        dependencies |= {name: report() for name, report in self.reports.items()}
         return web.json_response(
             {"status": "ready" if ready else "not ready", "dependencies": dependencies}, status=200 if ready else 503
         )

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from events.sealer import Sealer
 from service.exposition import EndpointAttempts, Families, RequestCounts
 from webhooks.dispatch.metrics import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMetrics
 from webhooks.queue.lag import COUNTED_MAX, LagMonitor
@@ -138,6 +139,33 @@ class BacklogCollector(Collector):
             set_aside=seen.set_aside,
             disabled=seen.paused,
         )
+
+
+class SealerCollector(Collector):
+    """How far the Merkle tree and the checkpoints are behind the log; no lag while the database is unavailable."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The numbers, in Prometheus' families."""
+        sealer = self._sealer
+        yield CounterMetricFamily("events_sealed", "Events that this process put into the Merkle tree.", sealer.sealed)
+        yield CounterMetricFamily(
+            "events_checkpoints_signed", "Checkpoints that this process signed.", sealer.checkpoints
+        )
+        yield GaugeMetricFamily(
+            "events_sealer_refuses",
+            "1 while history is not as it was sealed, and nothing is signed.",
+            bool(sealer.fault),
+        )
+        lag = sealer.lag
+        if lag is None:
+            return
+        yield GaugeMetricFamily("events_sealer_lag_events", "Events that are not in the Merkle tree yet.", lag.unsealed)
+        yield _seconds("events_sealer_lag_seconds", "Age of the oldest of them.", lag.unsealed_for)
+        yield GaugeMetricFamily("events_checkpoint_lag_events", "Events that no checkpoint covers yet.", lag.unsigned)
+        yield _seconds("events_checkpoint_lag_seconds", "Age of the oldest of them.", lag.unsigned_for)
 
 
 class Metrics:

@@ -67,6 +67,24 @@ class Settings(BaseSettings):
         Path(".rollbook"), description="directory of the embedded database and the generated master key (development)"
     )
 
+    checkpoint_key: Path | None = Field(
+        None,
+        description="file of the keys that sign checkpoints of the log, made by `rollbook checkpoint-key new`; unset: "
+        "made on the first run in the data directory, and in production no checkpoint is signed",
+    )
+    log_name: str | None = Field(
+        None,
+        description="name of the log in its checkpoints, such as rollbook.example.com/log; unset: that of the keys",
+    )
+    checkpoint_every_s: float = Field(
+        2.0, ge=0.1, le=3600, description="shortest time between two checkpoints; none is signed without a new event"
+    )
+    checkpoint_dir: Path | None = Field(
+        None,
+        description="directory to which the newest checkpoint is written too; nothing is signed that is not consistent "
+        "with the one found there",
+    )
+
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 chooses a free port")
     operations_port: int | None = Field(

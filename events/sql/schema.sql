@@ -4,6 +4,9 @@
 -- log         the events, partitioned by position; INSERT and SELECT only, by privilege and by trigger
 -- stream      where each stream stands: its version and the hash its next event chains to
 -- snapshot    the state of each longer stream at some version: derived, may be deleted at any time
+-- tree        one row: how far the Merkle tree is, and its edge; whoever seals locks it
+-- tile        the full tiles of the tree; INSERT and SELECT only
+-- checkpoint  size and root of the tree, signed; INSERT and SELECT only
 -- receipt     answers given under an idempotency key, partitioned by day and dropped after two
 -- keys.subject  the key that unseals a stream's personal data in the log, wrapped
 -- keys.master  a verifier of each master key that seals or sealed something here
@@ -72,6 +75,29 @@ CREATE TABLE events.receipt (
     CONSTRAINT receipt_pkey PRIMARY KEY (account, livemode, key, answered_at)
 ) PARTITION BY RANGE (answered_at);
 
+CREATE TABLE events.tree (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    size bigint NOT NULL DEFAULT 0,                -- the positions up to this one are sealed
+    partial bytea[] NOT NULL DEFAULT '{}'          -- the edge: the hashes of each level's partial tile, the lowest first
+);
+INSERT INTO events.tree DEFAULT VALUES;
+
+CREATE TABLE events.tile (
+    level smallint NOT NULL,
+    number bigint NOT NULL,
+    hashes bytea NOT NULL,                         -- 256 hashes: see events/tiles.py
+    CONSTRAINT tile_pkey PRIMARY KEY (level, number)
+);
+ALTER TABLE events.tile ALTER COLUMN hashes SET STORAGE EXTERNAL; -- hashes do not compress
+
+CREATE TABLE events.checkpoint (
+    size bigint CONSTRAINT checkpoint_pkey PRIMARY KEY,
+    root bytea NOT NULL,
+    origin text NOT NULL,
+    note text NOT NULL,                            -- as it was signed: see events/checkpoint.py
+    signed_at timestamptz NOT NULL
+);
+
 CREATE TABLE keys.subject (
     stream text COLLATE "C" CONSTRAINT subject_pkey PRIMARY KEY,
     wrapped bytea NOT NULL                         -- the key, sealed by a master key: see events/keys.py
@@ -117,12 +143,23 @@ CREATE TRIGGER log_is_append_only BEFORE UPDATE OR DELETE ON events.log
     FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
 CREATE TRIGGER log_is_never_truncated BEFORE TRUNCATE ON events.log
     FOR EACH STATEMENT EXECUTE FUNCTION events.refuse_change();
+CREATE TRIGGER tile_is_append_only BEFORE UPDATE OR DELETE ON events.tile
+    FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
+CREATE TRIGGER tile_is_never_truncated BEFORE TRUNCATE ON events.tile
+    FOR EACH STATEMENT EXECUTE FUNCTION events.refuse_change();
+CREATE TRIGGER checkpoint_is_append_only BEFORE UPDATE OR DELETE ON events.checkpoint
+    FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
+CREATE TRIGGER checkpoint_is_never_truncated BEFORE TRUNCATE ON events.checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION events.refuse_change();
 
 GRANT USAGE ON SCHEMA events, keys TO rollbook_service;
 GRANT SELECT, UPDATE ON events.head TO rollbook_service;
 GRANT SELECT, INSERT ON events.log TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE ON events.stream TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON events.snapshot TO rollbook_service;
+GRANT SELECT, UPDATE ON events.tree TO rollbook_service;
+GRANT SELECT, INSERT ON events.tile TO rollbook_service;
+GRANT SELECT, INSERT ON events.checkpoint TO rollbook_service;
 GRANT SELECT, INSERT ON events.receipt TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON keys.subject TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON keys.receipt_day TO rollbook_service;

@@ -14,6 +14,7 @@ from service import logging, settings
 from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
 from service.cli.master_key import master_key_app
 from service.cli.output import complain, say
+from service.cli.proof import checkpoint_key_app
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
@@ -50,6 +51,7 @@ rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from t
 app.add_typer(rebuild_app, name="rebuild")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")
 app.add_typer(subscribers_app, name="subscribers")
+app.add_typer(checkpoint_key_app, name="checkpoint-key")
 app.add_typer(endpoints_app, name="endpoints")
 app.add_typer(deliveries_app, name="deliveries")
 
@@ -246,6 +248,22 @@ def migrate(
             raise typer.Exit(1)
     else:
         asyncio.run(admin.migrate(settings.read(), output(json)))
+
+
+@app.command()
+def checkpoint(
+    key: Annotated[
+        bool, typer.Option("--key", help="print the verifier key (C2SP), to verify checkpoints with", metavar="")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print the newest signed checkpoint of the log."""
+    from service.cli import checkpoints
+
+    if key:
+        checkpoints.show_key(settings.read(), output(json))
+    else:
+        asyncio.run(checkpoints.show_newest(settings.read(), output(json)))
 
 
 @app.command()

@@ -22,6 +22,7 @@ from events.outage import DatabaseUnavailable, failing
 from events.supervision import DATABASE_ERRORS
 from service import (
     broker,
+    checkpoint_key,
     data_directory,
     egress,
     limits,
@@ -44,7 +45,7 @@ from service.http.auth import Authenticator
 from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
 from service.jobs import partitions, scheduler
-from service.roles import delivery
+from service.roles import delivery, sealing
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
 from webhooks.endpoints.status import Statuses
@@ -69,6 +70,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
     if roles & {"relay", "worker"}:
         broker.url(settings)  # its files are needed later, and missed now
+        checkpoint_key.require(settings)
     await _require_free_ports(settings, roles)
     if settings.exposed:
         log.warning("development.exposed", host=settings.host, meaning=EXPOSED)
@@ -131,6 +133,8 @@ async def play(
                 tasks.create_task(partitions.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(delivery.relay(core, health, stop))
+                if roles & {"relay", "worker"}:
+                    tasks.create_task(sealing.run(core, health, stop))
                 if "worker" in roles:
                     tasks.create_task(delivery.worker(core, health, stop))
                     tasks.create_task(scheduler.run(core, stop))
