@@ -14,7 +14,8 @@ from events.card import luhn
 DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){11,18}(?![0-9])")
 NUMBER_CHARACTERS_MAX = 40  # of a card number with separators, so that a cut leaves no half of one
 CARD_DIGITS_MIN = 13
-GROUPS = re.compile(r"[0-9]+(?:[ ._:/+-][0-9]+)*")
+GROUPS = re.compile(rf"[0-9](?:[ ._:/+-]?[0-9]){{{CARD_DIGITS_MIN - 1},}}")  # no fewer digits than a number has
+NOT_DIGIT = re.compile(r"[^0-9]")
 GROUP_SIZES = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 4, 1), (6, 13))
 RANDOM = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{24,}")
 SEPARATORS = str.maketrans("", "", " .-")
@@ -73,7 +74,7 @@ def holds_card_number(text: str) -> bool:
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     for match in GROUPS.finditer(RANDOM.sub(_unless_decimal, plain)):
-        groups = re.split("[^0-9]", match[0])
+        groups = NOT_DIGIT.split(match[0])
         written = {group for group in groups if len(group) >= CARD_DIGITS_MIN}
         for sizes in GROUP_SIZES:
             for first in range(len(groups) - len(sizes) + 1):
