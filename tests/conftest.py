@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("rollbook")
 
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
-    """Where the session's servers keep their data; its path is short, for it holds sockets too."""
+    """Where the session's servers keep their data; its path is short, since Unix sockets are in it too."""
     with tempfile.TemporaryDirectory(prefix="rollbook-tests-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)
 

@@ -40,18 +40,18 @@ class When:
     command: object
 
     def then(self, *events: object) -> Any:
-        """Hold that exactly these events come of it; gives the state they lead to."""
+        """Assert that exactly these events are the result; gives the state after them."""
         assert list(self.decider.decide(self.state, self.command)) == list(events)
         return reduce(self.decider.evolve, events, self.state)
 
     def nothing_happens(self) -> None:
-        """Hold that all is so already."""
+        """Assert that there is nothing to change."""
         self.then()
 
     def refused(
         self, refusal: type[Refusal] = Refusal, *, code: str | None = None, param: str | None = None
     ) -> Refusal:
-        """Hold that it is declined in just this way; gives the refusal."""
+        """Assert that it is refused in just this way; gives the refusal."""
         with pytest.raises(Refusal) as caught:
             self.decider.decide(self.state, self.command)
         assert (type(caught.value), caught.value.code, caught.value.param) == (refusal, code, param)

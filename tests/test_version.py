@@ -1,4 +1,4 @@
-"""The version has one place, and everything that shows a version reads it there."""
+"""The version is written in one file, and everything that shows a version reads it there."""
 
 import re
 import subprocess

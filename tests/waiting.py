@@ -1,4 +1,4 @@
-"""Waiting for facts: the one place where a test polls."""
+"""Waiting for a condition, with a timeout: the only module where a test polls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,13 +7,13 @@ from typing import Any, TypeVar, overload
 
 POLL_S = 0.005
 
-Fact = TypeVar("Fact")
+Value = TypeVar("Value")
 
 
 @overload
-async def until(predicate: Callable[[], Awaitable[Fact]], timeout_s: float = 10) -> Fact: ...
+async def until(predicate: Callable[[], Awaitable[Value]], timeout_s: float = 10) -> Value: ...
 @overload
-async def until(predicate: Callable[[], Fact], timeout_s: float = 10) -> Fact: ...
+async def until(predicate: Callable[[], Value], timeout_s: float = 10) -> Value: ...
 async def until(predicate: Callable[[], Any], timeout_s: float = 10) -> Any:
     """What `predicate` gives as soon as that is true; plain and async predicates will do.
 

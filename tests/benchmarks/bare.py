@@ -1,4 +1,4 @@
-"""The handlers that Rollbook's API is held against: as little as aiohttp can do for such a request.
+"""The handlers that Rollbook's API is compared with: as little as aiohttp can do for such a request.
 
 `python -m tests.benchmarks.bare BYTES` says its port and serves: a POST parses a form and answers a small JSON, a GET
 answers so many bytes of JSON.

@@ -34,7 +34,7 @@ from service.settings import Settings
 from service.wiring import codec
 
 ACCOUNT = "acct_benchmarks0000"
-TASKS = 384  # enough that a batch is full while others are on their way
+TASKS = 384  # enough that a batch is full while others are in flight
 FINGERPRINT = bytes(32)
 
 

@@ -1,4 +1,4 @@
-"""What a row of the benchmarks finds: figures, each held against a baseline and, where one was promised, a bound."""
+"""What a row of the benchmarks finds: figures, each compared with a baseline and, where one was promised, a bound."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Bound:
     side: Literal["at least", "at most"]
     limit: float
 
-    def holds(self, value: float) -> bool:
+    def kept(self, value: float) -> bool:
         """Whether `value` keeps the promise."""
         return value >= self.limit if self.side == "at least" else value <= self.limit
 
@@ -49,9 +49,9 @@ class Figure:
     note: str = ""
 
     @property
-    def holds(self) -> bool | None:
+    def kept(self) -> bool | None:
         """Whether the promise is kept; None when none was made."""
-        return None if self.bound is None else self.bound.holds(self.value)
+        return None if self.bound is None else self.bound.kept(self.value)
 
 
 @dataclass(frozen=True, slots=True)

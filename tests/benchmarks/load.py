@@ -99,7 +99,7 @@ class _Run:
 
 
 class _Connection(asyncio.Protocol):
-    """Keeps one request on its way."""
+    """Keeps one request in flight."""
 
     def __init__(self, run: _Run) -> None:
         self._run = run

@@ -1,4 +1,4 @@
-"""A bare aiohttp client that posts the same bytes again and again: what a worker is held against.
+"""A bare aiohttp client that posts the same bytes again and again: what a worker is compared with.
 
 `python -m tests.benchmarks.poster` reads a Posting a line, in JSON, and says `done` when the last was answered.
 """

@@ -22,7 +22,7 @@ COLUMNS = (
     "lowest",
     "highest",
     "bound",
-    "holds",
+    "kept",
     "note",
     "machine",
 )
@@ -37,7 +37,7 @@ def print_table(console: Console, machine: Machine, figures: Sequence[Figure], m
     for name in ("measured", "baseline", "figure", "range", "promised"):
         table.add_column(name, justify="right")
     for figure in figures:
-        mark = {True: " [green]✓[/]", False: " [red]✗[/]", None: ""}[figure.holds]
+        mark = {True: " [green]✓[/]", False: " [red]✗[/]", None: ""}[figure.kept]
         note = f"\n[dim]{figure.note}[/]" if figure.note else ""
         table.add_row(
             figure.row,
@@ -85,15 +85,15 @@ def write_chart(path: Path, machine: Machine, figures: Sequence[Figure]) -> None
         len(panels), 1, figsize=size, height_ratios=heights, squeeze=False, layout="constrained"
     )
     for (title, drawn), axis in zip(panels, axes[:, 0], strict=True):
-        for place, figure in enumerate(drawn):
-            colour = {True: KEPT, False: BROKEN, None: UNBOUND}[figure.holds]
-            axis.barh(place, figure.value, color=colour, height=0.6)
-            axis.plot([figure.lowest, figure.highest], [place, place], color="black", linewidth=1)
+        for row, figure in enumerate(drawn):
+            colour = {True: KEPT, False: BROKEN, None: UNBOUND}[figure.kept]
+            axis.barh(row, figure.value, color=colour, height=0.6)
+            axis.plot([figure.lowest, figure.highest], [row, row], color="black", linewidth=1)
             if figure.bound is not None:
-                axis.plot([figure.bound.limit] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2)
+                axis.plot([figure.bound.limit] * 2, [row - 0.42, row + 0.42], color="black", linewidth=2)
             axis.annotate(
                 f" {_value(figure)}" + (f"  ({figure.bound})" if figure.bound else ""),
-                (max(figure.value, figure.highest, figure.bound.limit if figure.bound else 0), place),
+                (max(figure.value, figure.highest, figure.bound.limit if figure.bound else 0), row),
                 verticalalignment="center",
                 fontsize=8,
             )

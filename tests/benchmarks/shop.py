@@ -65,10 +65,10 @@ class Shop:
 
     async def register(self) -> None:
         """Register every endpoint, for everything."""
-        places = ((account, endpoint) for account in range(len(self.keys)) for endpoint in self.endpoints_of(account))
+        pairs = ((account, endpoint) for account in range(len(self.keys)) for endpoint in self.endpoints_of(account))
 
         async def register_in_turn() -> None:
-            for account, endpoint in places:
+            for account, endpoint in pairs:
                 await self.register_one(account, endpoint)
 
         async with asyncio.TaskGroup() as tasks:

@@ -208,15 +208,15 @@ async def _sample(soaked: Soaked, requests: _Requests, connection: asyncpg.Conne
 
 def _memory_mib(backends: Sequence[int]) -> dict[str, float]:
     """Of each Rollbook process, and of Postgres where it runs on this machine."""
-    held: defaultdict[str, float] = defaultdict(float)
+    memory: defaultdict[str, float] = defaultdict(float)
     for process in psutil.Process().children():
         command = process.cmdline()
         if AS_IN_PRODUCTION in command:
-            held[f"rollbook {command[-1]}"] = process.memory_info().rss / MIB
+            memory[f"rollbook {command[-1]}"] = process.memory_info().rss / MIB
     for pid in backends:
         with suppress(OSError):  # it runs elsewhere, or is gone
-            held["connections of Postgres"] += _own_mib(Path(f"/proc/{pid}/smaps_rollup").read_text())
-    return dict(held)
+            memory["connections of Postgres"] += _own_mib(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    return dict(memory)
 
 
 def _own_mib(smaps: str) -> float:

@@ -51,7 +51,7 @@ class FaultInjector:
     random: Random
     ended: list[str] = field(default_factory=list)  # processes that ended by themselves
     _declared_at: float = 0.0  # when the queues were found to be there
-    _held: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property
     def subscribers(self) -> tuple[Subscriber, ...]:
@@ -68,7 +68,7 @@ class FaultInjector:
 
     async def kill(self, name: str, down_s: float = 0.0) -> None:
         """Kill a process and start it again after a while."""
-        async with self._held[name]:
+        async with self._locks[name]:
             self.look_after(name)
             await asyncio.to_thread(self.deployment.kill9, name)
             await asyncio.sleep(down_s)
@@ -76,7 +76,7 @@ class FaultInjector:
 
     async def freeze(self, name: str, for_s: float) -> None:
         """Stop a process as if its machine had no time for it, and let it go on."""
-        async with self._held[name]:
+        async with self._locks[name]:
             self.look_after(name)
             process = self.deployment.processes[name]
             process.send_signal(signal.SIGSTOP)
@@ -87,22 +87,22 @@ class FaultInjector:
 
     async def kill_postgres(self, down_s: float) -> None:
         """Kill the database, and start it again after a while."""
-        async with self._held["postgres"]:
+        async with self._locks["postgres"]:
             await asyncio.to_thread(self.deployment.postgres.kill9)
             await asyncio.sleep(down_s)
             await asyncio.to_thread(self.deployment.postgres.start)
 
     async def kill_rabbit(self, down_s: float) -> None:
         """Kill the broker, and start it again after a while."""
-        async with self._held["rabbit"]:
+        async with self._locks["rabbit"]:
             await self._queues_settled()
             await asyncio.to_thread(self.deployment.rabbit.kill9)
             await asyncio.sleep(down_s)
             await asyncio.to_thread(self.deployment.rabbit.start)
 
     async def wipe_rabbit(self) -> None:
-        """Kill the broker, and start one in its place that knows nothing."""
-        async with self._held["rabbit"]:
+        """Kill the broker, and start an empty one instead."""
+        async with self._locks["rabbit"]:
             await self._queues_settled()
             for subscriber in self.subscribers:
                 subscriber.lost()
@@ -111,7 +111,7 @@ class FaultInjector:
 
     async def delete_queue(self, name: str) -> None:
         """Delete a queue, and wait until it is there again."""
-        async with self._held["rabbit"]:
+        async with self._locks["rabbit"]:
             for subscriber in self.subscribers:
                 if subscriber.queue == name:
                     subscriber.lost()
@@ -121,7 +121,7 @@ class FaultInjector:
     @asynccontextmanager
     async def alarm(self) -> AsyncIterator[None]:
         """Let the broker be short of memory meanwhile."""
-        async with self._held["rabbit"]:
+        async with self._locks["rabbit"]:
             await asyncio.to_thread(self.deployment.rabbit.raise_alarm)
             try:
                 yield

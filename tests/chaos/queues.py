@@ -28,7 +28,7 @@ class Gap:
 
 @dataclass
 class Subscriber:
-    """A service that acknowledges whatever its queue holds.
+    """A service that acknowledges every message in its queue.
 
     Outside of the gaps every event is to be published to its queue, and in order; what lies within them comes when it
     is replayed. What RabbitMQ hands out once more proves nothing about the order: when it was killed, what a consumer

@@ -22,7 +22,7 @@ from tests.chaos.latency import Figures, Phases
 from tests.chaos.load import Load
 from tests.chaos.queues import Subscriber
 from tests.chaos.receivers import Receivers
-from tests.chaos.tally import Facts, Verdict
+from tests.chaos.tally import Observations, Verdict
 from tests.faults.deployment import ACCOUNT, Deployment
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
@@ -120,7 +120,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
         report.webhooks = phases.figures(
             latency.of_webhooks(load.created_at, receiving.good.received(receivers.GOOD[0]))
         )
-        facts = Facts(
+        observed = Observations(
             created=load.created,
             changed=load.changed,
             stored=await tally.read(deployment.dsn),
@@ -129,7 +129,7 @@ async def run(plan: Plan, directory: Path, say: Say) -> Report:
             led_astray=receiving.led_astray(),
             wrong=[*injector.ended, *wrong],
         )
-        report.verdict = tally.judge(facts)
+        report.verdict = tally.judge(observed)
         return report
 
 
@@ -227,14 +227,14 @@ async def _arrived(injector: FaultInjector, receiving: Receivers, within_s: floa
 
 
 async def _let_go(injector: FaultInjector) -> None:
-    """Wait as long as what is killed may keep its sessions and its leases; what is held then is held for ever."""
+    """Wait as long as what is killed may keep its sessions and leases; one that is left then is left for ever."""
 
-    async def nothing_held() -> bool:
-        ((held,),) = await injector.ask(
+    async def nothing_leased() -> bool:
+        ((leased,),) = await injector.ask(
             "SELECT EXISTS (SELECT FROM webhooks.lane WHERE leased_until > now()) "
             "OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'rollbook%')"
         )
-        return not held
+        return not leased
 
     with suppress(AssertionError):
-        await until(nothing_held, timeout_s=LEASE_S + 1)
+        await until(nothing_leased, timeout_s=LEASE_S + 1)

@@ -43,7 +43,7 @@ def line(what: str, expected: Collection[str], got: Counter[str], note: str = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What the database holds at the end."""
+    """What is in the database at the end."""
 
     events: int
     last_position: int
@@ -56,8 +56,8 @@ class Stored:
     watermark: int
     relayed: int
     pending: Mapping[str, int]  # deliveries, by URL
-    leased: list[str]  # endpoints whose lanes a worker holds
-    locks: int  # that are held by anybody
+    leased: list[str]  # endpoints whose lanes a worker has leased
+    locks: int  # that any session holds
     sessions: int
 
 
@@ -72,7 +72,7 @@ class Verdict:
 
 
 @dataclass(kw_only=True)
-class Facts:
+class Observations:
     """Everything there is to judge by."""
 
     created: Collection[str]
@@ -84,25 +84,25 @@ class Facts:
     wrong: list[str] = field(default_factory=list)  # that was found so before
 
 
-def judge(facts: Facts) -> Verdict:
+def judge(observed: Observations) -> Verdict:
     """Say what was lost and what came twice, and whatever else is not as it should be."""
-    stored = facts.stored
-    made = Counter(facts.created)
+    stored = observed.stored
+    made = Counter(observed.created)
     lines = [
         line("customers created → stored", made.keys(), Counter(stored.customers)),
         Line(
             what="changes acknowledged → stored",
-            expected=facts.changed.total(),
-            arrived=(facts.changed & stored.changes).total(),
-            lost=(facts.changed - stored.changes).total(),
-            repeated=(stored.changes - facts.changed).total(),
+            expected=observed.changed.total(),
+            arrived=(observed.changed & stored.changes).total(),
+            lost=(observed.changed - stored.changes).total(),
+            repeated=(stored.changes - observed.changed).total(),
         ),
     ]
-    lines.extend(_line_of(subscriber, stored.of_customers) for subscriber in facts.subscribers)
+    lines.extend(_line_of(subscriber, stored.of_customers) for subscriber in observed.subscribers)
     lines.extend(
-        line(f"events delivered → {urlsplit(url).path}", stored.notices, got) for url, got in facts.receipts.items()
+        line(f"events delivered → {urlsplit(url).path}", stored.notices, got) for url, got in observed.receipts.items()
     )
-    wrong = [*facts.wrong, *_wrong(facts, lines)]
+    wrong = [*observed.wrong, *_wrong(observed, lines)]
     return Verdict(lines=lines, wrong=wrong, events=stored.events, notices=len(stored.notices))
 
 
@@ -118,16 +118,16 @@ def _line_of(subscriber: Subscriber, notices: Mapping[str, int]) -> Line:
     return replace(came, repeated=subscriber.published.total() - len(subscriber.published))
 
 
-def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
-    stored = facts.stored
+def _wrong(observed: Observations, lines: Iterable[Line]) -> Iterable[str]:
+    stored = observed.stored
     for one in lines:
         if one.lost:
             yield f"{one.what}: {one.lost} lost"
-    if not facts.created:
+    if not observed.created:
         yield "nothing was acknowledged at all"
-    if len(facts.created) != len(set(facts.created)) or (stored.changes - facts.changed):
+    if len(observed.created) != len(set(observed.created)) or (stored.changes - observed.changed):
         yield "something was done twice that was asked for once"
-    if unasked := set(stored.customers) - set(facts.created):
+    if unasked := set(stored.customers) - set(observed.created):
         yield f"{len(unasked)} customers that were never acknowledged"
     if stored.last_position != stored.events:
         yield f"positions have gaps: {stored.events} events up to {stored.last_position}"
@@ -135,7 +135,7 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
         yield f"hash chains are broken: {', '.join(stored.broken_chains)}"
     if len(stored.notices) != len(set(stored.notices)):
         yield "two events have one id"
-    for subscriber in facts.subscribers:
+    for subscriber in observed.subscribers:
         if subscriber.out_of_order:
             yield f"{subscriber.name} got {len(subscriber.out_of_order)} out of order: {subscriber.out_of_order[:5]}"
         if left_out := [
@@ -146,13 +146,13 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
             yield f"{len(left_out)} events were not published to {subscriber.name}: {left_out[:5]}"
         if subscriber.got.keys() - set(stored.notices):
             yield f"{subscriber.name} got what is not stored"
-    for url, got in facts.receipts.items():
+    for url, got in observed.receipts.items():
         if got.keys() - set(stored.notices):
             yield f"{url} got what is not stored"
         if stored.pending.get(url):
             yield f"{stored.pending[url]} deliveries to {url} are pending"
-    if facts.led_astray:
-        yield f"{facts.led_astray} redirects were followed"
+    if observed.led_astray:
+        yield f"{observed.led_astray} redirects were followed"
     if stored.watermark != stored.sequence:
         yield f"events are fanned out up to {stored.watermark} of {stored.sequence}"
     if stored.relayed != stored.sequence:
@@ -164,7 +164,7 @@ def _wrong(facts: Facts, lines: Iterable[Line]) -> Iterable[str]:
 
 
 async def read(dsn: str) -> Stored:
-    """Read what the database holds, once no process uses it any more."""
+    """Read the database, once no process uses it any more."""
     connection = await asyncpg.connect(dsn)
     try:
         log = await connection.fetch("SELECT * FROM events.log ORDER BY stream, version")
@@ -225,5 +225,5 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         console.print(f"[red]✗[/] {fault}", highlight=False, soft_wrap=True)
     if not verdict.wrong:
         console.print(
-            "[green]✓[/] nothing lost, chains whole, positions without a gap, nothing left held", highlight=False
+            "[green]✓[/] nothing lost, chains whole, positions without a gap, no lock or lease left", highlight=False
         )

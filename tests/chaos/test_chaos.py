@@ -14,7 +14,7 @@ from tests.chaos import breakage
 from tests.chaos.latency import Figures, Phases, Timed
 from tests.chaos.queues import Subscriber
 from tests.chaos.run import BREAKING, Plan, run
-from tests.chaos.tally import Facts, Stored, judge
+from tests.chaos.tally import Observations, Stored, judge
 from tests.servers.postgres import QUICK
 from tests.servers.rabbitmq import PrivateRabbit
 
@@ -72,7 +72,7 @@ def read(*sequences: int, name: str = "reads") -> Subscriber:
     return subscriber
 
 
-def facts(**other: Any) -> Facts:
+def observed(**other: Any) -> Observations:
     """A run in which two customers were made and one of them changed, and all went well, or not."""
     ids = ("evt_1", "evt_2", "evt_3")
     well: dict[str, Any] = {
@@ -85,7 +85,7 @@ def facts(**other: Any) -> Facts:
             customers=["cus_1", "cus_2"],
             changes=Counter(cus_1=1),
             notices=ids,
-            of_customers={id: place for place, id in enumerate(ids, 1)},
+            of_customers={id: sequence for sequence, id in enumerate(ids, 1)},
             sequence=3,
             watermark=3,
             relayed=3,
@@ -97,22 +97,22 @@ def facts(**other: Any) -> Facts:
         "subscribers": [read(1, 2, 3)],
         "receipts": {"http://127.0.0.1/first": Counter(ids)},
     }
-    return Facts(**{**well, **other})
+    return Observations(**{**well, **other})
 
 
-def stored(**other: Any) -> Facts:
+def stored(**other: Any) -> Observations:
     """The same, with something else in the database."""
-    return facts(stored=replace(facts().stored, **other))
+    return observed(stored=replace(observed().stored, **other))
 
 
 def test_nothing_is_wrong_where_all_went_well() -> None:
-    verdict = judge(facts())
+    verdict = judge(observed())
     assert verdict.wrong == []
     assert {(line.lost, line.repeated) for line in verdict.lines} == {(0, 0)}
 
 
 def test_what_repeats_is_counted_and_is_no_fault() -> None:
-    verdict = judge(facts(subscribers=[read(1, 2, 1, 2, 3)]))
+    verdict = judge(observed(subscribers=[read(1, 2, 1, 2, 3)]))
     assert verdict.wrong == []
     assert [line.repeated for line in verdict.lines] == [0, 0, 2, 0]
 
@@ -120,19 +120,22 @@ def test_what_repeats_is_counted_and_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("found", "fault"),
     [
-        (facts(created=[]), "nothing was acknowledged at all"),
-        (facts(created=["cus_1", "cus_2", "cus_3"]), "customers created → stored: 1 lost"),
-        (facts(created=["cus_1"]), "1 customers that were never acknowledged"),
-        (facts(changed=Counter(cus_1=1, cus_2=1)), "changes acknowledged → stored: 1 lost"),
-        (facts(changed=Counter()), "something was done twice that was asked for once"),
-        (facts(subscribers=[read(1, 3)]), "events published → reads: 1 lost"),
-        (facts(subscribers=[read(1, 3)]), "1 events were not published to reads: ['evt_2']"),
-        (facts(subscribers=[read(1, 3, 2)]), "reads got 1 out of order: [2]"),
-        (facts(subscribers=[read(1, 2, 3, 4)]), "reads got what is not stored"),
-        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_3"])}), "events delivered → /first: 1 lost"),
-        (facts(receipts={"http://h/first": Counter(["evt_1", "evt_2", "evt_3", "evt_4"])}), "got what is not stored"),
-        (facts(led_astray=1), "1 redirects were followed"),
-        (facts(wrong=["relay-1 ended with 1"]), "relay-1 ended with 1"),
+        (observed(created=[]), "nothing was acknowledged at all"),
+        (observed(created=["cus_1", "cus_2", "cus_3"]), "customers created → stored: 1 lost"),
+        (observed(created=["cus_1"]), "1 customers that were never acknowledged"),
+        (observed(changed=Counter(cus_1=1, cus_2=1)), "changes acknowledged → stored: 1 lost"),
+        (observed(changed=Counter()), "something was done twice that was asked for once"),
+        (observed(subscribers=[read(1, 3)]), "events published → reads: 1 lost"),
+        (observed(subscribers=[read(1, 3)]), "1 events were not published to reads: ['evt_2']"),
+        (observed(subscribers=[read(1, 3, 2)]), "reads got 1 out of order: [2]"),
+        (observed(subscribers=[read(1, 2, 3, 4)]), "reads got what is not stored"),
+        (observed(receipts={"http://h/first": Counter(["evt_1", "evt_3"])}), "events delivered → /first: 1 lost"),
+        (
+            observed(receipts={"http://h/first": Counter(["evt_1", "evt_2", "evt_3", "evt_4"])}),
+            "got what is not stored",
+        ),
+        (observed(led_astray=1), "1 redirects were followed"),
+        (observed(wrong=["relay-1 ended with 1"]), "relay-1 ended with 1"),
         (stored(last_position=4), "positions have gaps: 3 events up to 4"),
         (stored(broken_chains=["customer-cus_1"]), "hash chains are broken: customer-cus_1"),
         (stored(notices=["evt_1", "evt_2", "evt_3", "evt_3"]), "two events have one id"),
@@ -143,7 +146,7 @@ def test_what_repeats_is_counted_and_is_no_fault() -> None:
         (stored(locks=1), "0 sessions and 1 locks are left behind"),
     ],
 )
-def test_whatever_is_wrong_is_reported(found: Facts, fault: str) -> None:
+def test_whatever_is_wrong_is_reported(found: Observations, fault: str) -> None:
     assert any(fault in reported for reported in judge(found).wrong)
 
 
@@ -153,19 +156,19 @@ def test_what_was_lost_with_a_queue_may_be_replayed_and_in_any_order() -> None:
     subscriber.found(2)
     for sequence in (3, 2):
         subscriber.note(f"evt_{sequence}", sequence)
-    assert judge(facts(subscribers=[subscriber])).wrong == []
+    assert judge(observed(subscribers=[subscriber])).wrong == []
     subscriber = read(1)
     subscriber.lost()
     subscriber.found(2)
     subscriber.note("evt_3", 3)
     subscriber.note("evt_2", 2, replayed=True)
-    assert judge(facts(subscribers=[subscriber])).wrong == []
+    assert judge(observed(subscribers=[subscriber])).wrong == []
 
 
 def test_what_the_broker_hands_out_again_may_come_in_any_order() -> None:
     subscriber = read(1, 3)
     subscriber.note("evt_2", 2, handed_out_again=True)
-    assert judge(facts(subscribers=[subscriber])).wrong == []
+    assert judge(observed(subscribers=[subscriber])).wrong == []
 
 
 def test_what_comes_by_replay_alone_though_the_queue_was_there_is_a_fault() -> None:
@@ -174,7 +177,7 @@ def test_what_comes_by_replay_alone_though_the_queue_was_there_is_a_fault() -> N
     subscriber.found(2)
     for sequence in (2, 3):
         subscriber.note(f"evt_{sequence}", sequence, replayed=True)
-    assert judge(facts(subscribers=[subscriber])).wrong == ["1 events were not published to reads: ['evt_3']"]
+    assert judge(observed(subscribers=[subscriber])).wrong == ["1 events were not published to reads: ['evt_3']"]
 
 
 def test_every_breakage_is_drawn_before_any_is_drawn_again() -> None:

@@ -272,7 +272,9 @@ async def test_a_lane_whose_lease_ran_out_is_leased_again_and_its_old_worker_rec
     assert await harness.outcomes() == []
 
 
-async def test_a_touched_lane_is_held_on_to_when_its_lease_ran_out_and_nobody_took_it(harness: LaneHarness) -> None:
+async def test_a_touched_lane_keeps_its_worker_when_its_lease_ran_out_and_no_other_took_it(
+    harness: LaneHarness,
+) -> None:
     await harness.endpoint()
     [sequence] = await harness.deliver()
     lanes = harness.lanes(lease_s=0)
@@ -362,7 +364,7 @@ async def test_a_lane_with_nothing_to_do_waits_to_be_woken(harness: LaneHarness)
     assert given(await lanes.turn([], [], claims=5)) == sequences
 
 
-async def test_new_deliveries_reach_a_lane_while_it_is_held(harness: LaneHarness) -> None:
+async def test_new_deliveries_reach_a_lane_while_it_is_leased(harness: LaneHarness) -> None:
     await harness.endpoint()
     [first] = await harness.deliver()
     lanes = harness.lanes()
@@ -373,7 +375,7 @@ async def test_new_deliveries_reach_a_lane_while_it_is_held(harness: LaneHarness
     assert given(await lanes.turn([looked], [], claims=0)) == second[:3]
 
 
-async def test_recovered_deliveries_have_places_of_their_own(harness: LaneHarness) -> None:
+async def test_recovered_deliveries_have_slots_of_their_own(harness: LaneHarness) -> None:
     await harness.endpoint()
     recovered = await harness.deliver(4, recovered=True)
     live = await harness.deliver(4)
@@ -548,11 +550,11 @@ async def test_a_head_has_the_number_of_endpoints_that_still_wait_for_the_notice
     assert [head.pending for head in (await lanes.turn([], [], claims=1)).heads] == [1]
 
 
-async def test_what_follows_the_first_of_its_key_goes_along_and_the_keys_share_the_places(harness: LaneHarness) -> None:
+async def test_deliveries_of_one_key_are_given_together_and_the_keys_share_the_slots(harness: LaneHarness) -> None:
     await harness.endpoint("customer")
     a1, a2, _, b1, b2, c1 = await harness.happens_to("a", "a", "a", "b", "b", "c")
     turn = await harness.lanes().turn([], [], claims=1)
-    assert given(turn) == [a1, b1, c1, a2, b2], "8 places, 2 for each"
+    assert given(turn) == [a1, b1, c1, a2, b2], "8 slots, 2 for each"
     assert len({head.key for head in turn.heads}) == 3
 
 
@@ -586,7 +588,7 @@ async def test_the_next_of_a_key_is_given_in_the_turn_that_reports_the_end_of_th
     assert given(more) == sequences[2:]
 
 
-async def test_a_delivery_to_be_tried_again_holds_back_its_key_alone(harness: LaneHarness) -> None:
+async def test_a_delivery_that_waits_for_a_retry_blocks_only_its_key(harness: LaneHarness) -> None:
     id = await harness.endpoint("customer")
     first, second, other = await harness.happens_to("a", "a", "b")
     lanes = harness.lanes()
@@ -626,7 +628,7 @@ async def test_a_later_one_may_have_a_result_before_the_end_of_the_first_is_repo
 
 
 @pytest.mark.parametrize("way_out", ["resend", "cancel", "another URL"])
-async def test_a_delivery_that_is_held_holds_until_somebody_says_what_becomes_of_it(
+async def test_a_held_delivery_blocks_its_key_until_it_is_resent_or_canceled(
     harness: LaneHarness, way_out: str
 ) -> None:
     id = await harness.endpoint("customer", on_exhaustion="hold")

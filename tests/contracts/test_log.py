@@ -92,8 +92,8 @@ async def test_what_was_appended_is_what_is_loaded(log: Log) -> None:
         (record.position, record.version, record.type, record.schema_version, record.payload, record.hash)
         for record in loaded.records
     ] == [
-        (place, draft.version, draft.type, draft.schema_version, draft.payload, draft.hash)
-        for place, draft in enumerate(item.drafts, 1)
+        (position, draft.version, draft.type, draft.schema_version, draft.payload, draft.hash)
+        for position, draft in enumerate(item.drafts, 1)
     ]
     assert {record.origin for record in loaded.records} == {origin}
     assert {record.stream for record in loaded.records} == {"note-1"}
@@ -245,7 +245,7 @@ async def test_of_many_who_begin_a_stream_at_once_one_does(log: Log) -> None:
     assert await everything(log) == [str(winner)]
 
 
-async def test_appends_of_many_tasks_are_each_whole_and_each_know_their_place(log: Log) -> None:
+async def test_appends_of_many_tasks_are_each_whole_and_each_know_their_position(log: Log) -> None:
     items = [
         append(f"note-{number}", 0, *(f"{number}.{part}" for part in range(number % 4 + 1))) for number in range(60)
     ]
@@ -383,7 +383,7 @@ async def test_a_group_whose_key_has_an_answer_is_reported_as_used_even_when_it_
     assert await everything(log) == ["a", "b"]
 
 
-async def test_an_append_without_events_holds_its_stream_to_a_version(log: Log) -> None:
+async def test_an_append_without_events_checks_the_version_of_its_stream(log: Log) -> None:
     await log.append(append("note-1", 0, "a"))
     await log.append(together(append("note-2", 0, "b"), append("note-1", 1)))
     with pytest.raises(StaleStream):

@@ -46,6 +46,6 @@ def receipt(key: str, body: bytes = b"{}", status: int = 200) -> Receipt:
 
 
 def note(record: Record) -> str:
-    """What a record was given to hold."""
+    """The note in a record's payload."""
     text: str = orjson.loads(record.payload)["note"]
     return text

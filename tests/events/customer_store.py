@@ -85,10 +85,10 @@ class CustomerStore:
     async def replayed(self, id: str = ID) -> Customer:
         """What the log alone says of a customer."""
         stream = CUSTOMER.stream(id)
-        held = fold(CUSTOMER, self.codec, KEYS, stream, await self.log.load(stream))
-        if held is None:
+        cached = fold(CUSTOMER, self.codec, KEYS, stream, await self.log.load(stream))
+        if cached is None:
             raise BrokenHistory(f"{stream} is empty")
-        return held.state
+        return cached.state
 
 
 def _patch(patch: dict[str, Any]) -> ProfilePatch:

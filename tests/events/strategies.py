@@ -1,4 +1,4 @@
-"""Arbitrary values, patches, events and histories, as the door lets them in."""
+"""Arbitrary values, patches, events and histories, as the parameters allow them."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -13,7 +13,7 @@ from service.wiring import codec
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.endpoint import EndpointCreated, EndpointUpdated
 
-# Any text that UTF-8 and Postgres can hold.
+# Any text that UTF-8 and Postgres can store.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 keys = st.text(st.characters(codec="utf-8", exclude_characters="\0[]"), min_size=1, max_size=8)
 maybe = st.none() | texts

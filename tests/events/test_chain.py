@@ -98,7 +98,7 @@ async def test_the_position_is_not_part_of_the_chain() -> None:
 async def test_a_stream_that_lacks_repeats_or_swaps_events_does_not_chain(data: st.DataObject) -> None:
     records = await written()
     chosen = data.draw(st.lists(st.sampled_from(range(COUNT)), max_size=COUNT + 2))
-    tampered = [records[place] for place in chosen]
+    tampered = [records[index] for index in chosen]
     intact = chosen == list(range(len(chosen)))  # a stream cut at its end still chains: see events.stream
     assert (chain.first_break(tampered) is None) == intact
 

@@ -177,7 +177,7 @@ def test_a_schema_version_that_is_yet_to_come_is_not_guessed_at() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """Made up: where somebody went. In version 1 it held one text, in version 2 a town that was not yet personal."""
+    """Made up: where somebody went. Version 1 had one text, version 2 a town that was not yet personal."""
 
     country: str
     town: Annotated[str, PERSONAL] = ""

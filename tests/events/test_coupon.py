@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events import coupon
@@ -98,7 +98,7 @@ def test_an_update_records_only_what_truly_changed() -> None:
     ).nothing_happens()
 
 
-def test_metadata_merges_by_key_and_holds_fifty() -> None:
+def test_metadata_merges_by_key_and_has_at_most_fifty() -> None:
     given(COUPON, created(metadata={"a": "1", "b": "2"})).when(update(metadata={"b": "", "c": "3"})).then(
         CouponUpdated(attributes={"metadata": {"a": "1", "c": "3"}})
     )
@@ -157,7 +157,7 @@ def test_the_same_id_is_another_coupon_in_another_account_or_mode() -> None:
     assert len(keys) == 4
 
 
-@holds_for(
+@for_all(
     most=st.none() | st.integers(1, 5),
     redeem_by=st.none() | st.integers(NOW + 1, NOW + 5),
     times=st.lists(st.integers(NOW, NOW + 10), max_size=12),
@@ -179,7 +179,7 @@ def test_it_is_redeemed_as_often_as_it_says_never_above_its_limit_and_never_late
     assert state.times_redeemed == given_away <= (most if most is not None else len(times))
 
 
-def test_the_log_holds_no_floats_and_none_of_the_callers_words_in_the_clear() -> None:
+def test_the_log_has_no_floats_and_no_personal_data_in_clear() -> None:
     codec = Codec()
     codec.register("coupon.created", CouponCreated)
     stored = codec.encode(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.coupon import Terms
@@ -51,7 +51,7 @@ def test_one_that_repeats_ends_after_its_calendar_months() -> None:
     given(DISCOUNTS).when(give(MONTH)).then(gave(MONTH, end=FEBRUARY_28))
 
 
-def test_a_second_one_takes_the_place_of_the_first() -> None:
+def test_a_second_one_replaces_the_first() -> None:
     state = given(DISCOUNTS, gave(MONTH, end=FEBRUARY_28)).when(give(id="di_2")).then(gave(id="di_2"))
     assert state.current.id == "di_2"
 
@@ -106,13 +106,13 @@ def test_months_are_those_of_the_calendar(start: str, months: int, end: str) -> 
     assert months_after(at, months) == then
 
 
-@holds_for(st.integers(-(10**15), 10**15), st.integers(1, 1200))
+@for_all(st.integers(-(10**15), 10**15), st.integers(1, 1200))
 def test_any_time_has_a_time_so_many_months_later(start: int, months: int) -> None:
     later = months_after(start, months)
     assert 28 <= (later - start) / 86_400 / months <= 31
 
 
-@holds_for(st.lists(st.sampled_from(["give", "remove", "end"]), max_size=10))
+@for_all(st.lists(st.sampled_from(["give", "remove", "end"]), max_size=10))
 def test_a_customer_has_one_discount_at_most_and_what_was_given_is_given_back_once(asked: list[str]) -> None:
     state, living = discount.NONE, 0
     for number, what in enumerate(asked):

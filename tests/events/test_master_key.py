@@ -29,7 +29,7 @@ async def registered(owner: asyncpg.Connection) -> set[bytes]:
 async def seal_one(
     owner: asyncpg.Connection, *secrets: bytes, stream: str = "customer-cus_1", position: int = 1
 ) -> None:
-    """Have the log hold a stream with a key, as earlier releases left it."""
+    """Put a stream with a key into the log, as earlier releases left it."""
     await owner.execute("SELECT events.extend_log($1)", position)
     await owner.execute(
         "INSERT INTO events.log VALUES ($1, $2, 1, 'acct_1', false, 'customer.created', 1, '', '', now(), 'system')",
@@ -96,7 +96,7 @@ async def test_a_key_of_the_same_name_does_not_pass_for_another(database: str, o
         await verify(database, OLD)
 
 
-async def test_the_verifier_holds_no_more_than_a_sealed_text(database: str, owner: asyncpg.Connection) -> None:
+async def test_the_verifier_is_no_more_than_a_sealed_text(database: str, owner: asyncpg.Connection) -> None:
     await verify(database, OLD)
     verifier = await owner.fetchval("SELECT verifier FROM keys.master")
     assert OLD not in verifier

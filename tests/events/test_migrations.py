@@ -77,11 +77,11 @@ class Files:
         self._added: dict[tuple[str, str], dict[str, str]] = {}
         monkeypatch.setattr(module, "sql_files", self._files)
 
-    def add(self, floor: str, folder: str, name: str, text: str) -> None:
-        self._added.setdefault((floor, folder), {})[f"{floor}/{folder}/{name}"] = text
+    def add(self, package: str, folder: str, name: str, text: str) -> None:
+        self._added.setdefault((package, folder), {})[f"{package}/{folder}/{name}"] = text
 
-    def _files(self, floor: str, folder: str) -> Sequence[tuple[str, str]]:
-        return sorted({**dict(sql_files(floor, folder)), **self._added.get((floor, folder), {})}.items())
+    def _files(self, package: str, folder: str) -> Sequence[tuple[str, str]]:
+        return sorted({**dict(sql_files(package, folder)), **self._added.get((package, folder), {})}.items())
 
 
 async def test_an_older_database_gets_the_migrations_it_has_not_had(
@@ -208,7 +208,7 @@ async def test_what_is_missing_is_named(database: str) -> None:
     assert "run `rollbook migrate`" in found.fault
 
 
-async def test_a_lock_that_others_hold_is_waited_for_in_short_tries(
+async def test_a_lock_of_another_session_is_waited_for_in_short_tries(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers queue behind a waiting migration, so it lets them pass again and again."""
@@ -247,7 +247,7 @@ async def test_a_deadlock_with_the_running_service_is_retried(database: str, mon
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_dsn: str, encoding: str) -> None:
+async def test_a_database_that_cannot_store_every_text_is_refused(postgres_dsn: str, encoding: str) -> None:
     name = f"rollbook_test_{secrets.token_hex(4)}"
     owner = await asyncpg.connect(postgres_dsn)
     await owner.execute(
@@ -372,7 +372,7 @@ async def test_without_a_server_migrating_says_so() -> None:
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 
-async def held(connection: asyncpg.Connection, table: str) -> set[str]:
+async def privileges_on(connection: asyncpg.Connection, table: str) -> set[str]:
     """The privileges that the service's role has on a table."""
     return {
         privilege
@@ -383,13 +383,13 @@ async def held(connection: asyncpg.Connection, table: str) -> set[str]:
 
 async def test_the_service_may_add_to_the_log_and_read_it_and_nothing_else(database: str) -> None:
     owner = await asyncpg.connect(database)
-    assert await held(owner, "events.log") == {"SELECT", "INSERT"}
-    assert await held(owner, "events.receipt") == {"SELECT", "INSERT"}
-    assert await held(owner, "events.stream") == {"SELECT", "INSERT", "UPDATE"}
-    assert await held(owner, "events.head") == {"SELECT", "UPDATE"}
-    assert await held(owner, "events.migration") == {"SELECT"}
-    assert await held(owner, "keys.subject") == {"SELECT", "INSERT", "UPDATE", "DELETE"}
-    assert await held(owner, "projections.notice") == {"SELECT", "INSERT"}
+    assert await privileges_on(owner, "events.log") == {"SELECT", "INSERT"}
+    assert await privileges_on(owner, "events.receipt") == {"SELECT", "INSERT"}
+    assert await privileges_on(owner, "events.stream") == {"SELECT", "INSERT", "UPDATE"}
+    assert await privileges_on(owner, "events.head") == {"SELECT", "UPDATE"}
+    assert await privileges_on(owner, "events.migration") == {"SELECT"}
+    assert await privileges_on(owner, "keys.subject") == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert await privileges_on(owner, "projections.notice") == {"SELECT", "INSERT"}
     await owner.close()
 
 

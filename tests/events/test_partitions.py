@@ -33,7 +33,7 @@ async def partitions(connection: asyncpg.Connection, parent: str) -> list[str]:
 
 
 async def small_partitions(owner: asyncpg.Connection, size: int = 4) -> None:
-    """Have the log's partitions, from the first on, hold only so many positions."""
+    """Have the log's partitions, from the first on, have only so many positions."""
     await owner.execute("UPDATE events.head SET partition_size = $1", size)
 
 

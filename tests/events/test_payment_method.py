@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events import payment_method
@@ -199,7 +199,7 @@ def test_they_end_with_the_customer() -> None:
     )
 
 
-@holds_for(asked=st.lists(st.tuples(st.sampled_from(["attach", "detach"]), st.integers(0, 1)), max_size=12))
+@for_all(asked=st.lists(st.tuples(st.sampled_from(["attach", "detach"]), st.integers(0, 1)), max_size=12))
 def test_it_is_never_two_customers_and_never_anybodys_again(asked: list[tuple[str, int]]) -> None:
     state = payment_method.evolve(payment_method.NO_METHOD, created())
     owners: list[str] = []

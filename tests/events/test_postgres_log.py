@@ -26,7 +26,7 @@ async def together(log: PostgresLog, items: Sequence[Append]) -> list[Any]:
     return await asyncio.gather(*map(log.append, items), return_exceptions=True)
 
 
-async def hold_head(owner: asyncpg.Connection) -> asyncpg.transaction.Transaction:
+async def lock_head(owner: asyncpg.Connection) -> asyncpg.transaction.Transaction:
     """Have every append wait until the transaction ends."""
     transaction = owner.transaction()
     await transaction.start()
@@ -59,11 +59,11 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 async def test_an_item_that_fails_fails_alone(log: PostgresLog, broken: Append) -> None:
     await log.append(append("note-keyed", 0, "a", wrapped_key=b"wrapped"))
-    for place in (0, 4, 9):
-        items = [append(f"note-{place}.{number}", 0, str(number), "more") for number in range(9)]
-        items.insert(place, broken)
+    for index in (0, 4, 9):
+        items = [append(f"note-{index}.{number}", 0, str(number), "more") for number in range(9)]
+        items.insert(index, broken)
         outcomes = await together(log, items)
-        failed = outcomes.pop(place)
+        failed = outcomes.pop(index)
         assert isinstance(failed, Exception)
         assert not isinstance(failed, LogUnavailable | StaleStream | AlreadyAnswered)
         assert all(isinstance(outcome, int) for outcome in outcomes), outcomes
@@ -131,13 +131,13 @@ async def test_a_connection_lost_in_the_middle_of_an_append_is_reported_and_repl
     log: PostgresLog, owner: asyncpg.Connection, database: str
 ) -> None:
     await log.append(append("note-1", 0, "before"))
-    hold = await hold_head(owner)
+    lock = await lock_head(owner)
     lost = asyncio.ensure_future(log.append(append("note-2", 0, "lost")))
     pid = await waiting_append(owner)
     await owner.execute("SELECT pg_terminate_backend($1)", pid)
     with pytest.raises(LogUnavailable):
         await lost
-    await hold.rollback()
+    await lock.rollback()
     assert await log.append(append("note-3", 0, "after")) == 2
     assert [note(record) for record in await log.read(0, 10)] == ["before", "after"]
 
@@ -192,13 +192,13 @@ async def test_appends_go_on_through_connections_lost_again_and_again(
 async def test_a_batch_that_was_cancelled_by_the_server_fails_and_the_next_succeeds(
     log: PostgresLog, owner: asyncpg.Connection
 ) -> None:
-    hold = await hold_head(owner)
+    lock = await lock_head(owner)
     cancelled = asyncio.ensure_future(log.append(append("note-1", 0, "a")))
     pid = await waiting_append(owner)
     await owner.execute("SELECT pg_cancel_backend($1)", pid)
     with pytest.raises(LogUnavailable, match="canceling statement"):
         await cancelled
-    await hold.rollback()
+    await lock.rollback()
     assert await log.append(append("note-1", 0, "a")) == 1
 
 
@@ -220,14 +220,14 @@ async def test_without_a_server_the_log_says_so() -> None:
 
 
 async def test_a_caller_who_goes_away_disturbs_nobody(log: PostgresLog, owner: asyncpg.Connection) -> None:
-    hold = await hold_head(owner)
+    lock = await lock_head(owner)
     first = asyncio.ensure_future(log.append(append("note-1", 0, "in flight")))
     await waiting_append(owner)
     gone, stays = (asyncio.ensure_future(log.append(append(f"note-{number}", 0, "waits"))) for number in (2, 3))
     await asyncio.sleep(0)
     for task in (first, gone):
         task.cancel()
-    await hold.rollback()
+    await lock.rollback()
     assert await stays == 2, "what was in flight is stored, and what nobody waits for any more is not begun"
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events import promotion_code
@@ -177,7 +177,7 @@ def test_one_that_never_was_is_missing(command: object) -> None:
     assert missing.message == f"No such promotion code: '{ID}'"
 
 
-@holds_for(most=st.none() | st.integers(1, 4), customers=st.lists(st.sampled_from(["cus_1", "cus_2"]), max_size=8))
+@for_all(most=st.none() | st.integers(1, 4), customers=st.lists(st.sampled_from(["cus_1", "cus_2"]), max_size=8))
 def test_it_is_redeemed_as_often_as_it_says_and_never_above_its_limit(most: int | None, customers: list[str]) -> None:
     state, given_away = given(PROMOTION_CODE, created(max_redemptions=most)).state, 0
     for customer in customers:

@@ -168,7 +168,7 @@ async def test_a_long_tail_of_a_release_without_snapshots_is_folded(
     log: PostgresLog, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await written(CustomerStore(log), SNAPSHOT_EVENTS)
-    monkeypatch.setattr(Snapshots, "make", lambda self, decider, stream, held: (None, held))
+    monkeypatch.setattr(Snapshots, "make", lambda self, decider, stream, cached: (None, cached))
     for number in range(2 * SNAPSHOT_EVENTS):
         await CustomerStore(log).update(email=f"old{number}@example.com")
     monkeypatch.undo()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.card import TRAITS, BankAccount, Card, attached, luhn
@@ -70,7 +70,7 @@ def test_one_that_replaces_becomes_the_default_and_the_one_before_goes() -> None
     given(SOURCES).when(attach(replaces=True)).then(has(default=True))
 
 
-def test_when_the_default_goes_the_one_added_last_takes_its_place() -> None:
+def test_when_the_default_is_removed_the_one_added_last_becomes_the_default() -> None:
     history = (has(default=True), has("card_2"), has("card_3"))
     state = (
         given(SOURCES, *history)
@@ -237,7 +237,7 @@ def test_nobody_has_one_who_is_not_there() -> None:
         given(CUSTOMER, *history).when(attach()).refused(Missing, code="resource_missing", param="id")
 
 
-@holds_for(st.lists(st.tuples(st.sampled_from(["attach", "replace", "remove", "default"]), st.integers(0, 4))))
+@for_all(st.lists(st.tuples(st.sampled_from(["attach", "replace", "remove", "default"]), st.integers(0, 4))))
 def test_the_default_is_always_one_of_them_and_there_is_none_only_without_any(asked: list[tuple[str, int]]) -> None:
     state = source.NONE
     for number, (what, which) in enumerate(asked):
@@ -265,12 +265,12 @@ def test_the_default_is_always_one_of_them_and_there_is_none_only_without_any(as
             assert state.default == before.default
 
 
-@holds_for(st.text("0123456789", min_size=1, max_size=18), st.integers(0, 17), st.integers(1, 9))
-def test_one_wrong_digit_is_always_found(digits: str, place: int, by: int) -> None:
+@for_all(st.text("0123456789", min_size=1, max_size=18), st.integers(0, 17), st.integers(1, 9))
+def test_one_wrong_digit_is_always_found(digits: str, index: int, by: int) -> None:
     check = next(str(digit) for digit in range(10) if luhn(f"{digits}{digit}"))
     right = digits + check
-    place %= len(right)
-    wrong = right[:place] + str((int(right[place]) + by) % 10) + right[place + 1 :]
+    index %= len(right)
+    wrong = right[:index] + str((int(right[index]) + by) % 10) + right[index + 1 :]
     assert luhn(right)
     assert not luhn(wrong)
 

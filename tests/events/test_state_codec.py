@@ -17,7 +17,7 @@ from events.history_map import HistoryMap
 from events.state_codec import StateCodec
 
 
-class Place(NamedTuple):
+class Part(NamedTuple):
     """A part of many states."""
 
     country: str | None
@@ -27,24 +27,24 @@ class Place(NamedTuple):
 class Small(NamedTuple):
     """A state of every kind of part."""
 
-    by_id: HistoryMap[Place]
+    by_id: HistoryMap[Part]
     labels: dict[str, str]
-    pairs: dict[tuple[str, int], Place | None]
-    parts: tuple[Place | Price, ...]
+    pairs: dict[tuple[str, int], Part | None]
+    parts: tuple[Part | Price, ...]
     tags: frozenset[str]
 
 
 CODEC = StateCodec(Small)
 TEXTS = st.text(max_size=3)
-PLACES = st.builds(Place, st.none() | TEXTS, st.lists(TEXTS, max_size=2).map(tuple))
+PARTS = st.builds(Part, st.none() | TEXTS, st.lists(TEXTS, max_size=2).map(tuple))
 PRICES = st.builds(Price, id=TEXTS, unit_amount=st.none() | st.integers(-9, 9))
-MAPS = st.dictionaries(TEXTS, PLACES, max_size=3).map(lambda plain: HistoryMap.of(plain, plain.values()))
+MAPS = st.dictionaries(TEXTS, PARTS, max_size=3).map(lambda plain: HistoryMap.of(plain, plain.values()))
 STATES = st.builds(
     Small,
     by_id=MAPS,
     labels=st.dictionaries(TEXTS, TEXTS, max_size=3),
-    pairs=st.dictionaries(st.tuples(TEXTS, st.integers(0, 3)), st.none() | PLACES, max_size=3),
-    parts=st.lists(PLACES | PRICES, max_size=4).map(tuple),
+    pairs=st.dictionaries(st.tuples(TEXTS, st.integers(0, 3)), st.none() | PARTS, max_size=3),
+    parts=st.lists(PARTS | PRICES, max_size=4).map(tuple),
     tags=st.frozensets(TEXTS, max_size=3),
 )
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-1, 3) | TEXTS, lambda part: st.lists(part, max_size=3))

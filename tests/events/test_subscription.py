@@ -4,7 +4,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.customer import subscription
@@ -172,7 +172,7 @@ CHANGES = st.builds(
 )
 
 
-@holds_for(st.lists(CHANGES, max_size=20))
+@for_all(st.lists(CHANGES, max_size=20))
 def test_a_customer_is_delinquent_for_as_long_as_any_subscription_owes(
     asked: list[SubscriptionReported | SubscriptionCanceled | SubscriptionRemoved],
 ) -> None:
@@ -242,7 +242,7 @@ commands = st.one_of(
 )
 
 
-@holds_for(st.lists(commands, max_size=20))
+@for_all(st.lists(commands, max_size=20))
 def test_replaying_gives_the_state_and_a_report_twice_is_one(asked: list[Any]) -> None:
     state, history = NONE, []
     for command in asked:

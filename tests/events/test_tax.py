@@ -1,7 +1,7 @@
 """Where a customer is for tax: which address decides, and what is known of its IP address."""
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.countries import COUNTRIES
@@ -90,7 +90,7 @@ TEXTS = st.none() | st.text(max_size=12) | st.sampled_from(["US", "CA", "DE", "9
 ADDRESSES = st.none() | st.builds(Address, country=TEXTS, postal_code=TEXTS, state=TEXTS)
 
 
-@holds_for(ADDRESSES, ADDRESSES, ADDRESSES)
+@for_all(ADDRESSES, ADDRESSES, ADDRESSES)
 def test_any_addresses_give_a_country_or_nothing(
     shipping: Address | None, billing: Address | None, payment: Address | None
 ) -> None:

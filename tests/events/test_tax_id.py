@@ -1,7 +1,7 @@
 """The decisions about a customer's tax ids, and about the account's own, as given, when, then; without doubles."""
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events import account_tax_id
@@ -100,7 +100,7 @@ IDS = st.sampled_from(["txi_1", "txi_2", "txi_3"])
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "remove", "verify"]), IDS), max_size=20)
 
 
-@holds_for(STEPS)
+@for_all(STEPS)
 def test_whatever_is_asked_the_tax_ids_are_those_added_and_not_removed(steps: list[tuple[str, str]]) -> None:
     state, expected = tax_id.NONE, list[str]()
     for what, id in steps:

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events import testclock as clocks
@@ -164,7 +164,7 @@ commands = st.one_of(
 )
 
 
-@holds_for(st.lists(commands, max_size=30))
+@for_all(st.lists(commands, max_size=30))
 def test_whatever_is_asked_time_never_runs_back_and_no_more_than_three_live_there(asked: list[Any]) -> None:
     state = CLOCK.evolve(CLOCK.initial, CREATED)
     history: list[Any] = [CREATED]

@@ -101,7 +101,7 @@ async def test_the_usual_update_asks_the_log_once() -> None:
     assert (log.appends, log.loads) == (2, 0)
 
 
-async def test_a_process_that_lost_a_race_decides_again_on_what_the_log_holds() -> None:
+async def test_a_process_that_lost_a_race_decides_again_on_the_log() -> None:
     log = InstrumentedLog(MemoryLog())
     here, there = CustomerStore(log), CustomerStore(log)
     await here.create(metadata={"a": "1"})

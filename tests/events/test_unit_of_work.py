@@ -86,7 +86,7 @@ async def test_a_refusal_leaves_nothing_of_the_unit(store: CustomerStore, log: I
     assert (await store.replayed("cus_1")).profile.name == "one"
 
 
-async def test_a_refusal_on_remembered_states_is_decided_again_on_what_the_log_holds(store: CustomerStore) -> None:
+async def test_a_refusal_on_cached_states_is_decided_again_on_the_log(store: CustomerStore) -> None:
     other = CustomerStore(store.log)
     await other.update("cus_1", name="allowed")
 

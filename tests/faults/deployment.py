@@ -227,7 +227,7 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class Account:
-    """What the database holds at the end."""
+    """What is in the database at the end."""
 
     notices: list[str]
     customers: set[str]
@@ -236,7 +236,7 @@ class Account:
 
 
 async def account(dsn: str) -> Account:
-    """Read what the database holds."""
+    """Read what is in the database."""
     connection = await asyncpg.connect(dsn)
     try:
         notices = await connection.fetch("SELECT id FROM projections.notice ORDER BY sequence")

@@ -50,7 +50,7 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
         await asyncio.to_thread(private_rabbit.raise_alarm)
         monkeypatch.setattr(amqp, "OPERATION_TIMEOUT_S", PATIENCE_S)
         with capture_logs() as said:
-            held_back = await webhooks.notices(NOTICES)
+            blocked = await webhooks.notices(NOTICES)
             await until(lambda: relaying_one.state.startswith("blocked"))
             assert await webhooks.catch_up() == 1 + NOTICES, "webhooks get it from the log"
             waited_until = asyncio.get_running_loop().time() + 10 * PATIENCE_S
@@ -61,13 +61,13 @@ async def test_the_relay_waits_for_a_broker_that_is_short_of_memory(
             monkeypatch.undo()
             await asyncio.to_thread(private_rabbit.end_alarm)
             messages = await take(queue, NOTICES)
-        assert [message.headers["rollbook-sequence"] for message in messages] == held_back
+        assert [message.headers["rollbook-sequence"] for message in messages] == blocked
         await until(lambda: relaying_one.state == "ok")
         assert len(topology.declared) == 1
         assert "broker.lost" not in {entry["event"] for entry in said}
         assert await queue.get(fail=False) is None, "and nothing twice"
-        assert first < held_back
-        # It stops in good time too, whatever it has on its way.
+        assert first < blocked
+        # It stops in good time too, whatever it has in flight.
         await asyncio.to_thread(private_rabbit.raise_alarm)
         await webhooks.notices(NOTICES)
         await until(lambda: relaying_one.state.startswith("blocked"))

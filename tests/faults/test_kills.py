@@ -19,7 +19,7 @@ PARTS = ("api", "relay", "worker", "postgres", "rabbit")
 CUSTOMERS = 120  # for each of them
 BEFORE_THE_KILL = 30  # customers
 QUEUES_SETTLED_S = 2.5  # see PrivateRabbit.kill9
-# What may be sent again after a kill is what one part had on its way: of them all, the relay has most.
+# What may be sent again after a kill is what one part had in flight: of them all, the relay has most.
 REPEATED_MAX = 200
 
 

@@ -92,4 +92,4 @@ async def test_a_worker_that_is_stopped_finishes_what_it_began(deployment: Deplo
     await until(nothing_pending, timeout_s=30)
     got = delivered(receiver, "/slow")
     assert set(got) == set((await account(deployment.dsn)).notices)
-    assert got.total() == len(got), "what was on its way was recorded, and not sent again"
+    assert got.total() == len(got), "what was in flight was recorded, and not sent again"

@@ -47,7 +47,7 @@ INSERT = (
         (promotion_code.KIND, {}),
     ],
 )
-async def test_a_filter_finds_what_holds_its_facts_in_both_directions(
+async def test_a_filter_finds_what_has_its_facts_in_both_directions(
     store: ReadableCustomerStore,
     owner: asyncpg.Connection,
     kind: str,

@@ -36,7 +36,7 @@ def body(shown: dict[str, Any], before: dict[str, Any] | None = None) -> bytes:
 
 
 @given(objects, st.none() | objects, st.integers(0, 10_000))
-def test_the_count_is_put_in_its_place_whatever_the_object_holds(shown: Any, before: Any, pending: int) -> None:
+def test_pending_webhooks_is_set_whatever_the_object_contains(shown: Any, before: Any, pending: int) -> None:
     stored = body(shown, before)
     made = with_pending(stored, pending)
     expected = {**orjson.loads(stored), "pending_webhooks": pending}

@@ -80,7 +80,7 @@ async def test_many_reads_at_once_are_answered_each_with_its_own(store: Readable
         assert (orjson.loads(body)["id"] == id) if body else not known
 
 
-async def test_an_id_that_postgres_cannot_hold_is_nobodys_and_disturbs_no_other_read(
+async def test_an_id_that_postgres_cannot_store_is_unknown_and_disturbs_no_other_read(
     store: ReadableCustomerStore,
 ) -> None:
     await store.create("cus_1")
@@ -91,7 +91,7 @@ async def test_an_id_that_postgres_cannot_hold_is_nobodys_and_disturbs_no_other_
     assert [body is not None for body in found] == [True, False, False, True, False, False]
 
 
-async def test_pages_hold_their_order_at_ties_within_a_second_in_both_directions(store: ReadableCustomerStore) -> None:
+async def test_pages_keep_their_order_at_ties_within_a_second_in_both_directions(store: ReadableCustomerStore) -> None:
     order = []
     for number in range(13):
         await create(store, f"cus_{number}", created=NOON + number // 5)
@@ -106,7 +106,7 @@ async def test_pages_hold_their_order_at_ties_within_a_second_in_both_directions
         assert all(len(page) == limit for page in pages[:-1])
 
 
-async def test_a_deleted_customer_is_in_no_list_and_yet_marks_its_place(store: ReadableCustomerStore) -> None:
+async def test_a_deleted_customer_is_in_no_list_and_is_still_a_cursor(store: ReadableCustomerStore) -> None:
     for number in range(5):
         await create(store, f"cus_{number}")
     await store.delete("cus_2")
@@ -145,7 +145,7 @@ async def test_a_cursor_that_names_nothing_of_ours_is_unknown(store: ReadableCus
             await customers(store)(page)
 
 
-async def test_created_bounds_are_inclusive_and_hold_on_every_page(store: ReadableCustomerStore) -> None:
+async def test_created_bounds_are_inclusive_and_apply_to_every_page(store: ReadableCustomerStore) -> None:
     for number in range(10):
         await create(store, f"cus_{number}", created=NOON + number)
     bounds = {"created_min": NOON + 2, "created_max": NOON + 6}

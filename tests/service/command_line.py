@@ -67,7 +67,7 @@ def _main(words: tuple[str, ...], variables: dict[str, str], output: Path, error
 
 
 def _redirected(descriptor: int, path: Path) -> io.TextIOWrapper:
-    """A stream over a file that takes the place of what was open as `descriptor`; nothing is buffered."""
+    """A stream over a file that replaces what was open as `descriptor`; nothing is buffered."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, descriptor)
     os.close(file)

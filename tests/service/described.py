@@ -1,4 +1,4 @@
-"""Holds answers to the API's description of itself: statuses, and in the newest version shapes."""
+"""Checks answers against the API's description of itself: statuses, and in the newest version shapes."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ class _Described:
         return self._shapes
 
 
-# A path that is spelled out goes before one with an id in the same place, as it does for the router.
+# A path that is spelled out goes before one with an id in the same segment, as it does for the router.
 DESCRIBED = [_Described(one) for one in sorted(OPERATIONS, key=lambda operation: operation.path.count("{"))]
 REFUSED: type[BaseModel] = Refused
 

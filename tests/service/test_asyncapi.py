@@ -36,8 +36,8 @@ def validator(schema: Any) -> jsonschema_rs.Validator:
 def test_every_type_that_is_published_is_described_and_no_other() -> None:
     published = {
         word
-        for floor in ("projections", "webhooks")
-        for file in (ROOT / floor).rglob("*.py")
+        for package in ("projections", "webhooks")
+        for file in (ROOT / package).rglob("*.py")
         for word in re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', file.read_text())
     }
     assert published & EVENT_TYPES == MESSAGES.keys()
@@ -50,9 +50,9 @@ def test_nothing_refers_to_what_is_not_there() -> None:
                 follow(one)
         elif isinstance(value, dict):
             if "$ref" in value:
-                place: Any = DOCUMENT
+                node: Any = DOCUMENT
                 for step in value["$ref"].removeprefix("#/").split("/"):
-                    place = place[step]
+                    node = node[step]
             for one in value.values():
                 follow(one)
 

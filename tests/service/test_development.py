@@ -83,7 +83,7 @@ async def test_the_inbox_shows_what_came_and_what_comes() -> None:
 
 
 async def test_watchers_that_do_not_read_cost_no_more_than_what_is_kept() -> None:
-    """Sixteen of them held 140 MiB."""
+    """Sixteen of them took 140 MiB."""
     kept = inbox.Inbox()
     async with await watched(kept) as client:
         watchers = [await client.get(inbox.PATH) for _ in range(inbox.WATCHERS_MAX)]
@@ -91,9 +91,9 @@ async def test_watchers_that_do_not_read_cost_no_more_than_what_is_kept() -> Non
         tracemalloc.start()
         for _ in range(100):
             await client.post(inbox.PATH, data=bytes(1000 * 1000))
-        held, _ = tracemalloc.get_traced_memory()
+        allocated, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert held < 16 * 1024 * 1024
+        assert allocated < 16 * 1024 * 1024
         for each in watchers:
             each.close()
 

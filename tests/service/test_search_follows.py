@@ -14,11 +14,12 @@ from tests.waiting import until
 
 CUSTOMERS = 20
 LATCH = 4242
-# Whoever has written rows, and is about to move the checkpoint, waits for who holds the latch.
+# Whoever has written rows, and is about to move the checkpoint, waits for the session with the latch.
 LATCHED = f"""
-CREATE FUNCTION projections.hold() RETURNS trigger LANGUAGE plpgsql AS
+CREATE FUNCTION projections.wait_for_latch() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_advisory_xact_lock_shared({LATCH}); RETURN new; END $$;
-CREATE TRIGGER hold BEFORE UPDATE ON projections.checkpoint FOR EACH ROW EXECUTE FUNCTION projections.hold();
+CREATE TRIGGER wait_for_latch BEFORE UPDATE ON projections.checkpoint
+    FOR EACH ROW EXECUTE FUNCTION projections.wait_for_latch();
 """
 
 
@@ -53,8 +54,8 @@ async def test_a_worker_killed_between_rows_and_checkpoint_leaves_neither(
     await owner.execute(LATCHED)
     await latch.execute("SELECT pg_advisory_lock($1)", LATCH)
     worker = await launch("worker", ROLLBOOK_OPERATIONS_PORT="0")
-    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
-    pid = await until(lambda: owner.fetchval(held, LATCH))
+    waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
+    pid = await until(lambda: owner.fetchval(waiting, LATCH))
     await worker.kill9()
     await latch.close()
 

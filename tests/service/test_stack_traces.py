@@ -1,4 +1,4 @@
-"""Stack traces: types and places, and nothing that an exception quotes."""
+"""Stack traces: types and locations, and nothing that an exception quotes."""
 
 import asyncio
 import logging
@@ -75,7 +75,7 @@ def test_a_chain_is_shown_whole_the_cause_first() -> None:
     assert [name for name in ("ExceptionGroup", "KeyError", "LookupError") if name not in group] == []
 
 
-def test_places_in_our_own_code_are_shown_and_no_others() -> None:
+def test_locations_in_our_own_code_are_shown_and_no_others() -> None:
     shown = stack_traces.render(ERRORS[2])
     assert "service/http/form.py" in shown
     assert __file__ not in shown

@@ -70,7 +70,7 @@ def test_a_data_directory_that_is_none(run: Callable[..., tuple[int, str]], tmp_
     assert run("serve", ROLLBOOK_DATA_DIR="/proc/x") == (2, message)
 
 
-def test_a_master_key_file_that_holds_none(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_a_master_key_file_without_a_key(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     (tmp_path / "master.key").write_text("hunter2")
     code, said = run("serve", ROLLBOOK_MASTER_KEY="", DATABASE_URL=NOWHERE)
     assert (code, said.partition(": ")[0]) == (2, str(tmp_path / "master.key"))

@@ -34,13 +34,13 @@ class EgressProxy:
         self._server: asyncio.Server | None = None
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         assert self._server is not None
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://{self.place}"
+        return f"{'https' if self._tls else 'http'}://{self.address}"
 
     @property
     def lines(self) -> list[str]:

@@ -36,7 +36,7 @@ FRESH = {
     },
     "projections.notice": {"sequence": "n", "appended_at": "clock_timestamp()", "id": f"'evt_' || {ID}"},
 }
-NUMBERS = "CREATE SEQUENCE public.place START 1000 CACHE 1"
+NUMBERS = "CREATE SEQUENCE public.serial START 1000 CACHE 1"
 
 
 async def append(bench: Bench) -> Sequence[Figure]:
@@ -88,7 +88,7 @@ async def _write_script(dsn: str, path: Path) -> None:
     finally:
         await connection.close()
     named = [f"i{number} AS ({insert})" for number, insert in enumerate(inserts)]
-    parts = ["place AS MATERIALIZED (SELECT nextval('public.place') AS n)", *named]
+    parts = ["serial AS MATERIALIZED (SELECT nextval('public.serial') AS n)", *named]
     _write(path, f"WITH {', '.join(parts)} SELECT 1;\n")
 
 
@@ -104,9 +104,8 @@ async def _insert(connection: asyncpg.Connection, table: str, fresh: dict[str, s
     values = [
         fresh.get(column["name"], f"{literal}::{column['type']}") for column, literal in zip(columns, row, strict=True)
     ]
-    return (
-        f"INSERT INTO {table} ({', '.join(column['name'] for column in columns)}) SELECT {', '.join(values)} FROM place"
-    )
+    names = ", ".join(column["name"] for column in columns)
+    return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM serial"
 
 
 async def _pgbench(dsn: str, script: Path, clients: int, duration_s: float) -> float:

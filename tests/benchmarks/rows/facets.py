@@ -1,5 +1,5 @@
-"""What customers have besides attributes, held against what they cost without: a create that names everything against
-one that names five attributes, and a page of ten that is expanded over four levels against the plain page.
+"""What a customer's other objects cost: a create that names everything against one that names five attributes, and a
+page of ten that is expanded over four levels against the plain page.
 
 Each create redeems a coupon. A coupon's redemptions are counted one after the other, so they go round among many: it is
 the work that is measured, not the queue for one coupon.

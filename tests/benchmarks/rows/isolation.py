@@ -1,6 +1,6 @@
-"""What the healthy notice of the dead: 200 endpoints, of which a tenth takes requests and never answers.
+"""How dead endpoints slow healthy ones down: 200 endpoints, of which a tenth takes requests and never answers.
 
-Each is on a host of its own, for what is on its way to one host is limited: the dead take it up where they are.
+Each is on a host of its own, since attempts in flight to one host are limited: the dead take it up where they are.
 
 `rollbook serve` and thirteen accounts, whose customers are created at a steady rate; the 99th percentile from the API's
 answer to the arrival at the endpoints that stay healthy, first with none dead and then with the tenth dead. The second

@@ -51,7 +51,7 @@ async def _measure(
             row=row,
             what=f"{what}, p{share * 100:.0f} after the answer, {RATE:.0f} creates a second",
             unit="ms",
-            baseline_is="a bare client's POST on its way to the receiver",
+            baseline_is="a bare client's POST until it arrives",
             baseline=median(percentile(values, share) for values in bare),
             subject=median(percentile(values, share) for values in delivered),
             value=median(percentile(values, share) for values in delivered),

@@ -1,6 +1,6 @@
-"""What it costs that there are many lanes: 100 notices a second among ten thousand endpoints, and among ten.
+"""What it costs that there are many lanes: 100 events a second among ten thousand endpoints, and among ten.
 
-Each account has two endpoints, so a notice wakes two lanes, other ones each time where there are many. Each lane is
+Each account has two endpoints, so an event wakes two lanes, other ones each time where there are many. Each lane is
 leased, sent to and let go, for nothing more comes to it meanwhile: the price of a wake.
 """
 
@@ -42,7 +42,7 @@ async def many_lanes(bench: Bench) -> Sequence[Figure]:
     return [
         Rounds([of_few], [of_many]).figure(
             row="many-lanes",
-            what=f"{RATE:.0f} notices a second, each to {SHARE} of {MANY:,} endpoints, {what}",
+            what=f"{RATE:.0f} events a second, each to {SHARE} of {MANY:,} endpoints, {what}",
             unit="ms",
             baseline_is=f"the same to {SHARE} of {FEW}",
         )

@@ -1,4 +1,4 @@
-"""One notice that ten thousand endpoints want: how soon their deliveries are rows, how soon one worker sent all.
+"""One event for ten thousand endpoints: how soon their deliveries are rows, how soon one worker sent all.
 
 An account with all the endpoints, at one receiver, and a worker of its own beside the API. Milliseconds after the
 API's answer; beside the second what a bare aiohttp client takes to post the same bytes to as many URLs.
@@ -28,7 +28,7 @@ LAST = "SELECT max(sequence) FROM projections.notice"
 
 
 async def one_to_many(bench: Bench) -> Sequence[Figure]:
-    """Milliseconds until all deliveries of one notice are made, and until all have arrived."""
+    """Milliseconds until all deliveries of one event are made, and until all have arrived."""
     async with (
         receiver() as listening,
         shop(bench, listening, role="api", endpoints=ENDPOINTS, share=ENDPOINTS) as opened,
@@ -50,7 +50,7 @@ async def one_to_many(bench: Bench) -> Sequence[Figure]:
     return [
         Figure(
             row="one-to-many",
-            what=f"one notice to {ENDPOINTS:,} endpoints, {what}",
+            what=f"one event to {ENDPOINTS:,} endpoints, {what}",
             unit="ms",
             baseline_is="a bare client's POSTs of the same bytes to as many URLs",
             baseline=median(bare),

@@ -32,19 +32,19 @@ def path_of(type: str, schema_version: int) -> Path:
 
 
 def read(path: Path) -> Golden:
-    """What a golden file holds."""
-    held = orjson.loads(path.read_bytes())
-    return Golden(held["stored"].encode(), held["personal"], held["event"])
+    """The content of a golden file."""
+    content = orjson.loads(path.read_bytes())
+    return Golden(content["stored"].encode(), content["personal"], content["event"])
 
 
 def write(path: Path, payload: bytes, event: object) -> None:
     """Make the golden file of an event that was encoded to `payload`."""
-    held = {
+    content = {
         "event": plain(event),
         "personal": opened(path.name.rpartition(".v")[0], payload),
         "stored": payload.decode(),
     }
-    path.write_bytes(orjson.dumps(held, option=orjson.OPT_INDENT_2) + b"\n")
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def plain(event: object) -> Any:
@@ -62,7 +62,7 @@ def opened(type: str, payload: bytes) -> dict[str, Any]:
 
 
 def record(type: EventType, schema_version: int, payload: bytes) -> Record:
-    """The payload in the place it was sealed for."""
+    """The payload under the AAD context that it was sealed with."""
     origin = Origin(account="acct_1", livemode=False, at=NOON, actor="system")
     return Record(
         position=1,

@@ -1,4 +1,4 @@
-"""One event of every type, with every field set, a file a kind of stream or facet: what the golden files hold."""
+"""One event of every type, with every field set, a file a kind of stream or facet: what the golden files contain."""
 
 from importlib import import_module
 from pkgutil import iter_modules

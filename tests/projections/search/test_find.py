@@ -44,7 +44,7 @@ def customers(chance: random.Random) -> Iterator[tuple[Shown, tuple[Any, ...]]]:
 
 
 def clause(chance: random.Random, shown: Shown) -> Clause:
-    """A clause that may well hold for a customer."""
+    """A clause that is likely to match a customer."""
     negated = chance.random() < 0.3
     match chance.randrange(4):
         case 0:
@@ -58,22 +58,22 @@ def clause(chance: random.Random, shown: Shown) -> Clause:
             return Text(field, within and len(text) >= 3, text[start : start + 4] if within else text, negated)
 
 
-def holds(clause: Clause, shown: Shown) -> bool:
-    """Whether a clause holds, as anybody would say who looks at the customer."""
+def matches(clause: Clause, shown: Shown) -> bool:
+    """Whether a clause matches a customer, by the plainest reading."""
     match clause:
         case Text():
             value = None if shown[clause.field] is None else shown[clause.field].casefold()
             sought = clause.text.casefold()
-            held = value is not None and (sought in value if clause.within else sought == value)
+            matched = value is not None and (sought in value if clause.within else sought == value)
         case Metadata():
             value = shown["metadata"].get(clause.key)
-            held = value is not None if clause.value is None else value == clause.value
+            matched = value is not None if clause.value is None else value == clause.value
         case Created():
             by = clause.at - shown["created"]
-            held = {"=": by == 0, "<": by > 0, ">": by < 0, "<=": by >= 0, ">=": by <= 0}[clause.operator]
+            matched = {"=": by == 0, "<": by > 0, ">": by < 0, "<=": by >= 0, ">=": by <= 0}[clause.operator]
         case _:
             assert_never(clause)
-    return held is not clause.negated
+    return matched is not clause.negated
 
 
 async def walked(search: Finder, query: Query, limit: int) -> list[Shown]:
@@ -111,14 +111,14 @@ async def test_a_search_finds_what_looking_at_every_customer_finds(
         clauses = tuple(clause(chance, chance.choice(mine)) for _ in range(chance.randint(1, 3)))
         query = Query(clauses, "AND" if len(clauses) == 1 else chance.choice(["AND", "OR"]))
         judged = min if query.joined_by == "AND" else max
-        expected = [shown for shown in mine if judged(holds(one, shown) for one in clauses)]
+        expected = [shown for shown in mine if judged(matches(one, shown) for one in clauses)]
         limit = chance.choice([1, 3, 10, 100])
         assert await walked(search, query, limit) == expected[: PAGES_MAX * limit], query
         assert await search.count(Scope(ACCOUNT, False), query) == len(expected), query
         if expected:
             last = chance.randrange(len(expected))
-            place = Cursor(expected[last]["created"], positions[expected[last]["id"]])
-            page = await search.page(Scope(ACCOUNT, False), query, limit, place)
+            cursor = Cursor(expected[last]["created"], positions[expected[last]["id"]])
+            page = await search.page(Scope(ACCOUNT, False), query, limit, cursor)
             assert [*map(orjson.loads, page.bodies)] == expected[last + 1 : last + 1 + limit], query
         sizes.add(len(expected))
     await search.close()

@@ -37,7 +37,7 @@ AMEX = {"number": OTHER, "cvc": CVC}
 
 
 def assert_silent(*texts: str | bytes) -> None:
-    """Hold that none of the texts has a secret in it."""
+    """Assert that none of the texts has a secret in it."""
     for text in texts:
         found = SECRETS.search(text if isinstance(text, bytes) else text.encode())
         assert found is None, (found, text[:2000])
@@ -152,7 +152,7 @@ async def use_everything(api: Api) -> list[Answer]:
 
 
 async def stored(api: Api) -> list[bytes]:
-    """Whatever any column of any table holds."""
+    """The values of every column of every table."""
     columns = await api.core.pool.fetch(
         """
         SELECT table_schema, table_name, column_name FROM information_schema.columns
@@ -161,11 +161,13 @@ async def stored(api: Api) -> list[bytes]:
         """
     )
     assert len(columns) > 60
-    held: list[bytes] = []
+    values: list[bytes] = []
     for schema, table, column in columns:
-        rows = await api.core.pool.fetch(f'SELECT "{column}" AS held FROM "{schema}"."{table}"')
-        held.extend(row["held"] if isinstance(row["held"], bytes) else str(row["held"]).encode() for row in rows)
-    return held
+        rows = await api.core.pool.fetch(f'SELECT "{column}" AS values FROM "{schema}"."{table}"')
+        values.extend(
+            row["values"] if isinstance(row["values"], bytes) else str(row["values"]).encode() for row in rows
+        )
+    return values
 
 
 async def opened(api: Api) -> list[str]:
@@ -180,7 +182,7 @@ async def opened(api: Api) -> list[str]:
     return events
 
 
-async def test_nothing_anywhere_holds_a_number_or_a_security_code(
+async def test_no_card_number_or_security_code_is_stored_anywhere(
     api: Api, receiver: Receiver, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

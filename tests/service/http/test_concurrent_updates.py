@@ -55,9 +55,9 @@ async def test_a_customer_that_is_busy_for_too_long_is_worth_another_try(
     made = await api.customer()
     path = f"/v1/customers/{made['id']}"
     monkeypatch.setattr(stream_locks, "LOCK_TIMEOUT_S", 0.02)
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         first = asyncio.create_task(api.post(path, "name=x"))
-        await until_blocked(held)
+        await until_blocked(blocker)
         answer = await api.post(path, "name=y", Idempotency_Key="k")
         assert (answer.status, answer.error["code"]) == (429, "lock_timeout")
         assert answer.headers["Stripe-Should-Retry"] == "true"

@@ -42,9 +42,9 @@ async def test_a_create_whose_process_died_before_answering_is_answered_by_anoth
     api: Api, launch: Launch, database: str, watcher: asyncpg.Connection
 ) -> None:
     process = await launch()
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         lost = asyncio.create_task(post(api, f"{process.url}/v1/customers", "name=x", KEY))
-        await until_blocked(held)
+        await until_blocked(blocker)
         process.process.send_signal(signal.SIGSTOP)  # from here on it can answer nobody
 
     async def committed() -> bool:

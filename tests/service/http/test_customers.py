@@ -159,7 +159,7 @@ async def test_metadata_is_set_deleted_and_cleared_by_key(api: Api) -> None:
     assert (await api.update(made["id"], "metadata="))["metadata"] == {}
 
 
-async def test_metadata_holds_fifty_keys_after_the_merge(api: Api) -> None:
+async def test_metadata_has_at_most_fifty_keys_after_the_merge(api: Api) -> None:
     fifty = "&".join(f"metadata[k{n}]=v" for n in range(50))
     made = await api.customer(fifty)
     path = f"/v1/customers/{made['id']}"

@@ -115,7 +115,7 @@ async def test_a_repeating_one_ends_after_its_months_and_others_do_not(api: Api)
             assert discount["end"] is None
 
 
-async def test_a_second_one_takes_the_place_of_the_first_and_says_what_was_before(api: Api) -> None:
+async def test_a_second_one_replaces_the_first_and_shows_what_was_before(api: Api) -> None:
     await create_coupon(api, "percent_off=10&id=SALE")
     await create_coupon(api, "percent_off=20&id=MORE&duration=repeating&duration_in_months=1")
     customer = await api.customer("coupon=SALE")
@@ -488,16 +488,16 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
         )
         stream = decider.stream(name)
         loaded: Loaded = await core.log.load(stream)
-        held = fold(decider, core.codec, core.master_keys, stream, loaded)
-        assert held is not None
+        cached = fold(decider, core.codec, core.master_keys, stream, loaded)
+        assert cached is not None
         last = loaded.records[-1]
         change = Change(
             kind=decider.kind,
             stream=stream,
             before=decider.initial,
-            after=held.state,
-            version=held.version,
-            steps=[(core.codec.decode(last, key=held.key), held.state)],
+            after=cached.state,
+            version=cached.version,
+            steps=[(core.codec.decode(last, key=cached.key), cached.state)],
             origin=last.origin,
         )
         again = project(change).resources[0]

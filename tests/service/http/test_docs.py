@@ -21,14 +21,14 @@ async def test_the_page_is_served_without_a_key_and_under_its_policy(api: Api, p
         assert answer.status == 304
 
 
-def test_the_policy_keeps_everything_to_this_place() -> None:
+def test_the_policy_allows_only_this_origin() -> None:
     directives = dict(directive.split(" ", 1) for directive in POLICY.split("; "))
     assert directives["default-src"] == "'none'"
     assert {directives[f"{kind}-src"] for kind in ("style", "script", "connect")} == {"'self'"}
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in FILES.values()}))
-def test_the_page_names_no_other_place_and_needs_nothing_its_policy_forbids(name: str) -> None:
+def test_the_page_names_no_other_origin_and_needs_nothing_that_its_policy_forbids(name: str) -> None:
     text = resources.files("service.http.docs").joinpath(name).read_text("utf-8")
     assert not re.search(r"https?://|//\w+\.|@import|\burl\(", text)
     assert not re.search(r"\bon[a-z]+=|<style|style=|innerHTML|insertAdjacentHTML|\beval\b", text)

@@ -127,6 +127,6 @@ def test_numbers_are_well_formed(number: str) -> None:
         assert iban.is_valid(made), made
     clabe = funding_instructions.clabe(number)
     assert len(clabe) == 18
-    assert sum(int(digit) * (3, 7, 1)[place % 3] % 10 for place, digit in enumerate(clabe[:17])) % 10 == (
+    assert sum(int(digit) * (3, 7, 1)[index % 3] % 10 for index, digit in enumerate(clabe[:17])) % 10 == (
         -int(clabe[17]) % 10
     )

@@ -168,9 +168,9 @@ async def test_any_other_text_is_a_key(api: Api, key: str) -> None:
 
 
 async def test_a_key_whose_first_request_still_runs_is_in_use(api: Api, database: str) -> None:
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         first = asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY))
-        await until_blocked(held)
+        await until_blocked(blocker)
         for body in ("name=x", "name=y"):
             answer = await api.post("/v1/customers", body, Idempotency_Key=KEY)
             assert (answer.status, answer.error["type"], answer.error["code"]) == (
@@ -181,9 +181,9 @@ async def test_a_key_whose_first_request_still_runs_is_in_use(api: Api, database
 
 
 async def test_a_client_that_hangs_up_does_not_undo_what_it_began(api: Api, database: str) -> None:
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         first = asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY))
-        await until_blocked(held)
+        await until_blocked(blocker)
         first.cancel()
         await asyncio.wait([first])
 
@@ -225,18 +225,18 @@ async def test_replays_at_once_meet_no_conflict(api: Api, monkeypatch: pytest.Mo
 
 
 async def test_requests_that_wait_for_the_first_get_its_answer(api: Api, database: str) -> None:
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         requests = [asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY)) for _ in range(3)]
-        await until_blocked(held)
+        await until_blocked(blocker)
     first, *others = sorted([await task for task in requests], key=lambda a: "Idempotent-Replayed" in a.headers)
     for other in others:
         assert_replay(other, first)
 
 
 async def test_one_that_waits_acts_itself_when_the_first_had_no_answer_to_keep(api: Api, database: str) -> None:
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         first = asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY))
-        await until_blocked(held)
+        await until_blocked(blocker)
         second = asyncio.create_task(api.post("/v1/customers", "foo=x", Idempotency_Key=KEY))
         first.cancel()  # goes on, as the client's going undoes nothing
         await asyncio.wait([first])
@@ -248,17 +248,17 @@ async def test_one_that_waits_acts_itself_when_the_first_had_no_answer_to_keep(a
 
 async def test_two_processes_with_one_key_in_flight_give_one_answer(serve: Serve, database: str) -> None:
     one, two = await serve(), await serve()
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         requests = [asyncio.create_task(api.post("/v1/customers", "name=x", Idempotency_Key=KEY)) for api in (one, two)]
-        await until_blocked(held, appends=2)
+        await until_blocked(blocker, appends=2)
     first, second = sorted([await task for task in requests], key=lambda a: "Idempotent-Replayed" in a.headers)
     assert_replay(second, first)
-    async with appends_blocked(database) as held:
+    async with appends_blocked(database) as blocker:
         path = f"/v1/customers/{first.json['id']}"
         requests = [
             asyncio.create_task(api.post(path, f"name={api.port}", Idempotency_Key="update")) for api in (one, two)
         ]
-        await until_blocked(held, appends=2)
+        await until_blocked(blocker, appends=2)
     statuses = sorted([(await task).status for task in requests])
     assert statuses == [200, 400], "the later of two different requests under one key is refused"
 

@@ -26,7 +26,7 @@ METADATA = "&".join(f"metadata[k{n}]={LARGE}" for n in range(50))  # 25 KB of a 
 
 
 @asynccontextmanager
-async def searches_held(api: Api) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def search_table_locked(api: Api) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Searches wait: another transaction locks the table. Gives what counts those that Postgres has."""
     owner = await asyncpg.connect(api.core.dsn)
     transaction = owner.transaction()
@@ -47,7 +47,7 @@ async def searches_held(api: Api) -> AsyncIterator[Callable[[], Awaitable[int]]]
 
 
 @asynccontextmanager
-async def appends_held(api: Api) -> AsyncIterator[None]:
+async def log_head_locked(api: Api) -> AsyncIterator[None]:
     """Appends wait: another transaction has the head of the log."""
     owner = await asyncpg.connect(api.core.dsn)
     transaction = owner.transaction()
@@ -98,7 +98,7 @@ async def test_a_key_has_so_many_requests_in_flight_and_the_next_is_refused_at_o
     api = await serve(key_in_flight_max=2)
     other = await api.issue()
     await api.customer()  # from now on the key is known, and a request in flight is counted to it
-    async with appends_held(api):
+    async with log_head_locked(api):
         waiting = [asyncio.create_task(api.post("/v1/customers")) for _ in range(2)]
         await until(in_flight(api, 2))
         limited(await api.post("/v1/customers", "name=third", Idempotency_Key="k3"), "global-concurrency")
@@ -115,7 +115,7 @@ async def test_an_account_has_so_many_in_flight_with_all_its_keys(serve: Serve) 
     second, stranger = await api.issue(), await api.issue(account="acct_other")
     live = await api.issue(livemode=True)
     await api.customer()
-    async with appends_held(api):
+    async with log_head_locked(api):
         waiting = asyncio.create_task(api.post("/v1/customers"))
         await until(in_flight(api, 1))
         for key in (second, live):
@@ -127,7 +127,7 @@ async def test_an_account_has_so_many_in_flight_with_all_its_keys(serve: Serve) 
 
 async def test_a_process_has_so_many_in_flight_and_still_answers_health_checks(serve: Serve) -> None:
     api = await serve(in_flight_max=1)
-    async with appends_held(api):
+    async with log_head_locked(api):
         waiting = asyncio.create_task(api.post("/v1/customers"))
         await until(in_flight(api, 1))
         overloaded(await api.post("/v1/customers", Idempotency_Key="k"))
@@ -178,7 +178,7 @@ async def test_searches_have_a_rate_of_their_own(serve: Serve) -> None:
     assert (await api.get("/v1/customers")).status == 200
 
 
-def test_a_bucket_holds_a_second_and_never_loses_to_requests_out_of_order() -> None:
+def test_a_bucket_has_tokens_for_a_second_and_loses_none_to_requests_out_of_order() -> None:
     bucket = Bucket(100.0, 2)
     assert [bucket.take(100.0, 2) for _ in range(3)] == [True, True, False]
     assert bucket.take(100.6, 2)
@@ -189,7 +189,7 @@ def test_a_bucket_holds_a_second_and_never_loses_to_requests_out_of_order() -> N
 
 async def test_writes_that_would_wait_too_long_are_refused_at_once_and_reads_go_on(serve: Serve) -> None:
     api = await serve(append_wait_max_s=0.2)
-    async with appends_held(api):
+    async with log_head_locked(api):
         waiting = asyncio.create_task(api.post("/v1/customers"))
         await until(lambda: api.core.commit.wait_s() > 0.2)
         overloaded(await api.post("/v1/customers", Idempotency_Key="k"))
@@ -204,7 +204,7 @@ async def test_writes_that_would_wait_too_long_are_refused_at_once_and_reads_go_
 
 async def test_a_request_that_takes_too_long_is_given_up_and_may_be_retried(serve: Serve) -> None:
     api = await serve(request_timeout_s=0.4)
-    async with appends_held(api):
+    async with log_head_locked(api):
         answer = await api.post("/v1/customers", "email=late@example.com", Idempotency_Key="k")
         overloaded(answer)
         assert "idempotency key" in answer.error["message"]
@@ -220,7 +220,7 @@ async def test_what_waits_for_the_feed_is_neither_late_nor_in_flight(serve: Serv
     api = await serve(request_timeout_s=0.4, key_in_flight_max=1)
     waiting = asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30"))
     await until(lambda: waits(api, 1))
-    async with appends_held(api):
+    async with log_head_locked(api):
         overloaded(await api.post("/v1/customers"))  # late, and begun after the one that waits
 
     async def created() -> bool:  # refused at first where the late one is not gone yet, or the feed looks for news
@@ -239,9 +239,9 @@ async def waits(api: Api, count: int) -> bool:
 FEED_SHARES = [("feed_key_waiting_max", "feed-key"), ("feed_account_waiting_max", "feed-account")]
 
 
-@pytest.mark.parametrize(("knob", "reason"), FEED_SHARES)
-async def test_one_key_or_account_does_not_take_all_places_of_the_feed(serve: Serve, knob: str, reason: str) -> None:
-    api = await serve(**{knob: 1})
+@pytest.mark.parametrize(("setting", "reason"), FEED_SHARES)
+async def test_one_key_or_account_does_not_take_all_slots_of_the_feed(serve: Serve, setting: str, reason: str) -> None:
+    api = await serve(**{setting: 1})
     stranger = await api.issue(account="acct_other")
     waiting = [asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30"))]
     await until(lambda: waits(api, 1))
@@ -460,7 +460,7 @@ async def test_slow_searches_of_one_account_leave_connections_for_those_of_other
     api = await serve()
     second, stranger = await api.issue(), await api.issue(account="acct_other")
     path = "/v1/customers/search?query=-name%3A%22x%22"
-    async with searches_held(api) as waiting:
+    async with search_table_locked(api) as waiting:
         slow = [asyncio.create_task(api.get(path, key=key)) for key in (api.key, second) for _ in range(4)]
 
         async def all_of_its_share() -> bool:

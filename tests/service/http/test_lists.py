@@ -92,7 +92,7 @@ async def test_a_page_before_a_cursor_ends_at_it_and_stays_in_list_order(api: Ap
     assert await page(api, f"limit=4&ending_before={ids[4]}") == (ids[:4], False)
 
 
-async def test_a_deleted_cursor_keeps_its_place(api: Api, clock: FrozenClock) -> None:
+async def test_a_deleted_customer_is_still_a_cursor(api: Api, clock: FrozenClock) -> None:
     ids = await seven(api, clock)
     await api.delete(f"/v1/customers/{ids[2]}")
     assert await page(api, f"limit=2&starting_after={ids[2]}") == (ids[3:5], True)
@@ -128,7 +128,7 @@ async def test_a_limit_is_an_integer_from_1_to_100(api: Api) -> None:
         assert (code, param) == (None if integer else "parameter_invalid_integer", "limit")
 
 
-async def test_created_filters_by_a_second_or_by_bounds_that_all_hold(api: Api, clock: FrozenClock) -> None:
+async def test_created_filters_by_a_second_or_by_bounds_that_all_apply(api: Api, clock: FrozenClock) -> None:
     ids = await seven(api, clock)
     newest, middle, oldest = ids[:1], ids[1:4], ids[4:]
     for query, found in {

@@ -110,7 +110,7 @@ HEAVY = [
 
 
 @pytest.mark.parametrize("heavy", HEAVY, ids=range(len(HEAVY)))
-def test_a_megabyte_of_nothing_does_not_hold_the_event_loop(heavy: bytes) -> None:
+def test_a_megabyte_of_nothing_does_not_block_the_event_loop(heavy: bytes) -> None:
     quickest = min(_elapsed_s(heavy) for _ in range(3))
     assert quickest < 0.1
 
@@ -142,9 +142,7 @@ def test_nothing_but_a_refusal_comes_of_any_bytes() -> None:
 
 
 @pytest.mark.parametrize("key", [True, False])
-async def test_a_malformed_form_is_a_400_and_neither_answered_nor_logged_with_what_it_holds(
-    api: Api, key: bool
-) -> None:
+async def test_a_malformed_form_is_a_400_and_its_content_neither_answered_nor_logged(api: Api, key: bool) -> None:
     more = (f"Content-Type: {TYPE}\r\n".encode(),)
     with structlog.testing.capture_logs() as lines:
         for what, sent in NO_FORMS.items():

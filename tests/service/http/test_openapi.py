@@ -151,6 +151,6 @@ async def test_it_is_served_to_whoever_asks(api: Api) -> None:
     ],
     ids=["shape", "shape of another operation", "status", "shape of an error", "line"],
 )
-def test_tests_hold_every_answer_to_it(method: str, path: str, status: int, body: bytes) -> None:
+def test_every_answer_in_a_test_is_checked_against_it(method: str, path: str, status: int, body: bytes) -> None:
     with pytest.raises(Undescribed):
         check(method, path, status, "2026-06-24.dahlia", body)

@@ -1,4 +1,4 @@
-"""What holds for the parameters of every route: any form at all is parsed or refused, and every field is described."""
+"""What is true of the parameters of every route: any form at all is parsed or refused, and every field is described."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -156,7 +156,7 @@ def test_a_list_is_of_ten_from_its_beginning_unless_more_is_said() -> None:
     assert (page.limit, page.starting_after, page.ending_before) == (10, None, None)
 
 
-def test_the_bounds_of_a_range_all_hold() -> None:
+def test_the_bounds_of_a_range_all_apply() -> None:
     def bounds(created: Any) -> tuple[int, int]:
         page = params.parse(ListCustomers, {"created": created}).page()
         return page.created_min, page.created_max

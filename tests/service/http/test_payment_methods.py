@@ -480,16 +480,16 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
     for row in rows:
         stream = PAYMENT_METHOD.stream(row["id"])
         loaded = await core.log.load(stream)
-        held = fold(PAYMENT_METHOD, core.codec, core.master_keys, stream, loaded)
-        assert held is not None
+        cached = fold(PAYMENT_METHOD, core.codec, core.master_keys, stream, loaded)
+        assert cached is not None
         last = loaded.records[-1]
         change = Change(
             kind=PAYMENT_METHOD.kind,
             stream=stream,
             before=PAYMENT_METHOD.initial,
-            after=held.state,
-            version=held.version,
-            steps=[(core.codec.decode(last, key=held.key), held.state)],
+            after=cached.state,
+            version=cached.version,
+            steps=[(core.codec.decode(last, key=cached.key), cached.state)],
             origin=last.origin,
         )
         again = PaymentMethodProjection("v").rows(change).resources[0]

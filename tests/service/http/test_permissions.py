@@ -183,7 +183,7 @@ WRITTEN_BESIDE: Mapping[str, Mapping[str, str]] = {
     "test_clocks.create": {"customer": "customers:write"},
 }
 
-# What the parameters of an operation must hold for it to come as far as its expansions.
+# The parameters that an operation needs before it gets as far as its expansions.
 BODIES = {
     "coupons.create": "percent_off=5",
     "customers.balance_transactions.create": "amount=1&currency=usd",

@@ -94,11 +94,11 @@ async def test_head_is_an_unknown_route_of_the_api(api: Api) -> None:
 
 # What every answer carries
 
-PLACES = ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/asyncapi.json", "/v1/customers", "/x", "/"]
+PATHS = ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/asyncapi.json", "/v1/customers", "/x", "/"]
 
 
 async def test_every_answer_has_one_server_and_is_not_sniffed_or_kept(api: Api) -> None:
-    for path in PLACES:
+    for path in PATHS:
         for key in (True, False):
             headers = (await raw.ask(api, head(api, f"GET {path} HTTP/1.1", b"Connection: close\r\n", key=key))).headers
             assert {**headers, **WHOLE} == headers, path

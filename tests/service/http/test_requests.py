@@ -57,7 +57,7 @@ def assert_refused(answer: Answer, status: int) -> Any:
 # Keys
 
 
-async def test_bearer_and_basic_keys_both_open_the_door(api: Api) -> None:
+async def test_bearer_and_basic_keys_are_both_accepted(api: Api) -> None:
     basic = base64.b64encode(f"{api.key}:".encode()).decode()
     for header in (f"Bearer {api.key}", f"bearer {api.key}", f"Basic {basic}"):
         assert (await api.get("/v1/customers", Authorization=header)).status == 200

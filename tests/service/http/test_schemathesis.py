@@ -52,13 +52,13 @@ async def _ids(api: Api) -> dict[str, list[str]]:
         return answer.json
 
     customer = (await made("/v1/customers", "email=jenny.rosen@example.com&balance=-5"))["id"]
-    place = f"customers/{customer}"
-    url = f"/v1/{place}"
+    resource = f"customers/{customer}"
+    url = f"/v1/{resource}"
     coupon = (await made("/v1/coupons", "percent_off=25"))["id"]
     method = (await made("/v1/payment_methods", "type=card&card[token]=tok_visa"))["id"]
-    report = f"/v1/rollbook/{place}/subscriptions/sub_1"
+    report = f"/v1/rollbook/{resource}/subscriptions/sub_1"
     await made(report, "currency=usd&current_period_end=2&current_period_start=1&status=active", "PUT")
-    fund = f"/v1/test_helpers/{place}/fund_cash_balance"
+    fund = f"/v1/test_helpers/{resource}/fund_cash_balance"
     return {
         "coupon": [coupon],
         "customer": [customer],

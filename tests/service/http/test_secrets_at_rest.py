@@ -20,7 +20,7 @@ async def stored(database: str) -> asyncpg.Connection:
 
 
 async def everywhere(connection: asyncpg.Connection, secret: str) -> list[str]:
-    """The tables that hold a text, bytea looked into as well."""
+    """The tables that contain a text, bytea columns included."""
     found = []
     for (table,) in await connection.fetch(TABLES):
         # a row as text shows bytea in hexadecimal digits

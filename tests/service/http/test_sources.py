@@ -159,7 +159,7 @@ async def test_another_of_the_customers_own_is_made_the_default(api: Api) -> Non
 
 
 @pytest.mark.parametrize("collection", ["sources", "cards"])
-async def test_when_the_default_goes_the_one_added_last_takes_its_place(api: Api, collection: str) -> None:
+async def test_when_the_default_is_removed_the_one_added_last_becomes_the_default(api: Api, collection: str) -> None:
     customer = await api.customer("source=tok_visa")
     id, first = customer["id"], customer["default_source"]
     second, third = [(await added(api, id))["id"] for _ in range(2)]
@@ -412,7 +412,7 @@ async def test_a_customer_has_five_hundred_at_most(api: Api) -> None:
         answers += await asyncio.gather(*(api.post(f"{PATH}/{id}/sources", "source=tok_visa") for _ in range(count)))
     refused = [answer.error["code"] for answer in answers if answer.status != 200]
     assert refused == ["customer_max_payment_methods"] * 2
-    assert (await api.update(id, "source=tok_visa"))["default_source"], "in place of another there is room"
+    assert (await api.update(id, "source=tok_visa"))["default_source"], "one that replaces another is allowed"
     assert (await api.get(f"{PATH}/{id}/sources?expand[]=total_count")).json["total_count"] == 500
 
 

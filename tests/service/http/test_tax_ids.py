@@ -245,7 +245,7 @@ async def test_a_deleted_one_is_published_and_gone(api: Api) -> None:
         assert (await api.refused(method, f"{path}/{first['id']}", status=404))[:2] == (MISSING, "id")
     event = (await api.events())[-1]
     assert (event["type"], event["data"]) == ("customer.tax_id.deleted", {"object": first})
-    assert (await api.get(f"{path}?starting_after={first['id']}")).json["data"] == [], "its place in the list is kept"
+    assert (await api.get(f"{path}?starting_after={first['id']}")).json["data"] == [], "it is still a cursor"
 
 
 async def test_they_end_with_their_customer(api: Api) -> None:
@@ -258,7 +258,7 @@ async def test_they_end_with_their_customer(api: Api) -> None:
 
 async def test_pages_go_from_the_newest_to_the_oldest_and_back(api: Api) -> None:
     data = "&".join(
-        f"tax_id_data[{place}][type]=us_ein&tax_id_data[{place}][value]=12-345678{place}" for place in range(7)
+        f"tax_id_data[{index}][type]=us_ein&tax_id_data[{index}][value]=12-345678{index}" for index in range(7)
     )
     customer = (await api.customer(data))["id"]
     path = f"/v1/customers/{customer}/tax_ids"
@@ -274,7 +274,7 @@ async def test_pages_go_from_the_newest_to_the_oldest_and_back(api: Api) -> None
 
 async def test_a_customer_has_fifty_at_most(api: Api) -> None:
     def data(count: int) -> str:
-        names = (f"tax_id_data[{place}]" for place in range(count))
+        names = (f"tax_id_data[{index}]" for index in range(count))
         return "&".join(f"{name}[type]=us_ein&{name}[value]=12-3456789" for name in names)
 
     customer = (await api.customer(data(COUNT_MAX)))["id"]
@@ -508,9 +508,9 @@ async def test_tax_ids_live_their_lives_through_the_client_for_python(api: Api) 
         with pytest.raises(stripe.InvalidRequestError) as invalid:
             nested.create(customer.id, {"type": "eu_vat", "value": "DE1"})
         assert (invalid.value.http_status, invalid.value.code, invalid.value.param) == (400, "tax_id_invalid", "value")
-        with pytest.raises(stripe.InvalidRequestError) as place:
+        with pytest.raises(stripe.InvalidRequestError) as unlocated:
             client.v1.customers.update(customer.id, {"address": "", "tax": {"validate_location": "immediately"}})
-        assert place.value.code == "customer_tax_location_invalid"
+        assert unlocated.value.code == "customer_tax_location_invalid"
 
         all_of_them = client.v1.tax_ids
         mine = all_of_them.create({"type": "us_ein", "value": "12-3456789"})

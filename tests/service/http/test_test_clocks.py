@@ -225,8 +225,8 @@ IMPOSSIBLE = [
 async def test_what_no_clock_can_do_is_refused(api: Api) -> None:
     made = await clock(api)
     for path, body, code, param in IMPOSSIBLE:
-        place = f"{PATH}/{made['id']}{path}" if path else PATH
-        assert (await api.refused("POST", place, body))[:2] == (code, param), body
+        url = f"{PATH}/{made['id']}{path}" if path else PATH
+        assert (await api.refused("POST", url, body))[:2] == (code, param), body
     assert (await api.get(PATH)).json["data"] == [made]
     for path, status in (("", 404), ("/advance", 404)):
         method = "POST" if path else "GET"

@@ -59,7 +59,7 @@ async def owner(database: str) -> Any:
 async def with_everything(api: Api, **headers: Any) -> Any:
     """A customer made with everything at once, expanded in every direction."""
     await api.post("/v1/coupons", "id=SALE&percent_off=25&duration=repeating&duration_in_months=3")
-    asked = EVERYTHING | {f"expand[{place}]": path for place, path in enumerate(EXPANDED)}
+    asked = EVERYTHING | {f"expand[{index}]": path for index, path in enumerate(EXPANDED)}
     return await api.customer(urlencode(asked), **headers)
 
 
@@ -251,9 +251,9 @@ def counting(api: Api) -> Iterator[list[str]]:
         return note
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in (reader, reader._connection, reader._resource_connection):
-            name = "_fetch" if place is reader else "fetch"
-            patch.setattr(place, name, noted(getattr(place, name)))
+        for part in (reader, reader._connection, reader._resource_connection):
+            name = "_fetch" if part is reader else "fetch"
+            patch.setattr(part, name, noted(getattr(part, name)))
         yield asked
 
 

@@ -37,7 +37,7 @@ VALUES ('customer', $1, $2, $3, $4, false, $5, $6, projections.try_at($4, false,
 
 
 @dataclass
-class House:
+class SchedulerHarness:
     """One application whose clock the test moves, its schedulers, and what they did."""
 
     api: Api
@@ -96,27 +96,27 @@ class House:
 
 
 @pytest.fixture
-async def house(serve: Serve, database: str) -> AsyncIterator[House]:
+async def harness(serve: Serve, database: str) -> AsyncIterator[SchedulerHarness]:
     clock = FrozenClock(datetime.fromtimestamp(NOW, UTC))
     api = await serve(clock)
     owner = await asyncpg.connect(database)
-    yield House(api, clock, owner)
+    yield SchedulerHarness(api, clock, owner)
     await owner.close()
 
 
-async def test_what_is_due_is_done_when_its_time_has_come_and_not_before(house: House) -> None:
-    await house.due("past", NOW - DAY)
-    await house.due("now", NOW)
-    await house.due("soon", NOW + 10)
-    await house.due("later", NOW + DAY)
-    async with house.scheduling():
-        await until(lambda: sorted(house.subjects) == ["now", "past"])
-        house.clock.advance(timedelta(seconds=10))
-        await until(lambda: len(house.done) == 3)
-    assert house.done[-1].subject == "soon"
-    assert await house.left() == [("later", 0, NOW + DAY)]
-    assert house.done[-1] == Due(ACCOUNT, False, "customer", "cus_1", "note", "soon", NOW + 10, None, 1)
-    assert (house.schedulers[0].executed, house.schedulers[0].failed) == (3, 0)
+async def test_what_is_due_is_done_when_its_time_has_come_and_not_before(harness: SchedulerHarness) -> None:
+    await harness.due("past", NOW - DAY)
+    await harness.due("now", NOW)
+    await harness.due("soon", NOW + 10)
+    await harness.due("later", NOW + DAY)
+    async with harness.scheduling():
+        await until(lambda: sorted(harness.subjects) == ["now", "past"])
+        harness.clock.advance(timedelta(seconds=10))
+        await until(lambda: len(harness.done) == 3)
+    assert harness.done[-1].subject == "soon"
+    assert await harness.left() == [("later", 0, NOW + DAY)]
+    assert harness.done[-1] == Due(ACCOUNT, False, "customer", "cus_1", "note", "soon", NOW + 10, None, 1)
+    assert (harness.schedulers[0].executed, harness.schedulers[0].failed) == (3, 0)
 
 
 async def test_what_a_commit_makes_due_wakes_who_keeps_time(serve: Serve) -> None:
@@ -137,57 +137,57 @@ async def test_what_a_commit_makes_due_wakes_who_keeps_time(serve: Serve) -> Non
         stop.set()
 
 
-async def test_many_share_the_work_and_none_is_done_twice(house: House) -> None:
+async def test_many_share_the_work_and_none_is_done_twice(harness: SchedulerHarness) -> None:
     for number in range(300):
-        await house.due(f"piece {number}", NOW - number)
-    async with house.scheduling(3):
-        await until(house.nothing_left, timeout_s=30)
-    assert sorted(house.subjects) == sorted({f"piece {number}" for number in range(300)})
-    assert sum(each.executed for each in house.schedulers) == 300
+        await harness.due(f"piece {number}", NOW - number)
+    async with harness.scheduling(3):
+        await until(harness.nothing_left, timeout_s=30)
+    assert sorted(harness.subjects) == sorted({f"piece {number}" for number in range(300)})
+    assert sum(each.executed for each in harness.schedulers) == 300
 
 
-async def test_what_fails_is_tried_again_after_a_growing_pause_and_holds_nobody_up(house: House) -> None:
+async def test_what_fails_is_retried_with_a_growing_backoff_and_delays_nothing_else(harness: SchedulerHarness) -> None:
     tried: list[int] = []
 
     async def poison(core: Core, due: Due) -> None:
         tried.append(due.tries)
         raise RuntimeError("poison")
 
-    await house.due("poison", NOW - DAY, task="poison")
+    await harness.due("poison", NOW - DAY, task="poison")
     for number in range(40):
-        await house.due(f"piece {number}", NOW)
-    async with house.scheduling(poison=poison):
-        await until(lambda: len(house.done) == 40 and tried == [1])
+        await harness.due(f"piece {number}", NOW)
+    async with harness.scheduling(poison=poison):
+        await until(lambda: len(harness.done) == 40 and tried == [1])
 
         async def put_off() -> bool:
-            now, tries = int(house.clock.now().timestamp()), len(tried)
-            return await house.left() == [("poison", tries, now + pause_s(tries))]
+            now, tries = int(harness.clock.now().timestamp()), len(tried)
+            return await harness.left() == [("poison", tries, now + pause_s(tries))]
 
         for tries in (1, 2, 3):
             await until(put_off)
-            house.clock.advance(timedelta(seconds=pause_s(tries) - 1))
+            harness.clock.advance(timedelta(seconds=pause_s(tries) - 1))
             assert len(tried) == tries, "not a second before its time"
-            house.clock.advance(timedelta(seconds=1))
+            harness.clock.advance(timedelta(seconds=1))
         await until(lambda: tried == [1, 2, 3, 4])
         await until(put_off)
-    assert house.schedulers[0].failed == 4
+    assert harness.schedulers[0].failed == 4
 
 
-async def test_what_fails_is_done_when_it_no_longer_fails(house: House) -> None:
+async def test_what_fails_is_done_when_it_no_longer_fails(harness: SchedulerHarness) -> None:
     async def twice(core: Core, due: Due) -> None:
         if due.tries < 3:
             raise TimeoutError
-        await house.note(core, due)
+        await harness.note(core, due)
 
-    await house.due("in the end", NOW, task="twice")
-    async with house.scheduling(twice=twice):
+    await harness.due("in the end", NOW, task="twice")
+    async with harness.scheduling(twice=twice):
 
         async def moved() -> bool:
-            house.clock.advance(timedelta(seconds=1))
-            return await house.nothing_left()
+            harness.clock.advance(timedelta(seconds=1))
+            return await harness.nothing_left()
 
         await until(moved)
-    assert [(due.subject, due.tries) for due in house.done] == [("in the end", 3)]
+    assert [(due.subject, due.tries) for due in harness.done] == [("in the end", 3)]
 
 
 def test_pauses_double_up_to_an_hour() -> None:
@@ -195,159 +195,161 @@ def test_pauses_double_up_to_an_hour() -> None:
     assert {pause_s(tries) for tries in (12, 40, 10_000)} == {PAUSE_S_MAX}
 
 
-async def test_what_hangs_is_given_up_and_tried_again_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_hangs_is_given_up_and_tried_again_later(
+    harness: SchedulerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scheduler, "HANDLER_TIMEOUT_S", 0.05)
 
     async def hang(core: Core, due: Due) -> None:
         await asyncio.Event().wait()
 
-    await house.due("stuck", NOW, task="hang")
-    async with house.scheduling(hang=hang):
+    await harness.due("stuck", NOW, task="hang")
+    async with harness.scheduling(hang=hang):
 
         async def put_off() -> bool:
-            return await house.left() == [("stuck", 1, NOW + pause_s(1))]
+            return await harness.left() == [("stuck", 1, NOW + pause_s(1))]
 
         await until(put_off)
 
 
-async def test_what_nobody_here_can_do_waits_for_somebody_who_can(house: House) -> None:
-    await house.due("new", NOW, task="unheard.of")
-    async with house.scheduling():
-        await until(lambda: house.schedulers[0].failed == 1)
-    house.clock.advance(timedelta(seconds=pause_s(1)))
-    async with house.scheduling(unheard_of=house.note):
-        await until(lambda: house.subjects == ["new"])
+async def test_what_nobody_here_can_do_waits_for_somebody_who_can(harness: SchedulerHarness) -> None:
+    await harness.due("new", NOW, task="unheard.of")
+    async with harness.scheduling():
+        await until(lambda: harness.schedulers[0].failed == 1)
+    harness.clock.advance(timedelta(seconds=pause_s(1)))
+    async with harness.scheduling(unheard_of=harness.note):
+        await until(lambda: harness.subjects == ["new"])
 
 
-async def test_what_is_about_something_that_is_no_more_is_done(house: House) -> None:
+async def test_what_is_about_something_that_is_no_more_is_done(harness: SchedulerHarness) -> None:
     async def missing(core: Core, due: Due) -> None:
         raise Missing("customer", due.id)
 
-    await house.due("gone", NOW, task="missing")
-    async with house.scheduling(missing=missing):
-        await until(house.nothing_left)
-    assert house.schedulers[0].failed == 0
+    await harness.due("gone", NOW, task="missing")
+    async with harness.scheduling(missing=missing):
+        await until(harness.nothing_left)
+    assert harness.schedulers[0].failed == 0
 
 
-async def test_what_a_killed_one_had_begun_is_begun_again_when_its_lease_is_over(house: House) -> None:
-    await house.due("begun", NOW)
-    work = DueWork(house.api.core.pool)
+async def test_what_a_killed_one_had_begun_is_begun_again_when_its_lease_is_over(harness: SchedulerHarness) -> None:
+    await harness.due("begun", NOW)
+    work = DueWork(harness.api.core.pool)
     [begun] = await work.take(NOW, NOW + 60, 10)
-    await house.due("other", NOW)
-    async with house.scheduling():
+    await harness.due("other", NOW)
+    async with harness.scheduling():
 
         async def only_begun() -> bool:
-            return await house.left() == [("begun", 1, NOW + 60)]
+            return await harness.left() == [("begun", 1, NOW + 60)]
 
         await until(only_begun)
-        house.clock.advance(timedelta(seconds=59))
-        assert house.subjects == ["other"]
-        house.clock.advance(timedelta(seconds=1))
-        await until(lambda: house.subjects == ["other", "begun"])
-        await until(house.nothing_left)
+        harness.clock.advance(timedelta(seconds=59))
+        assert harness.subjects == ["other"]
+        harness.clock.advance(timedelta(seconds=1))
+        await until(lambda: harness.subjects == ["other", "begun"])
+        await until(harness.nothing_left)
     await work.finish(begun)
     assert not await work.keep(begun, NOW + 600), "what comes too late changes nothing"
 
 
-async def test_what_is_made_due_anew_meanwhile_stays(house: House) -> None:
+async def test_what_is_made_due_anew_meanwhile_stays(harness: SchedulerHarness) -> None:
     async def renew(core: Core, due: Due) -> None:
-        await house.owner.execute("UPDATE projections.due SET due_at = $1, try_at = $1, tries = 0", NOW + DAY)
-        await house.note(core, due)
+        await harness.owner.execute("UPDATE projections.due SET due_at = $1, try_at = $1, tries = 0", NOW + DAY)
+        await harness.note(core, due)
 
-    await house.due("again", NOW, task="renew")
-    async with house.scheduling(renew=renew):
-        await until(lambda: house.subjects == ["again"])
-    assert await house.left() == [("again", 0, NOW + DAY)]
+    await harness.due("again", NOW, task="renew")
+    async with harness.scheduling(renew=renew):
+        await until(lambda: harness.subjects == ["again"])
+    assert await harness.left() == [("again", 0, NOW + DAY)]
 
 
-async def test_a_clock_that_moves_takes_along_what_is_due_in_its_order_and_no_more(house: House) -> None:
-    id = await house.test_clock()
+async def test_a_clock_that_moves_takes_along_what_is_due_in_its_order_and_no_more(harness: SchedulerHarness) -> None:
+    id = await harness.test_clock()
     for day in (3, 1, 9, 2, 5):
-        await house.due(f"day {day}", FROZEN + day * DAY, clock=id)
-    await house.due("elsewhere", FROZEN + DAY, clock=await house.test_clock())
-    async with house.scheduling(2):
-        await house.advance(id, 5 * DAY)
-        await until(lambda: house.ready(id))
-    assert house.subjects == ["day 1", "day 2", "day 3", "day 5"]
-    assert [due.due_at for due in house.done] == [FROZEN + day * DAY for day in (1, 2, 3, 5)]
-    assert await house.left() == [("elsewhere", 0, NEVER), ("day 9", 0, NEVER)]
+        await harness.due(f"day {day}", FROZEN + day * DAY, clock=id)
+    await harness.due("elsewhere", FROZEN + DAY, clock=await harness.test_clock())
+    async with harness.scheduling(2):
+        await harness.advance(id, 5 * DAY)
+        await until(lambda: harness.ready(id))
+    assert harness.subjects == ["day 1", "day 2", "day 3", "day 5"]
+    assert [due.due_at for due in harness.done] == [FROZEN + day * DAY for day in (1, 2, 3, 5)]
+    assert await harness.left() == [("elsewhere", 0, NEVER), ("day 9", 0, NEVER)]
 
 
-async def test_what_comes_of_something_due_has_its_turn_before_what_is_due_after_it(house: House) -> None:
-    id = await house.test_clock()
+async def test_what_comes_of_something_due_has_its_turn_before_what_is_due_after_it(harness: SchedulerHarness) -> None:
+    id = await harness.test_clock()
 
     async def more(core: Core, due: Due) -> None:
-        await house.note(core, due)
-        await house.due("consequence", FROZEN + 2 * DAY, clock=id)
+        await harness.note(core, due)
+        await harness.due("consequence", FROZEN + 2 * DAY, clock=id)
 
-    await house.due("cause", FROZEN + DAY, task="more", clock=id)
-    await house.due("end", FROZEN + 3 * DAY, clock=id)
-    async with house.scheduling(more=more):
-        await house.advance(id, 3 * DAY)
-        await until(lambda: house.ready(id))
-    assert house.subjects == ["cause", "consequence", "end"]
+    await harness.due("cause", FROZEN + DAY, task="more", clock=id)
+    await harness.due("end", FROZEN + 3 * DAY, clock=id)
+    async with harness.scheduling(more=more):
+        await harness.advance(id, 3 * DAY)
+        await until(lambda: harness.ready(id))
+    assert harness.subjects == ["cause", "consequence", "end"]
 
 
-async def test_a_clock_arrives_without_what_fails_and_that_is_tried_again(house: House) -> None:
-    id = await house.test_clock()
+async def test_a_clock_arrives_without_what_fails_and_that_is_tried_again(harness: SchedulerHarness) -> None:
+    id = await harness.test_clock()
 
     async def once(core: Core, due: Due) -> None:
         if due.tries < 2:
             raise RuntimeError("not yet")
-        await house.note(core, due)
+        await harness.note(core, due)
 
-    await house.due("poison", FROZEN + DAY, task="once", clock=id)
-    await house.due("piece", FROZEN + 2 * DAY, clock=id)
-    async with house.scheduling(once=once):
-        await house.advance(id, 2 * DAY)
-        await until(lambda: house.ready(id))
-        assert house.subjects == ["piece"]
-        house.clock.advance(timedelta(seconds=pause_s(1)))
-        await until(lambda: house.subjects == ["piece", "poison"])
-    assert house.done[-1].due_at == FROZEN + DAY, "late by the machine, and still of its own time"
-
-
-async def test_what_is_due_by_a_clock_that_stands_there_already_is_done_at_once(house: House) -> None:
-    id = await house.test_clock()
-    async with house.scheduling():
-        await house.due("at once", FROZEN, clock=id)
-        await until(lambda: house.subjects == ["at once"])
+    await harness.due("poison", FROZEN + DAY, task="once", clock=id)
+    await harness.due("piece", FROZEN + 2 * DAY, clock=id)
+    async with harness.scheduling(once=once):
+        await harness.advance(id, 2 * DAY)
+        await until(lambda: harness.ready(id))
+        assert harness.subjects == ["piece"]
+        harness.clock.advance(timedelta(seconds=pause_s(1)))
+        await until(lambda: harness.subjects == ["piece", "poison"])
+    assert harness.done[-1].due_at == FROZEN + DAY, "late by the machine, and still of its own time"
 
 
-async def test_the_work_of_a_customer_follows_it_under_its_clock(house: House) -> None:
-    customer = (await house.api.customer())["id"]
-    await house.due("past", FROZEN, id=customer)
-    await house.due("ahead", NOW + 10 * DAY, id=customer)
-    await house.due("elsewhere", NOW + 20 * DAY)
-    id = (await house.api.post(PATH, f"frozen_time={NOW + DAY}&customer={customer}")).json["id"]
-    rows = await house.owner.fetch(
+async def test_what_is_due_by_a_clock_that_stands_there_already_is_done_at_once(harness: SchedulerHarness) -> None:
+    id = await harness.test_clock()
+    async with harness.scheduling():
+        await harness.due("at once", FROZEN, clock=id)
+        await until(lambda: harness.subjects == ["at once"])
+
+
+async def test_the_work_of_a_customer_follows_it_under_its_clock(harness: SchedulerHarness) -> None:
+    customer = (await harness.api.customer())["id"]
+    await harness.due("past", FROZEN, id=customer)
+    await harness.due("ahead", NOW + 10 * DAY, id=customer)
+    await harness.due("elsewhere", NOW + 20 * DAY)
+    id = (await harness.api.post(PATH, f"frozen_time={NOW + DAY}&customer={customer}")).json["id"]
+    rows = await harness.owner.fetch(
         "SELECT test_clock, try_at FROM projections.due WHERE kind = 'customer' ORDER BY due_at"
     )
     assert [tuple(row) for row in rows] == [(id, 0), (id, NEVER), (None, NOW + 20 * DAY)]
 
 
-async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(house: House) -> None:
-    id = await house.test_clock()
-    customer = (await house.api.customer(f"test_clock={id}"))["id"]
+async def test_a_clock_ends_after_thirty_days_and_its_customers_with_it(harness: SchedulerHarness) -> None:
+    id = await harness.test_clock()
+    customer = (await harness.api.customer(f"test_clock={id}"))["id"]
     stop = asyncio.Event()
-    running = asyncio.create_task(scheduler.run(house.api.core, stop))
-    house.clock.advance(timedelta(days=30) - timedelta(seconds=1))
-    assert (await house.api.get(f"{PATH}/{id}")).status == 200
-    house.clock.advance(timedelta(seconds=1))
-    await house.api.post(PATH, f"frozen_time={FROZEN}")  # wakes who keeps time
+    running = asyncio.create_task(scheduler.run(harness.api.core, stop))
+    harness.clock.advance(timedelta(days=30) - timedelta(seconds=1))
+    assert (await harness.api.get(f"{PATH}/{id}")).status == 200
+    harness.clock.advance(timedelta(seconds=1))
+    await harness.api.post(PATH, f"frozen_time={FROZEN}")  # wakes who keeps time
 
     async def gone() -> bool:
-        return (await house.api.get(f"{PATH}/{id}")).status == 404
+        return (await harness.api.get(f"{PATH}/{id}")).status == 404
 
     await until(gone)
-    assert (await house.api.get(f"/v1/customers/{customer}")).json["deleted"] is True
+    assert (await harness.api.get(f"/v1/customers/{customer}")).json["deleted"] is True
     stop.set()
     await running
 
 
-async def test_what_a_handler_decides_again_is_decided_once(house: House) -> None:
+async def test_what_a_handler_decides_again_is_decided_once(harness: SchedulerHarness) -> None:
     """Two processes carry out the same piece at the same time, as when one is slower than its lease."""
-    customer = (await house.api.customer())["id"]
+    customer = (await harness.api.customer())["id"]
     both = asyncio.Barrier(2)
 
     async def mark(core: Core, due: Due) -> None:
@@ -360,14 +362,14 @@ async def test_what_a_handler_decides_again_is_decided_once(house: House) -> Non
         await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
 
     due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
-    await asyncio.gather(mark(house.api.core, due), mark(house.api.core, due))
-    events = (await house.api.get("/v1/events?type=customer.updated")).json["data"]
+    await asyncio.gather(mark(harness.api.core, due), mark(harness.api.core, due))
+    events = (await harness.api.get("/v1/events?type=customer.updated")).json["data"]
     assert len(events) == 1
     assert events[0]["request"] is None
 
 
-async def test_what_is_next_is_found_by_an_index_however_much_there_is(house: House) -> None:
-    await house.owner.execute(
+async def test_what_is_next_is_found_by_an_index_however_much_there_is(harness: SchedulerHarness) -> None:
+    await harness.owner.execute(
         """
         INSERT INTO projections.due (kind, id, task, subject, account, livemode, due_at, test_clock, try_at)
         SELECT 'customer', 'cus_' || n, 'note', n::text, 'acct_tests', false, 1700000000 + n,
@@ -375,17 +377,17 @@ async def test_what_is_next_is_found_by_an_index_however_much_there_is(house: Ho
         FROM generate_series(1, 20000) AS n;
         """
     )
-    await house.owner.execute("ANALYZE projections.due")
-    work = DueWork(house.api.core.pool)
-    plan = await explain(house.owner, NEXT)
+    await harness.owner.execute("ANALYZE projections.due")
+    work = DueWork(harness.api.core.pool)
+    plan = await explain(harness.owner, NEXT)
     assert ("due_next" in plan.indexes, plan.touched) == (True, 1), plan
     plan = await explain(
-        house.owner, load_sql("projections", "next_due_of_clock"), "acct_tests", False, "clock_3", 1_700_020_000, NOW
+        harness.owner, load_sql("projections", "next_due_of_clock"), "acct_tests", False, "clock_3", 1_700_020_000, NOW
     )
     assert "due_of_clock" in plan.indexes
     assert plan.touched <= 2, plan
-    await house.owner.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
-    plan = await explain(house.owner, load_sql("projections", "take_due"), NOW + 10_000, NOW + 10_060, 32)
+    await harness.owner.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    plan = await explain(harness.owner, load_sql("projections", "take_due"), NOW + 10_000, NOW + 10_060, 32)
     assert {"due_next", "due_pkey"} <= plan.indexes
     assert plan.touched <= 3 * 32 + 3, plan
     assert await work.waiting(NOW + 20_000, 100) == 100

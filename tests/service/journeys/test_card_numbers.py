@@ -1,6 +1,7 @@
 """Numbers of cards and accounts pass through and stay nowhere: not in the database, the logs, the queues, the webhooks.
 
-Everything that may carry one is used, rightly and wrongly, against a whole service; then every place is searched.
+Everything that may carry one is used, rightly and wrongly, against a whole service; then every table, message, log and
+answer is searched.
 """
 
 import secrets
@@ -130,7 +131,7 @@ async def _use(url: str, hook: str) -> list[bytes]:
                 return answer.status
 
         assert await post("/v1/webhook_endpoints", f"url={hook}&enabled_events[]=*", "hook") == 200
-        answers.clear()  # it holds the endpoint's secret
+        answers.clear()  # it has the endpoint's secret
         for number, (path, body) in enumerate(REQUESTS):
             first = await post(path, body, f"key-{number}")
             assert await post(path, body, f"key-{number}") == first
@@ -157,16 +158,16 @@ async def _search_database(dsn: str) -> None:
     assert len(columns) > 50
     rows = 0
     for table, column in columns:
-        found = await owner.fetch(f"SELECT {column}::text AS held FROM {table} WHERE {column} IS NOT NULL")
+        found = await owner.fetch(f"SELECT {column}::text AS value FROM {table} WHERE {column} IS NOT NULL")
         rows += len(found)
-        texts = [row["held"].encode() for row in found]
+        texts = [row["value"].encode() for row in found]
         decoded = [bytes.fromhex(text[2:].decode()) for text in texts if text.startswith(b"\\x")]
         _search(f"{table}.{column}", [*texts, *decoded])
     assert rows > 500
     await owner.close()
 
 
-def _search(place: str, texts: list[bytes]) -> None:
+def _search(where: str, texts: list[bytes]) -> None:
     for text in texts:
         for secret in SECRETS:
-            assert secret.encode() not in text, f"{secret} is in {place}: {text[:400]!r}"
+            assert secret.encode() not in text, f"{secret} is in {where}: {text[:400]!r}"

@@ -83,7 +83,7 @@ async def test_without_an_overlap_the_old_one_ends_at_once(webhooks: WebhookHarn
     assert [verifies(got, secret) for secret in (first, second, third)] == [False, False, True]
 
 
-async def test_a_worker_that_holds_the_lane_signs_with_a_new_secret_too(
+async def test_a_worker_that_has_the_lane_signs_with_a_new_secret_too(
     webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
     id = await webhooks.endpoint(receiver.url("/hook"))

@@ -57,7 +57,7 @@ async def test_no_more_are_on_their_way_than_the_owner_wants(webhooks: WebhookHa
         assert worker.metrics.in_flight == len(receiver.requests) == 2
 
 
-async def test_a_host_has_its_share_of_the_places(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_a_host_has_its_share_of_the_slots(webhooks: WebhookHarness, receiver: Receiver) -> None:
     for n in range(4):
         await webhooks.endpoint(receiver.url(f"/{n}"))
         receiver.behave(f"/{n}", Hang())

@@ -76,7 +76,7 @@ def test_a_lane_has_no_more_on_its_way_than_it_bears() -> None:
     assert [n for _, n in taken(among)] == [2]
 
 
-def test_a_lane_whose_places_went_while_it_stood_in_line_has_no_turn() -> None:
+def test_a_lane_whose_slots_were_taken_while_it_waited_has_no_turn() -> None:
     among, a = slots(), leased("a", slots=2)
     heads = [head(a, n) for n in range(3)]
     queue(among, a, *heads)
@@ -100,7 +100,7 @@ def test_one_host_has_no_more_than_its_share_whatever_the_number_of_endpoints_th
     assert taken(among) == []
 
 
-def test_a_place_that_one_lane_was_called_for_and_cannot_take_goes_to_the_next() -> None:
+def test_a_slot_that_the_lane_in_turn_cannot_use_goes_to_the_next() -> None:
     among = slots(in_flight_max=4, host_max=1)
     first, second, third = (leased(name, host="shop.example") for name in "abc")
     heads = [head(each, n) for n, each in enumerate((first, second, third))]
@@ -112,7 +112,7 @@ def test_a_place_that_one_lane_was_called_for_and_cannot_take_goes_to_the_next()
     assert taken(among) == [("c", 2)]
 
 
-def test_a_place_for_a_further_attempt_that_is_not_taken_goes_to_the_next() -> None:
+def test_a_slot_for_a_retry_that_is_not_used_goes_to_the_next() -> None:
     among = slots(in_flight_max=4)
     busy, second, third = leased("a"), leased("b"), leased("c")
     heads = [head(busy, n, attempts=1) for n in range(3)]
@@ -126,7 +126,7 @@ def test_a_place_for_a_further_attempt_that_is_not_taken_goes_to_the_next() -> N
     assert taken(among) == [("c", 20)]
 
 
-def test_further_attempts_leave_places_to_what_was_never_tried() -> None:
+def test_retries_leave_slots_for_first_attempts() -> None:
     among = slots(in_flight_max=8)
     failing = [leased(f"f{n}") for n in range(4)]
     heads = {each.endpoint.id: [head(each, n * 10 + m, attempts=1) for m in range(4)] for n, each in enumerate(failing)}
@@ -151,7 +151,7 @@ def test_a_lane_that_may_try_none_again_sends_what_is_new_to_it() -> None:
     assert among.next() is None, "all slots are taken"
 
 
-def test_recovered_deliveries_go_when_nobody_has_a_live_one_and_half_of_the_places_are_free() -> None:
+def test_recovered_deliveries_go_when_no_lane_has_a_live_one_and_half_of_the_slots_are_free() -> None:
     among, a, b = slots(in_flight_max=4), leased("a"), leased("b")
     queue(among, a, *(head(a, n, recovered=True) for n in range(3)))
     queue(among, b, head(b, 10))
@@ -241,14 +241,14 @@ def test_what_follows_one_on_its_way_is_forgotten_with_the_rest_and_taken_anew_o
     assert a.known == [1]
     a.take(heads[1], 0.0)
     among.queue(a)
-    assert taken(among) == [], "the first is on its way still"
+    assert taken(among) == [], "the first is still in flight"
     a.landed(heads[0])
     a.settle(heads[0], ended=True)
     among.queue(a)
     assert taken(among) == [("a", 2)]
 
 
-def test_lanes_that_never_answered_leave_half_of_the_places_to_the_others() -> None:
+def test_lanes_that_never_answered_leave_half_of_the_slots_to_the_others() -> None:
     among = slots(in_flight_max=8)
     dead = [leased(f"d{n}", responsive=False) for n in range(4)]
     heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(4)] for n, each in enumerate(dead)}
@@ -263,14 +263,14 @@ def test_lanes_that_never_answered_leave_half_of_the_places_to_the_others() -> N
     assert taken(among) == [("d0", 1)], "the next of them, for one that ended"
 
 
-def test_a_single_place_is_for_anybody() -> None:
+def test_a_single_slot_is_for_any_lane() -> None:
     among, a = slots(in_flight_max=1), leased("a", responsive=False)
     queue(among, a, head(a, 1, recovered=True))
     assert not among.crowded
     assert taken(among) == [("a", 1)]
 
 
-def test_dead_endpoints_leave_half_of_the_places_at_their_host_to_those_that_answer_there() -> None:
+def test_dead_endpoints_leave_half_of_the_slots_of_their_host_to_those_that_answer_there() -> None:
     among = slots(host_max=4)
     dead = [leased(f"d{n}", host="shop.example", responsive=False) for n in range(3)]
     heads = {each.endpoint.id: [head(each, n * 10 + m) for m in range(3)] for n, each in enumerate(dead)}
@@ -295,7 +295,7 @@ def crowd(account: str, lanes: int, *, host: str = "", each: int = 8) -> list[Le
     return leased_lanes
 
 
-def test_one_account_leaves_some_places_for_the_first_delivery_of_another() -> None:
+def test_one_account_leaves_some_slots_for_the_first_delivery_of_another() -> None:
     among = slots(in_flight_max=64)
     for one in crowd("hostile", 16):
         among.queue(one)
@@ -315,7 +315,7 @@ def test_accounts_take_turns_whatever_the_number_of_their_lanes() -> None:
     assert [name for name, _ in taken(among)][:6] == ["many_0", "b", "many_1", "b", "many_2", "b"]
 
 
-def test_test_mode_leaves_live_mode_of_the_same_account_some_places() -> None:
+def test_test_mode_leaves_live_mode_of_the_same_account_some_slots() -> None:
     among = slots(in_flight_max=64)
     for one in crowd("acct_1", 16):
         among.queue(one)
@@ -325,7 +325,7 @@ def test_test_mode_leaves_live_mode_of_the_same_account_some_places() -> None:
     assert taken(among) == [("live", 1)]
 
 
-def test_an_account_leaves_others_some_places_at_a_host_they_share() -> None:
+def test_an_account_leaves_others_some_slots_of_a_host_they_share() -> None:
     among = slots(in_flight_max=512, host_max=16)
     for one in crowd("hostile", 8, host="hooks.example"):
         among.queue(one)
@@ -335,7 +335,7 @@ def test_an_account_leaves_others_some_places_at_a_host_they_share() -> None:
     assert taken(among) == [("b", 1)]
 
 
-def test_an_account_whose_receivers_are_dead_leaves_others_places_for_what_never_answered() -> None:
+def test_an_account_whose_receivers_are_dead_leaves_others_slots_for_what_never_answered() -> None:
     among = slots(in_flight_max=64)
     for n in range(16):
         dead = leased(f"d{n}", responsive=False, account="hostile")
@@ -357,7 +357,7 @@ def test_recovered_deliveries_of_one_account_go_beside_the_live_ones_of_another(
     assert [name for name, _ in taken(among)] == ["b"] * 4, "as many as are free then"
 
 
-def test_a_place_at_a_host_that_an_account_without_a_turn_was_called_for_goes_to_the_next() -> None:
+def test_a_slot_of_a_host_that_the_account_in_turn_cannot_use_goes_to_the_next() -> None:
     among = slots(in_flight_max=16, host_max=1)
     first = leased("first", host="shop.example", account="c")
     one = head(first, 1)

@@ -161,7 +161,7 @@ async def test_an_endpoint_that_never_answers_keeps_no_other_waiting(
     async with webhooks.working(in_flight_max=16, drain_s=0):
         await receiver.wait_for(1, "/dead")
         await until(lambda: _left_to(webhooks, {dead}))
-        assert len(receiver.received("/dead")) == 4, "what a new lane may have on its way"
+        assert len(receiver.received("/dead")) == 4, "what a new lane may have in flight"
 
 
 async def test_a_dead_endpoint_gets_a_probe_a_period_once_its_breaker_is_open(

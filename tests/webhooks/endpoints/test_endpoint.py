@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.codec import Codec
@@ -130,7 +130,7 @@ def test_metadata_is_cleared_whole() -> None:
     )
 
 
-def test_metadata_holds_fifty_keys_and_no_more() -> None:
+def test_metadata_has_at_most_fifty_keys() -> None:
     fifty = {f"key{n}": "x" for n in range(50)}
     given(created()).when(update({"metadata": fifty})).then(EndpointUpdated(attributes={"metadata": fifty}))
     given(created(metadata=fifty)).when(update({"metadata": {"one": "more"}})).refused(Refusal, param="metadata")
@@ -301,7 +301,7 @@ patches = st.fixed_dictionaries(
 )
 
 
-@holds_for(st.lists(patches, max_size=8))
+@for_all(st.lists(patches, max_size=8))
 def test_an_update_sent_twice_adds_nothing(sent: list[EndpointPatch]) -> None:
     state = fold((created(),))
     for patch in sent:
@@ -338,7 +338,7 @@ def test_the_deleted_shape() -> None:
     assert rendering.render_deleted(ID) == {"id": ID, "object": "webhook_endpoint", "deleted": True}
 
 
-def test_the_log_never_holds_the_secret_or_the_callers_words_in_the_clear() -> None:
+def test_the_log_never_has_the_secret_or_the_metadata_in_clear() -> None:
     codec = Codec()
     for name, cls in endpoint.EVENT_TYPES.items():
         codec.register(name, cls)

@@ -79,7 +79,7 @@ async def test_several_who_watch_do_it_once(webhooks: WebhookHarness, clock: Fro
     for _ in range(5):
         await failing(webhooks, await webhooks.endpoint())
     clock.advance(2 * HOUR)
-    async with floors_beside(webhooks, 3) as others:
+    async with more_harnesses(webhooks, 3) as others:
         watches = [FailureMonitor(each.pool, each.executor, clock, Bell()) for each in others]
         await asyncio.gather(*(watch.look() for watch in watches))
         assert sum(watch.notified for watch in watches) == 5
@@ -189,7 +189,7 @@ async def _fails(webhooks: WebhookHarness, id: str, count: int) -> bool:
 
 
 @asynccontextmanager
-async def floors_beside(webhooks: WebhookHarness, count: int) -> AsyncIterator[list[WebhookHarness]]:
+async def more_harnesses(webhooks: WebhookHarness, count: int) -> AsyncIterator[list[WebhookHarness]]:
     """More processes over the same database."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(webhook_harness(webhooks.dsn)) for _ in range(count)]

@@ -45,9 +45,9 @@ async def secure(authority: Authority) -> AsyncIterator[Receiver]:
         yield each
 
 
-def through(door: EgressProxy | str, authority: Authority | None = None, **options: Any) -> Sender:
+def through(egress: EgressProxy | str, authority: Authority | None = None, **options: Any) -> Sender:
     """A sender that knows NAME, by default in production."""
-    url = URL(door if isinstance(door, str) else door.url)
+    url = URL(egress if isinstance(egress, str) else egress.url)
     return Sender(
         options.pop("policy", PRODUCTION),
         proxy=Proxy(url, resolves=options.pop("resolves", False)),
@@ -64,28 +64,28 @@ async def post(sender: Sender, url: str) -> Outcome:
 async def test_the_proxy_is_asked_for_the_vetted_address_and_the_receiver_by_name(
     authority: Authority, secure: Receiver
 ) -> None:
-    async with EgressProxy(secure.port) as door, through(door, authority) as sender:
+    async with EgressProxy(secure.port) as egress, through(egress, authority) as sender:
         outcome = await post(sender, f"https://{NAME}:8443/hook?a=1")
     assert (outcome.delivered, outcome.excerpt) == (True, b"thanks")
-    assert door.lines == [f"CONNECT {PUBLIC}:8443 HTTP/1.1"]
+    assert egress.lines == [f"CONNECT {PUBLIC}:8443 HTTP/1.1"]
     [received] = secure.received
     assert (received.line, received.headers["host"]) == ("POST /hook?a=1 HTTP/1.1", f"{NAME}:8443")
 
 
 async def test_an_address_of_ipv6_is_asked_for_in_brackets(authority: Authority, secure: Receiver) -> None:
     async with (
-        EgressProxy(secure.port) as door,
-        through(door, authority, lookup=leads_to("2606:4700::1111")) as sender,
+        EgressProxy(secure.port) as egress,
+        through(egress, authority, lookup=leads_to("2606:4700::1111")) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
-    assert door.lines == ["CONNECT [2606:4700::1111]:443 HTTP/1.1"]
+    assert egress.lines == ["CONNECT [2606:4700::1111]:443 HTTP/1.1"]
 
 
 async def test_the_certificate_must_be_that_of_the_name(authority: Authority) -> None:
     async with (
         Receiver(answers(200), tls=authority.serving(PUBLIC)) as target,
-        EgressProxy(target.port) as door,
-        through(door, authority) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, authority) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).fault == "tls"
         assert (await post(sender, f"https://{PUBLIC}/")).delivered
@@ -95,12 +95,12 @@ async def test_the_certificate_must_be_that_of_the_name(authority: Authority) ->
 async def test_a_tunnel_is_kept_for_the_next_post_but_not_for_another_name(authority: Authority) -> None:
     async with (
         Receiver(answers(200), tls=authority.serving(NAME)) as target,
-        EgressProxy(target.port) as door,
-        through(door, authority) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, authority) as sender,
     ):
         for _ in range(3):
             assert (await post(sender, f"https://{NAME}/")).delivered
-        assert (door.connections, target.connections) == (1, 1)
+        assert (egress.connections, target.connections) == (1, 1)
         assert (await post(sender, "https://other.example/")).fault == "tls"
         assert len(target.received) == 3
 
@@ -111,12 +111,12 @@ async def test_a_kept_tunnel_closed_meanwhile_costs_no_attempt(authority: Author
 
     async with (
         Receiver(closes_before_the_second_answer, tls=authority.serving(NAME)) as target,
-        EgressProxy(target.port) as door,
-        through(door, authority) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, authority) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
         assert (await post(sender, f"https://{NAME}/")).delivered
-        assert (len(target.received), door.connections) == (3, 2)
+        assert (len(target.received), egress.connections) == (3, 2)
 
 
 async def test_but_a_proxy_that_opens_no_other_then_is_at_fault(authority: Authority) -> None:
@@ -125,8 +125,8 @@ async def test_but_a_proxy_that_opens_no_other_then_is_at_fault(authority: Autho
 
     async with (
         Receiver(closes_at_the_second_request, tls=authority.serving(NAME)) as target,
-        EgressProxy(target.port, answers=(None, says(407))) as door,
-        through(door, authority) as sender,
+        EgressProxy(target.port, answers=(None, says(407))) as egress,
+        through(egress, authority) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
         assert (await post(sender, f"https://{NAME}/")).fault == "proxy"
@@ -134,73 +134,73 @@ async def test_but_a_proxy_that_opens_no_other_then_is_at_fault(authority: Autho
 
 async def test_user_and_password_are_for_the_proxy_alone(authority: Authority, secure: Receiver) -> None:
     async with (
-        EgressProxy(secure.port) as door,
-        through(f"http://me:hu%20sh@{door.place}", authority) as sender,
+        EgressProxy(secure.port) as egress,
+        through(f"http://me:hu%20sh@{egress.address}", authority) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
-    assert door.asked[0].headers["proxy-authorization"] == "Basic " + base64.b64encode(b"me:hu sh").decode()
+    assert egress.asked[0].headers["proxy-authorization"] == "Basic " + base64.b64encode(b"me:hu sh").decode()
     assert not {"proxy-authorization", "authorization"} & set(secure.received[0].headers)
-    assert {"stripe-signature", "webhook-signature"}.isdisjoint(door.asked[0].headers)
+    assert {"stripe-signature", "webhook-signature"}.isdisjoint(egress.asked[0].headers)
 
 
 async def test_a_proxy_may_be_spoken_to_by_https(authority: Authority, secure: Receiver) -> None:
-    async with EgressProxy(secure.port, tls=authority.serving("127.0.0.1")) as door:
-        async with through(door, authority) as sender:
+    async with EgressProxy(secure.port, tls=authority.serving("127.0.0.1")) as egress:
+        async with through(egress, authority) as sender:
             assert (await post(sender, f"https://{NAME}/")).delivered
-        async with through(door) as distrustful:
+        async with through(egress) as distrustful:
             assert (await post(distrustful, f"https://{NAME}/")).fault == "proxy"
 
 
 async def test_a_plain_url_goes_through_with_the_vetted_address_too() -> None:
     async with (
         Receiver(answers(200)) as target,
-        EgressProxy(target.port) as door,
-        through(f"http://me:hush@{door.place}", policy=DEVELOPMENT) as sender,
+        EgressProxy(target.port) as egress,
+        through(f"http://me:hush@{egress.address}", policy=DEVELOPMENT) as sender,
     ):
         assert (await post(sender, f"http://{NAME}:8080/hook")).delivered
-    assert door.lines == [f"POST http://{PUBLIC}:8080/hook HTTP/1.1"]
-    assert door.asked[0].headers["host"] == f"{NAME}:8080"
-    assert door.asked[0].headers["proxy-authorization"].startswith("Basic ")
+    assert egress.lines == [f"POST http://{PUBLIC}:8080/hook HTTP/1.1"]
+    assert egress.asked[0].headers["host"] == f"{NAME}:8080"
+    assert egress.asked[0].headers["proxy-authorization"].startswith("Basic ")
 
 
 async def test_through_a_proxy_too_the_url_is_asked_for_as_it_is_registered(
     authority: Authority, secure: Receiver
 ) -> None:
-    async with EgressProxy(secure.port) as door, through(door, authority) as sender:
+    async with EgressProxy(secure.port) as egress, through(egress, authority) as sender:
         for asked in TARGETS:
             assert (await post(sender, f"https://{NAME}{asked}")).delivered
     assert [request.line for request in secure.received] == [f"POST {asked} HTTP/1.1" for asked in TARGETS]
     async with (
         Receiver(answers(200, Connection="close")) as target,
-        EgressProxy(target.port) as door,
-        through(door, policy=DEVELOPMENT) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, policy=DEVELOPMENT) as sender,
     ):
         for asked in TARGETS:
             assert (await post(sender, f"http://{NAME}{asked}")).delivered
-    assert door.lines == [f"POST http://{PUBLIC}{asked} HTTP/1.1" for asked in TARGETS]
+    assert egress.lines == [f"POST http://{PUBLIC}{asked} HTTP/1.1" for asked in TARGETS]
 
 
 async def test_a_proxy_that_resolves_is_given_the_name(authority: Authority, secure: Receiver) -> None:
     blind = fails_with(socket.EAI_NONAME, resolver_answers=False)
-    async with EgressProxy(secure.port) as door, through(door, authority, resolves=True, lookup=blind) as sender:
+    async with EgressProxy(secure.port) as egress, through(egress, authority, resolves=True, lookup=blind) as sender:
         assert (await post(sender, f"https://{NAME}/")).delivered
-    assert door.lines == [f"CONNECT {NAME}:443 HTTP/1.1"]
+    assert egress.lines == [f"CONNECT {NAME}:443 HTTP/1.1"]
 
 
 @pytest.mark.parametrize("resolves", [False, True])
 async def test_no_hostile_url_gets_as_far_as_the_proxy(resolves: bool) -> None:
-    async with EgressProxy(1) as door, through(door, resolves=resolves, lookup=leads_to("127.0.0.1")) as sender:
+    async with EgressProxy(1) as egress, through(egress, resolves=resolves, lookup=leads_to("127.0.0.1")) as sender:
         for url in HOSTILE_URLS:
             assert (await post(sender, url.replace("PORT", "8443"))).fault == "address_refused", url
-    assert door.connections == 0
+    assert egress.connections == 0
 
 
 async def test_no_name_that_leads_to_a_hostile_address_gets_as_far_as_the_proxy() -> None:
-    async with EgressProxy(1) as door:
+    async with EgressProxy(1) as egress:
         for address in HOSTILE_ADDRESSES:
-            async with through(door, lookup=leads_to(address)) as sender:
+            async with through(egress, lookup=leads_to(address)) as sender:
                 assert (await post(sender, f"https://{NAME}/")).fault == "address_refused", address
-    assert door.connections == 0
+    assert egress.connections == 0
 
 
 async def test_of_several_addresses_the_closed_are_not_asked_for_and_the_open_in_turn(
@@ -208,14 +208,14 @@ async def test_of_several_addresses_the_closed_are_not_asked_for_and_the_open_in
 ) -> None:
     several = leads_to("10.0.0.1", "2606:4700::1111", "127.0.0.1", PUBLIC)
     async with (
-        EgressProxy(secure.port, answers=(says(502),)) as door,
-        through(door, authority, lookup=several) as sender,
+        EgressProxy(secure.port, answers=(says(502),)) as egress,
+        through(egress, authority, lookup=several) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
-    assert door.lines == ["CONNECT [2606:4700::1111]:443 HTTP/1.1", f"CONNECT {PUBLIC}:443 HTTP/1.1"]
-    async with EgressProxy(1, answers=(says(407),)) as door, through(door, lookup=several) as sender:
+    assert egress.lines == ["CONNECT [2606:4700::1111]:443 HTTP/1.1", f"CONNECT {PUBLIC}:443 HTTP/1.1"]
+    async with EgressProxy(1, answers=(says(407),)) as egress, through(egress, lookup=several) as sender:
         assert (await post(sender, f"https://{NAME}/")).fault == "proxy"
-    assert len(door.asked) == 1, "of its own trouble it is asked no more"
+    assert len(egress.asked) == 1, "of its own trouble it is asked no more"
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ async def test_of_several_addresses_the_closed_are_not_asked_for_and_the_open_in
 async def test_a_proxy_that_opens_no_tunnel_is_at_fault_unless_it_says_the_receiver_is(
     answer: bytes, fault: Fault
 ) -> None:
-    async with EgressProxy(1, answers=(answer,)) as door, through(door) as sender:
+    async with EgressProxy(1, answers=(answer,)) as egress, through(egress) as sender:
         outcome = await post(sender, f"https://{NAME}/")
     assert (outcome.fault, outcome.own_fault, outcome.status) == (fault, fault == "proxy", None)
 
 
 async def test_nobody_listening_where_the_proxy_should_be() -> None:
-    async with EgressProxy(1) as door:
-        gone = door.url
+    async with EgressProxy(1) as egress:
+        gone = egress.url
     for url in (f"https://{NAME}/", f"http://{NAME}/"):
         async with through(gone, policy=DEVELOPMENT) as sender:
             assert (await post(sender, url)).fault == "proxy"
@@ -271,11 +271,11 @@ async def test_a_name_that_does_not_resolve_has_a_fault_of_its_own_here_too(
     number: int, resolver_answers: bool, fault: Fault
 ) -> None:
     async with (
-        EgressProxy(1) as door,
-        through(door, lookup=fails_with(number, resolver_answers=resolver_answers)) as sender,
+        EgressProxy(1) as egress,
+        through(egress, lookup=fails_with(number, resolver_answers=resolver_answers)) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).fault == fault
-    assert door.connections == 0
+    assert egress.connections == 0
 
 
 async def test_a_proxy_that_takes_no_connection_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,17 +290,17 @@ async def test_a_proxy_that_takes_no_connection_is_at_fault(monkeypatch: pytest.
 
 
 async def test_a_proxy_that_takes_one_and_gives_no_answer_waits_for_the_receiver() -> None:
-    async with Receiver(receiver.hangs) as door, through(door.url[:-5], connect_timeout_s=0.1) as sender:
+    async with Receiver(receiver.hangs) as egress, through(egress.url[:-5], connect_timeout_s=0.1) as sender:
         assert (await post(sender, f"https://{NAME}/")).fault == "connect"
-        assert door.received[0].line.startswith("CONNECT ")
+        assert egress.received[0].line.startswith("CONNECT ")
 
 
 @pytest.mark.parametrize(("status", "fault"), [(407, "proxy"), (502, None), (500, None)])
 async def test_of_answers_to_plain_urls_only_407_is_surely_the_proxys(status: int, fault: Fault | None) -> None:
     async with (
         Receiver(answers(status)) as target,
-        EgressProxy(target.port) as door,
-        through(door, policy=DEVELOPMENT) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, policy=DEVELOPMENT) as sender,
     ):
         outcome = await post(sender, f"http://{NAME}/")
     assert (outcome.fault, outcome.status, outcome.own_fault) == (fault, status, fault is not None)
@@ -321,8 +321,8 @@ async def test_what_a_receiver_does_behind_the_proxy_is_its_own_doing(
 ) -> None:
     async with (
         Receiver(script, tls=authority.serving(NAME)) as target,
-        EgressProxy(target.port) as door,
-        through(door, authority, total_timeout_s=0.5) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, authority, total_timeout_s=0.5) as sender,
     ):
         outcome = await post(sender, f"https://{NAME}/")
         await until(lambda: target.received)
@@ -335,20 +335,20 @@ async def test_and_through_a_kept_tunnel_too(authority: Authority) -> None:
 
     async with (
         Receiver(hangs_at_the_second_request, tls=authority.serving(NAME)) as target,
-        EgressProxy(target.port) as door,
-        through(door, authority, total_timeout_s=0.5) as sender,
+        EgressProxy(target.port) as egress,
+        through(egress, authority, total_timeout_s=0.5) as sender,
     ):
         assert (await post(sender, f"https://{NAME}/")).delivered
         assert (await post(sender, f"https://{NAME}/")).fault == "timeout"
-        assert door.connections == 1
+        assert egress.connections == 1
 
 
 async def test_proxies_of_the_environment_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with EgressProxy(1) as door, Receiver(answers(200)) as target, Sender(DEVELOPMENT) as sender:
+    async with EgressProxy(1) as egress, Receiver(answers(200)) as target, Sender(DEVELOPMENT) as sender:
         for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(variable, door.url)
+            monkeypatch.setenv(variable, egress.url)
         assert (await post(sender, target.url)).delivered
-    assert door.connections == 0
+    assert egress.connections == 0
 
 
 @pytest.mark.parametrize(

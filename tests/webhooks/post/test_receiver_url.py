@@ -95,7 +95,7 @@ def accepted(url: str) -> ReceiverUrl | None:
         return None
 
 
-async def test_of_100_000_urls_each_that_is_accepted_can_be_worked_with_in_all_places() -> None:
+async def test_of_100_000_urls_each_that_is_accepted_works_in_every_parser() -> None:
     session = ClientSession()
     wire = Http1Client(session, HEADERS, timeout=ClientTimeout())
     passed, origins = 0, set()

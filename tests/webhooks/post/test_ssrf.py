@@ -187,8 +187,8 @@ async def test_what_is_connected_to_is_the_answer_that_was_vetted(trap: Trap) ->
 )
 async def test_no_answer_leads_elsewhere(trap: Trap, status: int, leading: dict[str, str]) -> None:
     headers = {name: value.replace("PORT", str(trap.port)) for name, value in leading.items()}
-    async with Receiver(answers(status, b"", **headers), host="127.0.0.2") as door:
-        assert (await post(DEVELOPMENT, door.url)).status == status
+    async with Receiver(answers(status, b"", **headers), host="127.0.0.2") as target:
+        assert (await post(DEVELOPMENT, target.url)).status == status
     assert (trap.dialled, trap.connections) == (["127.0.0.2"], 0)
 
 

@@ -46,19 +46,19 @@ async def attempt(
 async def listed(deliveries: Deliveries, account: str = ACCOUNT, **filters: Any) -> list[tuple[int, str]]:
     """The sequences and states on the first page."""
     shown, _ = await deliveries.page(Scope(account, False), PageOf(limit=100), **filters)
-    return [(_place(each).sequence, each["state"]) for each in shown]
+    return [(_key(each).sequence, each["state"]) for each in shown]
 
 
-def _place(shown: dict[str, Any]) -> DeliveryKey:
-    place = key_of(shown["id"])
-    assert place is not None
-    return place
+def _key(shown: dict[str, Any]) -> DeliveryKey:
+    key = key_of(shown["id"])
+    assert key is not None
+    return key
 
 
 def test_an_id_identifies_the_delivery() -> None:
-    place = DeliveryKey(4711, "we_1Mr5jULkdIwHu7")
-    assert id_of(place) == "dlv_1Mr5jULkdIwHu7_4711"
-    assert key_of(id_of(place)) == place
+    key = DeliveryKey(4711, "we_1Mr5jULkdIwHu7")
+    assert id_of(key) == "dlv_1Mr5jULkdIwHu7_4711"
+    assert key_of(id_of(key)) == key
     for other in (
         "",
         "dlv_",
@@ -167,21 +167,21 @@ async def test_a_canceled_delivery_is_not_tried_again_and_keeps_its_attempts(
     receiver.behave("/hook", Answer(status=500, body=b"no \xff"))
     [sequence] = await webhooks.notices()
     await webhooks.catch_up()
-    place = DeliveryKey(sequence, id)
+    key = DeliveryKey(sequence, id)
     async with webhooks.working() as worker:
         await until(lambda: worker.metrics.outcomes["retry"])
         await until(lambda: _idle(webhooks, id))
-        await deliveries.cancel(place)
-        await deliveries.cancel(place)
+        await deliveries.cancel(key)
+        await deliveries.cancel(key)
         await webhooks.hurry()
         turns = worker.metrics.turns
         webhooks.bell.poke()
         await until(lambda: worker.metrics.turns > turns)
     assert len(receiver.requests) == 1
-    found = await deliveries.one(Scope(ACCOUNT, False), id_of(place))
+    found = await deliveries.one(Scope(ACCOUNT, False), id_of(key))
     assert found is not None
     assert (found[0]["state"], found[0]["attempt_count"], found[0]["next_attempt"]) == ("canceled", 1, None)
-    [tried] = await deliveries.attempts(place)
+    [tried] = await deliveries.attempts(key)
     assert (tried["number"], tried["status"], tried["answer"], tried["counts"]) == (1, 500, "no \ufffd", True)
 
 
@@ -247,10 +247,10 @@ async def test_failed_ones_are_found_among_many_taken_without_looking_through_th
     everything = (0, 2**62, 2**62, "~", 11)
     async with webhooks.pool.acquire() as connection:
         for name in ("list_deliveries", "list_deliveries_before"):
-            place = everything if name == "list_deliveries" else (0, 2**62, -1, "", 11)
+            bounds = everything if name == "list_deliveries" else (0, 2**62, -1, "", 11)
             query = load_sql("webhooks", name)
             found = await explain(
-                connection, query, ACCOUNT, False, None, *place, False, False, ["gave_up"], None, False
+                connection, query, ACCOUNT, False, None, *bounds, False, False, ["gave_up"], None, False
             )
             assert any("failed" in index or "endpoint_id_sequence" in index for index in found.indexes), str(found)
             assert found.touched < 100, str(found)

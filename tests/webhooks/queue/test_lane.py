@@ -67,7 +67,7 @@ def test_a_lane_is_left_alone_as_long_as_its_receiver_asked() -> None:
     assert lane.ready_at(quiet, NOON, NOON) == quarter
     shorter = lane.record(quiet, OVERLOAD, NOON, NOON + timedelta(minutes=1))
     assert shorter.quiet_until == quarter, "the longest wish counts"
-    assert after(OK, start=quiet).quiet_until == quarter, "what was on its way ends nothing"
+    assert after(OK, start=quiet).quiet_until == quarter, "what was in flight ends nothing"
     assert after(OK, start=quiet, at=quarter).quiet_until is None
 
 

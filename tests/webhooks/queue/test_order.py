@@ -76,7 +76,7 @@ async def test_everything_arrives_as_it_happened_where_order_is_strict(
     assert worker.metrics.turns < len(made), "what follows is sent without asking for each"
 
 
-async def test_a_notice_that_fails_holds_back_its_customer_alone(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_a_failed_delivery_blocks_only_its_customer(webhooks: WebhookHarness, receiver: Receiver) -> None:
     await ordered(webhooks, receiver, "customer")
     receiver.behave("/hook", Answer(status=500), Answer())
     [first, *_] = await webhooks.happens_to("cus_a", "cus_a", "cus_b", "cus_a", "cus_c")
@@ -94,7 +94,7 @@ async def test_a_notice_that_fails_holds_back_its_customer_alone(webhooks: Webho
     assert arrived == [first, *sorted(set(arrived))]
 
 
-async def test_a_notice_that_fails_holds_back_everything_where_order_is_strict(
+async def test_a_failed_delivery_blocks_everything_where_order_is_strict(
     webhooks: WebhookHarness, receiver: Receiver
 ) -> None:
     await ordered(webhooks, receiver, "strict")
@@ -109,7 +109,7 @@ async def test_a_notice_that_fails_holds_back_everything_where_order_is_strict(
     assert positions(receiver) == [*made[:2], *made[1:]]
 
 
-async def test_without_an_order_nothing_is_held_back(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_without_an_order_nothing_is_blocked(webhooks: WebhookHarness, receiver: Receiver) -> None:
     await ordered(webhooks, receiver, "none")
     receiver.behave("/hook", Answer(status=500), Answer())
     await webhooks.happens_to("cus_a", "cus_a", "cus_a")
@@ -120,7 +120,7 @@ async def test_without_an_order_nothing_is_held_back(webhooks: WebhookHarness, r
 
 
 @pytest.mark.parametrize("on_exhaustion", ["skip", "hold"])
-async def test_once_its_tries_are_used_up_a_notice_is_skipped_or_holds_its_customer(
+async def test_a_delivery_whose_attempts_are_used_up_is_skipped_or_blocks_its_customer(
     webhooks: WebhookHarness, receiver: Receiver, on_exhaustion: str
 ) -> None:
     id = await ordered(webhooks, receiver, "customer", on_exhaustion=on_exhaustion)
@@ -149,7 +149,7 @@ async def test_once_its_tries_are_used_up_a_notice_is_skipped_or_holds_its_custo
     assert positions(receiver)[-2:] == [first, second]
 
 
-async def test_canceling_what_holds_lets_the_next_one_go(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_canceling_a_held_delivery_unblocks_the_next_one(webhooks: WebhookHarness, receiver: Receiver) -> None:
     id = await ordered(webhooks, receiver, "customer")
     receiver.behave("/hook", Answer(status=500), Answer())
     first, second = await webhooks.happens_to("cus_a", "cus_a")
@@ -174,7 +174,7 @@ async def test_resending_what_waits_for_another_sends_it_no_earlier(
     assert positions(receiver) == [first, second]
 
 
-async def test_an_order_holds_for_what_happens_from_then_on(webhooks: WebhookHarness, receiver: Receiver) -> None:
+async def test_an_order_applies_to_what_happens_from_then_on(webhooks: WebhookHarness, receiver: Receiver) -> None:
     id = await webhooks.endpoint(receiver.url("/hook"))
     [early] = await webhooks.happens_to("cus_a")
     await webhooks.rule(id, order="strict")
@@ -196,7 +196,7 @@ async def test_what_comes_through_the_queue_in_any_order_is_delivered_in_order(
     fan_out = FanOut(webhooks.dsn)
     async with webhooks.working():
         await fan_out.fan_out(made[2:])
-        assert await webhooks.catch_up(delay_s=60) == 0, "the first two may be on their way"
+        assert await webhooks.catch_up(delay_s=60) == 0, "the first two may be in flight"
         await fan_out.fan_out([made[0]])
         assert await webhooks.catch_up(delay_s=60) == 1
         await until(lambda: len(receiver.requests) == 1)
@@ -367,6 +367,6 @@ async def test_no_ordered_endpoint_leaves_the_second_step_nothing_to_do(webhooks
     await webhooks.endpoint()
     await webhooks.happens_to("cus_a")
     await webhooks.catch_up()
-    watermark = await webhooks.owner.fetchrow("SELECT * FROM webhooks.watermark")
+    watermark = await webhooks.owner.fetchrow("SELECT * FROM webhooks.floor")
     assert watermark["in_order"] == watermark["sequence"] > 0
     assert watermark["in_order_at"] == watermark["appended_at"]

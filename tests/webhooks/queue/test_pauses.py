@@ -150,7 +150,7 @@ async def test_live_notices_do_not_wait_for_recovered_ones(webhooks: WebhookHarn
     await webhooks.recover()
     receiver.behave("/hook", Hang())
     async with webhooks.working(drain_s=0):
-        await receiver.wait_for(2)  # half as many as a new lane may have on its way
+        await receiver.wait_for(2)  # half as many as a new lane may have in flight
         live = await webhooks.notices(4)
         await webhooks.catch_up()
         got = await receiver.wait_for(6)

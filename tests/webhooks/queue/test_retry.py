@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
-from hypothesis import given as holds_for
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from webhooks.outcome import OWN_FAULTS, Fault, Outcome
@@ -148,13 +148,13 @@ def test_waits_are_the_published_ones() -> None:
     assert sum(waits) > timedelta(days=3).total_seconds()
 
 
-@holds_for(st.text(max_size=64))
+@for_all(st.text(max_size=64))
 def test_no_wish_is_beyond_us(asked: str) -> None:
     at = quiet_until(answered(503, asked), 1, NOON)
     assert at is None or NOON < at <= NOON + timedelta(hours=2, seconds=5)
 
 
-@holds_for(attempt=st.integers(1, 10), jitter=st.floats(0, 1, exclude_max=True))
+@for_all(attempt=st.integers(1, 10), jitter=st.floats(0, 1, exclude_max=True))
 def test_jitter_only_lengthens_a_wait_and_by_at_most_a_fifth(attempt: int, jitter: float) -> None:
     plain, jittered = retry_at(attempt, NOON, 0.0), retry_at(attempt, NOON, jitter)
     assert plain is not None

@@ -1,4 +1,4 @@
-"""A schedule: endpoints, receivers, workers and everything that befalls them, all of it from one seed.
+"""A schedule: endpoints, receivers, workers and everything that happens to them, all of it from one seed.
 
 What happens to workers: they are killed and stopped in order, turns are late, never arrive, or happen and are never
 answered, and Postgres is away. What owners do: they order the deliveries of some endpoints, limit the rate of others or
@@ -211,7 +211,7 @@ class Post(Sender):
 
 
 class Process:
-    """One worker after the other, in the place of one process."""
+    """One worker after the other, as one process would run them."""
 
     def __init__(self, schedule: "Schedule", in_flight_max: int, lease_s: float, host_max: int = 128) -> None:
         self._schedule = schedule
@@ -249,7 +249,7 @@ class Process:
         self._task = asyncio.create_task(worker.run(self._stop))
 
     def kill(self) -> None:
-        """End at once: whatever it holds is another's when its leases run out."""
+        """End at once: another gets what it leased when its leases run out."""
         if self._task is not None:
             assert self._watched is not None, "it works"
             self._watched.dead = True
@@ -289,10 +289,10 @@ class Schedule:
         self.dead = False  # whoever is not well never answers
         (self._plan_hostile if hostile else self._plan_crowd if crowded else self._plan_medley)()
         well = {self.owner[url] for url, receiver in self.receivers.items() if receiver.always_well}
-        # Half of the places are for those that answer: however many are dead, an attempt has to end at the most, and
+        # Half of the slots are for those that answer: however many are dead, an attempt has to end at the most, and
         # what waits be taken anew. Receivers that answer slowly have their turn: of those the number counts.
-        places = min(min(process.in_flight_max, process.host_max) for process in self.processes)
-        rounds = ceil(len(self.database.endpoints) / places)
+        slots = min(min(process.in_flight_max, process.host_max) for process in self.processes)
+        rounds = ceil(len(self.database.endpoints) / slots)
         starved_after_s = TIMEOUT_S * (2 if self.dead else 4 + 4 * rounds)
         if hostile:
             # Others wait for none of its attempts to end: to learn of what is due takes a poll, or a turn or two.
@@ -322,7 +322,7 @@ class Schedule:
             self._whim(dice.uniform(0, until_s * 1.2))
 
     def _plan_crowd(self) -> None:
-        """Few places and many dead endpoints, and among them some that are well and hear of something all the time."""
+        """Few slots and many dead endpoints, and among them some that are well and get events all the time."""
         dice, until_s = self.dice, 300.0
         tempers = dice.choice(((hanging, hanging, refusing), (slowly_failing,)))
         for _ in range(dice.randint(5, 40)):
@@ -405,7 +405,7 @@ class Schedule:
         return receiver.mended_at_s == inf and not receiver.always_well and len(self.database.deliveries[id]) >= most
 
     def _trouble(self, at_s: float) -> None:
-        """Something befalls the workers."""
+        """Something happens to the workers."""
         process, until_s = self.dice.choice(self.processes), at_s + self.dice.choice((0.0, 1.0, 70.0))
         match self.dice.randrange(3):
             case 0:
@@ -478,8 +478,8 @@ class Schedule:
         self.witness.change(id)
         self.witness.resent(id, sequences)
 
-    def _see_to_held(self) -> None:
-        """An operator looks at what is held: has it tried again, or gives it up, or gives up something behind it."""
+    def _resolve_held(self) -> None:
+        """An operator resolves a held delivery: resends it, cancels it, or cancels one behind it."""
         for id in self.database.endpoints:
             if held := self._held(id):
                 sequence = held[0]
@@ -540,7 +540,7 @@ class Schedule:
                 async with asyncio.timeout(OPERATOR_EVERY_S):
                     await self._changed.wait()
             except TimeoutError:
-                self._see_to_held()
+                self._resolve_held()
                 self.changed()
         if self.witness.violations:
             return
@@ -555,12 +555,12 @@ class Schedule:
         return asyncio.get_running_loop().time()
 
     def ready_in_s(self) -> float:
-        """How long until a worker that holds nothing would find something."""
+        """How long until a worker without lanes would find something."""
         at = min((max(row.ready_at, row.leased_until) for row in self.database.lanes.values()), default=NEVER)
         return inf if at == NEVER else max(0.0, (at - self.database.clock.now()).total_seconds())
 
     def delay_s(self) -> float:
-        """How long something takes on its way to the database, or back."""
+        """The latency to the database, or back."""
         return self.dice.uniform(0.0002, self._tardy_s)
 
     def fate(self) -> tuple[bool, bool]:

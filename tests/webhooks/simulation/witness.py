@@ -1,7 +1,7 @@
 """A witness of everything workers do, who knows the rules and nothing of how they are kept.
 
 It sees what passes between a worker and its database, and between a worker and receivers, and keeps count by itself:
-of the lanes each worker has, of what is on its way, of what every lane learnt, and of what became of each delivery.
+of the lanes each worker has, of what is in flight, of what every lane learnt, and of the end of each delivery.
 
 Where deliveries are ordered, whoever has the lane may try one only when all those before it have ended: as the
 database has it, or as they ended in its own hands. So what was sent by somebody who was killed, or lost the lane, and
@@ -39,18 +39,18 @@ class Tenure:
     endpoint: Endpoint
     state: Lane
     waiting: dict[int, Head] = field(default_factory=dict)
-    live: set[int] = field(default_factory=set)  # on their way
+    live: set[int] = field(default_factory=set)  # in flight
     recovered: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)  # for good
     last: "Attempt | None" = None  # to begin
-    reporting: "Attempt | None" = None  # was the last when the turn that is on its way was asked for
+    reporting: "Attempt | None" = None  # was the last when the turn in flight was asked for
     over: bool = False
     overrun: bool = False  # its lease ran out, and another worker has the lane
-    abandoned: bool = False  # by a worker that stops and may wait no longer for what is on its way
+    abandoned: bool = False  # by a worker that stops and may wait no longer for what is in flight
 
     @property
-    def under_way(self) -> set[int]:
-        """Every delivery of the lane that is on its way."""
+    def in_flight(self) -> set[int]:
+        """Every delivery of the lane that is in flight."""
         return self.live | self.recovered
 
 
@@ -78,7 +78,7 @@ class Watched:
     in_flight_max: int
     host_max: int
     tenures: dict[str, Tenure] = field(default_factory=dict)
-    under_way: int = 0
+    in_flight: int = 0
     further: int = 0  # of those, tried before
     at_host: Counter[str] = field(default_factory=Counter)
     # The same of each account, by its share.
@@ -97,12 +97,12 @@ class Watched:
 
     @property
     def further_max(self) -> int:
-        """How many of those on their way may have been tried before: three in four."""
+        """How many of those in flight may be retries: three in four."""
         return max(self.in_flight_max * 3 // 4, 1)
 
     def count(self, share: str, host: str, by: int, *, further: bool) -> None:
         """Note that an attempt began, or ended."""
-        self.under_way += by
+        self.in_flight += by
         self.of[share] += by
         self.at_host[host] += by
         self.at_host_of[host, share] += by
@@ -113,7 +113,7 @@ class Watched:
     def barred(self, share: str, host: str, *, further: bool) -> bool:
         """Whether an account has more than seven times what it leaves to others, of anything it would need."""
         return (
-            self.of[share] >= 7 * (self.in_flight_max - self.under_way)
+            self.of[share] >= 7 * (self.in_flight_max - self.in_flight)
             or self.at_host_of[host, share] >= 7 * (self.host_max - self.at_host[host])
             or (further and self.further_of[share] >= 7 * (self.further_max - self.further))
         )
@@ -141,8 +141,8 @@ class Witness:
         self._starved_after_s = starved_after_s
         self._calm_from_s = 0.0
         self._changed_at_s: dict[str, float] = {}
-        self._served_at_s: dict[str, float] = {}  # when a lane had a place last
-        self._under_way: dict[str, set[Attempt]] = {}
+        self._served_at_s: dict[str, float] = {}  # when a lane had a slot last
+        self._in_flight: dict[str, set[Attempt]] = {}
         self._paced_by: dict[str, Attempt] = {}  # the last attempt in a lane that its row knows of
         self._read = 0
         self._ends: Counter[Key] = Counter()
@@ -183,18 +183,18 @@ class Witness:
         for report in reports:
             tenure = watched.tenures.get(report.endpoint_id)
             if tenure is None:
-                self._object(watched, f"reports {report.endpoint_id}, which it does not hold")
+                self._object(watched, f"reports {report.endpoint_id}, which it has not leased")
                 continue
             tenure.reporting = tenure.last
             if replace(report.lane, paced_until=None) != replace(tenure.state, paced_until=None):
                 self._object(watched, f"says that {report.endpoint_id} is {report.lane}, and it is {tenure.state}")
             known = set(report.known)
-            if not known <= tenure.under_way | tenure.waiting.keys():
-                self._object(watched, f"says that it holds {known} of {report.endpoint_id}, which it was not given")
-            if not tenure.under_way <= known:
+            if not known <= tenure.in_flight | tenure.waiting.keys():
+                self._object(watched, f"says that it has {known} of {report.endpoint_id}, which it was not given")
+            if not tenure.in_flight <= known:
                 tenure.abandoned = watched.stopping
                 if not watched.stopping:
-                    self._object(watched, f"conceals what is on its way to {report.endpoint_id}")
+                    self._object(watched, f"conceals what is in flight to {report.endpoint_id}")
             tenure.waiting = {sequence: head for sequence, head in tenure.waiting.items() if sequence in known}
 
     def committed(self, watched: Watched, leases: dict[str, int | None], reports: Sequence[Report]) -> None:
@@ -234,14 +234,14 @@ class Witness:
                 continue
             if head.sequence in tenure.waiting:
                 self._object(watched, f"is given {_key(head)} which it has")
-            if head.sequence not in tenure.under_way:
+            if head.sequence not in tenure.in_flight:
                 tenure.waiting[head.sequence] = head
         given = {head.endpoint_id for head in turn.heads}
         let_go = {id for id, report in by_endpoint.items() if report.touched and not report.known}
         let_go |= {endpoint.id for endpoint, _ in turn.served if endpoint.id not in by_endpoint}
         for id in sorted(let_go - given - set(turn.lost)):
-            if watched.tenures[id].under_way and not watched.tenures[id].abandoned:
-                self._object(watched, f"lets go of {id} with something on its way there")
+            if watched.tenures[id].in_flight and not watched.tenures[id].abandoned:
+                self._object(watched, f"lets go of {id} with something in flight there")
             self._end_tenure(watched, id)
 
     def set_aside(self, watched: Watched, ids: Collection[str]) -> None:
@@ -265,13 +265,13 @@ class Witness:
         tenure = watched.tenures.get(endpoint_id)
         head = tenure.waiting.pop(sequence, None) if tenure is not None else None
         if tenure is None or head is None:
-            self._object(watched, f"sends {(endpoint_id, sequence)}, which it does not hold")
+            self._object(watched, f"sends {(endpoint_id, sequence)}, which it has not leased")
             return None
-        self._hold_to_places(watched, tenure, head)
-        self._hold_to_share(watched, tenure, head, _host(url))
+        self._check_slots(watched, tenure, head)
+        self._check_shares(watched, tenure, head, _host(url))
         row = self._database.lanes[endpoint_id]
         if row.lease == watched.name and row.leased_until > self._database.clock.now():
-            self._hold_to_lease(watched, tenure, head, url)
+            self._check_lease(watched, tenure, head, url)
         self._served_at_s[endpoint_id] = _now_s()
         (tenure.recovered if head.recovered else tenure.live).add(sequence)
         watched.count(tenure.endpoint.share, _host(url), 1, further=head.attempts > 0)
@@ -281,7 +281,7 @@ class Witness:
             attempt.next_at_s = began_at_s + 1 / tenure.endpoint.rate_limit
         tenure.last = attempt
         self.attempts.append(attempt)
-        self._under_way.setdefault(endpoint_id, set()).add(attempt)
+        self._in_flight.setdefault(endpoint_id, set()).add(attempt)
         return attempt
 
     def ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
@@ -289,16 +289,16 @@ class Witness:
         attempt.outcome = outcome
         share, further = attempt.tenure.endpoint.share, attempt.head.attempts > 0
         attempt.watched.count(share, _host(attempt.url), -1, further=further)
-        asyncio.get_running_loop().call_later(1e-6, self._hold_to_diligence, attempt.watched)
-        self._under_way[attempt.head.endpoint_id].discard(attempt)
+        asyncio.get_running_loop().call_later(1e-6, self._check_idle_slots, attempt.watched)
+        self._in_flight[attempt.head.endpoint_id].discard(attempt)
         tenure = attempt.tenure
         tenure.live.discard(attempt.head.sequence)
         tenure.recovered.discard(attempt.head.sequence)
         if outcome is None:
             return
         used_up = not outcome.own_fault and (outcome.gone or attempt.head.attempts + 1 >= ATTEMPTS_MAX)
-        holds = self._key_of(attempt.head) is not None and tenure.endpoint.on_exhaustion == "hold"
-        attempt.final = outcome.delivered or (used_up and not holds)
+        held = self._key_of(attempt.head) is not None and tenure.endpoint.on_exhaustion == "hold"
+        attempt.final = outcome.delivered or (used_up and not held)
         if tenure.over:
             return
         now = attempt.watched.now()
@@ -317,11 +317,11 @@ class Witness:
         """What a delivery is kept in order by, if it is."""
         return order.key(self._keys[head.sequence], self.modes.get(head.endpoint_id, "none"))
 
-    def _hold_to_share(self, watched: Watched, tenure: Tenure, head: Head, host: str) -> None:
-        """An owner limits what is on its way, a host has its share, and further attempts leave places to first ones."""
+    def _check_shares(self, watched: Watched, tenure: Tenure, head: Head, host: str) -> None:
+        """An owner limits what is in flight, a host has its share, and retries leave slots for first attempts."""
         most = tenure.endpoint.in_flight_max
-        if most is not None and len(tenure.under_way) >= most:
-            self._object(watched, f"sends {_key(head)} beside {tenure.under_way}, and its owner wants {most}")
+        if most is not None and len(tenure.in_flight) >= most:
+            self._object(watched, f"sends {_key(head)} beside {tenure.in_flight}, and its owner wants {most}")
         if watched.at_host[host] >= watched.host_max:
             self._object(watched, f"sends {_key(head)} beside {watched.at_host[host]} to {host}")
         if watched.barred(tenure.endpoint.share, host, further=head.attempts > 0):
@@ -331,43 +331,43 @@ class Witness:
         key = self._key_of(head)
         if key is not None and any(
             self._key_of(other.head) == key
-            for other in self._under_way.get(head.endpoint_id, ())
+            for other in self._in_flight.get(head.endpoint_id, ())
             if other.tenure is tenure
         ):
             self._object(watched, f"sends {_key(head)} beside another of its key")
 
-    def _hold_to_places(self, watched: Watched, tenure: Tenure, head: Head) -> None:
+    def _check_slots(self, watched: Watched, tenure: Tenure, head: Head) -> None:
         """Slots are limited: the process's, the lane's, a breaker's, and those of recovered deliveries."""
         capacity = _capacity(tenure, watched)
         live, recovered = len(tenure.live), len(tenure.recovered)
         if tenure.state.open_until is not None:
             if capacity == 0 or live + recovered > 0:
-                self._object(watched, f"sends {_key(head)} while the breaker is open, beside {tenure.under_way}")
+                self._object(watched, f"sends {_key(head)} while the breaker is open, beside {tenure.in_flight}")
         elif head.recovered and recovered >= (capacity + 1) // 2:
             self._object(watched, f"sends {_key(head)}, recovered, beside {recovered}, with {capacity} slots")
         elif not head.recovered and live >= capacity:
             self._object(watched, f"sends {_key(head)} beside {live}, with {capacity} slots")
-        if watched.under_way >= watched.in_flight_max:
-            self._object(watched, f"has {watched.under_way} on their way already")
+        if watched.in_flight >= watched.in_flight_max:
+            self._object(watched, f"has {watched.in_flight} in flight already")
         if head.recovered:
-            if watched.of[tenure.endpoint.share] >= watched.in_flight_max - watched.under_way:
-                self._object(watched, f"sends {_key(head)}, recovered, beside {watched.under_way}")
+            if watched.of[tenure.endpoint.share] >= watched.in_flight_max - watched.in_flight:
+                self._object(watched, f"sends {_key(head)}, recovered, beside {watched.in_flight}")
             # What begins at the same moment may do so in any order.
-            asyncio.get_running_loop().call_later(1e-6, self._hold_to_precedence, watched, head)
+            asyncio.get_running_loop().call_later(1e-6, self._check_precedence, watched, head)
 
-    def _hold_to_precedence(self, watched: Watched, head: Head) -> None:
+    def _check_precedence(self, watched: Watched, head: Head) -> None:
         """Recovered deliveries go when no live one can."""
         if (id := self._may_start_live(watched)) is not None:
             self._object(watched, f"sent {_key(head)}, recovered, before a live one to {id}")
 
-    def _hold_to_diligence(self, watched: Watched) -> None:
-        """No place is free that somebody waits for."""
+    def _check_idle_slots(self, watched: Watched) -> None:
+        """No slot is free that a lane waits for."""
         if not watched.stopping and (id := self._may_start_live(watched)) is not None:
-            self._object(watched, f"has a place for {id}, and lets it wait")
+            self._object(watched, f"has a slot for {id}, and lets it wait")
 
     def _may_start_live(self, watched: Watched) -> str | None:
         """An endpoint to which a live delivery could be sent at once, if there is one."""
-        if watched.under_way >= watched.in_flight_max or watched.dead:
+        if watched.in_flight >= watched.in_flight_max or watched.dead:
             return None
         return next((id for id, tenure in watched.tenures.items() if self._may_start(watched, tenure)), None)
 
@@ -377,8 +377,8 @@ class Witness:
         if not calm or endpoint.status != "enabled" or watched.at_host[_host(endpoint.url)] >= watched.host_max:
             return False
         if not lane.responsive(state):
-            return False  # half of the places are for others; the bound on waiting is for those
-        if len(tenure.live) >= state.concurrency or len(tenure.under_way) >= (endpoint.in_flight_max or inf):
+            return False  # half of the slots are for others; the bound on waiting is for those
+        if len(tenure.live) >= state.concurrency or len(tenure.in_flight) >= (endpoint.in_flight_max or inf):
             return False
         if endpoint.rate_limit is not None or (state.paced_until and state.paced_until > watched.now() - SLACK):
             return False  # that it goes on when it may is seen to by the bound on waiting
@@ -388,7 +388,7 @@ class Witness:
         if watched.barred(share, host, further=False):
             return False
         further = not watched.barred(share, host, further=True)
-        busy = {self._key_of(attempt.head) for attempt in self._under_way.get(endpoint.id, ())}
+        busy = {self._key_of(attempt.head) for attempt in self._in_flight.get(endpoint.id, ())}
         for head in (head for _, head in sorted(tenure.waiting.items()) if not head.recovered):
             key = self._key_of(head)
             if (key is None or key not in busy) and (further or not head.attempts):
@@ -396,9 +396,9 @@ class Witness:
             busy.add(key)
         return False
 
-    def _hold_to_lease(self, watched: Watched, tenure: Tenure, head: Head, url: str) -> None:
+    def _check_lease(self, watched: Watched, tenure: Tenure, head: Head, url: str) -> None:
         """Whoever has a lane is alone with it, and does what its owner wants, now that it may know."""
-        for other in self._under_way.get(head.endpoint_id, ()):
+        for other in self._in_flight.get(head.endpoint_id, ()):
             if other.head.sequence == head.sequence and other.tenure is tenure:
                 self._object(watched, f"sends {_key(head)} twice at once")
             theirs = other.watched
@@ -425,10 +425,10 @@ class Witness:
         if now - changed_at_s > STALE_S and (endpoint.status != "enabled" or endpoint.url != url):
             self._object(watched, f"sends {_key(head)} to {url}, when it should to {endpoint}")
         if head.endpoint_id in self._always_well and not head.recovered and not pending.waits:
-            self._hold_to_turns(watched, head, max((pending.due_at - BEGINNING).total_seconds(), changed_at_s))
+            self._check_waiting_time(watched, head, max((pending.due_at - BEGINNING).total_seconds(), changed_at_s))
 
-    def _hold_to_turns(self, watched: Watched, head: Head, ready_at_s: float) -> None:
-        """A lane whose receiver is well has a place within a bounded time of the last it had, or of being ready."""
+    def _check_waiting_time(self, watched: Watched, head: Head, ready_at_s: float) -> None:
+        """A lane whose receiver is well has a slot within a bounded time of the last it had, or of being ready."""
         waits_since = max(ready_at_s, self._calm_from_s, self._served_at_s.get(head.endpoint_id, 0.0))
         waited_s = _now_s() - waits_since
         self.waited_s = max(self.waited_s, waited_s)
