@@ -107,7 +107,7 @@ SECURITY: Mapping[str, Any] = {
         "type": "apiKey",
         "in": "query",
         "name": "key",
-        "description": "A publishable key, where one will do.",
+        "description": "A publishable key, for the operations that accept one.",
     },
 }
 
@@ -167,7 +167,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         "info": {
             "title": "Rollbook",
             "version": VERSION,
-            "summary": "An event-sourced customer service that speaks the Stripe Customers API.",
+            "summary": "An event-sourced customer service that implements the Stripe Customers API.",
             "description": DESCRIPTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
@@ -398,10 +398,10 @@ def _answer(operation: Operation, schemas: _Components) -> dict[str, Any]:
     }
     if operation.answers in LINES:
         lines = {"type": "string", "contentMediaType": NDJSON, "contentSchema": shape}
-        content = {NDJSON: {"schema": {**lines, "description": "Lines, each of which is an object of JSON."}}}
+        content = {NDJSON: {"schema": {**lines, "description": "JSON objects, one per line."}}}
         headers[POSITION] = {"$ref": "#/components/headers/Position"}
     return {
-        "description": "Done.",
+        "description": "Success.",
         "headers": headers,
         "content": content,
     }

@@ -66,7 +66,7 @@ ADDRESS = {
 
 
 class Card(CardAddress):
-    """A card in full; its number and security code are read and not kept."""
+    """Details of a card; its number and security code are not stored."""
 
     number: Hidden
     """Card number; not stored."""
@@ -99,7 +99,7 @@ class Card(CardAddress):
 
 
 class BankAccount(Unshown):
-    """A bank account in full; its number is read and not kept."""
+    """Details of a bank account; its number is not stored."""
 
     account_number: Hidden
     """Account number; not stored."""

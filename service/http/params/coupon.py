@@ -54,14 +54,14 @@ def by_currency(given: Any) -> Any:
 
 
 class AmountOff(Parameters):
-    """What is taken off in another currency."""
+    """Amount of the discount in another currency."""
 
     amount_off: Annotated[Integer, Field(ge=1)]
     """Amount of the discount, in minor units."""
 
 
 class AppliesTo(Parameters):
-    """What the coupon is for."""
+    """Products that the coupon applies to."""
 
     products: Annotated[tuple[Id, ...], Field(max_length=PRODUCTS_MAX), Array] = ()
     """Ids of the products that the coupon applies to."""

@@ -15,7 +15,7 @@ Cursor = Annotated[Text, NotEmpty]
 
 
 class Range(Parameters):
-    """Bounds of a time, all of which hold."""
+    """Range of times; every bound applies."""
 
     gt: Integer | None = None
     """Greater than this time, in Unix seconds."""

@@ -94,7 +94,7 @@ class Billing(Parameters):
 
 
 class Empty(Parameters):
-    """Of this type nothing is asked."""
+    """A payment method type without parameters."""
 
 
 class NewCard(Unshown):
@@ -175,14 +175,14 @@ class BacsDebit(Unshown):
 
 
 class Boleto(Parameters):
-    """A person in Brazil who pays by voucher."""
+    """Details of a Boleto payer in Brazil."""
 
     tax_id: RequiredText
     """CPF or CNPJ of the payer."""
 
 
 class Custom(Parameters):
-    """A type of the account's own."""
+    """A custom payment method type of the account."""
 
     type: RequiredText
     """Id of the custom payment method type."""
@@ -215,7 +215,7 @@ class P24(Parameters):
 
 
 class DateOfBirth(Unshown):
-    """When somebody was born."""
+    """Date of birth."""
 
     day: Hidden
     """Day of the month."""
@@ -226,7 +226,7 @@ class DateOfBirth(Unshown):
 
 
 class Klarna(Unshown):
-    """A person who pays later."""
+    """Details of a Klarna payer."""
 
     dob: Annotated[DateOfBirth | None, Cleared] = None
     """Date of birth; not stored."""
@@ -257,14 +257,14 @@ class NzBankAccount(Unshown):
 
 
 class Payto(Unshown):
-    """A bank account in Australia, or an alias of one."""
+    """A bank account in Australia, or its PayID."""
 
     account_number: Hidden | None = None
     """Account number; not stored."""
     bsb_number: Hidden | None = None
     """Six-digit number of the branch."""
     pay_id: Hidden | None = None
-    """The alias."""
+    """PayID of the account, instead of its numbers."""
 
 
 class SepaDebit(Unshown):
@@ -275,7 +275,7 @@ class SepaDebit(Unshown):
 
 
 class Sofort(Parameters):
-    """A person who pays through their bank."""
+    """Details of a Sofort payer."""
 
     country: Literal["AT", "BE", "DE", "ES", "IT", "NL"]
     """Country of the bank."""

@@ -25,7 +25,7 @@ def _code(given: str) -> str:
 
 
 class MinimumAmount(Parameters):
-    """What a purchase in another currency must come to."""
+    """Minimum amount of a purchase in another currency."""
 
     minimum_amount: Annotated[Integer, Field(ge=1)] | None = None
     """Minimum amount, in minor units."""
@@ -48,11 +48,11 @@ class Promotion(Parameters):
     coupon: Annotated[Text, NotEmpty] | None = None
     """Id of the coupon."""
     type: Annotated[Literal["coupon"], NotEmpty]
-    """What it is."""
+    """Type of the object."""
 
 
 class Restrictions(Parameters):
-    """For which purchases the code may be used."""
+    """Restrictions on the redemption of the promotion code."""
 
     currency_options: CurrencyOptions | None = None
     """Minimum amounts in other currencies, by currency."""
@@ -74,7 +74,7 @@ class Restrictions(Parameters):
 
 
 class ChangedRestrictions(Parameters):
-    """What of the restrictions may be changed."""
+    """Restrictions that can be updated."""
 
     currency_options: CurrencyOptions | None = None
     """Minimum amounts in other currencies, by currency; merged by currency."""

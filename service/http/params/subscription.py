@@ -38,7 +38,7 @@ def _price(given: Any) -> Any:
 
 
 class Recurring(Parameters):
-    """How often a price is charged."""
+    """Billing interval of a price."""
 
     interval: Literal["day", "week", "month", "year"]
     """Unit of the billing interval."""
@@ -47,7 +47,7 @@ class Recurring(Parameters):
 
 
 class Price(Parameters):
-    """What one unit of an item costs."""
+    """Price of one unit of an item."""
 
     id: Annotated[Id, NotEmpty]
     """Id of the price."""
@@ -76,7 +76,7 @@ class Price(Parameters):
 
 
 class Item(Parameters):
-    """One thing subscribed to."""
+    """An item of a subscription."""
 
     id: Annotated[Id, NotEmpty]
     """Id of the item."""
@@ -98,7 +98,7 @@ class Invoice(Parameters):
     id: RequiredText
     """Id of the invoice."""
     status: Literal["draft", "open", "paid", "uncollectible", "void"]
-    """Where it stands."""
+    """Status of the subscription."""
     auto_advance: Boolean = True
     """Whether it is collected automatically."""
 
@@ -108,7 +108,7 @@ class Invoice(Parameters):
 
 
 class ReportSubscription(Parameters):
-    """Parameters of `PUT /v1/rollbook/customers/{customer}/subscriptions/{subscription}`: all of how it stands now."""
+    """Parameters of `PUT /v1/rollbook/customers/{customer}/subscriptions/{subscription}`: its whole state."""
 
     currency: Currency
     """Currency of the subscription, in three letters of ISO 4217."""

@@ -27,7 +27,7 @@ class TaxId(Parameters):
     type: Annotated[RequiredText, AfterValidator(_known), Field(json_schema_extra={"enum": list(TYPES)})]
     """Type of the tax id, such as `eu_vat` or `us_ein`."""
     value: RequiredText
-    """The number."""
+    """Value of the tax id."""
 
     @field_validator("value")
     @classmethod
@@ -70,7 +70,7 @@ class ListTaxIds(Listing):
 
 
 class Owner(Parameters):
-    """Whose a tax id is."""
+    """Owner of a tax id."""
 
     type: Annotated[Literal["account", "application", "customer", "self"], NotEmpty]
     """Type of the owner: `self` for the account, or `customer`."""

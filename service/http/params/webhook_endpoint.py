@@ -83,7 +83,7 @@ class CreateWebhookEndpoint(_Attributes):
     api_version: Annotated[Text, NotEmpty, AfterValidator(_version)] | None = None
     """API version in which events are rendered; the default is that of the account."""
     connect: Annotated[Boolean, AfterValidator(_own)] = False
-    """Whether events of connected accounts are received; there are none."""
+    """Whether to receive events of connected accounts; accepted, without effect."""
 
 
 class UpdateWebhookEndpoint(_Attributes):

@@ -137,7 +137,7 @@ async def delete(context: RequestContext) -> Reply:
 async def retrieve(context: RequestContext) -> Reply:
     """Retrieve a customer.
 
-    Of a deleted customer only its id and `deleted` are returned.
+    For a deleted customer only `id`, `object` and `deleted` are returned.
     """
     asked = context.parse(parameters_of.RetrieveCustomer).expand if context.raw else ()
     tree = expand.paths(context, asked, KIND)

@@ -32,7 +32,7 @@ KIND = "rollbook.delivery"
 async def list_all(context: RequestContext) -> Reply:
     """List webhook deliveries.
 
-    Those of the newest events first.
+    Deliveries of the newest events first.
     """
     parameters = context.parse(parameters_of.ListDeliveries)
     page, caller = parameters.page(), context.caller

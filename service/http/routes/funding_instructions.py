@@ -28,10 +28,9 @@ URL = "/v1/customers/{customer}/funding_instructions"
 async def create(context: RequestContext) -> Reply:
     """Create funding instructions.
 
-    The bank account that a customer's transfers go to, in test mode; the same each time.
+    Returns the bank account for the customer's transfers; it is the same for every request.
 
-    There is one account for each currency, and of euros one for each country. No bank is behind it, so there is none in
-    live mode.
+    There is one account per currency, and one per country for euros. They are simulated, and exist in test mode only.
     """
     parameters = context.parse(CreateFundingInstructions)
     expand.paths(context, parameters.expand, KIND)

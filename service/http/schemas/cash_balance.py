@@ -42,7 +42,7 @@ class EuBankTransfer(Shape):
     iban_last4: str | None
     """Last four digits of the sender's IBAN."""
     sender_name: str | None
-    """Who sent it."""
+    """Name of the sender."""
 
 
 class GbBankTransfer(Shape):
@@ -51,7 +51,7 @@ class GbBankTransfer(Shape):
     account_number_last4: str | None
     """Last four digits of the sender's account."""
     sender_name: str | None
-    """Who sent it."""
+    """Name of the sender."""
     sort_code: str | None
     """Sort code of the sender's bank."""
 
@@ -64,7 +64,7 @@ class JpBankTransfer(Shape):
     sender_branch: str | None
     """Name of the bank's branch."""
     sender_name: str | None
-    """Who sent it."""
+    """Name of the sender."""
 
 
 class UsBankTransfer(Shape):
@@ -73,11 +73,11 @@ class UsBankTransfer(Shape):
     network: Literal["ach", "domestic_wire_us", "swift"]
     """Network of the transfer."""
     sender_name: str | None
-    """Who sent it."""
+    """Name of the sender."""
 
 
 class BankTransfer(Shape):
-    """A bank transfer; where it came from decides which hash there is."""
+    """A bank transfer; the hash that `type` names has its details."""
 
     eu_bank_transfer: EuBankTransfer = ABSENT
     """Details of a transfer in the European Union."""
@@ -94,7 +94,7 @@ class BankTransfer(Shape):
 
 
 class Funded(Shape):
-    """How cash arrived."""
+    """Details of the funding of a cash balance."""
 
     bank_transfer: BankTransfer
     """Details of the transfer."""
@@ -118,10 +118,10 @@ class CashBalanceTransaction(Shape):
     ending_balance: int
     """Cash balance after the transaction, in minor units."""
     funded: Funded
-    """How it arrived."""
+    """Details of the funding."""
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     net_amount: int
     """Amount of the transaction, in minor units."""
     type: Literal["funded"]
-    """What happened."""
+    """Type of the transaction."""

@@ -6,14 +6,14 @@ from service.http.schemas.schema import ABSENT, Deleted, Shape
 
 
 class AppliesTo(Shape):
-    """What a coupon is for."""
+    """Products that a coupon applies to."""
 
     products: list[str]
     """Ids of the products that the coupon applies to."""
 
 
 class AmountOff(Shape):
-    """What a coupon takes off in another currency."""
+    """Amount of the discount in another currency."""
 
     amount_off: int
     """Amount of the discount, in minor units."""

@@ -7,12 +7,12 @@ from webhooks.outcome import Fault
 
 
 class DeliveryAttempt(Shape):
-    """One try to deliver an event."""
+    """An attempt to deliver an event."""
 
     object: Literal["rollbook.delivery_attempt"]
     """Type of the object: an attempt."""
     answer: str
-    """First 4 KiB of the response body; control characters are escaped, like `\x1b`."""
+    """First 4 KiB of the response body; control characters are escaped, like `\\x1b`."""
     at: int
     """Time of the end of the attempt, in Unix seconds."""
     counts: bool

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class DiscountSource(Shape):
-    """What a discount is of."""
+    """Source of a discount."""
 
     coupon: "str | Coupon | None"
     """Coupon of the discount. Expandable."""
     type: Literal["coupon"]
-    """What it is."""
+    """Type of the source: a coupon."""
 
 
 class _Discount(Shape):
@@ -49,14 +49,14 @@ class _Discount(Shape):
 
 
 class Discount(_Discount):
-    """What a coupon takes off for one customer."""
+    """A discount of a customer, by redeeming a coupon."""
 
     end: int | None
     """End of the discount, in Unix seconds; null if its duration is `forever` or `once`."""
 
 
 class DeletedDiscount(_Discount):
-    """A discount that was just removed."""
+    """A deleted discount."""
 
     deleted: Literal[True]
     """Always true: the object was deleted."""

@@ -6,7 +6,7 @@ from service.http.schemas.schema import ABSENT, Shape
 
 
 class EventData(Shape):
-    """What an event is about."""
+    """The object of an event."""
 
     object: dict[str, Any]
     """Object after the event, in the API version of the event."""
@@ -15,7 +15,7 @@ class EventData(Shape):
 
 
 class EventRequest(Shape):
-    """The request that brought an event about."""
+    """The request that caused an event."""
 
     id: str
     """Unique identifier of the request."""
@@ -24,7 +24,7 @@ class EventRequest(Shape):
 
 
 class Event(Shape):
-    """Something that happened."""
+    """A change of an object, as webhooks, the feed and RabbitMQ publish it."""
 
     id: str
     """Unique identifier of the event; the same in every delivery of it."""
@@ -52,4 +52,4 @@ class FeedLine(Shape):
     position: int
     """Position to continue from once the event is processed."""
     event: Event
-    """What happened."""
+    """Type of the transaction."""

@@ -106,7 +106,7 @@ class ZenginAddress(_Account):
 
 
 class FinancialAddress(Shape):
-    """An account that a transfer may go to; its type decides which hash there is."""
+    """A bank account for transfers; the hash that `type` names has its details."""
 
     aba: AbaAddress = ABSENT
     """Bank account in the United States."""
@@ -140,7 +140,7 @@ class FundingBankTransfer(Shape):
 
 
 class FundingInstructions(Shape):
-    """Where a customer's bank transfers go."""
+    """Bank account for the transfers of a customer."""
 
     object: Literal["funding_instructions"]
     """Type of the object: funding instructions."""

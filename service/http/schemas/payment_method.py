@@ -1,4 +1,4 @@
-"""The payment method object: beside what all have, a hash that is called what its type is."""
+"""Schema of the payment method object: the common fields, and a hash of details named by its type."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,7 +40,7 @@ class CardChecks(Shape):
 
 
 class Networks(Shape):
-    """Networks a card is charged by."""
+    """Networks of a card."""
 
     available: list[str]
     """Networks available for charges."""
@@ -52,11 +52,11 @@ class ThreeDSecureUsage(Shape):
     """Support for 3D Secure."""
 
     supported: bool
-    """Whether anything can."""
+    """Whether 3D Secure is supported for the card."""
 
 
 class PaymentMethodCard(Shape):
-    """A card; of its number only the end is kept."""
+    """A card; only the last four digits of its number are stored."""
 
     brand: str
     """Brand of the card."""
@@ -81,47 +81,82 @@ class PaymentMethodCard(Shape):
     networks: Networks
     """Networks of the card."""
     regulated_status: None
-    """Not known here."""
+    """Always null: not known."""
     three_d_secure_usage: ThreeDSecureUsage
     """Support for 3D Secure."""
     wallet: None
     """Always null: there are no wallet cards."""
 
 
+DESCRIPTIONS = {
+    "account_holder_name": "Name of the account holder.",
+    "account_holder_type": "Type of the account holder: `individual` or `company`.",
+    "account_type": "Type of the account: `checking` or `savings`.",
+    "bank": "Bank of the customer.",
+    "bank_code": "Code of the bank.",
+    "bank_name": "Name of the bank.",
+    "bic": "BIC of the bank.",
+    "branch_code": "Code of the branch.",
+    "brand": "Brand of the card.",
+    "bsb_number": "BSB number of the branch.",
+    "buyer_id": "Identifier of the buyer at the payment provider.",
+    "cashtag": "Cash App name of the buyer.",
+    "country": "Country, in two letters of ISO 3166-1.",
+    "display_name": "Name of the type, for display.",
+    "dob": "Date of birth.",
+    "email": "Email address of the payer.",
+    "financial_connections_account": "Id of the Financial Connections account.",
+    "fingerprint": "Fingerprint of the account number; equal for the same number within the account.",
+    "funding": "Type of the funding instrument.",
+    "generated_from": "Object that the payment method was generated from.",
+    "institution_number": "Number of the bank.",
+    "last4": "Last four digits of the number.",
+    "logo": "Logo of the type.",
+    "networks": "Networks of the account.",
+    "pay_id": "PayID of the account.",
+    "payer_email": "Email address of the payer.",
+    "payer_id": "Identifier of the payer at the payment provider.",
+    "routing_number": "Routing number of the bank.",
+    "sort_code": "Sort code of the branch.",
+    "status_details": "Details of the status.",
+    "suffix": "Suffix of the account number.",
+    "tax_id": "Tax id of the payer.",
+    "transit_number": "Number of the branch.",
+    "type": "Id of the custom payment method type.",
+    "vpa": "Virtual payment address (UPI).",
+}  # of what a payment method of each type shows, by attribute
+
+
 class Nothing(Shape):
-    """Of this type nothing more is known."""
+    """A payment method type without details."""
 
 
 class _Made(Shape):
-    """What is made of a table: it has no source that pydantic could find docstrings in, and it looks for long."""
+    """Base of schemas made from a table: pydantic would search long for docstrings, and find no source."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def _hash(of: str) -> type[Shape]:
-    """What is shown of a payment method of this type; what is not known of it is null."""
+    """The schema of the details of a payment method type; details that are not known are null."""
     if of == "card":
         return PaymentMethodCard
     if of not in SHOWN:
         return Nothing
-    fields: dict[str, Any] = {name: (str | None, Field(description=f"Its {_spaced(name)}.")) for name in SHOWN[of]}
+    fields: dict[str, Any] = {name: (str | None, Field(description=DESCRIPTIONS[name])) for name in SHOWN[of]}
     name = "PaymentMethod" + "".join(word.capitalize() for word in of.split("_"))
-    return create_model(name, __base__=_Made, __doc__=f"Details of the payment method type {of}.", **fields)
-
-
-def _spaced(name: str) -> str:
-    return name.replace("_", " ")
+    return create_model(name, __base__=_Made, __doc__=f"Details of a payment method of the type `{of}`.", **fields)
 
 
 _hashes: Any = {
-    of: (_hash(of), Field(default=ABSENT, description=f"Details of the type {of}; present if it is the type."))
+    of: (_hash(of), Field(default=ABSENT, description=f"Details of the type; present if `type` is `{of}`."))
     for of in TYPES
 }
 _Typed: Any = create_model("_Typed", __base__=_Made, **_hashes)
 
 
 class PaymentMethod(_Typed):
-    """What a customer pays with."""
+    """A payment method, such as a card, that can be attached to a customer."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 

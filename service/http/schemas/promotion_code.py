@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
 
 class Promotion(Shape):
-    """What a code stands for."""
+    """The object that a promotion code redeems."""
 
     coupon: "str | Coupon | None"
     """The coupon. Expandable."""
     type: Literal["coupon"]
-    """What it is."""
+    """Type of the promotion: a coupon."""
 
 
 class MinimumAmount(Shape):
-    """What a purchase in another currency must come to."""
+    """Minimum amount of a purchase in another currency."""
 
     minimum_amount: int
     """Minimum amount, in minor units."""
 
 
 class Restrictions(Shape):
-    """For which purchases a code may be used."""
+    """Restrictions on the redemption of a promotion code."""
 
     currency_options: dict[str, MinimumAmount] = ABSENT
     """Minimum amounts in other currencies, by currency; present when they were expanded."""
@@ -39,7 +39,7 @@ class Restrictions(Shape):
 
 
 class PromotionCode(Shape):
-    """What customers type to redeem a coupon."""
+    """A code that customers enter to redeem a coupon."""
 
     id: str
     """Unique identifier of the promotion code."""
@@ -48,7 +48,7 @@ class PromotionCode(Shape):
     active: bool
     """Whether it can be redeemed."""
     code: str
-    """What customers type."""
+    """Code that customers enter."""
     created: int
     """Time of creation, in Unix seconds."""
     customer: "str | Customer | DeletedCustomer | None"
@@ -64,7 +64,7 @@ class PromotionCode(Shape):
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     promotion: Promotion
-    """Object that is promoted."""
+    """The object that the promotion code redeems."""
     restrictions: Restrictions
     """Restrictions on its redemption."""
     times_redeemed: int

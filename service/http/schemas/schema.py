@@ -72,10 +72,10 @@ for _generic in (ListOf, SearchResultOf):
 
 
 class Deleted(Shape):
-    """What is left to show of an object that was deleted."""
+    """A deleted object: its id, and that it is deleted."""
 
     id: str
-    """Name of the item."""
+    """Unique identifier of the deleted object."""
     deleted: Literal[True]
     """Always true: the object was deleted."""
 
@@ -98,7 +98,7 @@ class Address(Shape):
 
 
 class Error(Shape):
-    """What went wrong, and what to do about it."""
+    """An error: its type, its code, and a message that says what to do."""
 
     code: str = ABSENT
     """Error code, for programs."""
@@ -117,7 +117,7 @@ class Error(Shape):
 
 
 class Refused(Shape):
-    """The body of every answer that is no success."""
+    """Body of every error response."""
 
     error: Error
-    """What went wrong."""
+    """The error."""

@@ -13,14 +13,14 @@ Check = Literal["fail", "pass", "unavailable", "unchecked"]
 
 
 class CardNetworks(Shape):
-    """Which network a card of several is charged by."""
+    """Networks of a co-branded card."""
 
     preferred: str | None
     """Preferred network of the customer."""
 
 
 class Card(Shape):
-    """A card; of its number only the end is kept."""
+    """A card; only the last four digits of its number are stored."""
 
     id: str
     """Unique identifier of the card."""
@@ -69,13 +69,13 @@ class Card(Shape):
     networks: CardNetworks = ABSENT
     """Card network of the charge; present in a token."""
     regulated_status: None
-    """Not known here."""
+    """Always null: not known."""
     tokenization_method: None
     """Always null: there are no wallet cards."""
 
 
 class BankAccount(Shape):
-    """A bank account; of its number only the end is kept."""
+    """A bank account; only the last four digits of its number are stored."""
 
     id: str
     """Unique identifier of the bank account."""
@@ -112,14 +112,14 @@ class Source(RootModel[Annotated[Card | BankAccount, Field(discriminator="object
 
 
 class DeletedCard(Deleted):
-    """What is left to show of a card that was removed."""
+    """A deleted card."""
 
     object: Literal["card"]
     """Type of the object: a card."""
 
 
 class DeletedBankAccount(Deleted):
-    """What is left to show of a bank account that was removed."""
+    """A deleted bank account."""
 
     object: Literal["bank_account"]
     """Type of the object: a bank account."""

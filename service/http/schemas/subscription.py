@@ -19,7 +19,7 @@ class AutomaticTax(Shape):
     disabled_reason: None
     """Always null: it is never disabled."""
     enabled: Literal[False]
-    """It is not."""
+    """Always false: automatic tax is not calculated."""
     liability: None
     """Always null: no account is liable."""
 
@@ -28,13 +28,13 @@ class BillingMode(Shape):
     """Billing mode."""
 
     flexible: None
-    """Always null: only for another collection mode."""
+    """Always null: only the billing mode `flexible` has it."""
     type: Literal["classic"]
-    """The mode."""
+    """Type of the billing mode."""
 
 
 class CancellationDetails(Shape):
-    """Why it was canceled; not reported here."""
+    """Details of the cancellation; not reported, so each is null."""
 
     comment: None
     """Comment of the customer."""
@@ -43,18 +43,18 @@ class CancellationDetails(Shape):
     feedback_option: None
     """Feedback option that the customer chose."""
     reason: None
-    """Why it ended."""
+    """Reason of the cancellation."""
 
 
 class Issuer(Shape):
-    """Who issues invoices."""
+    """Issuer of the invoices."""
 
     type: Literal["self"]
-    """The account itself."""
+    """Type of the issuer: the account itself."""
 
 
 class SubscriptionInvoiceSettings(Shape):
-    """Settings of its invoices."""
+    """Invoice settings of the subscription."""
 
     account_tax_ids: None
     """Tax ids of the account on the invoices."""
@@ -65,11 +65,11 @@ class SubscriptionInvoiceSettings(Shape):
     footer: None
     """Footer."""
     issuer: Issuer
-    """Who issues them."""
+    """Issuer of the invoices."""
 
 
 class PaymentSettings(Shape):
-    """Payment settings of its invoices."""
+    """Payment settings of the subscription."""
 
     payment_method_options: None
     """Options by payment method type."""
@@ -80,7 +80,7 @@ class PaymentSettings(Shape):
 
 
 class Recurring(Shape):
-    """How often a price is charged."""
+    """Billing interval of a price."""
 
     interval: Interval
     """Unit of the billing interval."""
@@ -91,11 +91,11 @@ class Recurring(Shape):
     trial_period_days: None
     """Always null: trials belong to the subscription."""
     usage_type: Literal["licensed"]
-    """How the quantity is determined."""
+    """Usage type: the quantity is set, not metered."""
 
 
 class Price(Shape):
-    """What one unit of an item costs."""
+    """Price of one unit of an item."""
 
     id: str
     """Unique identifier of the price."""
@@ -104,7 +104,7 @@ class Price(Shape):
     active: bool
     """Whether it can be used for new subscriptions."""
     billing_scheme: Literal["per_unit"]
-    """How the price is computed."""
+    """Billing scheme: the unit amount times the quantity."""
     created: int
     """Time of creation, in Unix seconds."""
     currency: str
@@ -138,7 +138,7 @@ class Price(Shape):
 
 
 class Plan(Shape):
-    """The same as a price, as it was called before there were prices."""
+    """A price, in the older form that is called a plan."""
 
     id: str
     """Unique identifier of the price."""
@@ -151,7 +151,7 @@ class Plan(Shape):
     amount_decimal: str | None
     """Unit amount as a decimal string."""
     billing_scheme: Literal["per_unit"]
-    """How the price is computed."""
+    """Billing scheme: the unit amount times the quantity."""
     created: int
     """Time of creation, in Unix seconds."""
     currency: str
@@ -177,11 +177,11 @@ class Plan(Shape):
     trial_period_days: None
     """Always null: trials belong to the subscription."""
     usage_type: Literal["licensed"]
-    """How the quantity is determined."""
+    """Usage type: the quantity is set, not metered."""
 
 
 class SubscriptionItem(Shape):
-    """One thing subscribed to."""
+    """An item of a subscription."""
 
     id: str
     """Unique identifier of the item."""
@@ -202,11 +202,11 @@ class SubscriptionItem(Shape):
     metadata: dict[str, str]
     """Key-value pairs; always empty."""
     plan: Plan
-    """The price in its older form."""
+    """Price of the item, in the older form that is called a plan."""
     price: Price
     """Price of the item."""
     quantity: int
-    """How many units."""
+    """Quantity of the item."""
     subscription: str
     """Id of the subscription."""
     tax_rates: list[Any]
@@ -214,7 +214,7 @@ class SubscriptionItem(Shape):
 
 
 class Subscription(Shape):
-    """What a customer pays for again and again, as a billing service reports it."""
+    """A subscription of a customer, as a billing service reports it."""
 
     id: str
     """Unique identifier of the subscription."""
@@ -267,9 +267,9 @@ class Subscription(Shape):
     discounts: list[Any]
     """Discounts of the subscription; always empty."""
     ended_at: int | None
-    """Time of the end of the attempt, in Unix seconds."""
+    """Time of the end of the subscription, in Unix seconds."""
     invoice_settings: SubscriptionInvoiceSettings
-    """Settings of its invoices."""
+    """Invoice settings of the subscription."""
     items: ListOf[SubscriptionItem]
     """Items of the subscription."""
     latest_invoice: str | None
@@ -281,27 +281,27 @@ class Subscription(Shape):
     metadata: dict[str, str]
     """Key-value pairs for your own use."""
     next_pending_invoice_item_invoice: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     on_behalf_of: None
     """Always null: there are no connected accounts."""
     pause_collection: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     payment_settings: PaymentSettings
-    """Payment settings of its invoices."""
+    """Payment settings of the subscription."""
     pending_invoice_item_interval: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     pending_setup_intent: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     pending_update: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     schedule: None
-    """Not reported."""
+    """Always null: not reported by the billing service."""
     start_date: int
     """Start of the subscription, in Unix seconds."""
     status: Literal[
         "active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"
     ]
-    """Where it stands."""
+    """Status of the subscription."""
     test_clock: "str | TestClock | None"
     """Test clock of its customer. Expandable."""
     transfer_data: None
@@ -315,7 +315,7 @@ class Subscription(Shape):
 
 
 class DeletedSubscription(Deleted):
-    """What is left to show of a subscription that was removed."""
+    """A deleted subscription."""
 
     object: Literal["subscription"]
     """Type of the object: a subscription."""

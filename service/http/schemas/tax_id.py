@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Owner(Shape):
-    """Whose a tax id is."""
+    """Owner of a tax id."""
 
     customer: "str | Customer | DeletedCustomer" = ABSENT
     """Customer that owns the tax id, if a customer does. Expandable."""
@@ -20,7 +20,7 @@ class Owner(Shape):
 
 
 class Verification(Shape):
-    """What became of checking a number."""
+    """Result of the verification of a tax id."""
 
     status: Literal["pending", "unavailable", "unverified", "verified"]
     """Status of the verification."""
@@ -31,7 +31,7 @@ class Verification(Shape):
 
 
 class TaxId(Shape):
-    """A number by which tax authorities know a customer or the account."""
+    """A tax id of a customer or of the account."""
 
     id: str
     """Unique identifier of the tax id."""
@@ -52,13 +52,13 @@ class TaxId(Shape):
     type: str
     """Type of the tax id, such as `eu_vat` or `us_ein`."""
     value: str
-    """The number."""
+    """Value of the tax id."""
     verification: Verification | None
     """Result of the verification; null for the tax ids of the account."""
 
 
 class DeletedTaxId(Deleted):
-    """What is left to show of a deleted tax id."""
+    """A deleted tax id."""
 
     object: Literal["tax_id"]
     """Type of the object: a tax id."""

@@ -6,21 +6,21 @@ from service.http.schemas.schema import ABSENT, Deleted, Shape
 
 
 class Advancing(Shape):
-    """A clock that moves."""
+    """Details of a test clock that is advancing."""
 
     target_frozen_time: int
     """Target time, in Unix seconds."""
 
 
 class StatusDetails(Shape):
-    """More of where a clock stands."""
+    """Details of the status of a test clock."""
 
     advancing: Advancing = ABSENT
     """Present while the clock advances."""
 
 
 class TestClock(Shape):
-    """A clock of test mode that stands until it is moved."""
+    """A test clock: the time of its customers, frozen until it is advanced."""
 
     id: str
     """Unique identifier of the test clock."""
@@ -43,7 +43,7 @@ class TestClock(Shape):
 
 
 class DeletedTestClock(Deleted):
-    """What is left to show of a deleted test clock."""
+    """A deleted test clock."""
 
     object: Literal["test_helpers.test_clock"]
     """Type of the object: a test clock."""

@@ -7,7 +7,7 @@ from service.http.schemas.source import BankAccount, Card
 
 
 class Token(Shape):
-    """What stands for a card or bank account until it is attached to a customer, once."""
+    """A single-use token for the details of a card or bank account."""
 
     id: str
     """Unique identifier of the token."""
@@ -24,6 +24,6 @@ class Token(Shape):
     livemode: bool
     """Whether the object exists in live mode (true) or in test mode (false)."""
     type: Literal["bank_account", "card", "cvc_update", "pii"]
-    """Object that is promoted."""
+    """The object that the promotion code redeems."""
     used: bool
     """Whether it was used; a token can be used once."""

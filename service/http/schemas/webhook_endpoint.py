@@ -35,7 +35,7 @@ class WebhookEndpoint(Shape):
 
 
 class OwnWebhookEndpoint(Shape):
-    """How a webhook endpoint stands: the rules of what is sent to it, and what became of that."""
+    """State of a webhook endpoint: its delivery rules, circuit breaker and backlog."""
 
     id: str
     """Unique identifier of the endpoint."""
@@ -90,7 +90,7 @@ class OwnWebhookEndpoint(Shape):
 
 
 class DeletedWebhookEndpoint(Deleted):
-    """What is left to show of a deleted webhook endpoint."""
+    """A deleted webhook endpoint."""
 
     object: Literal["webhook_endpoint"]
     """Type of the object: a webhook endpoint."""
