@@ -19,23 +19,23 @@ from events.supervision import PAUSE_S, Pauses, set_within, unless_set
 
 log = structlog.get_logger("events")
 
-WANTED_S = 1.0  # how often it is looked at, at most, while callers wait for it
+WANTED_S = 1.0  # minimum interval of probes while callers wait
 LOOK_EVERY_S = 15.0
 LOOK_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
-NOW_S = 0.5  # how old what was found may be and still be what is wrong now
-RENEW_EVERY_S = 30.0  # how often the watcher connects again, to where the URL leads now
+NOW_S = 0.5  # maximum age of a result that still counts as current
+RENEW_EVERY_S = 30.0  # interval at which the watcher reconnects, since the URL may lead to another server
 REMIND_EVERY_S = 300.0
-# In these no new connection can be had, so none is tried for but by the watcher.
+# Outages during which only the watcher tries new connections.
 CLOSED = frozenset({Kind.UNREACHABLE, Kind.SILENT, Kind.STARTING, Kind.NO_DATABASE, Kind.LOGIN_REFUSED})
 
-# Whether writes are refused, which server it is, and whether its tables are there and ours to read.
+# Whether the server is read-only, which server it is, and whether our tables exist and are readable.
 LOOK = """
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
        concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port()) AS server,
        (SELECT count(*) FROM events.head) AS heads
 """
-# Rows too large for what free space a table has left, in each kind of table that an append grows. They are rolled back.
+# Rows larger than the free space of any page, one for each kind of table that appends grow; rolled back.
 GROW = """
 WITH bytes AS (
     SELECT decode(string_agg(md5(random()::text), ''), 'hex') AS random FROM generate_series(1, 4096)
@@ -54,23 +54,23 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class Availability:
-    """What this process knows of one database."""
+    """State of one database as this process knows it."""
 
     def __init__(self, url: DatabaseUrl | None, connect: Connect) -> None:
         self._url = url
         self._connect = connect
         self.generation = 0
-        self.host = 0  # the one of several that answered last
+        self.host = 0  # the host of several that answered last
         self.outage: DatabaseUnavailable | None = None
-        self.watched = False  # somebody finds out: the watcher, or before it who prepares the database
-        self.revive: Callable[[], Awaitable[bool]] | None = None  # starts our own server again, where it is ours
-        self._since = 0.0  # when the outage began
+        self.watched = False  # whether a task probes: the watcher, or earlier the one that prepares the database
+        self.revive: Callable[[], Awaitable[bool]] | None = None  # restarts the embedded server, if there is one
+        self._since = 0.0  # start of the outage
         self._said_at = 0.0
         self._doubt: Kind | None = None
         self._server: str | None = None
         self._connection: asyncpg.Connection | None = None
         self._renew_at = 0.0
-        self._begun = self._ended = 0  # looks
+        self._begun = self._ended = 0  # probes
         self._ended_at = 0.0
         self._watching = self._found = False
         self._changed = asyncio.Event()
@@ -79,14 +79,14 @@ class Availability:
         self._pauses = Pauses()
 
     def report(self, error: DatabaseUnavailable) -> None:
-        """Somebody met this."""
+        """Report an error of a connection."""
         error.reported_to = self
         if error.kind is not Kind.BUSY:
             self._doubt = error.kind
             self._poked.set()
 
     def refuse(self) -> None:
-        """Raise the outage when no new connection can be had; the watcher looks soon, for somebody wants one."""
+        """Raise the outage if no new connection can be made; the watcher probes soon, since a caller waits."""
         if self.outage is not None and self._watching:
             self._poked.set()
             if self.outage.kind in CLOSED:
@@ -95,12 +95,12 @@ class Availability:
                 raise again
 
     def worked(self) -> None:
-        """Somebody had an answer, which may be the end of an outage."""
+        """Report a success, which may be the end of an outage."""
         if self.outage is not None and self.outage.kind in CLOSED:
             self._poked.set()
 
     async def now(self) -> DatabaseUnavailable | None:
-        """What is wrong at this moment, found out within two seconds; None when nothing is."""
+        """The current outage, probed within two seconds; None if there is none."""
         if not self._watching:
             return self.outage or await self._look(None)
         if self.outage is None and asyncio.get_running_loop().time() - self._ended_at > NOW_S:
@@ -111,7 +111,7 @@ class Availability:
         return self.outage
 
     def begin(self) -> None:
-        """Have everybody wait for the first time that `found` is called, and say of what they meet nothing by then."""
+        """Make every caller wait for the first call of `found`, without logging the errors met until then."""
         self.watched = True
 
     async def watch(self, stop: asyncio.Event) -> None:
@@ -136,7 +136,7 @@ class Availability:
             self.close()
 
     async def lost(self, found: DatabaseUnavailable) -> None:
-        """Note an outage that is certain, and say so unless that was said; start the server again where it is ours."""
+        """Record and log a confirmed outage; restart the embedded server if there is one."""
         time = asyncio.get_running_loop().time()
         before, self.outage = self.outage, found
         if before is None:
@@ -152,22 +152,22 @@ class Availability:
             self._poked.set()
 
     def found(self, doubt: Kind | None = None) -> None:
-        """Note that the database can be used, though somebody met with `doubt` just before."""
+        """Record that the database is available, although an error with `doubt` was reported."""
         if self.outage is not None:
             self.outage = None
             self.generation += 1
             log.info("database.available", after_s=round(asyncio.get_running_loop().time() - self._since, 1))
         elif doubt is Kind.READ_ONLY:
-            self.generation += 1  # a server said so that is the primary no more
+            self.generation += 1  # reported by a server that is no longer the primary
         self._found = True
         self._change()
 
     async def pause(self, stop: asyncio.Event) -> None:
-        """Pause before a further try at what `lost` was called for."""
+        """Back off before the retry of what `lost` was called for."""
         await set_within(self._pauses.next(), stop)
 
     async def verdict(self, stop: asyncio.Event) -> bool:
-        """Whether what was just reported is an outage; then it is over by now, or `stop` is set."""
+        """Whether the reported error is an outage; returns once it is over or `stop` is set."""
         if not self.watched:
             return False
         look, outage = self._begun + 1, self.outage is not None or not self._found
@@ -180,7 +180,7 @@ class Availability:
         return outage
 
     async def _look(self, doubt: Kind | None) -> DatabaseUnavailable | None:
-        """Look for ourselves; gives what is wrong."""
+        """Probe the database; returns the outage, if any."""
         outage = self.outage
         try:
             async with self._turn, asyncio.timeout(LOOK_TIMEOUT_S if outage is None else CONNECT_TIMEOUT_S):
@@ -216,23 +216,23 @@ class Availability:
         return None
 
     async def _until_due(self, stop: asyncio.Event) -> None:
-        """Until it is time to look again: soon after somebody asked for that."""
+        """Wait until the next probe is due: soon after a caller asked for one."""
         pause_s = LOOK_EVERY_S if self.outage is None else self._pauses.next()
-        if self.outage is not None and pause_s > PAUSE_S:  # not each time that somebody asks
+        if self.outage is not None and pause_s > PAUSE_S:  # not at every request
             await set_within(min(pause_s, WANTED_S), stop)
             pause_s -= WANTED_S
         if pause_s > 0 and not stop.is_set():
             await set_within(pause_s, stop, self._poked)
 
     def _change(self) -> None:
-        """Wake those who wait for a look, or for the end of an outage."""
+        """Wake the callers that wait for a probe or for the end of the outage."""
         self._ended = self._begun = self._begun if self._watching else self._begun + 1
         self._ended_at = asyncio.get_running_loop().time()
         self._changed.set()
         self._changed = asyncio.Event()
 
     def close(self) -> None:
-        """Let the watcher's connection go."""
+        """Close the connection of the watcher."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
@@ -242,10 +242,10 @@ _known: "WeakValueDictionary[tuple[object, str], Availability]" = WeakValueDicti
 
 
 def of(dsn: str, connect: Connect) -> Availability:
-    """The availability of the database at a URL, shared by an event loop; `connect` is for the first who asks."""
+    """The availability of the database at a URL, one per event loop; `connect` is used by the first caller."""
     try:
         loop: object = asyncio.get_running_loop()
-    except RuntimeError:  # made before there is one, or after
+    except RuntimeError:  # created outside of an event loop, or in an earlier one
         loop = None
     known = _known.get((loop, dsn))
     if known is None:

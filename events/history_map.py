@@ -1,10 +1,9 @@
-"""A persistent mapping for states: setting a key gives a new mapping in constant time and leaves the old one as it was.
+"""A persistent (immutable) mapping for states: setting a key returns a new mapping in constant time.
 
-A fold that copied a dictionary per event would take a time that grows with the square of the history. Here all mappings
-that came of one another share a journal of everything that was set. A change of the newest of them appends to the
-journal, and each mapping sees only what the journal held when it was made. Copied are only a mapping that is no longer
-the newest, as after a decision that was not stored, and one whose journal is for the most part superseded: once for as
-many changes as it has keys. Not for use by several threads.
+A fold that copied a dictionary at each event would take quadratic time. Here the mappings derived from one another
+share an append-only journal of assignments. Changing the newest mapping appends to the journal, and each mapping reads
+only the part that existed when it was made. A mapping is copied only if it is no longer the newest, as after a decision
+that was not stored, or if most of its journal is superseded: once per as many changes as it has keys. Not thread-safe.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +12,13 @@ from typing import Any, TypeVar
 V = TypeVar("V")
 _REMOVED: Any = object()
 _new = object.__new__
-STALE_MIN = 64  # superseded values that are kept in any case, before they are dropped
+STALE_MIN = 64  # superseded values that are kept before compaction is considered
 
 
 class _Journal:
-    """What the mappings of one line share: every value that was set, where of each key the newest is, and of one that
-    superseded another where that is. A key that was removed and added again is at the end of the keys.
+    """Journal shared by the mappings of one history: every assigned value, the index of the newest value of each key,
+    and the index of the value that each one superseded. A key that was removed and added again is at the end of the
+    keys.
     """
 
     __slots__ = ("before", "newest", "values")
@@ -29,11 +29,11 @@ class _Journal:
         self.before: dict[int, int] = {}
 
 
-_NOTHING = _Journal({}, [_REMOVED])  # longer than what an empty mapping sees of it: none is appended to it
+_NOTHING = _Journal({}, [_REMOVED])  # longer than any empty mapping reads: nothing is appended to it
 
 
 class HistoryMap(Mapping[str, V]):
-    """An immutable mapping; see `set` and `without`. Keys are in the order in which they were added."""
+    """An immutable mapping; see `set` and `without`. Keys are in insertion order."""
 
     __slots__ = ("_journal", "_live", "_seen")
 
@@ -44,16 +44,16 @@ class HistoryMap(Mapping[str, V]):
 
     @staticmethod
     def of(keys: Iterable[str], values: Iterable[V]) -> "HistoryMap[V]":
-        """A mapping of keys to the values at the same index. Raises ValueError when two keys are the same."""
+        """A mapping of keys to the values at the same index. Raises ValueError for duplicate keys."""
         journal = _Journal({key: at for at, key in enumerate(keys)}, list(values))
         if len(journal.newest) != len(journal.values):
             raise ValueError("each key has one value")
         return _made(journal, len(journal.values))
 
     def set(self, key: str, value: V) -> "HistoryMap[V]":
-        """This mapping with `key` set to `value`."""
+        """A mapping with `key` set to `value`."""
         journal, seen = self._journal, self._seen
-        if len(journal.values) == seen and key not in journal.newest:  # as a rule, and so without further calls
+        if len(journal.values) == seen and key not in journal.newest:  # the common case, inlined for speed
             journal.newest[key] = seen
             journal.values.append(value)
             longer: HistoryMap[V] = _new(HistoryMap)
@@ -66,17 +66,17 @@ class HistoryMap(Mapping[str, V]):
         if before is None:
             return _written(journal, key, value, None, self._live + 1)
         if journal.values[before] is _REMOVED:
-            del journal.newest[key]  # to be added at the end
+            del journal.newest[key]  # added at the end
             return _written(journal, key, value, before, self._live + 1)
         return _written(journal, key, value, before, self._live)
 
     def without(self, key: str) -> "HistoryMap[V]":
-        """This mapping without `key`, which it has."""
+        """A mapping without `key`, which must exist."""
         journal = self._newest()
         return _written(journal, key, _REMOVED, journal.newest[key], self._live - 1)
 
     def entries(self) -> tuple[list[str], list[V]]:
-        """The keys, and the value of each."""
+        """Pairs of key and value."""
         journal = self._journal
         values = journal.values
         if len(values) != self._seen:
@@ -88,7 +88,7 @@ class HistoryMap(Mapping[str, V]):
         return [key for key, _ in found], [value for _, value in found]
 
     def _newest(self) -> _Journal:
-        """Its journal, where it is the newest that sees it and little is superseded; else one of its own."""
+        """The journal, if this is its newest mapping and few values are superseded; otherwise a compacted copy."""
         journal = self._journal
         if len(journal.values) != self._seen or self._seen > 2 * self._live + STALE_MIN:
             return self._copy()
@@ -99,7 +99,7 @@ class HistoryMap(Mapping[str, V]):
         return _Journal({key: at for at, key in enumerate(keys)}, values)
 
     def _at(self, key: str) -> int | None:
-        """Where in the journal the value that it has for a key is, or that it was removed."""
+        """Index in the journal of the value of a key, or of its removal."""
         journal = self._journal
         at = journal.newest.get(key)
         while at is not None and at >= self._seen:
@@ -107,7 +107,7 @@ class HistoryMap(Mapping[str, V]):
         return at
 
     def _added_at(self, key: str) -> int:
-        """Where in the journal a key that it has was added."""
+        """Index in the journal at which an existing key was added."""
         journal, at = self._journal, self._at(key)
         assert at is not None
         while (before := journal.before.get(at)) is not None and journal.values[before] is not _REMOVED:
@@ -135,7 +135,7 @@ class HistoryMap(Mapping[str, V]):
 
 
 def _written(journal: _Journal, key: str, value: Any, before: int | None, live: int) -> HistoryMap[Any]:
-    """The mapping after one more value was set, which superseded the one `before`."""
+    """The mapping after an assignment that supersedes the value at `before`."""
     at = len(journal.values)
     if before is not None:
         journal.before[at] = before

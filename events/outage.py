@@ -1,7 +1,7 @@
-"""Outages of PostgreSQL: every error of the driver that is about the server rather than about a statement, classified.
+"""Outages of PostgreSQL: classifies driver errors into failures of the server and failures of a statement.
 
-Whoever speaks to the database raises what `diagnose` makes of an error, so that each role, listener and command has one
-sentence on what is wrong with what, and knows whether waiting can help.
+Code that uses the database raises the result of `diagnose`, so that every role, listener and command reports the same
+one-line cause, and knows whether a retry can help.
 """
 
 import asyncio
@@ -21,13 +21,14 @@ from events.errors import DatabaseUnsuitable, LogUnavailable
 VERSION_MIN, VERSION_MAX = 15, 18
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, X509_STORE_CTX_get_error).
 NAME_MISMATCHES = frozenset({62, 64})
-# What the driver raises of a server, of the way to it, and of itself when that was cut between two messages.
+# Exceptions of the driver about the server, the network, and its own state after a connection was cut between two
+# messages.
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 SERVICE_ROLE = "rollbook_service"
 
 
 class Kind(Enum):
-    """What is wrong with a database, as /readyz says it: no host, no role, no database is named to just anybody."""
+    """Category of an outage, as /readyz reports it: strangers can read that, so it names no host, role or database."""
 
     UNREACHABLE = "PostgreSQL cannot be reached"
     TLS = "TLS with PostgreSQL fails"
@@ -49,9 +50,9 @@ class Kind(Enum):
     MISCONFIGURED = "DATABASE_URL cannot work"
 
 
-# Waiting helps against everything else.
+# A retry helps against every other kind.
 HOPELESS = frozenset({Kind.TOO_OLD, Kind.MISCONFIGURED})
-# The connection that said so is of no use any more, nor are others that were made to the same server.
+# These errors make the connection unusable, and others to the same server.
 STALE = frozenset(Kind) - {Kind.BUSY, Kind.FULL, Kind.NOT_MIGRATED, Kind.NO_PERMISSION, Kind.RETIRED_KEY}
 
 ADVICE: Mapping[Kind, str] = MappingProxyType(
@@ -70,15 +71,15 @@ ADVICE: Mapping[Kind, str] = MappingProxyType(
 
 
 class Watcher(Protocol):
-    """Who finds out whether what was reported is an outage: see events/availability.py."""
+    """Verifies whether a reported error is an outage: see events/availability.py."""
 
     async def verdict(self, stop: asyncio.Event) -> bool:
-        """Whether it is one; then it is over by now, or `stop` is set."""
+        """Whether it is an outage; returns once it is over or `stop` is set."""
         ...
 
 
 class DatabaseUnavailable(LogUnavailable):
-    """The database cannot be used right now; the message is one line for operators, without secrets."""
+    """The database is unavailable; the message is one line for operators, without secrets."""
 
     def __init__(self, message: str, kind: Kind, state: str = "") -> None:
         super().__init__(message)
@@ -88,12 +89,12 @@ class DatabaseUnavailable(LogUnavailable):
 
     @property
     def hopeless(self) -> bool:
-        """Whether waiting cannot help."""
+        """Whether a retry cannot help."""
         return self.kind in HOPELESS
 
     @property
     def advised(self) -> str:
-        """The message with what to do about it."""
+        """The message, with advice."""
         advice = ADVICE.get(self.kind)
         return f"{self}. {advice}" if advice else f"{self}."
 
@@ -109,7 +110,7 @@ STATES: Mapping[str, Kind] = MappingProxyType(
         "3F000": Kind.NOT_MIGRATED,
         "40001": Kind.BUSY,
         "40P01": Kind.BUSY,
-        "42501": Kind.NOT_MIGRATED,  # a restore left the privileges out, say
+        "42501": Kind.NOT_MIGRATED,  # a restore without the privileges, for example
         "42703": Kind.NOT_MIGRATED,
         "42704": Kind.NOT_MIGRATED,
         "42883": Kind.NOT_MIGRATED,
@@ -132,20 +133,20 @@ STATES: Mapping[str, Kind] = MappingProxyType(
         "XX002": Kind.STORAGE,
     }
 )
-# What the same states mean in answer to a connection's first message, which sets the role and our parameters.
+# Meaning of the same SQLSTATEs in response to the startup message, which sets the role and our parameters.
 STATES_AT_CONNECT: Mapping[str, Kind] = MappingProxyType(
     {
-        "08P01": Kind.MISCONFIGURED,  # no server says this: a pooler does, of parameters it does not let through
+        "08P01": Kind.MISCONFIGURED,  # from a pooler, for parameters that it does not pass on
         "22023": Kind.NOT_MIGRATED,  # the role is not there before the first migration
         "42501": Kind.NO_PERMISSION,
-        "42704": Kind.MISCONFIGURED,  # a parameter in the URL that there is none of
+        "42704": Kind.MISCONFIGURED,  # an unknown parameter in the URL
         "0A000": Kind.MISCONFIGURED,
     }
 )
 
 
 def diagnose(error: BaseException, url: DatabaseUrl, *, connecting: bool = False) -> DatabaseUnavailable | None:
-    """What an error says about the database; None when it is about the statement, or not the database's at all."""
+    """The outage that an error indicates; None if the error is about the statement, or not from the database."""
     if isinstance(error, DatabaseUnavailable):
         return error
     if isinstance(error, InvalidDatabaseUrl):
@@ -157,7 +158,7 @@ def diagnose(error: BaseException, url: DatabaseUrl, *, connecting: bool = False
 
 
 def refusal(error: Exception, url: DatabaseUrl) -> DatabaseUnavailable | None:
-    """What an error says that came in answer to a connection's first message; None when it is not the database's."""
+    """The outage that an error during connection startup indicates; None if it is not from the database."""
     found = diagnose(error, url, connecting=True)
     if found is None and isinstance(error, asyncpg.PostgresError):
         return DatabaseUnavailable(f"{url} refuses the connection: {_reason(error)}", Kind.LOGIN_REFUSED)
@@ -165,12 +166,12 @@ def refusal(error: Exception, url: DatabaseUrl) -> DatabaseUnavailable | None:
 
 
 def too_old(version: int, url: DatabaseUrl) -> DatabaseUnavailable:
-    """What is wrong with a server of that major version."""
+    """The outage of a server whose major version is not supported."""
     return DatabaseUnavailable(f"{url} is version {version}", Kind.TOO_OLD)
 
 
 def not_migratable(error: asyncpg.PostgresError, url: DatabaseUrl) -> DatabaseUnavailable:
-    """What is wrong with a database in which a migration fails."""
+    """The outage of a database in which a migration fails."""
     found = diagnose(error, url)
     if found is not None and found.kind is not Kind.NOT_MIGRATED:
         return found
@@ -179,7 +180,7 @@ def not_migratable(error: asyncpg.PostgresError, url: DatabaseUrl) -> DatabaseUn
 
 
 def failing(error: Exception, url: DatabaseUrl) -> DatabaseUnavailable:
-    """What is wrong with a database in which a statement fails that has to succeed."""
+    """The outage of a database in which an indispensable statement fails."""
     if isinstance(error, DatabaseUnsuitable):
         return DatabaseUnavailable(str(error), Kind.UNSUITABLE, error.state)
     return diagnose(error, url) or DatabaseUnavailable(
@@ -205,12 +206,13 @@ def _kind(error: BaseException, connecting: bool) -> Kind | None:
         case TimeoutError() | asyncio.TimeoutError():
             return Kind.SILENT
         case asyncpg.exceptions.DataError():
-            return None  # an argument of ours
+            return None  # an argument of our own
         case ssl.SSLError():
             return Kind.TLS
         case ConnectionError() if "rejected SSL upgrade" in str(error):
             return Kind.TLS
-        # Cut between two messages the driver loses count of them; used after that, it calls it a wrong use of itself.
+        # After a cut between two messages the driver loses its protocol state, and reports further use as a wrong use
+        # of itself.
         case OSError() | asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return Kind.LOGIN_REFUSED if connecting and isinstance(error, asyncpg.InterfaceError) else Kind.UNREACHABLE
         case ValueError() if connecting:
@@ -219,7 +221,7 @@ def _kind(error: BaseException, connecting: bool) -> Kind | None:
 
 
 def _says(error: BaseException, kind: Kind, url: DatabaseUrl) -> str:
-    """The rest of a sentence that begins with the server; of what others wrote only the first line."""
+    """The message after the name of the server; only the first line of texts of others."""
     reason = _reason(error)
     match kind:
         case Kind.UNREACHABLE if isinstance(error, asyncpg.PostgresError | asyncpg.InternalClientError):
@@ -269,7 +271,7 @@ def _tls_fails(error: BaseException) -> str:
 def _reason(error: BaseException) -> str:
     match error:
         case OSError() if error.strerror:
-            # An event loop puts the address in place of the system's words; of a name's look-up the words are right.
+            # asyncio replaces the system's message by the address; for name resolution its message is right.
             return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
     text = str(error.args[0]) if error.args else ""
     lines = text.strip().splitlines()

@@ -1,4 +1,4 @@
-"""A payment method: its own stream, `payment_method-pm_…`, decided and folded by pure functions.
+"""A payment method: its commands, events and pure functions; its stream is `payment_method-pm_…`.
 
 It is created on its own and attached to one customer. Detaching is final: it cannot be attached again.
 """
@@ -24,7 +24,7 @@ NOWHERE = Address()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingDetails:
-    """Whom and where bills go to."""
+    """Name, contact and address for billing."""
 
     address: Address = NOWHERE
     email: str | None = None
@@ -34,17 +34,17 @@ class BillingDetails:
 
 
 class PaymentMethodPatch(TypedDict, total=False):
-    """What a caller sent, parsed; a key not sent is absent, one of a hash that merges too."""
+    """Parsed parameters of a request; a parameter that was not sent is absent. Hashes are merged by key."""
 
     allow_redisplay: str
-    billing_details: dict[str, Any]  # name -> what it is now
+    billing_details: dict[str, Any]  # name -> new value
     card: dict[str, Any]
     details: dict[str, str | None]
     metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
 
 
 class Attributes(TypedDict, total=False):
-    """What an event sets, each whole; what it does not set is absent."""
+    """Attributes that an event sets, each as a whole; others are absent."""
 
     allow_redisplay: str
     billing_details: Annotated[BillingDetails, PERSONAL]
@@ -55,7 +55,9 @@ class Attributes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePaymentMethod:
-    """Make one, of a type of the API; `created` is Unix seconds, `token` names the token it came by."""
+    """Create a payment method of a type of the API; `created` is Unix seconds, `token` the id of the token used, if
+    any.
+    """
 
     id: str
     card: Card | None = None
@@ -68,7 +70,7 @@ class CreatePaymentMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachToCustomer:
-    """Let this customer pay with it."""
+    """Attach it to a customer."""
 
     id: str
     customer: str
@@ -76,7 +78,7 @@ class AttachToCustomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPaymentMethod:
-    """Change what is known of it."""
+    """Change its attributes."""
 
     id: str
     patch: PaymentMethodPatch
@@ -84,14 +86,14 @@ class EditPaymentMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachFromCustomer:
-    """Detach it: no customer can pay with it any more."""
+    """Detach it from its customer, permanently."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodCreated:
-    """It was made, with these attributes; what is not named has its default."""
+    """The payment method was created with these attributes; others have their defaults."""
 
     attributes: Attributes
     created: int
@@ -102,7 +104,7 @@ class PaymentMethodCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedToCustomer:
-    """This customer may pay with it; `checks` are what its issuer said of a card."""
+    """It was attached to a customer; `checks` are the results of the checks of a card by its issuer."""
 
     checks: dict[str, str | None]
     customer: str
@@ -111,7 +113,7 @@ class AttachedToCustomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodEdited:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
     id: str
@@ -119,7 +121,7 @@ class PaymentMethodEdited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachedFromCustomer:
-    """Nobody may pay with it any more; this customer did."""
+    """It was detached from this customer."""
 
     customer: str
     id: str
@@ -138,9 +140,9 @@ CHECKS = ("address_line1_check", "address_zip_check", "cvc_check")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
-    """A payment method as the events so far have left it; `id` is empty before the first of them.
+    """State of a payment method; `id` is empty before its first event.
 
-    `card` is there for cards, `details` hold what is kept of other types, never a whole number.
+    Cards have `card`, other types `details`; neither contains a full number.
     """
 
     id: str = ""
@@ -151,7 +153,7 @@ class PaymentMethod:
     customer: str | None = None
     details: Mapping[str, str | None] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
-    spent: bool = False  # was detached
+    spent: bool = False  # whether it was detached
     type: str = ""
 
 
@@ -159,10 +161,10 @@ NO_METHOD = PaymentMethod()
 
 
 def decide(state: PaymentMethod, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing for one that never was, Declined for a card that is no good, Refusal when it is attached elsewhere,
-    was detached before, or is not attached at all.
+    Raises Missing if the payment method does not exist, Declined for a declined card, Refusal if it is attached to
+    another customer, was detached, or is not attached.
     """
     match command:
         case CreatePaymentMethod():
@@ -238,7 +240,7 @@ def _attach(state: PaymentMethod, customer: str) -> list[Event]:
 
 
 def _changes(state: PaymentMethod, patch: PaymentMethodPatch) -> Attributes:
-    """What `patch` would truly change, each attribute whole."""
+    """The attributes that `patch` changes, each as a whole."""
     sent: dict[str, Any] = dict(patch)
     for name in ("card", "details"):
         if name in patch and (state.card is not None) != (name == "card"):

@@ -1,12 +1,12 @@
 """Receipts: stored responses by idempotency key, encrypted at rest with a key per day.
 
-An answer may hold a secret that is shown once, and it holds personal data. So its body is sealed with AES-256-GCM under
-a key of the day, which the master key wraps; the row of that key is deleted when the day's receipts are dropped, and
-what a backup still has of them is unreadable from then on. The sealed bytes authenticate the account, mode and
-idempotency key that they belong to.
+A response may contain a secret that is shown once, and contains personal data. Its body is encrypted with AES-256-GCM
+under a key of the day, which is wrapped by the master key. The row of that key is deleted together with the receipts of
+the day, which makes copies in backups unreadable (crypto-shredding). The account, mode and idempotency key are
+authenticated with the ciphertext (AAD).
 
-A sealed body is a byte that no JSON begins with, the ordinal of the day, a nonce, the ciphertext and its tag. Whatever
-begins otherwise was kept before receipts were sealed, and is read as it is.
+Format of an encrypted body: a byte with which no JSON begins, the ordinal of the day, a nonce, the ciphertext and its
+tag. A body that begins otherwise was stored by a version without encryption, and is returned as it is.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Fetch = Callable[..., Awaitable[list[Any]]]
 
 
 class ReceiptKeys:
-    """Seals and unseals the bodies of receipts; the keys of the latest days are cached."""
+    """Encrypts and decrypts the bodies of receipts; the keys of the latest days are cached."""
 
     def __init__(self, fetch: Fetch, master_keys: MasterKeys) -> None:
         self._fetch = fetch
@@ -44,7 +44,7 @@ class ReceiptKeys:
         self._add = load_sql("events", "add_receipt_key")
 
     async def seal(self, item: Append) -> Append:
-        """The append with the body of its receipt sealed. Raises LogUnavailable on the first receipt of a day."""
+        """The append with its receipt encrypted. Raises LogUnavailable if the key of the day cannot be created."""
         receipt, origin = item.receipt, item.origin
         assert receipt is not None
         day = origin.at.toordinal()
@@ -55,7 +55,7 @@ class ReceiptKeys:
         return item._replace(receipt=receipt._replace(body=body))
 
     async def unseal(self, scope: Scope, receipt: Receipt) -> Receipt | None:
-        """The receipt as it was given to `seal`; None when the key of its day is destroyed. Raises BrokenHistory."""
+        """The decrypted receipt; None if the key of its day was destroyed. Raises BrokenHistory."""
         if not receipt.body.startswith(SEALED):
             return receipt
         nonce_at = len(SEALED) + DAY_BYTES
@@ -66,11 +66,11 @@ class ReceiptKeys:
         nonce, sealed = receipt.body[nonce_at : nonce_at + NONCE_BYTES], receipt.body[nonce_at + NONCE_BYTES :]
         try:
             return receipt._replace(body=cipher.decrypt(nonce, sealed, _aad_context(scope, receipt.key)))
-        except (InvalidTag, ValueError) as error:  # ValueError: cut so short that the nonce is not whole
+        except (InvalidTag, ValueError) as error:  # ValueError: truncated within the nonce
             raise BrokenHistory(f"the receipt of {receipt.request_id} does not unseal") from error
 
     async def _current(self, day: int) -> AESGCM:
-        """The key of a day, made unless another process has made it."""
+        """The key of a day; created unless another process has created it."""
         async with self._lock:
             cipher = self._ciphers.get(day) or await self._known(day)
             if cipher is None:

@@ -1,9 +1,9 @@
-"""Snapshots: a state is loaded from its snapshot and a bounded tail of events, not from a whole long history.
+"""Snapshots: a state is loaded from its latest snapshot and a bounded tail of events, instead of the whole stream.
 
-Every so many events the append keeps the state that it leads to, in the same transaction. A snapshot
-is derived: it is sealed with the stream's key (bound to stream, version and folding code), it is used by the very code
-that made it alone, and where it is missing or does not open the whole history is folded. Rebuilds and audits use none.
-The decision and what was rejected: events/decisions/2026-11-27-snapshots-of-states.md.
+At intervals, an append stores the state that it leads to in the same transaction. A snapshot is derived data: it is
+encrypted with the key of its stream (bound to stream, version and the digest of the folding code), used only by the
+code version that made it, and where it is missing or unreadable the whole stream is folded. Rebuilds and audits do not
+use snapshots. Decision record: events/decisions/2026-11-27-snapshots-of-states.md.
 """
 
 from collections.abc import Iterable
@@ -23,10 +23,10 @@ from events.record import Draft, Loaded, Record, Snapshot
 from events.scope import Scope
 from events.state_codec import StateCodec
 
-EVENT_BYTES = 1024  # a snapshot so many times as large is kept so many events apart: its cost per event stays the same
-STATE_BYTES_MAX = 4 * 1024 * 1024  # of one that is larger none is kept: the append writes it while others wait
+EVENT_BYTES = 1024  # bytes of events between snapshots, per byte of snapshot: the cost per event stays constant
+STATE_BYTES_MAX = 4 * 1024 * 1024  # larger states get no snapshot, since other appends wait while it is written
 
-WARNED_MAX = 1024  # streams remembered as warned of
+WARNED_MAX = 1024  # streams for which a warning was logged
 
 log = structlog.get_logger("events")
 
@@ -39,9 +39,9 @@ def fold(
     loaded: Loaded,
     start: CachedStream[State] | None = None,
 ) -> CachedStream[State] | None:
-    """The state that a stream's records lead to, from the beginning or from `start`; None when there is nothing.
+    """Fold the records of a stream, from the beginning or from `start`; None if there are none.
 
-    Raises BrokenHistory when a record does not decode, or the first does not follow `start`.
+    Raises BrokenHistory if a record cannot be decoded, or the first does not follow `start`.
     """
     if not loaded.records:
         return start
@@ -70,7 +70,7 @@ def fold(
 
 
 def context(stream: str, version: int, code: bytes) -> str:
-    """What the snapshot of a stream without a key of its own is sealed for, by a master key."""
+    """The AAD context of a snapshot that a master key encrypts, since its stream has no key."""
     return f"{stream}\n{version}\n{_field(code)}"
 
 
@@ -79,22 +79,22 @@ def _field(code: bytes) -> str:
 
 
 def payload_bytes(stored: Iterable[Draft | Record]) -> int:
-    """How many bytes the payloads of events are."""
+    """Total size of the payloads of events."""
     return sum(len(each.payload) for each in stored)
 
 
 class Snapshots:
-    """Loads states, and makes the snapshots of those that are about to be stored."""
+    """Loads states, and makes the snapshots that are due."""
 
     def __init__(self, log: Log, codec: Codec, master_keys: MasterKeys) -> None:
         self._log = log
         self._codec = codec
         self._master_keys = master_keys
         self._codecs: dict[type[Any], StateCodec[Any]] = {}
-        self._warned: dict[str, None] = {}  # streams, the oldest first
+        self._warned: dict[str, None] = {}  # streams, oldest first
 
     async def load(self, decider: Decider[State, Any, Any], stream: str) -> tuple[CachedStream[State] | None, int]:
-        """The state as the log has it, None when there is no such stream; and how many bytes it was read from.
+        """The state of a stream, None if it does not exist; and the number of bytes read for it.
 
         Raises BrokenHistory, LogUnavailable.
         """
@@ -115,8 +115,8 @@ class Snapshots:
     def make(
         self, decider: Decider[State, Any, Any], stream: str, cached: CachedStream[State]
     ) -> tuple[Snapshot | None, CachedStream[State]]:
-        """The snapshot to store with the events that lead to a state, if it can be made; and the state with the version
-        from which the next one is due.
+        """The snapshot to store with the next events, if one can be made; and the cached state with the version at
+        which the next snapshot is due.
         """
         code = folding_code.digest(decider.evolve.__module__)
         due = cached.version + SNAPSHOT_EVENTS
@@ -135,7 +135,7 @@ class Snapshots:
         return Snapshot(code, cached.version, sealed), cached._replace(snapshot_due=due)
 
     def _warn(self, stream: str, version: int, reason: str) -> None:
-        """Log that a snapshot was ignored, once a stream: until an append replaces it, every load finds it again."""
+        """Log once per stream that a snapshot was ignored: every load finds it until an append replaces it."""
         if stream not in self._warned:
             log.warning("snapshot.ignored", stream=stream, version=version, reason=reason)
             self._warned[stream] = None
@@ -165,7 +165,7 @@ class Snapshots:
         return found
 
     def _seal(self, plain: bytes, stream: str, version: int, code: bytes, key: SubjectKey | None) -> bytes:
-        """Sealed with the stream's key, or by the master key where the stream has none."""
+        """Encrypt with the key of the stream, or with the master key if the stream has none."""
         if key is None:
             return self._master_keys.seal(plain, context(stream, version, code))
         return key.seal(plain, stream=stream, version=version, field=_field(code))

@@ -1,8 +1,8 @@
-"""A test clock: its own stream, `test_helpers.test_clock-clock_…`, decided and folded by pure functions.
+"""A test clock: its commands, events and pure functions; its stream is `test_helpers.test_clock-clock_…`.
 
-Customers under a clock live on its frozen time, which moves only when it is advanced. While it advances everything that
-became due under it meanwhile is done, each at its own time; then it is ready again. Who lives under a clock is kept
-here, so that no two requests together can bring in more customers than it takes.
+The time of a customer with a test clock is the frozen time of the clock, which changes only when the clock is advanced.
+While it advances, everything that becomes due is done, each job at its own time; then the clock is ready again. The
+stream contains the customers of the clock, so that concurrent requests cannot exceed their maximum number.
 """
 
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ from events.personal import PERSONAL
 
 KIND = "test_helpers.test_clock"
 CUSTOMERS_MAX = 3
-KEPT_S = 30 * 24 * 3600  # from its creation, by the machine's time
-YEARS_MAX = 2  # of one advance
+KEPT_S = 30 * 24 * 3600  # real time after its creation
+YEARS_MAX = 2  # the furthest that one advance may go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateClock:
-    """Stop a clock at `frozen_time`; it is made at `created`, by the machine's time. Both are Unix seconds."""
+    """Create a clock frozen at `frozen_time`; `created` is real time. Both are Unix seconds."""
 
     id: str
     created: int
@@ -31,7 +31,7 @@ class CreateClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeIn:
-    """Let a customer live under the clock."""
+    """Attach a customer to the clock."""
 
     id: str
     customer: str
@@ -39,7 +39,7 @@ class TakeIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetGo:
-    """Forget a customer that is no more."""
+    """Detach a deleted customer."""
 
     id: str
     customer: str
@@ -47,7 +47,7 @@ class LetGo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """Begin to move on to a later time; `at` is the machine's."""
+    """Begin to advance to a later time; `at` is real time."""
 
     id: str
     at: int
@@ -56,7 +56,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrive:
-    """Stand at the time the clock was moving to; everything due until then is done."""
+    """Finish an advance: everything due until the target time is done."""
 
     id: str
     frozen_time: int
@@ -64,14 +64,14 @@ class Arrive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteClock:
-    """End the clock for good; its customers are ended beside it."""
+    """Delete the clock; its customers are deleted in the same transaction."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockCreated:
-    """The clock was made, and stands."""
+    """The clock was created, frozen at a time."""
 
     created: int
     frozen_time: int
@@ -81,21 +81,21 @@ class ClockCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerTakenIn:
-    """The customer lives under the clock."""
+    """A customer was attached to the clock."""
 
     customer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerLetGo:
-    """The customer, who is no more, makes room for another."""
+    """A deleted customer was detached, which makes room for another."""
 
     customer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvanceBegun:
-    """The clock moves on to this time."""
+    """The clock began to advance to this time."""
 
     at: int
     frozen_time: int
@@ -103,14 +103,14 @@ class AdvanceBegun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """The clock stands again."""
+    """The clock finished its advance."""
 
     frozen_time: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockDeleted:
-    """The clock ended."""
+    """The clock was deleted."""
 
     id: str
 
@@ -130,7 +130,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestClock:
-    """A clock as the events so far have left it; `id` is empty before the first of them."""
+    """State of a test clock; `id` is empty before its first event."""
 
     id: str = ""
     created: int = 0
@@ -138,16 +138,16 @@ class TestClock:
     deleted: bool = False
     frozen_time: int = 0
     name: str | None = None
-    target: int | None = None  # the time it moves to, while it advances
+    target: int | None = None  # target time of an advance in progress
 
     @property
     def exists(self) -> bool:
-        """Whether commands find it."""
+        """Whether it was created and is not deleted."""
         return bool(self.id) and not self.deleted
 
     @property
     def deletes_after(self) -> int:
-        """When it is deleted at the latest, by the machine's time."""
+        """The time of its automatic deletion, in real time."""
         return self.created + KEPT_S
 
 
@@ -155,10 +155,10 @@ NO_CLOCK = TestClock()
 
 
 def decide(state: TestClock, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing when the clock never was or is no more, ClockAdvancing while it moves, Refusal when it is full or may
-    not be moved so.
+    Raises Missing if the clock does not exist or is deleted, ClockAdvancing during an advance, Refusal if it has the
+    maximum number of customers or cannot be advanced to that time.
     """
     if isinstance(command, CreateClock):
         assert not state.id, "ids of new clocks are fresh"
@@ -204,18 +204,18 @@ def evolve(state: TestClock, event: Event) -> TestClock:
 
 
 def time_of(state: TestClock) -> int:
-    """The time of whoever lives under the clock. Raises ClockAdvancing while it moves."""
+    """The time of the customers of the clock. Raises ClockAdvancing during an advance."""
     if state.target is not None:
         raise ClockAdvancing
     return state.frozen_time
 
 
 def furthest(frozen_time: int) -> int:
-    """The latest time that one advance may go to: the same day and hour two years on."""
+    """The latest target of one advance: the same day and hour two years later."""
     moment = datetime.fromtimestamp(frozen_time, UTC)
     try:
         later = moment.replace(year=moment.year + YEARS_MAX)
-    except ValueError:  # 29 February, or the end of what a calendar holds
+    except ValueError:  # 29 February, or past the largest date
         return frozen_time + YEARS_MAX * 365 * 24 * 3600
     return int(later.timestamp())
 

@@ -1,4 +1,4 @@
-"""Payment methods as the API shows them, and the notices of those that are attached."""
+"""Payment methods: their representation in the API, and the events of those that are attached."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from projections.sources import in_order
 
 KIND = payment_method.KIND
 
-# What is shown of each type beside a card (API reference, the payment method object); of a type not named here nothing.
+# The attributes shown of each type other than a card (API reference, the payment method object); of other types none.
 SHOWN: Mapping[str, tuple[str, ...]] = {
     "acss_debit": ("bank_name", "fingerprint", "institution_number", "last4", "transit_number"),
     "au_becs_debit": ("bsb_number", "fingerprint", "last4"),
@@ -74,13 +74,13 @@ def render(state: PaymentMethod, livemode: bool) -> dict[str, Any]:
 
 
 class PaymentMethodProjection:
-    """Turns changes of payment methods into their rows and notices, rendered in `api_version`."""
+    """Projects changes of payment methods to rows and events, rendered in `api_version`."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
 
     def rows(self, change: Change[PaymentMethod]) -> Rows:
-        """The rows as the change left them; one that is attached belongs to its customer."""
+        """The rows after the change; an attached payment method belongs to its customer."""
         state, origin = change.after, change.origin
         row = resource_row(
             origin,

@@ -1,4 +1,4 @@
-"""The rows a change writes: of customers, of all other resources, of notices, and of work that is due later."""
+"""Row types: the rows of customers, other resources, events (notices) and scheduled jobs that a change writes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class CustomerRow(NamedTuple):
-    """A row of projections.customer; its fields stand as in the type customer_row."""
+    """A row of projections.customer; fields in the order of the SQL type customer_row."""
 
     account: str
     livemode: bool
@@ -27,9 +27,9 @@ class CustomerRow(NamedTuple):
 
 
 class ResourceRow(NamedTuple):
-    """A row of projections.resource; its fields stand as in the type resource_row.
+    """A row of projections.resource; fields in the order of the SQL type resource_row.
 
-    `event` is the 0-based index, in its append, of the event that caused it: the order among those of one append.
+    `event` is the 0-based index, in its append, of the event that caused it: the order among the rows of one append.
     """
 
     account: str
@@ -63,10 +63,10 @@ class NoticeRow(NamedTuple):
 
 
 class DueRow(NamedTuple):
-    """A row of projections.due: work that a stream has for later; its fields stand as in the type due_row.
+    """A row of projections.due: a scheduled job of a stream; fields in the order of the SQL type due_row.
 
-    `task` names who does it and `subject` what in the stream it is about. Without a `due_at` (Unix seconds, of the test
-    clock where there is one) the work is taken away. The task FOLLOW has all the stream's work follow the test clock.
+    `task` names the handler and `subject` the object within the stream. Without `due_at` (Unix seconds, in the time of
+    the test clock if there is one) the job is removed. The task FOLLOW moves all jobs of the stream to the test clock.
     """
 
     account: str
@@ -80,7 +80,7 @@ class DueRow(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Everything one change writes beside the log."""
+    """Every row that a change writes besides its events."""
 
     customers: tuple[CustomerRow, ...] = ()
     resources: tuple[ResourceRow, ...] = ()
@@ -106,9 +106,9 @@ def resource_row(
     facts: Mapping[str, Any] = NO_FACTS,
     event: int = 0,
 ) -> ResourceRow:
-    """The row of an object as the change of `origin`, or one event of it, left it in `version` of its stream.
+    """The row of an object in `version` of its stream, after the change of `origin` or one event of it.
 
-    `shown` is the object as the API shows it, `facts` what lists and other statements select by.
+    `shown` is the object as the API represents it, `facts` what lists and other statements filter by.
     """
     return ResourceRow(
         account=origin.account,

@@ -1,4 +1,4 @@
-"""Customers' cards and bank accounts as the API shows them, and their notices."""
+"""Cards and bank accounts of customers: their representation in the API, and their events."""
 
 from collections.abc import Mapping
 from typing import Any, assert_never
@@ -19,9 +19,9 @@ from projections.notices import Notification
 from projections.rows import DueRow
 
 KIND = "source"
-EXPIRING = "source.expiring"  # the task that is due when a card is about to expire
+EXPIRING = "source.expiring"  # the job that is due when a card is about to expire
 
-# What this part of the API calls a card's brand.
+# Names of card brands in the API of sources.
 BRANDS: Mapping[str, str] = {
     "amex": "American Express",
     "diners": "Diners Club",
@@ -47,7 +47,7 @@ def render(source: Source, customer: str) -> dict[str, Any]:
 
 
 def render_card(card: Card, id: str) -> dict[str, Any]:
-    """What is shown of a card wherever it stands."""
+    """Attributes of a card, in a source or a token."""
     address = card.address
     return {
         "id": id,
@@ -76,7 +76,7 @@ def render_card(card: Card, id: str) -> dict[str, Any]:
 
 
 def render_bank_account(account: BankAccount, id: str) -> dict[str, Any]:
-    """What is shown of a bank account wherever it stands."""
+    """Attributes of a bank account, in a source or a token."""
     return {
         "id": id,
         "object": "bank_account",
@@ -94,7 +94,7 @@ def render_bank_account(account: BankAccount, id: str) -> dict[str, Any]:
 
 
 def render_deleted(source: Source) -> dict[str, Any]:
-    """What is left to show of one that was removed."""
+    """A deleted source."""
     return {"id": source.id, "object": source.object, "deleted": True}
 
 
@@ -116,7 +116,7 @@ def _edited(context: EventContext) -> Effects:
 
 
 def _not_verified(context: EventContext) -> Effects:
-    """Nothing is shown of wrong amounts, until they were too many."""
+    """Wrong amounts are not shown before there were too many."""
     before, after = (state.sources.by_id[context.event.id] for state in (context.before, context.after))
     return Effects() if before.kept == after.kept else _edited(context)
 

@@ -1,6 +1,6 @@
-"""A customer's subscriptions as the API shows them, and their notices.
+"""Subscriptions of customers: their representation in the API, and their events.
 
-What a billing service does not report is shown as it is by default (API reference, the subscription object).
+What a billing service does not report is shown with its default (API reference, the subscription object).
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from projections.facets import Effects, EventContext, Project
 from projections.notices import Notification
 
 KIND = "subscription"
-RETRY_REQUESTED = "invoice.payment_retry_requested"  # a type of our own: see params.webhook_endpoint
+RETRY_REQUESTED = "invoice.payment_retry_requested"  # an event type of our own: see params.webhook_endpoint
 
 
 def render(one: Subscription, customer: str, test_clock: str | None, livemode: bool) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def render(one: Subscription, customer: str, test_clock: str | None, livemode: b
 
 
 def render_deleted(id: str) -> dict[str, Any]:
-    """What is left to show of a subscription that was removed."""
+    """A deleted subscription."""
     return {"id": id, "object": KIND, "deleted": True}
 
 
@@ -119,7 +119,7 @@ def _items(one: Subscription, livemode: bool) -> list[dict[str, Any]]:
 
 
 def _price(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
-    """An item's price (API reference, the price object)."""
+    """The price of an item (API reference, the price object)."""
     return {
         "id": price.id,
         "object": "price",
@@ -150,7 +150,7 @@ def _price(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
 
 
 def _plan(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
-    """The same price as it was called before there were prices (API reference, the plan object)."""
+    """The same price as a plan, its older form (API reference, the plan object)."""
     return {
         "id": price.id,
         "object": "plan",
@@ -175,12 +175,12 @@ def _plan(price: Price, one: Subscription, livemode: bool) -> dict[str, Any]:
 
 
 def _first(*values: int | None) -> int | None:
-    """The first value that is known."""
+    """The first value that is not None."""
     return next((value for value in values if value is not None), None)
 
 
 def _reported(context: EventContext) -> Effects:
-    """Created, updated, or deleted when it is canceled (API reference, types of events)."""
+    """The event of a report: created, updated, or deleted when it is canceled (API reference, types of events)."""
     before = context.before.subscriptions.by_id.get(context.event.id)
     after = context.after.subscriptions.by_id[context.event.id]
     shown = _shown(context, after)
@@ -200,7 +200,7 @@ def _canceled(context: EventContext) -> Effects:
 
 
 def _removed(context: EventContext) -> Effects:
-    """Whoever follows the notices sees it end, if they have not seen so before."""
+    """The event of a removal, unless the subscription had ended before."""
     last = context.before.subscriptions.by_id[context.event.id]
     over = canceled_at(last, context.event.at)
     notifications = () if last.canceled else (Notification("customer.subscription.deleted", _shown(context, over)),)
@@ -208,7 +208,7 @@ def _removed(context: EventContext) -> Effects:
 
 
 def _retry_requested(context: EventContext) -> Effects:
-    """What the billing service is asked: it names the invoice, and says that the try is not one of its own schedule."""
+    """The event that asks the billing service to retry an invoice, outside of its own schedule."""
     event = context.event
     return Effects(
         notices=(

@@ -1,16 +1,15 @@
 """The query compiler: syntax tree -> (SQL, arguments), with numbered parameters only, so SQL injection is impossible.
 
-Where a clause finds something, its terms narrow the search by index, and the texts themselves decide. What a clause
-rules out is looked for among the newest, one after the other.
+A positive clause narrows the search by the index of terms, and the texts decide. A negated clause is evaluated row by
+row, newest first.
 
-A search that only rules out is therefore done when its page is full, which takes a look at ten customers when nearly
-all are left, and at all of the account and mode when nearly none are (some 0.3 microseconds each). No index shortens
-that: an index of terms lists who has a term, and those who lack it are all the others. To list them as well, every
-customer would need a term for each key, text and three letters that it does not have, which are without end, or one
-for each that others have, so that the first use of a key by anybody would write to everybody. Summaries of whole
-ranges of customers (what all of a range have) would pass over ranges for one such clause alone, and not for two: a
-range in which half lack the one and half the other has nobody to show, and no statistics say so. Beside any
-clause that finds, what is ruled out costs nothing more.
+A search with negated clauses only therefore scans until its page is full: ten customers if nearly all match, and every
+customer of the account and mode if nearly none do (about 0.3 microseconds each). No index helps: an inverted index
+lists the customers that have a term, and those that lack it are all others. Listing them too would need a term for
+every key, text and trigram that a customer lacks, which are unlimited, or one for each that other customers have, so
+that the first use of a key would write to every customer. Summaries of ranges of customers (what all of a range have)
+would skip ranges for one such clause, but not for two: in a range where half lack the one and half the other nothing
+matches, and no summary shows it. Together with a positive clause, negated clauses cost nothing more.
 """
 
 from collections.abc import Sequence
@@ -24,14 +23,14 @@ ENDLESS = 2**63
 
 
 class Condition(NamedTuple):
-    """A condition on rows `s` of projections.search, and the values of its parameters."""
+    """A condition on rows `s` of projections.search, with the values of its parameters."""
 
     sql: str
     arguments: Sequence[Any]
 
 
 def condition(query: Query, scope: Scope, *, first: int) -> Condition:
-    """What the query asks of a row; its parameters are numbered from `first` on."""
+    """The condition of a query; its parameters are numbered from `first`."""
     fragments: list[str] = []
     arguments: list[Any] = []
     for clause in query.clauses:
@@ -43,7 +42,7 @@ def condition(query: Query, scope: Scope, *, first: int) -> Condition:
 
 
 def before(query: Query) -> int:
-    """The time before which all that the query can find was created, so that who looks need not begin at the newest."""
+    """The time before which every match was created, so that a scan need not begin at the newest customer."""
     if query.joined_by == "OR":
         return ENDLESS
     return min(_before(clause) for clause in query.clauses)

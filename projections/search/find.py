@@ -1,6 +1,7 @@
-"""Executing a search: a page of matching customers, newest first, and their count.
+"""Execution of a search: a page of matching customers, newest first, and their count.
 
-How a search is best gone about depends on what is looked for, so its connections plan each query for its own values.
+The best plan depends on the values that are searched for, so queries are planned for their own values (no generic
+plans).
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,10 @@ CONNECTIONS_MAX = 4
 COUNTED_MAX = 10_000
 PLANNED_ANEW = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 
-# {0} is the query's condition, see compile.py. It is tried on the newest first, which fills a page when what is looked
-# for is common; only when it does not are the others asked, by the index of terms. Nothing the planner believes of how
-# common a term is can make either slow. $5 is one more than a page has, $6 the bytes of bodies that it may have; what
-# does not fit is not loaded.
+# {0} is the condition of the query, see compile.py. It is tried on the newest customers first, which fills a page if
+# matches are common; only otherwise the index of terms is used for the others. So neither case is slow, whatever the
+# planner estimates. $5 is one more than the page size, $6 the maximum of bytes of bodies; what exceeds it is not
+# loaded.
 FIND = """
 WITH recent AS MATERIALIZED (
     SELECT * FROM projections.search
@@ -56,7 +57,7 @@ SELECT count(*) AS count FROM (
 
 
 class Cursor(NamedTuple):
-    """Where in the order of creation a page begins: after the customer of that time and position."""
+    """A page cursor in the order of creation: the page begins after the customer with that time and position."""
 
     created: int
     position: int
@@ -66,12 +67,12 @@ BEGINNING = Cursor(2**63 - 1, 2**63 - 1)
 
 
 def start(query: Query, after: Cursor) -> Cursor:
-    """Where to begin to look: no later than anything that the query can find."""
+    """Where the scan begins: no later than any match."""
     return min(after, Cursor(compile.before(query), 0))
 
 
 class Found(NamedTuple):
-    """A page, and the cursor of the next one, None if there is none; `cursors` has the cursor after each body."""
+    """A page, and the cursor of the next one, None on the last page; `cursors` has a cursor for each body."""
 
     bodies: Sequence[bytes]
     next: Cursor | None
@@ -86,28 +87,28 @@ class Finder:
         self._page_bytes_max = page_bytes_max
 
     async def page(self, scope: Scope, query: Query, limit: int, after: Cursor = BEGINNING) -> Found:
-        """A page of what is asked for, newest first."""
+        """A page of matches, newest first."""
         where = compile.condition(query, scope, first=7)
         cursor = start(query, after)
         bounds = (limit + 1, self._page_bytes_max)
         rows = await self._fetch(FIND.format(where.sql), *scope, *cursor, *bounds, *where.arguments)
         fit = [row for row in rows if row["fits"]]
         last = fit[-1] if len(rows) > len(fit) else None
-        # One that was deleted just now is left out, and search will follow.
+        # A customer that was deleted just now is left out; the index follows.
         shown = [row for row in fit if row["body"] is not None]
         cursors = [Cursor(row["created"], row["position"]) for row in shown]
         next = None if last is None else Cursor(last["created"], last["position"])
         return Found([row["body"] for row in shown], next, cursors)
 
     async def count(self, scope: Scope, query: Query) -> int:
-        """How many are found in all; counted no further than 10,000 (API reference, search pagination)."""
+        """The number of matches, counted up to 10,000 (API reference, search pagination)."""
         where = compile.condition(query, scope, first=4)
         rows = await self._fetch(COUNT.format(where.sql), *scope, COUNTED_MAX, *where.arguments)
         count: int = rows[0]["count"]
         return count
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self._pool.close()
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
@@ -115,6 +116,6 @@ class Finder:
 
 
 async def finder(dsn: str, *, page_bytes_max: int = PAGE_BYTES_MAX) -> Finder:
-    """A finder over a database, which need not be there yet."""
+    """A finder over a database, which need not exist yet."""
     pool = await create_pool(dsn, application="search", size_max=CONNECTIONS_MAX, **PLANNED_ANEW)
     return Finder(pool, page_bytes_max=page_bytes_max)

@@ -1,7 +1,7 @@
 """The parser of the search language: text -> syntax tree (API reference, search query language).
 
-Clauses of a field, an operator and a value, joined by AND (or just a space) or by OR, never both; a minus negates one.
-Every text is either a query or a Refusal that says what is wrong with it.
+A query is one or more clauses of a field, an operator and a value, joined by AND (or a space) or by OR, not both; a
+minus negates a clause. Every text is either a query or a Refusal that says what is wrong.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ GRAMMAR = r"""
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The field is this text, or has it within, without regard to case."""
+    """The field equals this text or contains it, case-insensitively."""
 
     field: str
     within: bool
@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The metadata holds this under the key; anything at all when `value` is None."""
+    """The metadata has this value under the key; any value if `value` is None."""
 
     key: str
     value: str | None
@@ -59,7 +59,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The time of creation, in Unix seconds, compares so."""
+    """A comparison of the time of creation, in Unix seconds."""
 
     operator: Literal["=", "<", ">", "<=", ">="]
     at: int
@@ -71,16 +71,16 @@ Clause = Text | Metadata | Created
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Clauses that all hold, or of which any does."""
+    """Clauses, of which all must match, or any."""
 
     clauses: tuple[Clause, ...]
     joined_by: Literal["AND", "OR"] = "AND"
 
 
 def parse(text: str) -> Query:
-    """The query that a text spells. Raises Refusal."""
+    """Parse a query. Raises Refusal."""
     try:
-        query = cast(Query, _PARSER.parse(text))  # the transformer's own start
+        query = cast(Query, _PARSER.parse(text))  # starts the transformer itself
     except VisitError as error:
         if isinstance(error.orig_exc, Refusal):
             raise error.orig_exc from None
@@ -91,12 +91,12 @@ def parse(text: str) -> Query:
 
 
 class _Build(Transformer[Token, Any]):
-    """Makes the tree."""
+    """Builds the syntax tree."""
 
     def start(self, parts: list[Any]) -> Query:
         joiners = {part for part in parts if isinstance(part, str)}
         clauses = tuple(part for part in parts if not isinstance(part, str))
-        # A space alone joins by AND too.
+        # A space alone is AND, too.
         if "OR" in joiners and len(parts) - len(clauses) < len(clauses) - 1:
             joiners.add("AND")
         if len(joiners) > 1:
@@ -164,7 +164,7 @@ def _is_null(value: Token) -> bool:
 
 
 def _unquoted(string: Token) -> str:
-    """A text without its quotes, and without the backslashes before what they protect."""
+    """A text without its quotes and its escaping backslashes."""
     plain, protected = [], False
     for character in string[1:-1]:
         if character == "\\" and not protected:

@@ -1,4 +1,4 @@
-"""The search projection: rows that follow the log, of customers that are not deleted and have no test clock."""
+"""The search projection follows the log: rows of customers that are not deleted and have no test clock."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ PREFIX = customer.stream("")
 class SearchProjection:
     """See projections.runner.Projection."""
 
-    name = "search.2"  # a new checkpoint where rows are made in another way: see the migrations
+    name = "search.2"  # a new name, and so a new checkpoint, when rows change in form: see the migrations
 
     def __init__(self) -> None:
         self._get = load_sql("projections", "get_customers_for_search")
@@ -27,7 +27,7 @@ class SearchProjection:
         self._remove = load_sql("projections", "remove_search")
 
     async def apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
-        """Three statements, however many customers."""
+        """Apply changes in three statements, whatever the number of customers."""
         asked = [
             one._replace(stream=one.stream.removeprefix(PREFIX)) for one in touched if one.stream.startswith(PREFIX)
         ]

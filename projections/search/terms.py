@@ -1,9 +1,8 @@
 """Search terms: tokens of a customer, hashed to numbers in one inverted (GIN) index.
 
-A term says whose customer it is, which field, and what of it: its whole text, three characters of it in a row, or a key
-of the metadata with or without its value. So one GIN index over arrays of numbers answers every operator that finds
-something, for one account and mode alone; and it needs no extension, so a search is the same on every server. Terms are
-digests: who asks looks at the texts themselves again.
+A term combines the account and mode, the field, and one of: the whole text, a trigram of it, a metadata key, a metadata
+key with its value. So one GIN index over arrays of numbers serves every positive clause within one account and mode,
+and needs no extension: a search is the same on every server. Terms are hashes, so matches are verified on the texts.
 """
 
 import unicodedata
@@ -20,7 +19,7 @@ NORMALIZED_CHARACTERS_MAX = 4 * 512  # an email has 512 characters at most, and 
 
 
 def folded(text: str) -> str:
-    """A text without regard to case, nor to whether letters are composed (Unicode, canonical caseless matching)."""
+    """A text folded for comparison: without regard to case and composition (Unicode canonical caseless matching)."""
     if text.isascii():
         return text.lower()
     if len(text) > NORMALIZED_CHARACTERS_MAX:
@@ -29,37 +28,37 @@ def folded(text: str) -> str:
 
 
 def normalized(text: str) -> str:
-    """A text with its letters composed, however they were written (Unicode normalization form C).
+    """A text in Unicode normalization form C (letters composed).
 
-    One that is longer than anything we store, however that was written, stays as it is: it finds nothing in any case,
-    and to put many combining marks in order takes time by the square of their number.
+    A text longer than any that is stored stays as it is: it cannot match, and sorting many combining marks takes
+    quadratic time.
     """
     return text if text.isascii() or len(text) > NORMALIZED_CHARACTERS_MAX else unicodedata.normalize("NFC", text)
 
 
 def whole(scope: Scope, field: str, text: str) -> int:
-    """The term of a whole text, folded."""
+    """The term of a whole, folded text."""
     return term(*scope, f"{field}=", text)
 
 
 def grams(scope: Scope, field: str, text: str) -> list[int]:
-    """The terms of every three characters in a row of a folded text, in order."""
+    """The trigram terms of a folded text, in order."""
     starts = range(len(text) - GRAM_CHARACTERS + 1)
     return [gram(scope, field, text[start : start + GRAM_CHARACTERS]) for start in starts]
 
 
 def key(scope: Scope, name: str) -> int:
-    """The term of a key of the metadata, whatever its value."""
+    """The term of a metadata key with any value."""
     return term(*scope, "metadata", name)
 
 
 def pair(scope: Scope, name: str, value: str) -> int:
-    """The term of a key of the metadata and its value."""
+    """The term of a metadata key with its value."""
     return term(*scope, "metadata=", f"{name}\x00{value}")
 
 
 def of_customer(scope: Scope, texts: Mapping[str, str | None], metadata: Mapping[str, str]) -> list[int]:
-    """Every term of a customer, whose texts are folded."""
+    """Every term of a customer with folded texts."""
     found: set[int] = set()
     for field, text in texts.items():
         if text is not None:
@@ -72,7 +71,7 @@ def of_customer(scope: Scope, texts: Mapping[str, str | None], metadata: Mapping
 
 
 def term(*parts: object) -> int:
-    """A number of 64 bits, with its sign, that the parts always give."""
+    """A signed 64-bit hash of the parts."""
     digest = blake2b("\x01".join(map(str, parts)).encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
     return int.from_bytes(digest, signed=True)
 

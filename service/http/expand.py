@@ -1,7 +1,7 @@
-"""Expansion: ids replaced by the objects they name, and parts added that are left out by default.
+"""Expansion (`expand[]`): ids replaced by the objects that they name, and optional attributes included.
 
-Objects are expanded level by level, all of a page together: one query a property and level, however many objects. What
-a request has changed and not stored yet is seen as it will be. A path through null stops there in silence.
+Objects are expanded level by level, for a whole page at once: one query per property and level, for any number of
+objects. Changes of the request that are not stored yet are visible. A path through null ends there without an error.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,14 +22,14 @@ from service.http.expansions import OF_KIND, Hash, Items, Node, Older, Part, Ref
 
 LEVELS_MAX = 4
 ITEMS_SHOWN = 10
-PARSED = 3  # times the memory of an object's bytes that it takes while it is worked on
-TOTAL_COUNT = "total_count"  # of a list, beside its data
-Tree = dict[str, "Tree"]  # property -> what is expanded within it
+PARSED = 3  # memory of an object being rendered, relative to its bytes
+TOTAL_COUNT = "total_count"  # the count of a list: no path
+Tree = dict[str, "Tree"]  # property -> what to expand within it
 Shown = dict[str, Any]
 
 
 class Permitting(Protocol):
-    """A request, which may be that of a restricted key."""
+    """A request context that checks the permissions of a restricted key."""
 
     def permit(self, permission: str) -> None:
         """Raises Refusal when the key lacks the permission."""
@@ -37,10 +37,10 @@ class Permitting(Protocol):
 
 
 def paths(context: Permitting, asked: Sequence[str], kind: str, *, in_list: bool = False) -> Tree:
-    """What was asked to be expanded of an object, each path known to lead somewhere; in lists they start with `data.`.
+    """The tree of `expand[]` paths, validated; in lists they begin with `data.`.
 
-    The total count of a list is no path, see `counted`. Raises Refusal for a path that is too deep or leads nowhere,
-    and for one through objects that the key has no permission to read, whether there are any or not.
+    `total_count` of a list is no path, see `counted`. Raises Refusal for a path that is too deep or unknown, and for
+    one through objects that the key has no permission to read, whether there are any or not.
     """
     tree: Tree = {}
     for path in asked:
@@ -84,7 +84,7 @@ def _checked(context: Permitting, path: str, kind: str, in_list: bool) -> Sequen
 
 
 def _needed(node: Node, beside: Mapping[str, Node]) -> Sequence[str]:
-    """The permissions to read what a property is expanded to; `beside` are those that stand beside it."""
+    """The permissions needed to expand a property; `beside` are its sibling properties."""
     match node:
         case Older():
             needed: list[str] = []
@@ -101,7 +101,7 @@ def _needed(node: Node, beside: Mapping[str, Node]) -> Sequence[str]:
 
 
 def _within(node: Node, beside: Mapping[str, Node]) -> Mapping[str, Node]:
-    """What may be expanded within a property; `beside` are those that stand beside it."""
+    """The expandable properties within a property; `beside` are its sibling properties."""
     match node:
         case Older():
             for step in node.path:
@@ -122,7 +122,7 @@ def _cannot(name: str, hint: str = "") -> Refusal:
 
 
 class AnswerTooLarge(Refusal):
-    """One object with what was asked to be expanded in it is larger than a page may be."""
+    """One object with its expansions exceeds the maximum size of a page."""
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(
@@ -132,9 +132,9 @@ class AnswerTooLarge(Refusal):
 
 
 class Expander:
-    """Expands objects of one account and mode; `pending` are rows that will be stored with the answer.
+    """Expands objects of one account and mode; `pending` are rows that are stored together with the response.
 
-    `tax_countries` are those that tax is collected in. What is expanded is bounded in bytes like a page.
+    `tax_countries` are those in which tax is collected. Expansion is limited in bytes, like a page.
     """
 
     def __init__(
@@ -146,8 +146,8 @@ class Expander:
         hold: Callable[[int], None] = lambda _: None,
         version: str = api_version.NEWEST_DIFFERENCE,
     ) -> None:
-        """`hold` is called with the bytes of memory that are taken, or given back, and may refuse. `version` is what
-        the answer will be rendered in: older ones show whole coupons where newer ones name them, and their bytes count.
+        """`hold` is called with the bytes of memory that are taken or released, and may refuse. `version` is the API
+        version of the response: older ones show coupons whole where newer ones have ids, and their bytes count.
         """
         self._version = version
         self._reader = reader
@@ -163,7 +163,7 @@ class Expander:
             self._customers.update({row.id: row.body for row in rows.customers})
 
     async def expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
-        """Stored objects of one kind with `tree` expanded; a deleted one stays as it is. Raises AnswerTooLarge."""
+        """Stored objects of one kind with `tree` expanded; deleted ones are unchanged. Raises AnswerTooLarge."""
         if not tree:
             return list(bodies)
         try:
@@ -172,9 +172,9 @@ class Expander:
             raise AnswerTooLarge(self._reader.page_bytes_max) from None
 
     async def page(self, bodies: Sequence[bytes], kind: str, tree: Tree, *, backwards: bool = False) -> list[bytes]:
-        """As many objects of a page as may be shown with `tree` expanded: the first, or `backwards` the last of them.
+        """The objects that fit into a page with `tree` expanded: the first ones, or with `backwards` the last.
 
-        Raises AnswerTooLarge when not even one may; one in which nothing is expanded may be of any size.
+        Raises AnswerTooLarge if not even one fits; without expansion one object may have any size.
         """
         if not tree and self._version >= api_version.COUPONS_ARE_NAMED:
             return list(bodies)
@@ -191,7 +191,7 @@ class Expander:
                 kept = kept[-half:] if backwards else kept[:half]
 
     async def _counted(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
-        """The same as `_expanded`, whose objects are in memory no longer than it works."""
+        """`_expanded`, with the memory of its objects counted while it runs."""
         try:
             return await self._expanded(bodies, kind, tree)
         finally:
@@ -199,9 +199,9 @@ class Expander:
             self._held = 0
 
     async def _expanded(self, bodies: Sequence[bytes], kind: str, tree: Tree) -> list[bytes]:
-        """Stored objects with `tree` expanded. Raises TooManyBytes, before more than that is loaded."""
+        """Stored objects with `tree` expanded. Raises TooManyBytes before more than that is loaded."""
         self._bytes_left = self._reader.page_bytes_max
-        if len(bodies) > 1:  # one object is shown in any case
+        if len(bodies) > 1:  # one object is shown whatever its size
             self._charge(sum(map(len, bodies)))
         shown: list[Shown] = [orjson.loads(body) for body in bodies]
         living = [object for object in shown if not object.get("deleted")]
@@ -210,14 +210,14 @@ class Expander:
         return [dumps(object) for object in shown]
 
     async def _charge_coupons(self, shown: Sequence[Shown]) -> None:
-        """Count the coupons that an older version shows in the answer. Raises TooManyBytes."""
+        """Count the bytes of coupons that an older version includes. Raises TooManyBytes."""
         wanted = api_version.coupon_counts(shown, self._version)
         if wanted:
             for id, body in (await self._bodies(coupon.KIND, list(wanted))).items():
                 self._charge(wanted[id] * len(body or b""))
 
     def _charge(self, bytes: int) -> None:
-        """Count what goes into the answer. Raises TooManyBytes."""
+        """Count bytes of the response. Raises TooManyBytes."""
         self._bytes_left -= bytes
         if self._bytes_left < 0:
             raise TooManyBytes
@@ -227,7 +227,7 @@ class Expander:
     async def _expand(
         self, objects: list[Shown], within: Mapping[str, Node], tree: Tree, ids: Sequence[str] | None = None
     ) -> None:
-        """Expand in `objects`; `ids` are those of what hashes without an id of their own are part of."""
+        """Expand within `objects`; `ids` are the ids of the owners of hashes without an id."""
         if not objects:
             return
         for name, deeper in tree.items():
@@ -254,7 +254,7 @@ class Expander:
             _put_in_order(object)
 
     async def _refer(self, objects: list[Shown], name: str, kind: str) -> list[Shown]:
-        """Replace the ids under `name` by what they name; gives what was put there."""
+        """Replace the ids under `name` by their objects; returns these."""
         holders = [object for object in objects if isinstance(object.get(name), str)]
         ids = list(dict.fromkeys(object[name] for object in holders))
         bodies = await self._bodies(kind, ids)
@@ -262,13 +262,13 @@ class Expander:
         for object in holders:
             body = bodies[object[name]]
             if body is not None:
-                self._charge(len(body))  # as often as it is shown
+                self._charge(len(body))  # once for each occurrence
                 object[name] = orjson.loads(body)
                 found.append(object[name])
         return [object for object in found if not object.get("deleted")]
 
     async def _bodies(self, kind: str, ids: Sequence[str]) -> dict[str, bytes | None]:
-        """The bodies of many objects of one kind by their ids, None for what never was: one query at most."""
+        """The bodies of objects of one kind by id, None for unknown ones: at most one query."""
         bodies: dict[str, bytes | None] = {id: self._pending(kind, id) for id in ids}
         missing = [id for id, body in bodies.items() if body is None]
         if missing:
@@ -299,7 +299,7 @@ class Expander:
             }
 
     def _with_pending(self, items: list[Shown], node: Items, parent: str) -> list[Shown]:
-        """Stored items of a list as they will be: what is new comes first, what is deleted is gone."""
+        """Items of a list with the pending changes: new items first, deleted ones left out."""
         changed = {row.id: row for row in self._resources.values() if row.kind == node.kind and row.parent == parent}
         if not changed:
             return items
@@ -331,7 +331,7 @@ class Expander:
             customer[name] = tax.render(customer, stored, payment, self._tax_countries)
 
     async def _payments(self, customers: list[Shown]) -> list[Shown | None]:
-        """What each customer pays with."""
+        """The card, bank account or payment method that each customer pays with; None without one."""
         ways = [tax.way_to_pay(customer) or ("", None) for customer in customers]
         named = {(kind, way) for kind, way in ways if isinstance(way, str)}
         bodies: dict[str, bytes | None] = {}
@@ -345,18 +345,18 @@ class Expander:
 
 
 def _listed(row: ResourceRow, node: Items) -> bool:
-    """Whether a list shows the object."""
+    """Whether a list includes the object."""
     return not row.deleted and node.facts.items() <= orjson.loads(row.facts).items()
 
 
 def _hashes(value: Any) -> list[Shown]:
-    """The hashes to go on in: the value itself, or the elements of an array."""
+    """The hashes to expand within: the value itself, or the elements of an array."""
     elements = value if isinstance(value, list) else [value]
     return [element for element in elements if isinstance(element, dict)]
 
 
 def _put_in_order(object: Shown) -> None:
-    """Keys in the API's order: `id` and `object` first, the rest alphabetical; a hash without them stays as it is."""
+    """Sort keys as the API does: `id` and `object` first, the rest alphabetical; a hash without them is unchanged."""
     if "object" not in object:
         return
     first = [key for key in ("id", "object") if key in object]

@@ -1,1 +1,1 @@
-"""What the service does when it is due, by itself: the scheduler, its handlers, and the partitions of tables."""
+"""Background jobs: the scheduler, its handlers, and the maintenance of partitions."""

@@ -1,8 +1,9 @@
-"""Handlers of the scheduler: what is done when each kind of scheduled work is due.
+"""Handlers of scheduled jobs: what is done when each kind of job is due.
 
-Discounts end after their months, coupons and promotion codes with their last moment, and with a coupon its promotion
-codes; cards are about to expire on the last day of theirs; tax ids are verified; test clocks end after their days. Work
-under a test clock is done as if it were `due_at`, by that clock. A handler whose object is Missing by now is done.
+Discounts end after their months; coupons and promotion codes expire, and the promotion codes of an expired coupon with
+it; cards are reported as expiring on the last day of their month; tax ids are verified; test clocks are deleted after
+30 days. A job under a test clock is executed with the clock's time `due_at`. A handler whose object no longer exists
+does nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,7 +33,7 @@ CODES_AT_A_TIME = 100
 
 
 async def end_discount(core: Core, due: Due) -> None:
-    """Let a customer's discount be over."""
+    """End the discount of a customer."""
 
     async def act(unit: UnitOfWork) -> None:
         await discount.end(unit, due.id, due.subject, due.due_at)
@@ -41,7 +42,7 @@ async def end_discount(core: Core, due: Due) -> None:
 
 
 async def note_expiry(core: Core, due: Due) -> None:
-    """Record that a customer's card is about to expire."""
+    """Record that the card of a customer is about to expire."""
 
     async def act(unit: UnitOfWork) -> None:
         await source.note_expiry(unit, due.id, due.subject, due.due_at)
@@ -50,7 +51,7 @@ async def note_expiry(core: Core, due: Due) -> None:
 
 
 async def expire_coupon(core: Core, due: Due) -> None:
-    """Let a coupon be valid no longer."""
+    """Expire a coupon."""
 
     async def act(unit: UnitOfWork) -> None:
         await coupon_commands.expire(unit, due.id, due.due_at)
@@ -59,7 +60,7 @@ async def expire_coupon(core: Core, due: Due) -> None:
 
 
 async def expire_promotion_code(core: Core, due: Due) -> None:
-    """Let a promotion code be active no longer."""
+    """Expire a promotion code."""
 
     async def act(unit: UnitOfWork) -> None:
         await promotion_code_commands.expire(unit, due.id, due.due_at)
@@ -68,9 +69,9 @@ async def expire_promotion_code(core: Core, due: Due) -> None:
 
 
 async def close_codes(core: Core, due: Due) -> None:
-    """Let the codes of a coupon that is no longer valid be active no longer (API reference, the promotion code object).
+    """Deactivate the promotion codes of an expired coupon (API reference, the promotion code object).
 
-    That takes a moment; until then a code is shown as active, and refused to whoever would redeem it.
+    Until that has happened a code is shown as active, and its redemption is refused.
     """
     facts = {"active": True, "coupon": due.subject}
     last, more = None, True
@@ -100,7 +101,7 @@ async def verify_tax_id(core: Core, due: Due) -> None:
 
 
 async def end_clock(core: Core, due: Due) -> None:
-    """Delete a test clock whose days are over, and its customers with it."""
+    """Delete a test clock after its 30 days, with its customers."""
 
     async def act(unit: UnitOfWork) -> None:
         await clock_commands.delete(unit, due.id)

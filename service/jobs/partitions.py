@@ -1,6 +1,6 @@
-"""Partitions of tables: made ahead of need, and dropped when their time is over.
+"""Partitions of tables: created in advance, and dropped when their retention ends.
 
-Any number of processes may do it at once. Nothing waits for it: an append makes the partition it needs itself.
+Several processes may do it concurrently. Nothing depends on it: an append creates a missing partition itself.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from events.supervision import DATABASE_ERRORS, Retries, set_within
 log = structlog.get_logger("service")
 
 EVERY_S = 60.0
-# Partitioned by day, and for how many whole days they are kept (API reference: keys at least 24 hours, events 30 days).
+# Tables partitioned by day, with their retention in days (API reference: keys at least 24 hours, events 30 days).
 KEPT_DAYS = {"events.receipt": 2, "projections.notice": 31, "webhooks.attempt": 31}
 MAKE_DAY = "SELECT events.make_day($1::text::regclass, $2)"
 DROP_DAYS = "SELECT events.drop_days($1::text::regclass, $2)"
 
 
 class UpkeepFailed(Exception):
-    """Some of the upkeep failed, and the rest is done."""
+    """The maintenance of some tables failed; that of the others is done."""
 
 
 async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
@@ -46,10 +46,11 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
 
 
 async def maintain(pool: Pool, clock: Clock) -> int:
-    """Make the partitions of today, tomorrow and the log's next stretch; drop old days. Gives how many were dropped.
+    """Create the partitions of today, tomorrow and the next range of the log; drop expired ones. Returns the number
+    dropped.
 
-    Raises UpkeepFailed, after the others, for what failed of one table; DatabaseUnavailable for a database that
-    cannot be used.
+    Raises UpkeepFailed, after the other tables, if one table failed; DatabaseUnavailable if the database is
+    unavailable.
     """
     today = clock.now().date()
     failed: dict[str, Exception] = {}
@@ -64,7 +65,7 @@ async def maintain(pool: Pool, clock: Clock) -> int:
         try:
             gave = await pool.fetchval(statement, *arguments)
         except DatabaseUnavailable as error:
-            if error.kind not in (Kind.BUSY, Kind.NOT_MIGRATED):  # a lock that is not to be had in time, say
+            if error.kind not in (Kind.BUSY, Kind.NOT_MIGRATED):  # a lock timeout, for example
                 raise
             failed[_named(statement, arguments, error)] = error
         except asyncpg.PostgresError as error:
@@ -77,7 +78,7 @@ async def maintain(pool: Pool, clock: Clock) -> int:
 
 
 def _named(statement: str, arguments: tuple[object, ...], error: DatabaseUnavailable | asyncpg.PostgresError) -> str:
-    """What failed, and with which SQLSTATE: PostgreSQL's own words may quote a row."""
+    """What failed, with its SQLSTATE: the message of PostgreSQL may quote a row."""
     of_days = statement in (MAKE_DAY, DROP_DAYS)
     what = str(arguments[0]) if of_days else "events.receipt_key" if arguments else "events.log"
     state = error.state if isinstance(error, DatabaseUnavailable) else error.sqlstate

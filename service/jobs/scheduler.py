@@ -33,7 +33,7 @@ COUNTED_MAX = 10_000
 
 
 class NoHandler(Exception):
-    """Work of a kind that this process does not know; a newer one may."""
+    """No handler for this kind of job; a newer version may have one."""
 
 
 def pause_s(tries: int) -> int:
@@ -190,7 +190,7 @@ class Scheduler:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         if len(self._in_flight) <= IN_FLIGHT_MAX // 2:
-            self._wakeup.poke()  # there is room for more
+            self._wakeup.poke()  # there is capacity for more
 
 
 async def run(core: Core, stop: asyncio.Event) -> None:

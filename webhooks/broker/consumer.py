@@ -1,6 +1,6 @@
 """The consumer of the fan-out queue: messages are fanned out in Postgres in batches, and acknowledged after the commit.
 
-The queue only makes fan-out prompt: what it loses, or never gets, the reconciler finds in the log.
+The queue only makes fan-out prompt: messages that are lost, or never published, the reconciler finds in the log.
 """
 
 import asyncio
@@ -63,8 +63,8 @@ class Consumer:
                 if batch:
                     await self._handle(batch, stop)
                 elif not stop.is_set() and not canceled.is_set():
-                    # Silence is normal on a quiet day, and also what a consumer hears that the broker forgot:
-                    # asking for the queue distinguishes the two.
+                    # No messages are normal in a quiet period, and also if the broker has forgotten the consumer:
+                    # querying the queue distinguishes the two.
                     await self._topology.declare(channel)
                     if not (await queue.declare(timeout=OPERATION_TIMEOUT_S)).consumer_count:
                         raise ConnectionError("the queue has no consumer any more")
@@ -79,7 +79,7 @@ class Consumer:
                 self.malformed += 1
                 log.error("consumer.malformed", message=message.message_id, routing_key=message.routing_key)
         if sequences and not await self._fanned_out(sequences, stop):
-            return  # what was not acknowledged comes again, to whoever consumes next
+            return  # unacknowledged messages are redelivered to another consumer
         if sequences and self._marked is not None:
             self._marked()
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
@@ -103,7 +103,7 @@ class Consumer:
 
 
 async def _canceled(channel: AbstractChannel) -> asyncio.Event:
-    """Set once the broker says that a queue that is consumed from on `channel` is no more."""
+    """An event that is set when the broker cancels the consumer, because the queue was deleted."""
     canceled = asyncio.Event()
 
     async def on_cancel(frame: spec.Basic.Cancel) -> None:
@@ -116,7 +116,9 @@ async def _canceled(channel: AbstractChannel) -> asyncio.Event:
 async def _gathered(
     arrived: "asyncio.Queue[AbstractIncomingMessage]", *ends: asyncio.Event
 ) -> list[AbstractIncomingMessage]:
-    """What arrived, at least one if any comes before long; nothing after a silence, or at one of the ends."""
+    """The messages that have arrived, waiting for at least one; empty after a period without messages, or when it
+    ends.
+    """
     first = await unless_set(arrived.get(), *ends, timeout_s=SILENCE_S)
     if first is None:
         return []

@@ -1,6 +1,6 @@
-"""A subscriber: a service with its own queue on RabbitMQ; its stream, `subscriber-NAME`, has its event types.
+"""A subscriber: a service with its own queue on RabbitMQ; its stream, `subscriber-NAME`, stores its event types.
 
-The queue is the broker's and may be lost with it, so what it is bound to is kept here and can be declared again.
+A queue can be lost with its broker. So its bindings are stored here, and it can be declared again.
 """
 
 import re
@@ -12,7 +12,7 @@ from events.errors import Missing, Refusal
 
 KIND = "subscriber"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
-ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)  # one word of a routing key
+ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)  # a word of a routing key
 ANY: Final = "*"
 
 Mode = Literal["live", "test", "*"]
@@ -20,7 +20,7 @@ Mode = Literal["live", "test", "*"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddSubscriber:
-    """Let a service have notices of these types; `account` and `mode` may be `*`. `at` is Unix seconds."""
+    """Subscribe a service to events of these types; `account` and `mode` may be `*`. `at` is Unix seconds."""
 
     account: str
     at: int
@@ -31,14 +31,14 @@ class AddSubscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveSubscriber:
-    """Take the service's queue away."""
+    """Remove the subscriber and its queue."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberAdded:
-    """The service has these notices from now on, and none that it had asked for before."""
+    """The service is subscribed to these types from now on; they replace earlier ones."""
 
     account: str
     at: int
@@ -49,7 +49,7 @@ class SubscriberAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberRemoved:
-    """The service has none any more."""
+    """The subscriber was removed."""
 
     name: str
 
@@ -61,7 +61,7 @@ EVENT_TYPES: dict[str, type] = {"subscriber.added": SubscriberAdded, "subscriber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A subscriber as the events so far have left it; `name` is empty before the first of them."""
+    """State of a subscriber; `name` is empty before its first event."""
 
     name: str = ""
     account: str = ANY
@@ -69,31 +69,31 @@ class Subscriber:
     mode: Mode = ANY
     removed: bool = False
     types: tuple[str, ...] = ()
-    past: frozenset[str] = frozenset()  # what it was bound by at any time and is no more
+    past: frozenset[str] = frozenset()  # bindings of earlier subscriptions that it no longer has
 
     @property
     def exists(self) -> bool:
-        """Whether it is there now."""
+        """Whether it was added and is not removed."""
         return bool(self.name) and not self.removed
 
     @property
     def queue(self) -> str:
-        """Its queue."""
+        """The name of its queue."""
         return f"rollbook.{self.name}"
 
     @property
     def dead_letters(self) -> str:
-        """The queue of what it rejected, or was handed too often."""
+        """The name of its dead-letter queue: messages that it rejected, or that were redelivered too often."""
         return f"{self.queue}.dead"
 
     @property
     def bindings(self) -> tuple[str, ...]:
-        """The keys that bind its queue to the exchange; `#` stands for any rest, of several words too."""
+        """The binding keys of its queue; `#` matches any number of words."""
         return tuple(f"{self.account}.{self.mode}.{_rest(word)}" for word in self.types)
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The types it has, as patterns of LIKE."""
+        """Its event types, as patterns of LIKE."""
         return tuple(word.replace("_", r"\_").replace("*", "%") for word in self.types)
 
 
@@ -101,9 +101,9 @@ NOBODY = Subscriber()
 
 
 def decide(state: Subscriber, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Refusal for a name or an account that is none, Missing when there is nobody to remove.
+    Raises Refusal for an invalid name or account, Missing if there is no subscriber to remove.
     """
     match command:
         case AddSubscriber():
@@ -133,7 +133,7 @@ def evolve(state: Subscriber, event: Event) -> Subscriber:
 
 
 def _rest(word: str) -> str:
-    """The end of a routing key for a type, or for all types that begin like `customer.*`."""
+    """The end of a routing key for a type, or for a wildcard such as `customer.*`."""
     return word.replace("*", "#")
 
 

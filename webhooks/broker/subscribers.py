@@ -1,10 +1,10 @@
-"""Subscribers on the broker: each a durable quorum queue, bound to the exchange, with a dead-letter queue.
+"""Subscribers on the broker: each has a durable quorum queue, bound to the exchange, and a dead-letter queue.
 
-Neither has a length limit: a queue that refuses messages would hold up the relay, and with it everybody. What a
-consumer rejects, and what was handed out 20 times and never acknowledged, goes to the dead letters and stays there.
+Neither has a length limit: a queue that refuses messages would block the relay, and so every other subscriber. Messages
+that a consumer rejects, and those delivered 20 times without acknowledgement, are moved to the dead-letter queue.
 
-Who there is, is in the log. The relay declares them all whenever it connects, before it publishes anything, so a broker
-that was lost and came back empty misses nothing from then on; what it had lost is there to be replayed.
+Subscribers are stored in the log. The relay declares all of them whenever it connects, before it publishes, so a broker
+that lost its data gets every event from then on; earlier events can be replayed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,14 +25,14 @@ from webhooks.broker.subscriber import Subscriber
 
 log = structlog.get_logger("webhooks")
 
-# Whose objects they are: no account's and of no mode, for a subscriber may have the notices of all.
+# The scope of subscribers: no account and no mode, since a subscriber may receive events of all.
 OWNER, LIVEMODE = "system", True
 HANDED_OUT_MAX = 20
 LIST = "SELECT body FROM projections.resource WHERE kind = 'subscriber' AND NOT deleted ORDER BY id"
 
 
 def rows(change: Change[Subscriber]) -> Rows:
-    """The subscriber's row. There is no notice of it."""
+    """The row of a subscriber; its changes are not published."""
     state, origin = change.after, change.origin
     shown = {
         "name": state.name,
@@ -55,12 +55,12 @@ def rows(change: Change[Subscriber]) -> Rows:
 
 
 async def known(pool: Pool) -> list[Subscriber]:
-    """The subscribers there are, by name. Raises LogUnavailable."""
+    """All subscribers, by name. Raises LogUnavailable."""
     return [_read(row["body"]) for row in await pool.fetch(LIST)]
 
 
 async def declare(channel: AbstractChannel, exchange: str, of: Subscriber) -> None:
-    """Have a subscriber's queues exist, bound by what it wants now and nothing else. Raises one of BROKER_ERRORS."""
+    """Declare the queues of a subscriber with exactly the bindings that it has now. Raises one of BROKER_ERRORS."""
     declared = await channel.declare_exchange(
         exchange, aio_pika.ExchangeType.TOPIC, durable=True, timeout=OPERATION_TIMEOUT_S
     )
@@ -70,7 +70,7 @@ async def declare(channel: AbstractChannel, exchange: str, of: Subscriber) -> No
     arguments: dict[str, Any] = {
         "x-queue-type": "quorum",
         "x-delivery-limit": HANDED_OUT_MAX,
-        "x-dead-letter-exchange": "",  # the default one: straight to the queue that the key names
+        "x-dead-letter-exchange": "",  # the default exchange routes to the queue that the key names
         "x-dead-letter-routing-key": of.dead_letters,
     }
     queue = await channel.declare_queue(of.queue, durable=True, arguments=arguments, timeout=OPERATION_TIMEOUT_S)
@@ -81,13 +81,13 @@ async def declare(channel: AbstractChannel, exchange: str, of: Subscriber) -> No
 
 
 async def delete(channel: AbstractChannel, of: Subscriber) -> None:
-    """Take a subscriber's queues away, with what is in them. Raises one of BROKER_ERRORS."""
+    """Delete the queues of a subscriber with the messages in them. Raises one of BROKER_ERRORS."""
     for queue in (of.queue, of.dead_letters):
         await channel.queue_delete(queue, timeout=OPERATION_TIMEOUT_S)
 
 
 class QueueStatus(NamedTuple):
-    """How a subscriber's queues are; None of one that is not on the broker."""
+    """State of the queues of a subscriber; None for one that is not on the broker."""
 
     ready: int | None
     consumers: int | None
@@ -95,27 +95,29 @@ class QueueStatus(NamedTuple):
 
 
 async def status(amqp_url: str, of: Subscriber) -> QueueStatus:
-    """How a subscriber's queues are now. Raises one of BROKER_ERRORS."""
+    """The current state of the queues of a subscriber. Raises one of BROKER_ERRORS."""
     queue, dead = await _count(amqp_url, of.queue), await _count(amqp_url, of.dead_letters)
     return QueueStatus(queue and queue[0], queue and queue[1], dead and dead[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithSubscribers(Topology):
-    """The topology with the queues of all subscribers; `find` gives who there are."""
+    """The topology with the queues of all subscribers; `find` returns the subscribers."""
 
     amqp_url: str
     find: Callable[[], Awaitable[Sequence[Subscriber]]]
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
-        """Have it all exist. A queue that is there in another form is left as it is, and logged.
+        """Declare everything. A queue that exists with other properties is left as it is, and logged.
 
-        So is one that was missing: what was in it, and what was published meanwhile, can be replayed.
+        A missing queue is logged too: its messages, and those published meanwhile, can be replayed.
         """
         declared = await Topology.declare(self, channel)
         waiting, gone = list(await self.find()), set[str]()
         while waiting:
-            async with amqp.channel(self.amqp_url, "subscribers") as own:  # it does not outlive what it is refused
+            async with amqp.channel(
+                self.amqp_url, "subscribers"
+            ) as own:  # the channel is closed by a refused declaration
                 while waiting:
                     next = waiting[-1]
                     try:
@@ -139,7 +141,7 @@ class WithSubscribers(Topology):
 
 
 async def _count(amqp_url: str, queue: str) -> tuple[int, int] | None:
-    """Messages ready and consumers of a queue, if it is there."""
+    """Numbers of ready messages and consumers of a queue, if it exists."""
     async with amqp.channel(amqp_url, "list") as channel:
         try:
             found = await channel.declare_queue(queue, passive=True, timeout=OPERATION_TIMEOUT_S)

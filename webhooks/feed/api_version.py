@@ -1,7 +1,7 @@
 """API versions of events: notices rendered in the version that the receiver asked for.
 
-They are stored in the newest rendering and name the version their account had at the time. Rendered in that, and when
-that is a recent one, they are sent as they are stored, to the byte.
+A notice is stored in the newest rendering, and names the API version that its account had at the time. If that version
+is wanted and has the newest rendering, the stored bytes are sent unchanged.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -22,18 +22,18 @@ class VersionedNotice(NamedTuple):
 
     body: bytes
     version: str | None
-    owner: Hashable  # whose notice it is: what coupons are looked up by
+    owner: Hashable  # the owner, by which coupons are looked up
 
 
 Wanted = tuple[Any, str]  # an owner and the id of a coupon
 Find = Callable[[Sequence[Wanted]], Awaitable[Mapping[Wanted, bytes]]]
-Notice = tuple[bytes, str]  # and a version: a notice to many is rendered once
+Notice = tuple[bytes, str]  # by version too: a notice for many receivers is rendered once
 
 
 async def rendered(notices: Sequence[VersionedNotice], find: Find) -> dict[int, bytes]:
-    """The bodies to send instead of those stored, by their index in `notices`.
+    """The bodies that differ from the stored ones, by index in `notices`.
 
-    `find` gives the coupons that older versions show in full: asked once, and only when there are any.
+    `find` returns the coupons that older versions show in full: called once, and only if there are any.
     """
     bodies: dict[int, bytes] = {}
     older: dict[int, Notice] = {}
@@ -53,7 +53,7 @@ async def rendered(notices: Sequence[VersionedNotice], find: Find) -> dict[int, 
 
 
 async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Sequence[Wanted]) -> dict[Wanted, bytes]:
-    """A `find` where the owners are accounts and modes; `fetch` gives the rows of a query."""
+    """A `find` for owners that are an account and a mode; `fetch` executes a query."""
     accounts, livemodes = zip(*(owner for owner, _ in wanted), strict=True)
     kinds, ever = [COUPON] * len(wanted), [True] * len(wanted)
     rows = await fetch(GET_RESOURCES, accounts, livemodes, kinds, [id for _, id in wanted], ever)
@@ -61,7 +61,7 @@ async def find_coupons(fetch: Callable[..., Awaitable[list[Any]]], wanted: Seque
 
 
 async def name_coupons(wanted: Sequence[Wanted]) -> dict[Wanted, bytes]:
-    """A `find` for a reader without the permission to read coupons: of each its id, as newer versions have it."""
+    """A `find` for a reader without the permission to read coupons: their ids only, as in newer versions."""
     return {(owner, id): orjson.dumps(id) for owner, id in wanted}
 
 

@@ -14,9 +14,9 @@ from webhooks.feed import api_version
 from webhooks.feed.api_version import VersionedNotice
 
 KEPT_S = 30 * 24 * 3600  # API reference: events can be read for 30 days
-# Of a list: so many are looked up one by one, more are looked for among all notices. No wildcard means more.
+# Up to this many types of a list are queried one by one; more are filtered from all notices. No wildcard matches more.
 TYPES_LOOKED_UP_MAX = 64
-FAR_S = 2**42  # a time so late that no notice has it, and yet a timestamp to Postgres
+FAR_S = 2**42  # later than any notice, and still a valid timestamp in Postgres
 
 
 class Notices:
@@ -34,9 +34,9 @@ class Notices:
         self._list_of_types_before = load_sql("webhooks", "list_notices_of_types_before")
 
     async def one(self, scope: Scope, id: str, *, whole_coupons: bool = True) -> bytes | None:
-        """A notice; None when this account and mode have no such one, or not for 30 days.
+        """A notice; None if this account and mode have none with that id, or it is older than 30 days.
 
-        Without `whole_coupons` older versions too have the ids alone of coupons within other objects.
+        Without `whole_coupons` coupons in other objects are ids in older versions too.
         """
         rows = await self._fetch(self._get, *scope, id, self._oldest())
         return (await self._bodies(scope, rows, whole_coupons))[0] if rows else None
@@ -50,7 +50,7 @@ class Notices:
         delivered: bool | None = None,
         whole_coupons: bool = True,
     ) -> Page:
-        """A page of notices, newest first, of `types` only, and only those every endpoint took or not.
+        """A page of notices, newest first; filtered by `types`, and by whether every endpoint has received them.
 
         `whole_coupons` as for one. Raises UnknownCursor.
         """
@@ -92,14 +92,14 @@ class Notices:
         types: tuple[str, ...] | None = None,
         delivered: bool | None = None,
     ) -> int:
-        """How many notices there are on all pages of a list."""
+        """The number of notices on all pages of a list."""
         bounds = (self._earliest(page), page.created_max)
         rows = await self._fetch(self._count, *scope, *bounds, types, delivered)
         count: int = rows[0]["count"]
         return count
 
     async def _bodies(self, scope: Scope, rows: Sequence[Any], whole_coupons: bool) -> list[bytes]:
-        """Notices in the API version of their time."""
+        """The bodies of notices, in their API versions."""
         versioned = [VersionedNotice(with_pending(row["body"], row["pending"]), None, scope) for row in rows]
         find = partial(api_version.find_coupons, self._fetch) if whole_coupons else api_version.name_coupons
         older = await api_version.rendered(versioned, find)

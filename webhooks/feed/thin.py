@@ -1,6 +1,6 @@
 """Thin events: the type, the ids and a URL to fetch the object from, without its data.
 
-Pure. It is what an endpoint gets that asked for it, or of a notice too large to be sent.
+Pure. Sent to endpoints with the rule `payload=thin`, and instead of events that are too large.
 """
 
 from events.customer import KIND as CUSTOMER
@@ -8,9 +8,9 @@ from projections.rows import dumps
 
 
 def body(*, id: str, type: str, created: int, livemode: bool, stream: str, version: int, position: int) -> bytes:
-    """The JSON of a thin notice; `version` counts in the stream of its object, `position` in the feed.
+    """The JSON of a thin event; `version` counts in the stream of its object, `position` in the feed.
 
-    `link` is the path, at the API it came from, at which the whole event is read.
+    `link` is the path of the full event in the API.
     """
     kind, _, about = stream.partition("-")
     fields = {

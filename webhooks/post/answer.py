@@ -1,21 +1,20 @@
 """The response parser: status and a bounded excerpt of the body (HTTP/1.1, RFC 9112).
 
-Pure: bytes go in, in whatever pieces they come. The status decides, and a 2xx is success whatever follows it: a body
-that breaks off or never ends, headers without number or end, a length said twice. So nothing after the status line can
-make an answer unreadable; it can only make the connection useless for the next request. Everything is bounded: the
-interim answers (1xx) before the final one in number, all heads together in bytes (leading blank lines among them), and
-the body in bytes, chunk sizes and extensions included.
+Pure: it is fed bytes in chunks of any size. Only the status matters: a 2xx is success even if the body is cut off or
+never ends, a header is malformed, or lengths contradict each other. Nothing after the status line makes a response
+unreadable; it can only prevent the connection from being reused. Everything is bounded: the number of interim (1xx)
+responses, the total bytes of heads (leading blank lines included), and the bytes of the body (chunk framing included).
 """
 
 import re
 from typing import Literal
 
 INTERIM_MAX = 16
-HEAD_BYTES_MAX = 64 * 1024  # of all heads together
+HEAD_BYTES_MAX = 64 * 1024  # bytes of all heads together
 BODY_BYTES_MAX = 16 * 1024
-FRAMED_BYTES_MAX = 4 * BODY_BYTES_MAX  # of a body in chunks, with what frames them
+FRAMED_BYTES_MAX = 4 * BODY_BYTES_MAX  # bytes of a chunked body, framing included
 EXCERPT_BYTES_MAX = 4 * 1024
-RETRY_AFTER_BYTES_MAX = 64  # a date takes 29
+RETRY_AFTER_BYTES_MAX = 64  # an HTTP date has 29
 STATUS_LINE = re.compile(rb"HTTP/([0-9])(?:\.([0-9]))?[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 BEGINNING = b"HTTP/"
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -28,10 +27,11 @@ _Stage = Literal["status", "headers", "body", "to_the_end", "chunk_size", "chunk
 
 
 class AnswerReader:
-    """Reads one answer.
+    """Parses one response.
 
-    `status` is that of the final answer, as soon as its first line is there. `done` says that nothing more is to be
-    read, and `reusable` that the connection may serve another request then. `unreadable` is why there is no status.
+    `status` is that of the final response, available once its first line is complete. `done` means that nothing more is
+    to be read, and `reusable` that the connection can then serve another request. `unreadable` is the reason if there
+    is no status.
     """
 
     __slots__ = (
@@ -63,18 +63,18 @@ class AnswerReader:
         self.unreadable: Unreadable | None = None
         self._stage: _Stage = "status"
         self._buffer = bytearray()
-        self._searched = 0  # of the buffer, for the end of a line
-        self._consumed = 0  # bytes of heads
+        self._searched = 0  # index in the buffer, to find the end of a line
+        self._consumed = 0  # bytes of heads so far
         self._interim = 0
-        self._close = False  # the connection ends with this answer
+        self._close = False  # the connection ends with this response
         self._length: bytes | None = None
         self._chunked = False
-        self._left = 0  # bytes of the body, or of a chunk
+        self._left = 0  # bytes left of the body, or of the chunk
         self._read = 0  # bytes of the body
-        self._framed = 0  # bytes of the body as they came
+        self._framed = 0  # bytes of the body with its framing
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
+        """Parse more bytes."""
         if self.done:
             self.reusable = False
             return
@@ -100,11 +100,11 @@ class AnswerReader:
                 return
 
     def stop(self) -> None:
-        """Read no more: there is no more, or it is not waited for."""
+        """Finish: the connection has ended, or no more is waited for."""
         self.done, self.reusable = True, False
 
     def _line(self, room: int) -> bytes | None:
-        """The next line of a head; None while it is not whole, or too long."""
+        """The next line of a head; None while it is incomplete, or if it is too long."""
         buffer = self._buffer
         end = buffer.find(b"\n", self._searched)
         if end < 0:
@@ -126,7 +126,7 @@ class AnswerReader:
 
     def _status_line(self, line: bytes) -> None:
         if not line.strip():
-            return  # RFC 9112, 2.2: blank lines before it are skipped
+            return  # RFC 9112, 2.2: leading blank lines are skipped
         match = STATUS_LINE.fullmatch(line)
         if match is None:
             self._fail("not_http")
@@ -151,7 +151,7 @@ class AnswerReader:
             case b"content-length":
                 value = value.strip()
                 if not value.isdigit() or len(value) > 18 or self._length not in (None, value):
-                    self._close = True  # where the body ends is anybody's guess
+                    self._close = True  # the length of the body is ambiguous
                 self._length = value
             case b"transfer-encoding":
                 self._chunked = CHUNKED.fullmatch(value) is not None
@@ -200,7 +200,7 @@ class AnswerReader:
             self._stage = "chunk_end"
 
     def _frame(self) -> bool:
-        """Take what stands between chunks; False while it is not whole."""
+        """Parse the framing between chunks; False while it is incomplete."""
         buffer = self._buffer
         end = buffer.find(b"\n", self._searched)
         self._searched = len(buffer) if end < 0 else 0
@@ -222,17 +222,17 @@ class AnswerReader:
                 if not line:
                     self._finish()
             case _:
-                self.stop()  # these are no chunks
+                self.stop()  # not a valid chunk
         return True
 
     def _finish(self) -> None:
-        """It was read to its end; whatever follows it was not asked for."""
+        """The response is complete; further bytes are unsolicited."""
         self._stage = "over"
         self.done = True
         self.reusable = not self._close and not self._buffer
 
     def _fail(self, why: Unreadable) -> None:
-        """There is no more to be learnt; of an answer with a status, nothing more is needed."""
+        """Parsing failed; a response with a status needs nothing more."""
         if self.status is None:
             self.unreadable = why
         self.stop()

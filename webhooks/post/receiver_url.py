@@ -1,10 +1,9 @@
-"""The URL of a receiver, parsed once: the one parser for registration, policy, grouping by host, sending and proxies.
+"""The URL of a receiver: the only URL parser, for registration, policy, grouping by host, sending and proxies.
 
-Whatever is asked of a URL later is a plain field here, worked out while parsing. So a URL either survives everything
-that is done with it, or it does not parse at all. The request target (path and query) keeps the bytes that were
-registered: percent-encoding, dots, empty segments and the order of the query are left alone, because a receiver may
-compare or sign them. Only what HTTP cannot carry is changed: letters beyond ASCII become percent-encoded UTF-8, and a
-fragment is never sent.
+Everything that is needed of a URL later is a field, computed while parsing: a URL that parses can be used everywhere.
+The request target (path and query) keeps the bytes that were registered: percent-encoding, dots, empty segments and the
+order of the query are unchanged, because a receiver may compare or sign them. Only what HTTP cannot transport is
+changed: characters beyond ASCII become percent-encoded UTF-8, and a fragment is never sent.
 """
 
 import re
@@ -22,33 +21,33 @@ URL_PARTS = re.compile(
 )
 ASCII_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 DEFAULT_PORTS = {"http": 80, "https": 443}
-LETTERS_MAX = 8_192  # many servers read no longer request line
+LETTERS_MAX = 8_192  # many servers accept no longer request line
 
 
 class UrlUnreadable(ValueError):
-    """A text that is no http or https URL; says why."""
+    """The text is not a valid http or https URL; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverUrl:
-    """Where a receiver is, and what it is asked for."""
+    """A parsed URL of a receiver."""
 
     scheme: str  # http or https
-    host: str  # in ASCII and lower case; an IPv6 address without its brackets
-    bracketed: bool  # the host was written as an IPv6 address
+    host: str  # ASCII, lower case; an IPv6 address without brackets
+    bracketed: bool  # whether the host is an IPv6 address
     port: int
-    authority: str  # host and port as the Host header says them: without the default port
-    target: str  # path and query as they were registered
-    origin: URL  # what connections are made by
+    authority: str  # the Host header: without the default port
+    target: str  # path and query, as registered
+    origin: URL  # used to open connections
 
     @property
     def host_and_port(self) -> str:
-        """Host and port, by which attempts are grouped."""
+        """Host and port; attempts are grouped by them."""
         return f"{self.host}:{self.port}"
 
 
 def parse(text: str) -> ReceiverUrl:
-    """The URL in a text. Raises UrlUnreadable, and nothing else, for whatever cannot be worked with."""
+    """Parse a URL. Raises UrlUnreadable, and nothing else, for every text that is unusable."""
     if FORBIDDEN_LETTER.search(text):
         raise UrlUnreadable("it contains spaces, control characters or backslashes")
     parts = URL_PARTS.fullmatch(text)
@@ -62,10 +61,10 @@ def parse(text: str) -> ReceiverUrl:
         origin = URL(f"{scheme}://{parts['authority']}/").origin()
         host = (origin.raw_host or "").lower()
         if host != origin.raw_host:
-            origin = origin.with_host(host)  # IDNA leaves labels of ASCII as they are written
+            origin = origin.with_host(host)  # IDNA does not change ASCII labels
         port, authority = origin.port, origin.host_port_subcomponent
         _survives(origin)
-    except Exception as error:  # of whatever class: yarl, its IDNA and the interpreter's have several
+    except Exception as error:  # of any class: yarl, its IDNA library and the interpreter raise several
         raise UrlUnreadable("its host and port cannot be read") from error
     if not host or port is None or not authority or not (host.isascii() and authority.isascii()):
         raise UrlUnreadable("its host and port cannot be read")
@@ -83,7 +82,9 @@ def parse(text: str) -> ReceiverUrl:
 
 
 def _survives(origin: URL) -> None:
-    """Ask what the HTTP client may ask while it connects or reports an error: some labels encode but do not decode."""
+    """Call what the HTTP client may call to connect or to report an error: some labels can be encoded but not
+    decoded.
+    """
     _ = (origin.host, origin.authority, origin.human_repr(), str(origin), origin.host_subcomponent)
 
 
