@@ -1,4 +1,4 @@
--- count_customers: how many living customers there are, under one test clock or under none.
+-- count_customers: the number of customers that are not deleted, of one test clock or of none.
 -- $1 account, $2 livemode, $3 and $4 bounds of created, inclusive, $5 email, or null for any, $6 test clock, or null
 SELECT count(*) AS count
 FROM projections.customer

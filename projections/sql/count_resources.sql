@@ -1,5 +1,5 @@
--- count_resources: how many living objects of one kind there are.
--- $1 account, $2 livemode, $3 and $4 bounds of created, inclusive, $5 kind, $6 facts they hold (JSON), $7 parent, or null
+-- count_resources: the number of objects of one kind that are not deleted.
+-- $1 account, $2 livemode, $3 and $4 bounds of created, inclusive, $5 kind, $6 facts that they contain (JSON), $7 parent, or null
 -- for any
 SELECT count(*) AS count
 FROM projections.resource

@@ -1,4 +1,4 @@
--- find_api_keys: whom each of many keys acts for.
+-- find_api_keys: the principals of many API keys.
 -- $1 SHA-256 of the keys, hex: one row for each; nulls for a key that was never issued, or is revoked
 -- Rows that a process of the release before wrote have the two fields as power and rights.
 SELECT r.id, r.account, r.livemode, coalesce(r.facts ->> 'key_type', r.facts ->> 'power') AS key_type,

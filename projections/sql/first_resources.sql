@@ -1,7 +1,7 @@
--- first_resources: the newest living objects of one kind for each of many parents.
--- $1 account, $2 livemode, $3 kind, $4 parents, $5 how many of each at most, $6 facts they hold (JSON), $7 bytes of
+-- first_resources: the newest objects of one kind that are not deleted, for each of many parents.
+-- $1 account, $2 livemode, $3 kind, $4 parents, $5 how many of each at most, $6 facts that they contain (JSON), $7 bytes of
 -- bodies at most
--- What does not fit has a null body beside its bytes.
+-- A body that exceeds the bytes is null, with its size beside it.
 SELECT parent, bytes, CASE WHEN sum(bytes) OVER page <= $7 THEN body END AS body
 FROM (
     SELECT asked.parent, r.body, octet_length(r.body) AS bytes, r.created, r.position

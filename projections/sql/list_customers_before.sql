@@ -1,8 +1,8 @@
--- list_customers_before: a page of the customers under no test clock, oldest first, so that a page before the cursor ends at it.
+-- list_customers_before: a page of the customers without a test clock, oldest first, so that a page before the cursor ends at it.
 -- $1 account, $2 livemode, $3 cursor: the id of the object just after the page in list order, or null, $4 and $5 bounds of created, inclusive,
 -- $6 how many at most, one more than are shown, $7 bytes of bodies at most
--- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
--- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+-- The cursor may be a deleted object; an unknown one returns no row.
+-- A row beyond the page has a null body: the additional one, and those that exceed the bytes, except the first.
 SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
     THEN body END AS body
 FROM (

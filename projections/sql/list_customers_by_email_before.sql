@@ -3,8 +3,8 @@
 -- $6 how many at most, one more than are shown, $7 bytes of bodies at most, $8 email
 -- The email is asked for twice: the planner takes that for a few rows at most, and so goes by the index of emails even where
 -- nearly all customers share one and it would rather look through all of them.
--- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
--- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+-- The cursor may be a deleted object; an unknown one returns no row.
+-- A row beyond the page has a null body: the additional one, and those that exceed the bytes, except the first.
 SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
     THEN body END AS body
 FROM (

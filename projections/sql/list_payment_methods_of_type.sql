@@ -4,8 +4,8 @@
 -- $8 type, $9 values of allow_redisplay
 -- Each value of allow_redisplay is looked up by the index, however many others there are.
 -- The type is asked for twice: the planner takes that for a few rows at most, and so goes by its index.
--- A cursor names an object of any age, deleted ones too; one that is not there gives no row.
--- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+-- The cursor may be a deleted object; an unknown one returns no row.
+-- A row beyond the page has a null body: the additional one, and those that exceed the bytes, except the first.
 SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
     THEN body END AS body
 FROM (

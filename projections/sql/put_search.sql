@@ -1,4 +1,4 @@
--- put_search: write what customers are found by.
+-- put_search: write the search rows of customers.
 -- $1 to $9: accounts, livemodes, ids, times of creation, positions, emails, names, phones and metadata (JSON), one of each
 -- for every customer; $10 their terms, each as the text of an array
 INSERT INTO projections.search (account, livemode, id, created, position, email, name, phone, metadata, terms)

@@ -1,6 +1,6 @@
--- take_due: lease work whose time has come, the longest due first.
+-- take_due: lease jobs that are due, the longest due first.
 -- $1 now and $2 when the lease ends, in Unix seconds, $3 how many pieces at most
--- What others are taking just now is passed over.
+-- Jobs locked by others are skipped.
 UPDATE projections.due d SET try_at = $2, tries = d.tries + 1
 FROM (
     SELECT kind, id, task, subject FROM projections.due WHERE try_at <= $1 ORDER BY try_at LIMIT $3

@@ -1,4 +1,4 @@
--- count_notices: how many notices there are.
+-- count_notices: the number of notices.
 -- $1 account, $2 livemode, $3 and $4 bounds of created, inclusive, $5 types, or null for all, $6 true for those that
 -- every endpoint took, false for the others, null for all
 SELECT count(*) AS count FROM (

@@ -1,4 +1,5 @@
--- count_to_send: how many events a recovery or a resumption sends to an endpoint; see recover.sql, whose conditions these are.
+-- count_to_send: the number of events that a recovery or a resumption sends to an endpoint, with the conditions of
+-- recover.sql.
 -- $1 account, $2 livemode, $3 endpoint, $4 position above which it missed events, null for that at which it was stopped,
 -- $5 time since which, null for any, $6 whether one for each object, $7 whether its pending deliveries too,
 -- $8 how many are counted at most

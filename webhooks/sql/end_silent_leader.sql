@@ -1,6 +1,7 @@
--- end_silent_leader: end the session that holds the advisory lock when it was not heard of for so long; a row where one
--- was ended. Idle or in the middle of a statement: idle_session_timeout does not count while a statement is unfinished.
--- A session of another login shows its state_change to nobody else, and is left alone.
+-- end_silent_leader: terminate the session that holds the relay's advisory lock if it has been silent for so long;
+-- returns a row if one was terminated. It may be idle or in the middle of a statement: idle_session_timeout does not
+-- apply to an unfinished statement. The state_change of a session of another role is not visible, and the session is
+-- left alone.
 -- $1 the lock, $2 seconds
 SELECT pg_terminate_backend(activity.pid)
 FROM pg_locks AS lock

@@ -1,4 +1,4 @@
--- find_failing: enabled endpoints that say they are gone, or have failed at least since a time.
+-- find_failing: enabled endpoints that answered 410 Gone, or have been failing at least since a time.
 -- $1 the time
 -- Gives, with what their lane learnt, for how many hours of this failure the owner was notified.
 SELECT e.id, e.account, e.livemode, e.version, l.failing_since, l.failures_in_a_row, l.gone,

@@ -1,4 +1,4 @@
--- find_status: how living endpoints stand with what they are to get.
+-- find_status: the delivery status of endpoints that are not deleted.
 -- $1 account, $2 livemode, $3 endpoints, $4 how many deliveries are counted at most
 -- Gives settled: the position up to which nothing is to be sent any more; failed: that of the first notice since that was
 -- given up and never taken. A recovery counts from where it is.

@@ -1,4 +1,4 @@
--- get_coupons: coupons as they are shown now, deleted ones as they last were.
+-- get_coupons: the current bodies of coupons, deleted ones in their last state.
 -- $1 ids of endpoints, $2 ids of coupons: one of each for every coupon of an endpoint's account and mode
 -- Each LIMIT keeps the order of lookups: whose it is comes first, for many accounts may have a coupon of one id.
 SELECT asked.endpoint_id, asked.id, r.body

@@ -1,4 +1,4 @@
--- get_delivery: one delivery as it is now, of a living endpoint.
+-- get_delivery: one delivery, of an endpoint that is not deleted.
 -- $1 account, $2 livemode, $3 sequence, $4 endpoint
 SELECT n.sequence, e.id AS endpoint_id, e.stopped_at, n.id AS notice_id, n.type, n.created, n.stream,
     CASE WHEN d.sequence IS NULL THEN a.outcome WHEN d.held THEN 'held' END AS outcome,

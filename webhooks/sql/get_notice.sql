@@ -1,4 +1,4 @@
--- get_notice: one notice, with how many endpoints still have to take it.
+-- get_notice: one notice, with the number of endpoints that still have to receive it.
 -- $1 account, $2 livemode, $3 id, $4 the oldest creation time that is still shown
 SELECT n.sequence, n.body, webhooks.pending(n.sequence, n.account, n.livemode, n.type) AS pending
 FROM projections.notice n

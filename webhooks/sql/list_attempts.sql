@@ -1,4 +1,4 @@
--- list_attempts: the attempts at one delivery, in order; the newest of them where all are more than some bytes.
+-- list_attempts: the attempts of one delivery, in order; only the newest if their excerpts exceed a number of bytes.
 -- $1 sequence, $2 endpoint, $3 bytes of excerpts at most
 SELECT at, attempt, outcome, status, fault, duration_ms, next_at, excerpt
 FROM (

@@ -1,4 +1,4 @@
--- list_deliveries: a page of the deliveries of living endpoints, those of the newest notices first.
+-- list_deliveries: a page of deliveries of endpoints that are not deleted, newest notices first.
 -- $1 account, $2 livemode, $3 endpoint, or null for all of them, $4 and $5 bounds of the sequence, inclusive, $6 and $7
 -- cursor: sequence and endpoint of the delivery just before the page in list order, $8 how many at most, $9 whether those
 -- that are pending, $10 those that were taken, $11 those that ended in these other ways, $12 of these notices alone, or

@@ -1,10 +1,10 @@
--- list_notices_of_types_before: a page of the notices of a few types, oldest first, so that a page before the cursor ends at it, each with how many endpoints still have to take it.
+-- list_notices_of_types_before: a page of the notices of a few types, oldest first, so that a page before the cursor ends at it, each with the number of endpoints that still have to receive it.
 -- $1 account, $2 livemode, $3 cursor: the sequence just after the page in list order, or null, $4 and $5 bounds of created, inclusive,
 -- $6 how many at most, one more than are shown, $7 types, $8 true for those that every endpoint took, false for the others,
 -- null for all, $9 bytes of bodies at most
 -- Each type is looked up by its index, so that one of which there are none costs nothing, however many others there are. It is
 -- asked for twice: the planner takes that for a few rows at most, and so does not look through those of all types instead.
--- A row that does not fit has a null body: the one too many, and what is beyond the bytes, but for the first of all.
+-- A row beyond the page has a null body: the additional one, and those that exceed the bytes, except the first.
 SELECT pending, CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $9
     THEN body END AS body
 FROM (

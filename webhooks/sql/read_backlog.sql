@@ -1,4 +1,4 @@
--- read_backlog: how things stand for all processes together; see webhooks/queue/lag.py.
+-- read_backlog: backlog and lag of all processes together; see webhooks/queue/lag.py.
 -- $1 how many deliveries, and how many lanes and endpoints, are counted at most
 -- It costs no more than that, however much waits: the rest are single rows found by index. Which delivery has been due
 -- longest is looked for in the hundred lanes that have been ready longest.

@@ -1,5 +1,5 @@
--- read_feed: the notices of an account and mode after a position, in order, each with the bounds of the feed; one row of
--- bounds alone when there are none.
+-- read_feed: the notices of an account and mode after a position, in order, each with the bounds of the feed; one row
+-- with only the bounds if there are none.
 -- $1 account, $2 livemode, $3 the position, null for the last there is, $4 a time that none after it is earlier than,
 -- which spares the partitions of earlier days, or null, $5 types, or null for all, $6 how many at most,
 -- $7 how many bytes of bodies are enough

@@ -1,4 +1,4 @@
--- replay_bounds: from where to where a replay can go, and how many notices of a subscriber that is.
+-- replay_bounds: the bounds of a replay, and its number of notices for a subscriber.
 -- $1 position after which to begin, or null, $2 time at which to begin, where there is no position, or null,
 -- $3 account, or null for all, $4 livemode, or null for both, $5 patterns of types
 -- Gives after: the position to begin after; since: a time that none after it is earlier than; head: the last position;

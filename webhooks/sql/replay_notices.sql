@@ -1,4 +1,4 @@
--- replay_notices: the notices that a subscriber has, after a position, in order.
+-- replay_notices: the notices of a subscriber after a position, in order.
 -- $1 the position, $2 the last position, $3 a time that none is earlier than, which spares the partitions of earlier
 -- days, $4 account, or null for all, $5 livemode, or null for both, $6 patterns of types, $7 how many at most
 SELECT * FROM projections.notice

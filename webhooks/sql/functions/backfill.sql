@@ -1,5 +1,5 @@
--- backfill: a step of one recovery, which the caller has locked, and its lane. When it is over, it is removed; and
--- where it was to come before whatever happens, its endpoint has its interest back from there on.
+-- backfill: one step of one recovery. The caller has locked the recovery and its lane. A completed recovery is deleted;
+-- if it had to precede new notices (ordered delivery), the endpoint is subscribed to new notices again from there.
 CREATE OR REPLACE FUNCTION webhooks.backfill(
     endpoint text, version bigint, batch integer, outstanding_max integer, OUT made integer, OUT more boolean
 ) LANGUAGE plpgsql AS $$
@@ -25,7 +25,7 @@ BEGIN
     ) AS waiting;
     last := NOT work.in_order OR head - work.above < least(batch, room);
     IF work.in_order AND last THEN
-        -- While no notice is appended: what comes after is its own again.
+        -- While no notice can be appended: from the next one on the endpoint is subscribed again.
         SELECT sequence INTO head FROM projections.notice_head FOR UPDATE;
     END IF;
     WITH next AS MATERIALIZED (

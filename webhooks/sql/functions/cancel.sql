@@ -1,5 +1,5 @@
--- cancel: end deliveries of an endpoint that are pending, untried, so that what waits for them goes on. An attempt that is
--- in flight now is made, and not recorded. Gives how many there were.
+-- cancel: cancel pending deliveries of an endpoint, so that later deliveries of their keys continue. An attempt in
+-- flight is completed but not recorded. Returns the number canceled.
 CREATE OR REPLACE FUNCTION webhooks.cancel(endpoint text, sequences bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,5 +1,5 @@
--- cancel_superseded: cancel what is pending for an endpoint up to `upto`; but when only the `latest` notice of each
--- object is wanted, keep that, be it pending or one it missed above `above`. Gives how many were canceled or made. The
+-- cancel_superseded: cancel the pending deliveries of an endpoint up to `upto`; if only the `latest` notice of each
+-- object is wanted, that one is kept, or made if it was missed above `above`. Returns the number canceled or made. The
 -- caller has locked the lane.
 CREATE OR REPLACE FUNCTION webhooks.cancel_superseded(
     endpoint text, account text, livemode boolean, enabled_events text[], above bigint, upto bigint, latest boolean,

@@ -1,6 +1,7 @@
--- catch_up: move the watermark over the next notices, at most `batch` of them: those that are marked, and those that nobody
--- has fanned out for `delay`, which are now. Gives how many the watermark moved over, how many of them were not fanned out
--- before, how many deliveries were made for those, and whether any endpoint has ordered delivery: see catch_up_in_order.
+-- catch_up: advance the watermark over the next notices, at most `batch`: those that are marked as fanned out, and
+-- those that are not after `delay`, which are fanned out now. Returns the number of notices that the watermark passed,
+-- how many of them were fanned out now, how many deliveries were made for those, and whether any endpoint has ordered
+-- delivery: see catch_up_in_order.
 CREATE OR REPLACE FUNCTION webhooks.catch_up(
     delay interval, batch integer, OUT passed bigint, OUT missed bigint, OUT made integer, OUT in_order boolean
 ) LANGUAGE plpgsql AS $$
@@ -29,7 +30,7 @@ BEGIN
     ) AS judged;
 
     IF cardinality(missing) > 1 THEN
-        -- As far as is not too much for one transaction: who marks notices waits for it.
+        -- Limited, because transactions that mark notices wait for this one.
         high := webhooks.reach(missing, high, low.appended_at);
         missing := ARRAY(SELECT m FROM unnest(missing) AS m WHERE m <= high);
         passed := high - low.sequence;

@@ -1,5 +1,5 @@
--- catch_up_in_order: make the deliveries of endpoints with ordered delivery, of at most `batch` of the notices that the
--- watermark has passed. Gives how many notices that were, and how many deliveries were made.
+-- catch_up_in_order: make the deliveries to endpoints with ordered delivery, for at most `batch` notices below the
+-- watermark. Returns the numbers of notices and of deliveries.
 CREATE OR REPLACE FUNCTION webhooks.catch_up_in_order(batch integer, OUT passed bigint, OUT made integer)
 LANGUAGE plpgsql AS $$
 DECLARE

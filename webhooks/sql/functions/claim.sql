@@ -1,5 +1,5 @@
--- claim: lock lanes that are ready, those that have been for the longest first: none of an account whose share is full,
--- and of one that is crowded only those that are responsive.
+-- claim: lock ready lanes, those ready for the longest time first: none of an account whose share is full, and only
+-- responsive ones of an account that is crowded.
 CREATE OR REPLACE FUNCTION webhooks.claim(
     moment timestamptz, claims integer, mine text[], responsive boolean, full_shares text[], crowded_shares text[]
 ) RETURNS text[] LANGUAGE sql AS $$

@@ -1,6 +1,6 @@
--- fair_part: of the notices named, those that are fanned out together: accounts take turns, notice by notice, until there
--- would be about 10,000 deliveries; one notice in any case. What is left comes in a later part. So one account's notices,
--- in both modes together, or one notice to many endpoints, do not delay those of another for longer than one part takes.
+-- fair_part: the part of these notices that is fanned out in one transaction: round robin by account until there are
+-- about 10,000 deliveries; at least one notice. The others follow in later parts. So many notices of one account (in
+-- both modes), or a notice to many endpoints, delay those of another account by one part at most.
 CREATE OR REPLACE FUNCTION webhooks.fair_part(sequences bigint[], since timestamptz) RETURNS bigint[]
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(sequence), '{}') FROM (

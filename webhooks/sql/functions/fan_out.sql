@@ -1,15 +1,14 @@
 -- Fan-out: every notice becomes, exactly once, a delivery for each endpoint that subscribes to its type.
 --
--- Notices may be heard of in any order, so endpoints with ordered delivery get theirs in a second step, which follows
+-- Notices may arrive in any order, so endpoints with ordered delivery get theirs in a second step, which follows
 -- the log below the watermark. It is a transaction of its own: each locks lanes in order of id, which avoids deadlocks.
 --
 -- The row of webhooks.watermark (everything up to it is fanned out) is the lock. Marking notices takes it
 -- shared, advancing the watermark takes it exclusively, and both before reading anything else. So no notice below the
 -- watermark is marked, where marks are deleted, and it never passes a notice whose deliveries may be rolled back.
 
--- fan_out: fan out those of the notices named that are not yet; for whoever hears of notices in any order. What does
--- not exist is passed over, and what is too much for one transaction is left to catch_up. Gives the number of deliveries
--- made.
+-- fan_out: fan out those of these notices that are not fanned out yet, in any order. Unknown notices are skipped, and what
+-- is too much for one transaction is left to catch_up. Returns the number of deliveries made.
 CREATE OR REPLACE FUNCTION webhooks.fan_out(sequences bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- make_in_order: give the notices above `low` and up to `high` to the endpoints that want them in order, and wake their
--- lanes. A delivery is due when there is none of its key before it. `since` is no later than any of the notices was
--- appended; the next call must be about the notices above `high`. Gives the number of deliveries.
+-- make_in_order: make the deliveries of the notices above `low` up to `high` to endpoints with ordered delivery, and
+-- wake their lanes. A delivery is due if there is no earlier one of its key. `since` is no later than the time any of
+-- the notices was appended; the next call must begin at `high`. Returns the number of deliveries.
 CREATE OR REPLACE FUNCTION webhooks.make_in_order(low bigint, high bigint, since timestamptz) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,5 @@
--- pending: how many endpoints still have to take a notice; before it is fanned out, how many will want it.
+-- pending: the number of endpoints that still have to receive a notice; before its fan-out, the number of subscribed
+-- endpoints.
 CREATE OR REPLACE FUNCTION webhooks.pending(sequence bigint, account text, livemode boolean, type text) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT CASE

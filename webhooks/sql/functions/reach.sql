@@ -1,5 +1,4 @@
--- reach: how far along the log to go, to `high` at most, so that of the notices named no more are fanned out than make about
--- 10,000 deliveries; over one of them in any case.
+-- reach: the sequence, at most `high`, up to which these notices make about 10,000 deliveries; at least one notice.
 CREATE OR REPLACE FUNCTION webhooks.reach(missing bigint[], high bigint, since timestamptz) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(min(sequence) - 1, high) FROM (

@@ -1,9 +1,13 @@
--- Recovering: what an endpoint missed while it was stopped, or is asked to get once more, becomes deliveries by and by.
--- They give way to live ones, and never more of them than `outstanding_max` wait for an endpoint, so it does not matter
--- how much there is. What was delivered meanwhile or canceled is passed over.
+-- Recovery: the notices that an endpoint missed while it was disabled, or that are requested again, become deliveries
+-- in small steps. Recovered deliveries have lower priority than live ones, and at most `outstanding_max` of them wait
+-- per endpoint, so the size of the backlog does not matter. Notices delivered meanwhile or canceled are skipped.
 --
--- What an endpoint with ordered delivery missed comes before whatever happens: it has no interest in that until it has
--- caught up with the log, and what was missed is no less live than the rest.
+-- For an endpoint with ordered delivery, missed notices precede new ones: it is not subscribed to new notices until the
+-- recovery has reached the end of the log, and recovered deliveries have the priority of live ones.
+--
+-- recover: do one step of each recovery that no other transaction processes and whose endpoint is enabled, over at most
+-- `batch` notices each. Returns the number of deliveries made or canceled, and whether there is more to do. Recoveries
+-- are locked one by one, in order of endpoint (as in sync_endpoints, which avoids deadlocks).
 
 -- recover: do a step of every recovery that nobody else is at and whose endpoint is not stopped, over at most `batch`
 -- notices each. Gives how many deliveries were made or canceled, and whether there is more to do.
@@ -28,7 +32,7 @@ BEGIN
         last_endpoint := work.endpoint_id;
         last_version := work.version;
         IF least(work.above, work.upto) > (SELECT w.in_order FROM webhooks.watermark w) THEN
-            more := true; -- what it is to get from before is not made yet
+            more := true; -- its earlier deliveries are not made yet
             CONTINUE;
         END IF;
         PERFORM FROM webhooks.lane WHERE endpoint_id = work.endpoint_id FOR NO KEY UPDATE;

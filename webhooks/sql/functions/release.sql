@@ -1,4 +1,4 @@
--- release: let the first delivery of each key named be due, unless it is held. The caller has locked the lanes.
+-- release: make the first delivery of each of these keys due, unless it is held. The caller has locked the lanes.
 CREATE OR REPLACE FUNCTION webhooks.release(endpoints text[], recovered boolean[], keys text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

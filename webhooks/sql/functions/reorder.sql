@@ -1,5 +1,5 @@
--- reorder: of the deliveries of each key of an endpoint let the first be due, unless it is held, and no other. The caller
--- has locked the lane.
+-- reorder: make the first delivery of each key of an endpoint due, unless it is held, and no other. The caller has
+-- locked the lane.
 CREATE OR REPLACE FUNCTION webhooks.reorder(endpoint text) RETURNS void
 LANGUAGE sql AS $$
     UPDATE webhooks.delivery d SET due_at = CASE WHEN r.first THEN clock_timestamp() ELSE 'infinity' END

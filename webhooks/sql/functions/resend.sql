@@ -1,5 +1,6 @@
--- resend: make a delivery of a notice to an endpoint again, whatever became of an earlier one, in no order; where it is
--- pending, let it be due at once, unless it waits for one before it. One that was held has all its tries again.
+-- resend: make a delivery of a notice to an endpoint again, unordered, whatever the outcome of an earlier one. A
+-- pending delivery becomes due at once, unless it waits for an earlier one of its key. A held delivery gets all its
+-- attempts again.
 CREATE OR REPLACE FUNCTION webhooks.resend(endpoint text, sequence bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,9 +1,9 @@
--- set_aside: leave lanes alone whose stored data our own code cannot work with, each with its reason: see
--- webhooks/dispatch/workable.py. `worker` has them, or nobody has. What waits for them stays as it is.
+-- set_aside: suspend lanes whose stored data is unusable, each with its reason: see webhooks/dispatch/workable.py. They
+-- are leased by `worker` or by none. Their pending deliveries are unchanged.
 --
--- It is an open breaker, for a minute at first and twice as long each further time up to an hour; whatever else the lane
--- has learnt is reset, for that may be what cannot be worked with. It counts as failing, so that the owner is
--- notified. Lanes are locked in order of id: see webhooks.wake.
+-- A lane is suspended by an open circuit breaker, for a minute at first, doubled each time, at most an hour; the rest
+-- of its state is reset, since that may be what is unusable. It counts as failing, so the owner is notified. Lanes are
+-- locked in order of id (deadlocks): see webhooks.wake.
 CREATE OR REPLACE FUNCTION webhooks.set_aside(worker uuid, endpoints text[], reasons text[]) RETURNS void
 LANGUAGE sql AS $$
     WITH aside AS (

@@ -1,6 +1,5 @@
--- suspects: of the lanes that `worker` has or could lease next, those whose leasing may be what made a turn fail: their
--- state or rules hold values that none may have, each with the reason. Where none does, the one that has been ready
--- longest.
+-- suspects: of the lanes that `worker` has leased or could lease next, those that may have made a turn fail: their
+-- state or rules have invalid values, each with the reason. If there is none, the lane that has been ready longest.
 CREATE OR REPLACE FUNCTION webhooks.suspects(worker uuid, claims integer, OUT endpoint_id text, OUT reason text)
 RETURNS SETOF record LANGUAGE sql AS $$
     WITH near AS (

@@ -1,6 +1,6 @@
--- sweep: remove what nothing needs any more: deliveries of deleted endpoints and of notices that are no longer kept, at
--- most `batch` at a time; then those endpoints themselves, and interests that lie below the watermark. Rows that others
--- hold are left for the next time. Gives the number of deliveries removed.
+-- sweep: delete rows that are no longer needed: deliveries of deleted endpoints and of expired notices, at most `batch`
+-- in one call; then those endpoints, and subscriptions to types (interests) that end below the watermark. Rows locked
+-- by others are skipped until the next call. Returns the number of deliveries deleted.
 CREATE OR REPLACE FUNCTION webhooks.sweep(batch integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -15,7 +15,7 @@ BEGIN
     DELETE FROM webhooks.recovery r USING webhooks.endpoint e WHERE e.id = r.endpoint_id AND e.status = 'deleted';
     SELECT min(sequence) INTO oldest FROM projections.notice
     WHERE appended_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '30 days';
-    -- What has ordered delivery goes with its lane locked, for what follows it becomes due.
+    -- Ordered deliveries are deleted with their lane locked, because the next of the key becomes due.
     PERFORM FROM webhooks.lane WHERE endpoint_id IN (
         SELECT d.endpoint_id FROM webhooks.delivery d WHERE d.sequence < oldest AND d.key IS NOT NULL
     ) ORDER BY endpoint_id FOR NO KEY UPDATE;

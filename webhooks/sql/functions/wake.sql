@@ -1,8 +1,8 @@
--- wake: have workers look at lanes, as soon as those may be served.
+-- wake: make workers look at lanes as soon as they can be served.
 --
--- Each is written, even if it is to be looked at anyway: a worker that lets a lane go right now, not having seen our
--- deliveries, is waited for or waits for us. A separate lock would cost the wake of 10,000 lanes a fifth more. They are
--- gone through in order of id, as whoever locks several does, for they are looked up by their key (plans are pinned).
+-- Each row is written even if that changes nothing: so a worker that releases the lane at this moment, without having
+-- seen our deliveries, waits for us or we for it. A separate lock would make waking 10,000 lanes a fifth slower. Rows
+-- are locked in order of id, as everywhere (deadlocks): they are looked up by their key, since plans are pinned.
 CREATE OR REPLACE FUNCTION webhooks.wake(lanes text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

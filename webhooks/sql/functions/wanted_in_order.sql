@@ -1,5 +1,5 @@
--- wanted_in_order: the notices above `low` and up to `high`, for each endpoint that wants them in order, with the key
--- that says what they are kept in order by: see webhooks/endpoints/rules.py.
+-- wanted_in_order: pairs of the notices above `low` up to `high` and each endpoint that subscribes to them with ordered
+-- delivery, with the ordering key: see webhooks/endpoints/rules.py.
 CREATE OR REPLACE FUNCTION webhooks.wanted_in_order(low bigint, high bigint, since timestamptz)
 RETURNS TABLE (endpoint_id text, sequence bigint, appended_at timestamptz, key text) LANGUAGE sql STABLE AS $$
     SELECT i.endpoint_id, n.sequence, n.appended_at, CASE i.ordering WHEN 'customer' THEN n.stream ELSE '' END
