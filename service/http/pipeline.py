@@ -211,6 +211,7 @@ class Pipeline:
             actor, livemode, ticket, quiet = None, False, None, False
             try:
                 ticket = self.admission.enter(started, writes=request.method in WRITES)
+                request.protocol.begin(ticket)  # type: ignore[attr-defined]  # it is the protocol of limits.connections
                 authorization, sent = request.headers.get(AUTHORIZATION), None
                 if publishable and authorization is None:
                     authorization, sent = await self._key_sent_as_parameter(request, ticket)

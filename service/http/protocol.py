@@ -134,6 +134,7 @@ class _Protocol(Bounded):
         if idle or not self._body.is_eof():
             return False
         self._ending = True
+        self.gone()
         return True
 
     # Stopping

@@ -6,7 +6,7 @@ All waiting requests share one listener and one query for new notices; only requ
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -64,8 +64,8 @@ class Waiting(Protocol):
 
     key_id: str
 
-    def begin(self) -> None:
-        """The wait begins."""
+    def begin(self, end_wait: Callable[[], None]) -> None:
+        """The wait begins; `end_wait` ends it early, when nobody waits for its answer any more."""
         ...
 
     async def end(self) -> None:
@@ -81,6 +81,11 @@ class _Waiter:
     position: int  # up to which no notice matches it
     reached_at: datetime
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: bool = False
+
+    def leave(self) -> None:
+        self.gone = True
+        self.woken.set()
 
 
 class Feed:
@@ -155,7 +160,7 @@ class Feed:
         )
         self._add(waiter)
         if waiting is not None:
-            waiting.begin()
+            waiting.begin(waiter.leave)
         self._wakeup.poke()  # something may have come since it was read
         try:
             woken = await set_within(wait_s, waiter.woken)
@@ -163,7 +168,7 @@ class Feed:
             self._remove(waiter)
         if waiting is not None:
             await waiting.end()
-        if not woken:
+        if not woken or waiter.gone:
             return Portion((), waiter.position)
         portion, _ = await self._read(scope, waiter.position, waiter.reached_at, types, limit, whole_coupons)
         return portion

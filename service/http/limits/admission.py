@@ -98,12 +98,14 @@ class Share:
 class Ticket:
     """One request in flight."""
 
-    __slots__ = ("_admission", "_share", "_suspended", "bytes", "deadline", "overdue", "task")
+    __slots__ = ("_admission", "_end_wait", "_gone", "_share", "_suspended", "bytes", "deadline", "overdue", "task")
 
     def __init__(self, admission: "Admission", task: "asyncio.Task[object] | None", deadline: float) -> None:
         self._admission = admission
         self._share: Share | None = None
         self._suspended = False
+        self._end_wait: Callable[[], None] | None = None
+        self._gone = False
         self.bytes = 0
         self.task = task  # to be canceled on timeout; None once there is a response
         self.deadline = deadline
@@ -228,12 +230,24 @@ class Ticket:
         if bytes != self.bytes:
             self._count(bytes - self.bytes)
 
-    def suspend(self) -> None:
-        """Let the request wait for an event (long polling): meanwhile it is not in flight, and does not time out."""
+    def suspend(self, end_wait: Callable[[], None] | None = None) -> None:
+        """Let the request wait for an event (long polling): meanwhile it is not in flight, and does not time out.
+
+        `end_wait` is called when its client disconnects, at once if it has.
+        """
         self._leave()
         self._suspended = True
+        self._end_wait = end_wait
         if self._share is not None:
             self._share.waiting += 1
+        if self._gone and end_wait is not None:
+            end_wait()
+
+    def gone(self) -> None:
+        """The client disconnected, or sends no more: end the wait of a suspended request; others are finished."""
+        self._gone = True
+        if self._end_wait is not None:
+            self._end_wait()
 
     def resume(self) -> None:
         """End the wait: the request is in flight again, and its timeout begins anew."""
@@ -241,6 +255,7 @@ class Ticket:
         self.deadline = time.perf_counter() + admission.bounds.timeout_s
         admission.tickets[self] = None
         self._suspended = False
+        self._end_wait = None
         if share is not None:
             share.waiting -= 1
             share.in_flight += 1

@@ -83,6 +83,8 @@ class Bounded(web.RequestHandler):
         self._write_timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
         self._answer_until: float | None = None  # deadline (loop time) for the client to read the response
+        self._running: Ticket | None = None  # of the request in progress
+        self._gone = False  # whether the client has closed the connection, or its half of it
         self.ticket: Ticket | None = None  # of the request whose response is being sent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,7 +95,8 @@ class Bounded(web.RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop the timers."""
+        """Stop the timers, and the wait of a request that waits for an event."""
+        self.gone()
         self._connections.open -= 1
         self._connections.idle.pop(self, None)
         self._stop(self._header_timer, self._write_timer, self._rest_timer)
@@ -110,6 +113,18 @@ class Bounded(web.RequestHandler):
             self._header_timer = self._loop.call_later(
                 self._connections.header_timeout_s, self._headers_late, self._request_count
             )
+
+    def begin(self, ticket: Ticket) -> None:
+        """A request is in progress."""
+        self._running = ticket
+        if self._gone:
+            ticket.gone()
+
+    def gone(self) -> None:
+        """The client has closed the connection, or its half of it, which looks the same: nothing waits for it."""
+        self._gone = True
+        if self._running is not None:
+            self._running.gone()
 
     def rest(self) -> None:
         """Pause reading from this connection for RETRY_AFTER_S, because its request was shed (backpressure).
@@ -148,7 +163,7 @@ class Bounded(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._answer_until = None
-            ticket, self.ticket = self.ticket, None
+            ticket, self.ticket, self._running = self.ticket, None, None
             if ticket is not None:
                 ticket.release()
             if self.transport is not None and not self._messages:

@@ -6,7 +6,7 @@ beyond its last line: what lies between is for others.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from service.http.limits.shed import RateLimited
@@ -75,9 +75,9 @@ class _Reading:
     async def __aexit__(self, *_: object) -> None:
         self._end_turn()
 
-    def begin(self) -> None:
+    def begin(self, end_wait: Callable[[], None]) -> None:
         self._end_turn()
-        self._call.ticket.suspend()
+        self._call.ticket.suspend(end_wait)
 
     async def end(self) -> None:
         self._call.ticket.resume()

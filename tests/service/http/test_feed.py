@@ -1,6 +1,8 @@
 """The feed over the wire: read on from a position, waited for, and never with a gap."""
 
 import asyncio
+import socket
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from events.scope import Scope
 from service.commands.keys import DEVELOPMENT_KEY
+from tests.service.http import raw
 from tests.service.serving import Answer, Api, Launch, Serve
 from tests.waiting import until
 from webhooks.feed.feed import Feed
@@ -206,6 +209,28 @@ async def _forget(database: str, *, upto: int) -> None:
     owner = await asyncpg.connect(database)
     await owner.execute("DELETE FROM projections.notice WHERE sequence <= $1", upto)
     await owner.close()
+
+
+@pytest.mark.parametrize("end", ["close", "reset", "half"])
+async def test_a_client_that_disconnects_waits_no_longer(serve: Serve, end: str) -> None:
+    api = await serve(feed_key_waiting_max=1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(raw.head(api, f"GET {FEED}?after=0&wait=60 HTTP/1.1"))
+    await waiting(api, 1)
+    if end == "half":
+        writer.write_eof()
+        answer = await raw.answer(reader)
+        assert (answer.status, answer.body, answer.headers["rollbook-position"]) == (200, b"", "0")
+    elif end == "reset":
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.close()
+    await waiting(api, 0)
+    next_one = asyncio.create_task(feed(api, "after=0&wait=60"))
+    await waiting(api, 1)
+    await api.customer()
+    assert types(await next_one) == ["customer.created"]
+    assert 'route="feed.read",status="500"' not in (await api.get("/metrics")).body.decode()
 
 
 async def test_of_an_account_four_read_at_once_and_others_do_not_wait_for_them(

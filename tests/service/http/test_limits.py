@@ -311,6 +311,17 @@ async def test_the_share_of_a_key_is_kept_while_its_requests_wait() -> None:
     await admission.close()
 
 
+async def test_a_wait_that_begins_after_its_client_is_gone_ends_at_once() -> None:
+    admission, ended = Admission(BOUNDS), list[None]()
+    ticket = admission.enter(0.0, writes=False)
+    ticket.gone()
+    ticket.suspend(lambda: ended.append(None))
+    assert ended == [None]
+    ticket.resume()
+    ticket.gone()
+    assert ended == [None], "it waits no longer"
+
+
 async def test_a_feed_that_waits_does_not_outlive_its_key(serve: Serve) -> None:
     api = await serve(key_cache_s=0)
     key = await api.issue()
