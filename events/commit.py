@@ -73,15 +73,9 @@ class GroupCommit:
 
     async def _store(self, items: list[Append]) -> list[Stored | Exception]:
         started = time.perf_counter()
-        single, leaders = _spread(items)
+        leaders, parameters = parameters_of(items, self._read_models)
         try:
-            rows = await self._connection.fetch(
-                self._read_models.statement,
-                [_item(item, leader) for item, leader in zip(single, leaders, strict=True)],
-                [draft for index, item in enumerate(single, 1) for draft in _drafts(index, item)],
-                [_snapshot(index, item) for index, item in enumerate(single, 1) if item.snapshot is not None],
-                *self._read_models.parameters(single),
-            )
+            rows = await self._connection.fetch(self._read_models.statement, *parameters)
         except LogUnavailable as error:
             return [error] * len(items)
         except asyncpg.IntegrityConstraintViolationError as error:
@@ -104,6 +98,17 @@ class GroupCommit:
     async def _store_halves(self, items: list[Append]) -> list[Stored | Exception]:
         half = len(items) // 2
         return [*await self._store(items[:half]), *await self._store(items[half:])]
+
+
+def parameters_of(items: Sequence[Append], read_models: ReadModels) -> tuple[Sequence[int], Sequence[Any]]:
+    """What the statement of the read models takes for a batch; and the 1-based index of the leader of each item."""
+    single, leaders = _spread(items)
+    return leaders, (
+        [_item(item, leader) for item, leader in zip(single, leaders, strict=True)],
+        [draft for index, item in enumerate(single, 1) for draft in _drafts(index, item)],
+        [_snapshot(index, item) for index, item in enumerate(single, 1) if item.snapshot is not None],
+        *read_models.parameters(single),
+    )
 
 
 def _spread(items: Sequence[Append]) -> tuple[Sequence[Append], Sequence[int]]:

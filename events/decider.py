@@ -21,6 +21,7 @@ class Decider(Generic[State, Command, Event]):
     initial: State
     decide: Callable[[State, Command], Sequence[Event]]
     evolve: Callable[[State, Event], State]
+    erasable: bool = False  # whether its streams are of a person, whose erasure destroys their keys
 
     def stream(self, id: str) -> str:
         """The name of the stream of the object with that id."""

@@ -30,6 +30,10 @@ class Wakeup(LocalWaker):
         self._dsn = dsn
         self.channel = channel
 
+    def notified(self, payload: str) -> None:
+        """Take a notification; an empty one also when some may have been missed."""
+        self.poke()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set, on the connection that all wake-ups of a database share in this process."""
         listener = Listener.of(self._dsn)
@@ -63,7 +67,7 @@ class Listener:
     def add(self, wakeup: Wakeup) -> None:
         """Listen on the channel of a wake-up, and poke it: something may have come before."""
         self._wakeups.add(wakeup)
-        wakeup.poke()
+        wakeup.notified("")
         self._changed.set()
 
     def remove(self, wakeup: Wakeup) -> None:
@@ -109,7 +113,7 @@ class Listener:
     def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
         for wakeup in self._wakeups:
             if wakeup.channel == channel:
-                wakeup.poke()
+                wakeup.notified(payload)
 
 
 async def follow(log: Log, after: int, wakeup: Wakeup, stop: asyncio.Event) -> AsyncIterator[Sequence[Record]]:

@@ -92,6 +92,14 @@ class DetachFromCustomer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErasePaymentMethod:
+    """Erase what is known of it, for it was this customer's; it is detached by then."""
+
+    id: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodCreated:
     """The payment method was created with these attributes; others have their defaults."""
 
@@ -127,13 +135,22 @@ class DetachedFromCustomer:
     id: str
 
 
-Command = CreatePaymentMethod | AttachToCustomer | EditPaymentMethod | DetachFromCustomer
-Event = PaymentMethodCreated | AttachedToCustomer | PaymentMethodEdited | DetachedFromCustomer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodErased:
+    """The key of its personal data was destroyed, with those of the customer who had it."""
+
+    customer: str
+    id: str
+
+
+Command = CreatePaymentMethod | AttachToCustomer | EditPaymentMethod | DetachFromCustomer | ErasePaymentMethod
+Event = PaymentMethodCreated | AttachedToCustomer | PaymentMethodEdited | DetachedFromCustomer | PaymentMethodErased
 EVENT_TYPES: dict[str, type] = {
     "payment_method.created": PaymentMethodCreated,
     "payment_method.attached": AttachedToCustomer,
     "payment_method.edited": PaymentMethodEdited,
     "payment_method.detached": DetachedFromCustomer,
+    "payment_method.erased": PaymentMethodErased,
 }
 CHECKS = ("address_line1_check", "address_zip_check", "cvc_check")
 
@@ -152,6 +169,7 @@ class PaymentMethod:
     created: int = 0
     customer: str | None = None
     details: Mapping[str, str | None] = field(default_factory=dict)
+    erased: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     spent: bool = False  # whether it was detached
     type: str = ""
@@ -202,6 +220,9 @@ def decide(state: PaymentMethod, command: Command) -> list[Event]:
                     code=UNEXPECTED,
                 )
             return [DetachedFromCustomer(customer=known.customer, id=known.id)]
+        case ErasePaymentMethod():
+            known = _known(state, command.id)
+            return [] if known.erased else [PaymentMethodErased(customer=command.customer, id=known.id)]
         case _:
             assert_never(command)
 
@@ -219,6 +240,8 @@ def evolve(state: PaymentMethod, event: Event) -> PaymentMethod:
             return replace(state, **event.attributes)
         case DetachedFromCustomer():
             return replace(state, customer=None, spent=True)
+        case PaymentMethodErased():
+            return replace(state, billing_details=BillingDetails(), card=None, details={}, erased=True, metadata={})
         case _:
             assert_never(event)
 
@@ -262,4 +285,4 @@ def _known(state: PaymentMethod, id: str) -> PaymentMethod:
     return state
 
 
-PAYMENT_METHOD: Decider[PaymentMethod, Command, Event] = Decider(KIND, NO_METHOD, decide, evolve)
+PAYMENT_METHOD: Decider[PaymentMethod, Command, Event] = Decider(KIND, NO_METHOD, decide, evolve, erasable=True)

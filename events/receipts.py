@@ -7,6 +7,10 @@ authenticated with the ciphertext (AAD).
 
 Format of an encrypted body: a byte with which no JSON begins, the ordinal of the day, a nonce, the ciphertext and its
 tag. A body that begins otherwise was stored by a version without encryption, and is returned as it is.
+
+A response about a customer is encrypted with the key of the customer's stream first, so that nothing can be replayed
+after an erasure. Its format inside that of the day: another byte with which no JSON begins, the length and the name of
+the stream, a nonce, the ciphertext and its tag.
 """
 
 import asyncio
@@ -19,14 +23,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.database import load_sql
-from events.errors import BrokenHistory
+from events.errors import BrokenHistory, Refusal
 from events.keys import MasterKeys
 from events.personal import KEY_BYTES, NONCE_BYTES
-from events.record import Append, Receipt
+from events.record import Append, Receipt, Subject
 from events.scope import Scope
 
 SEALED = b"\x01"
 DAY_BYTES = 4
+OF_SUBJECT = b"\x02"
+LENGTH_BYTES = 2
+FIELD = "receipt"  # with version 0, which no event has: what the key of a stream binds the answer to
 DAYS_CACHED_MAX = 4
 
 Fetch = Callable[..., Awaitable[list[Any]]]
@@ -42,6 +49,7 @@ class ReceiptKeys:
         self._lock = asyncio.Lock()
         self._find = load_sql("events", "find_receipt_key")
         self._add = load_sql("events", "add_receipt_key")
+        self._find_subject = load_sql("events", "find_subject_key")
 
     async def seal(self, item: Append) -> Append:
         """The append with its receipt encrypted. Raises LogUnavailable if the key of the day cannot be created."""
@@ -50,12 +58,16 @@ class ReceiptKeys:
         day = origin.at.toordinal()
         cipher = self._ciphers.get(day) or await self._current(day)
         nonce = os.urandom(NONCE_BYTES)
-        sealed = cipher.encrypt(nonce, receipt.body, _aad_context(origin.scope, receipt.key))
+        plain = receipt.body if item.subject is None else _of_subject(receipt.body, item.subject)
+        sealed = cipher.encrypt(nonce, plain, _aad_context(origin.scope, receipt.key))
         body = b"".join((SEALED, day.to_bytes(DAY_BYTES, "big"), nonce, sealed))
         return item._replace(receipt=receipt._replace(body=body))
 
     async def unseal(self, scope: Scope, receipt: Receipt) -> Receipt | None:
-        """The decrypted receipt; None if the key of its day was destroyed. Raises BrokenHistory."""
+        """The decrypted receipt; None if the key of its day was destroyed.
+
+        Raises BrokenHistory; Refusal if the customer it is about was erased.
+        """
         if not receipt.body.startswith(SEALED):
             return receipt
         nonce_at = len(SEALED) + DAY_BYTES
@@ -65,9 +77,21 @@ class ReceiptKeys:
             return None
         nonce, sealed = receipt.body[nonce_at : nonce_at + NONCE_BYTES], receipt.body[nonce_at + NONCE_BYTES :]
         try:
-            return receipt._replace(body=cipher.decrypt(nonce, sealed, _aad_context(scope, receipt.key)))
+            body = cipher.decrypt(nonce, sealed, _aad_context(scope, receipt.key))
         except (InvalidTag, ValueError) as error:  # ValueError: truncated within the nonce
             raise BrokenHistory(f"the receipt of {receipt.request_id} does not unseal") from error
+        return receipt._replace(body=await self._plain(body) if body.startswith(OF_SUBJECT) else body)
+
+    async def _plain(self, body: bytes) -> bytes:
+        """The answer that the key of a stream sealed. Raises Refusal when that key is destroyed, BrokenHistory."""
+        stream_at = len(OF_SUBJECT) + LENGTH_BYTES
+        sealed_at = stream_at + int.from_bytes(body[len(OF_SUBJECT) : stream_at], "big")
+        stream = body[stream_at:sealed_at].decode()
+        rows = await self._fetch(self._find_subject, stream)
+        if not rows:
+            raise Refusal("The answer to this idempotency key was erased with the customer that it was about.")
+        key = self._master_keys.unwrap(rows[0]["wrapped"], stream)
+        return key.unseal(body[sealed_at:], stream=stream, version=0, field=FIELD)
 
     async def _current(self, day: int) -> AESGCM:
         """The key of a day; created unless another process has created it."""
@@ -89,6 +113,12 @@ class ReceiptKeys:
         if len(self._ciphers) > DAYS_CACHED_MAX:
             del self._ciphers[min(self._ciphers)]
         return cipher
+
+
+def _of_subject(body: bytes, subject: Subject) -> bytes:
+    stream = subject.stream.encode()
+    sealed = subject.key.seal(body, stream=subject.stream, version=0, field=FIELD)
+    return b"".join((OF_SUBJECT, len(stream).to_bytes(LENGTH_BYTES, "big"), stream, sealed))
 
 
 def day_context(day: int) -> str:

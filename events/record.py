@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from events.personal import SubjectKey
 from events.scope import Scope
 
 
@@ -71,6 +72,13 @@ class Snapshot(NamedTuple):
     body: bytes
 
 
+class Subject(NamedTuple):
+    """The stream whose personal data an answer shows, and the key of that stream."""
+
+    stream: str
+    key: SubjectKey
+
+
 class Append(NamedTuple):
     """What one command stores, atomically.
 
@@ -88,6 +96,7 @@ class Append(NamedTuple):
     rows: Any = None
     with_: tuple["Append", ...] = ()
     snapshot: Snapshot | None = None  # of the stream after these drafts
+    subject: Subject | None = None  # whom the receipt is about: erased with them
 
 
 class Loaded(NamedTuple):

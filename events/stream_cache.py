@@ -29,6 +29,7 @@ class StreamCache:
             OrderedDict()
         )  # estimate, when to measure next
         self.bytes = 0
+        self.generation = 0  # what was read in an earlier one may have been erased since
 
     def get(self, stream: str) -> CachedStream[Any] | None:
         """What is cached of a stream, if anything."""
@@ -57,6 +58,15 @@ class StreamCache:
         entry = self._streams.pop(stream, None)
         if entry is not None:
             self.bytes -= entry[1]
+
+    def erase(self, stream: str | None = None) -> None:
+        """Keep nothing of a stream that was erased, or of any when some may have been."""
+        self.generation += 1
+        if stream is not None:
+            self.forget(stream)
+        else:
+            self._streams.clear()
+            self.bytes = 0
 
     def __len__(self) -> int:
         """How many streams are kept."""

@@ -22,15 +22,24 @@ class StreamLoader:
 
     async def load(self, decider: Decider[State, Any, Any], stream: str, origin: Origin) -> CachedStream[State]:
         """The stream loaded from the log, of whatever account and mode. Raises BrokenHistory."""
+        generation = self._cache.generation
         folded, size = await self._snapshots.load(decider, stream)
         if folded is None:
             return absent(decider, origin)
-        self._cache.put(stream, folded, size)
+        self.put(stream, folded, size, generation)
         return folded
 
-    def put(self, stream: str, reached: CachedStream[Any], grown: int) -> None:
-        """Cache a stream after a commit, which added `grown` bytes of events to it."""
-        self._cache.put(stream, reached, grown)
+    @property
+    def generation(self) -> int:
+        """Of the cache: to be read before what is put."""
+        return self._cache.generation
+
+    def put(self, stream: str, reached: CachedStream[Any], grown: int, generation: int) -> None:
+        """Cache a stream after a commit, which added `grown` bytes of events to it, unless it may have been erased."""
+        if generation == self._cache.generation:
+            self._cache.put(stream, reached, grown)
+        else:
+            self._cache.forget(stream)
 
     def forget(self, stream: str) -> None:
         """Remove a stream from the cache: the next command loads it from the log."""

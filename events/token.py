@@ -35,6 +35,14 @@ class UseToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EraseToken:
+    """Erase what it stood for, for it was this customer's; it is used by then."""
+
+    id: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCreated:
     """The token stands for this."""
 
@@ -54,9 +62,21 @@ class TokenUsed:
     id: str
 
 
-Command = CreateToken | UseToken
-Event = TokenCreated | TokenUsed
-EVENT_TYPES: dict[str, type] = {"token.created": TokenCreated, "token.used": TokenUsed}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenErased:
+    """The key of what it stood for was destroyed, with those of the customer who has that."""
+
+    customer: str
+    id: str
+
+
+Command = CreateToken | UseToken | EraseToken
+Event = TokenCreated | TokenUsed | TokenErased
+EVENT_TYPES: dict[str, type] = {
+    "token.created": TokenCreated,
+    "token.used": TokenUsed,
+    "token.erased": TokenErased,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +87,7 @@ class Token:
     bank_account: BankAccount | None = None
     card: Card | None = None
     created: int = 0
+    erased: bool = False
     holds: str = ""
     type: str = ""
     used: bool = False
@@ -95,6 +116,8 @@ def decide(state: Token, command: Command) -> list[Event]:
             if state.used:
                 raise Refusal(f"You cannot use a Stripe token more than once: {command.id}.", code="token_already_used")
             return [TokenUsed(by=command.by, id=command.id)]
+        case EraseToken():
+            return [TokenErased(customer=command.customer, id=command.id)] if state.id and not state.erased else []
         case _:
             assert_never(command)
 
@@ -113,8 +136,10 @@ def evolve(state: Token, event: Event) -> Token:
             )
         case TokenUsed():
             return replace(state, used=True)
+        case TokenErased():
+            return replace(state, bank_account=None, card=None, erased=True)
         case _:
             assert_never(event)
 
 
-TOKEN: Decider[Token, Command, Event] = Decider(KIND, NO_TOKEN, decide, evolve)
+TOKEN: Decider[Token, Command, Event] = Decider(KIND, NO_TOKEN, decide, evolve, erasable=True)

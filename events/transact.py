@@ -92,6 +92,7 @@ class Executor:
     ) -> T:
         for _ in range(TRIES_MAX):
             unit = UnitOfWork(self._loader, self._drafting, origin)
+            generation = self._loader.generation
             try:
                 result = await act(unit)
                 append = unit.append(record(result) if record is not None else None)
@@ -115,7 +116,7 @@ class Executor:
             else:
                 for participant in unit.participants:
                     if participant.reached is not None:
-                        self._loader.put(participant.stream, participant.reached, participant.grown)
+                        self._loader.put(participant.stream, participant.reached, participant.grown, generation)
                 return result
         raise LockTimeout
 

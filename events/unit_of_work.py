@@ -14,7 +14,7 @@ from events.codec import Codec
 from events.decider import CachedStream, Change, Command, Decider, Event, RowsOf, State
 from events.keys import MasterKeys
 from events.personal import SubjectKey
-from events.record import Append, Draft, Origin, Receipt, Snapshot
+from events.record import Append, Draft, Origin, Receipt, Snapshot, Subject
 from events.snapshots import Snapshots
 from events.stream_loader import StreamLoader, absent, belongs
 
@@ -121,7 +121,8 @@ class UnitOfWork:
         if len(self._participants) == 1:
             [single] = self._participants.values()
             if single.events:
-                return self._append(single, receipt)
+                append = self._append(single, receipt)
+                return append if receipt is None else append._replace(subject=self._subject())
         changing: list[Append] = []
         unchanged: list[Append] = []  # no events: only their version is checked
         all_fresh = True
@@ -135,9 +136,20 @@ class UnitOfWork:
         if not changing and all_fresh:
             if receipt is None:
                 return None
-            return Append(f"answer-{receipt.request_id}", 0, self.origin, receipt=receipt)
+            return Append(f"answer-{receipt.request_id}", 0, self.origin, receipt=receipt, subject=self._subject())
         leader, *others = changing + unchanged
-        return leader._replace(receipt=receipt, with_=tuple(others)) if receipt is not None or others else leader
+        if receipt is not None:
+            return leader._replace(receipt=receipt, with_=tuple(others), subject=self._subject())
+        return leader._replace(with_=tuple(others)) if others else leader
+
+    def _subject(self) -> Subject | None:
+        """Whom the answer to the request is about: the first erasable stream."""
+        for participant in self._participants.values():
+            if participant.decider.erasable:
+                key = (participant.reached or participant.found).key
+                if key is not None:
+                    return Subject(participant.stream, key)
+        return None
 
     async def _find(self, decider: Decider[Any, Any, Any], stream: str) -> Participant:
         origin = self.origin

@@ -6,7 +6,7 @@ from typing import Any
 from events.customer import Customer, subscription
 from events.decider import Change
 from events.values import Address, InvoiceSettings, Shipping
-from projections import balances, cash_balances, discounts, sources, subscriptions, tax, tax_ids, testclocks
+from projections import balances, cash_balances, discounts, erasures, sources, subscriptions, tax, tax_ids, testclocks
 from projections.facets import Effects, EventContext, Project
 from projections.notices import notice
 from projections.rows import CustomerRow, NoticeRow, ResourceRow, Rows, dumps
@@ -72,7 +72,8 @@ class CustomerProjection:
         livemode = change.origin.livemode
         before = render(change.before, livemode) if change.before.exists else None
         after = before if change.after.deleted and before else render(change.after, livemode)
-        notices = [] if before == after and not change.after.deleted else [self._notice(change, before, after)]
+        same = change.before.deleted or (before == after and not change.after.deleted)
+        notices = [] if same else [self._notice(change, before, after)]
         effects = effects_of(change)
         if not effects:  # as of most requests
             return Rows(customers=(self.row(change, after),), notices=tuple(notices))
@@ -159,6 +160,7 @@ PROJECTS: Mapping[type, Project] = {
     **balances.PROJECTS,
     **cash_balances.PROJECTS,
     **discounts.PROJECTS,
+    **erasures.PROJECTS,
     **sources.PROJECTS,
     **subscriptions.PROJECTS,
     **tax.PROJECTS,
@@ -171,6 +173,7 @@ KINDS: tuple[str, ...] = (
     balances.KIND,
     cash_balances.KIND,
     cash_balances.TRANSACTION,
+    erasures.KIND,
     sources.KIND,
     subscriptions.KIND,
     tax.KIND,

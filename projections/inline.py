@@ -19,6 +19,7 @@ ORDER = (
     "customer.tax_id.",
     "customer.subscription.",
     "customer.deleted",
+    "customer.redacted",
 )
 
 
@@ -59,7 +60,7 @@ def rank(type: str) -> int:
     for index, start in enumerate(ORDER):
         if type.startswith(start):
             return index
-    return len(ORDER) - 2
+    return ORDER.index("customer.deleted")
 
 
 def _in_order(pending: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

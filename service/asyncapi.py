@@ -73,6 +73,19 @@ class PaymentRetryRequest(Shape):
     """Id of the subscription."""
 
 
+class RedactedCustomer(Shape):
+    """A customer that was erased."""
+
+    id: str
+    """Unique identifier of the customer."""
+    object: Literal["customer"]
+    """Type of the object: a customer."""
+    deleted: Literal[True]
+    """Always true: an erased customer is deleted."""
+    redacted: Literal[True]
+    """Always true: nothing of the customer is left but its id."""
+
+
 class Headers(Shape):
     """Headers of a message."""
 
@@ -107,6 +120,7 @@ OBJECTS: Mapping[str, type[BaseModel]] = {
     "cash_balance.funds_available": SHAPES["cash_balance"],
     **dict.fromkeys(("coupon.created", "coupon.deleted", "coupon.updated"), SHAPES["coupon"]),
     **dict.fromkeys(("customer.created", "customer.deleted", "customer.updated"), SHAPES["customer"]),
+    "customer.redacted": RedactedCustomer,
     **dict.fromkeys(
         ("customer.discount.created", "customer.discount.deleted", "customer.discount.updated"), SHAPES["discount"]
     ),

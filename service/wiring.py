@@ -20,12 +20,15 @@ from events.clock import Clock, SystemClock
 from events.codec import Codec
 from events.commit import GroupCommit
 from events.database import Pool, create_pool
+from events.forgetting import CacheInvalidation
 from events.keys import MasterKeys
 from events.log import PostgresLog
+from events.stream_cache import StreamCache
 from events.transact import Executor
 from projections import api_keys, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
+from projections.erasure import Eraser
 from projections.inline import InlineReadModels, RowsOfKinds, no_rows
 from projections.payment_methods import PaymentMethodProjection
 from projections.promotion_codes import PromotionCodeProjection
@@ -38,6 +41,7 @@ from service.settings import Settings
 from webhooks.broker import subscriber, subscribers
 from webhooks.endpoints import endpoint
 from webhooks.endpoints.projection import EndpointProjection
+from webhooks.queue import excerpts
 
 # Each kind of stream, with the types of its events.
 EVENT_MODULES = (
@@ -79,6 +83,8 @@ class Core:
     commit: GroupCommit
     log: PostgresLog
     executor: Executor
+    eraser: Eraser
+    invalidation: CacheInvalidation
     reader: Reader
     finder: Finder
     metrics: Metrics
@@ -103,7 +109,8 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
     keys = await asyncio.to_thread(master_key_source.master_keys, settings)
     known, clock = codec(), SystemClock()
     pool = await create_pool(dsn, application="service", size_max=settings.pool_size_max)
-    commit = GroupCommit(dsn, InlineReadModels(), batch_max=settings.append_batch_max, observe=metrics.appended)
+    read_models, cache = InlineReadModels(), StreamCache()
+    commit = GroupCommit(dsn, read_models, batch_max=settings.append_batch_max, observe=metrics.appended)
     log = PostgresLog(commit, pool, keys)
     rows_of = RowsOfKinds(
         {
@@ -129,7 +136,9 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
         master_keys=keys,
         commit=commit,
         log=log,
-        executor=Executor(log, known, keys, rows_of),
+        executor=Executor(log, known, keys, rows_of, cache=cache),
+        eraser=Eraser(pool, log, known, keys, rows_of, read_models, (excerpts.blank,)),
+        invalidation=CacheInvalidation(dsn, cache),
         reader=Reader(dsn, pool, page_bytes_max=settings.page_bytes_max),
         finder=await finder(dsn, page_bytes_max=settings.page_bytes_max),
         metrics=metrics,

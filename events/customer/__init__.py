@@ -12,6 +12,7 @@ from events.customer import (
     balance,
     cash_balance,
     discount,
+    erasure,
     payment_methods,
     profile,
     source,
@@ -23,6 +24,7 @@ from events.customer import (
 from events.customer.balance import Balance
 from events.customer.cash_balance import CashBalance
 from events.customer.discount import Discounts
+from events.customer.erasure import EraseCustomer, Erasure
 from events.customer.payment_methods import PaymentMethods
 from events.customer.profile import Attributes, Profile, ProfilePatch
 from events.customer.source import Sources
@@ -96,7 +98,7 @@ FacetCommand = (
     | subscription.Command
     | test_clock.Command
 )
-Command = CreateCustomer | UpdateCustomer | DeleteCustomer | FacetCommand
+Command = CreateCustomer | UpdateCustomer | DeleteCustomer | erasure.Command | FacetCommand
 Event = (
     CustomerCreated
     | CustomerUpdated
@@ -106,6 +108,7 @@ Event = (
     | source.Event
     | payment_methods.Event
     | discount.Event
+    | erasure.Event
     | tax_id.Event
     | tax.Event
     | subscription.Event
@@ -120,6 +123,7 @@ EVENT_TYPES: dict[str, type] = {
     **source.EVENT_TYPES,
     **payment_methods.EVENT_TYPES,
     **discount.EVENT_TYPES,
+    **erasure.EVENT_TYPES,
     **tax_id.EVENT_TYPES,
     **tax.EVENT_TYPES,
     **subscription.EVENT_TYPES,
@@ -138,6 +142,7 @@ class Customer:
     currency: str | None = None
     deleted: bool = False
     discounts: Discounts = discount.NONE
+    erasure: Erasure = erasure.NONE
     payment_methods: PaymentMethods = payment_methods.NONE
     profile: Profile = profile.BLANK
     sources: Sources = source.NONE
@@ -181,6 +186,10 @@ def decide(state: Customer, command: Command) -> Sequence[Event]:
             if not command.with_clock:
                 cash_balance.must_be_unused(state.cash_balance)
             return [*_end(state, command.at), CustomerDeleted(id=command.id)]
+        case erasure.PlaceHold() | erasure.ReleaseHold():
+            return erasure.decide(state.erasure, command, running=0)
+        case EraseCustomer():
+            return _erase(state, command)
         case _:
             must_exist(state, state.id)
             return _decide_facet(state, command)
@@ -220,6 +229,17 @@ def _decide_facet(state: Customer, command: FacetCommand) -> Sequence[Event]:
             return test_clock.decide(state.test_clock, command)
         case _:
             assert_never(command)
+
+
+def _erase(state: Customer, command: EraseCustomer) -> Sequence[Event]:
+    """Erase a customer, living or deleted; one that has a cash balance too."""
+    if not state.id:
+        raise Missing(KIND, command.id)
+    running = 0 if state.deleted else sum(not one.ended for one in state.subscriptions.by_id.values())
+    erased = erasure.decide(state.erasure, command, running=running)
+    if not erased or state.deleted:
+        return erased
+    return [*_end(state, command.at), CustomerDeleted(id=state.id), *erased]
 
 
 def _end(state: Customer, at: int) -> Sequence[Event]:
@@ -264,6 +284,8 @@ def evolve(state: Customer, event: Event) -> Customer:
             return _with(state, sources=source.evolve(state.sources, event))
         case payment_methods.PaymentMethodAttached() | payment_methods.PaymentMethodDetached():
             return _with(state, payment_methods=payment_methods.evolve(state.payment_methods, event))
+        case erasure.HoldPlaced() | erasure.HoldReleased() | erasure.CustomerErased():
+            return _with(state, erasure=erasure.evolve(state.erasure, event))
         case discount.DiscountGiven() | discount.DiscountRemoved() | discount.DiscountEnded():
             return _with(state, discounts=discount.evolve(state.discounts, event))
         case tax_id.TaxIdAdded() | tax_id.TaxIdVerified() | tax_id.TaxIdRemoved():
@@ -294,6 +316,7 @@ class _Changes(TypedDict, total=False):
     currency: str | None
     deleted: bool
     discounts: Discounts
+    erasure: Erasure
     payment_methods: PaymentMethods
     profile: Profile
     sources: Sources
@@ -327,4 +350,4 @@ def _must_be_attached(state: Customer, payment_method: str | None) -> None:
         )
 
 
-CUSTOMER: Decider[Customer, Command, Event] = Decider(KIND, NOBODY, decide, evolve)
+CUSTOMER: Decider[Customer, Command, Event] = Decider(KIND, NOBODY, decide, evolve, erasable=True)

@@ -123,6 +123,7 @@ CREATE TABLE projections.notice (
 CREATE INDEX notice_id ON projections.notice (id);
 CREATE INDEX notice_newest ON projections.notice (account, livemode, sequence DESC);
 CREATE INDEX notice_type ON projections.notice (account, livemode, type, sequence DESC);
+CREATE INDEX notice_position ON projections.notice USING brin (position) WITH (autosummarize = on); -- it grows along the table
 
 CREATE TABLE projections.notice_head (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -154,5 +155,5 @@ GRANT SELECT, UPDATE ON projections.checkpoint TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.search TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.customer, projections.resource TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON projections.due TO rollbook_service;
-GRANT SELECT, INSERT ON projections.notice TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE (body) ON projections.notice TO rollbook_service; -- a notice is redacted with an erasure
 GRANT SELECT, UPDATE ON projections.notice_head TO rollbook_service;

@@ -130,6 +130,7 @@ async def play(
                 if runner.addresses and not settings.production:
                     print(welcome(listening.url(settings.host, runner.addresses[0][1])), flush=True)
                 tasks.create_task(core.availability.watch(stop))
+                tasks.create_task(core.invalidation.run(stop))
                 tasks.create_task(partitions.run(core.pool, core.clock, stop))
                 if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(delivery.relay(core, health, stop))

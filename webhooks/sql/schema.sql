@@ -176,4 +176,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, we
 GRANT SELECT, UPDATE ON webhooks.watermark, webhooks.relay_cursor TO rollbook_service;
 GRANT SELECT ON webhooks.floor TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON webhooks.fanned_out TO rollbook_service;
-GRANT SELECT, INSERT ON webhooks.attempt TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE (excerpt) ON webhooks.attempt TO rollbook_service; -- it is emptied with an erasure

@@ -9,6 +9,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "coupon.updated": "A coupon was changed.",
     "customer.created": "A customer was created.",
     "customer.deleted": "A customer was deleted.",
+    "customer.redacted": "A customer was erased: delete what you keep of it. The event holds its id only.",
     "customer.updated": "An attribute of a customer changed.",
     "customer.discount.created": "A coupon was applied to a customer.",
     "customer.discount.deleted": "The discount of a customer was removed or ended.",
