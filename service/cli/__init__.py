@@ -5,6 +5,7 @@ import io
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -283,6 +284,46 @@ def roles(
     from service.cli import admin
 
     admin.show_roles(settings.read(), output(json), sql=sql, owner=owner, processes=processes)
+
+
+@app.command("export")
+def export_log(
+    to: Annotated[
+        Path | None, typer.Option(help="file of the events; continued if it is an export already", metavar="FILE")
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="file of the wrapped keys that unseal personal data", metavar="FILE"),
+    ] = None,
+    format: Annotated[Literal["ndjson"], typer.Option(help="CloudEvents 1.0, a line of JSON each")] = "ndjson",
+    json: Json = False,
+) -> None:
+    """Export the log, of every account, to a file.
+
+    An export that was killed is continued by the same command, and one of yesterday gets what is new.
+    """
+    from service.cli import export
+
+    if to is None and keys is None:
+        raise typer.BadParameter("name a file in --to, --keys or both")
+    out = output(json)
+    _over_core(lambda core: export.export_log(core, out, to, keys))
+
+
+@app.command("import")
+def import_log(
+    file: Annotated[Path, typer.Argument(help="an export", metavar="FILE")],
+    keys: Annotated[Path | None, typer.Option(help="file of the wrapped keys", metavar="FILE")] = None,
+    json: Json = False,
+) -> None:
+    """Import an export into an empty database, and verify every chain.
+
+    An import that was killed is continued by the same command. Rebuild the read models afterwards.
+    """
+    from service.cli import export
+
+    out = output(json)
+    _over_core(lambda core: export.import_log(core, out, file, keys))
 
 
 @keys_app.command("create")
