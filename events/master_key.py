@@ -28,6 +28,17 @@ SELECT k.wrapped, k.stream FROM events.log l JOIN keys.subject k ON k.stream = l
 
 DIGESTS = "SELECT purpose, wrapped FROM keys.digest"
 ADD_DIGEST = "INSERT INTO keys.digest (purpose, wrapped) VALUES ($1, $2) ON CONFLICT (purpose) DO NOTHING"
+# In the catalogs, for whoever may not use the schema.
+KEY_TABLES = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'keys' AND c.relkind = 'r'
+"""
+TABLES = frozenset({"digest", "master", "receipt_day", "subject"})
+NO_KEYS = "SELECT NOT EXISTS (SELECT FROM keys.master) AND NOT EXISTS (SELECT FROM keys.subject)"
+# Of many a log has one among its first events; where all of them are plain there is nothing to miss.
+SEALED_EVENT = """
+SELECT true FROM events.log WHERE position <= 1000 AND position('"sealed":"'::bytea IN payload) > 0 LIMIT 1
+"""
 RETIRED = "SELECT true FROM keys.master WHERE name = $1 AND retired_at IS NOT NULL"
 
 
@@ -53,9 +64,29 @@ class RetiredMasterKey(DatabaseUnsuitable):
         )
 
 
+class MissingKeys(DatabaseUnsuitable):
+    """The database was restored without its keys."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The database was restored without its keys ({what}), and what they seal cannot be read: restore the dump "
+            "of the schema keys too (pg_dump --schema=keys)",
+            state="restored without keys",
+        )
+
+
 def digest_context(purpose: str) -> str:
     """What the secret of a purpose is sealed for."""
     return f"digest {purpose}"
+
+
+async def require_keys(connection: Any) -> None:
+    """Check that a migrated database has its keys: a backup may leave them out. Raises MissingKeys."""
+    found = {row["relname"] for row in await connection.fetch(KEY_TABLES)}
+    if missing := sorted(TABLES - found):
+        raise MissingKeys("the schema keys is not there" if not found else f"keys.{missing[0]} is not there")
+    if await connection.fetchval(NO_KEYS) and await connection.fetchval(SEALED_EVENT):
+        raise MissingKeys("the tables of the schema keys are empty")
 
 
 async def verify(connection: Any, keys: MasterKeys) -> None:

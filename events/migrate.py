@@ -27,6 +27,7 @@ import asyncpg
 from events.database import Pool, as_outage, load_sql, open_connection
 from events.database_url import parse
 from events.errors import DatabaseUnsuitable
+from events.master_key import require_keys
 from events.outage import DRIVER_ERRORS, SERVICE_ROLE, not_migratable
 
 PACKAGES = ("events", "projections", "webhooks")  # in the order in which they stand on each other
@@ -205,6 +206,8 @@ async def _migrate(connection: asyncpg.Connection) -> list[str]:
         found.require()
     if found.compatible:  # a newer release's own functions are in place
         return []
+    if not found.missing:
+        await require_keys(connection)  # there is nothing to grant on
     if not found.pending and await _granted(connection):
         return []
     await _require_owner(connection)

@@ -40,6 +40,7 @@ async def require(core: Core) -> None:
     """Check the database before anything is written to it. Raises DatabaseUnsuitable, LogUnavailable."""
     async with core.pool.acquire() as connection:
         (await difference(connection)).require(functions=True)
+        await master_key.require_keys(connection)
         async with connection.transaction():
             await master_key.verify(connection, core.master_keys)
 
