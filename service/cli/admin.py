@@ -9,6 +9,7 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from events.api_key import API_KEY, KeyType
 from events.database_url import parse
 from events.errors import Missing
 from events.migrate import GRANTS
@@ -17,6 +18,8 @@ from events.migrate import migrate as migrate_database
 from events.outage import SERVICE_ROLE
 from events.pooler import require_sessions
 from events.roles import setup_statement
+from events.scope import Scope
+from events.unit_of_work import UnitOfWork
 from projections import rebuild
 from projections.progress import Progress as Done
 from service import logging, suitability
@@ -140,16 +143,14 @@ async def create_key(
     if account and not ACCOUNT.fullmatch(account):
         raise typer.BadParameter("an account's id has letters, digits, - and _ only: it is a word of AMQP routing keys")
     new = not account
+    account = account or keys.new_account()
+    key_type: KeyType = "publishable" if publishable else "restricted" if permissions else "secret"
+
+    async def act(unit: UnitOfWork) -> tuple[str, str]:
+        return await keys.issue(unit, key_type=key_type, permissions=permissions, name=name)
+
     async with _core(settings) as core:
-        account = account or keys.new_account()
-        id, key = await keys.issue(
-            core,
-            account=account,
-            livemode=live,
-            key_type="publishable" if publishable else "restricted" if permissions else "secret",
-            permissions=permissions,
-            name=name,
-        )
+        id, key = await core.executor.transact(act, keys.origin(Scope(account, live), core.clock))
     made = {"id": id, "account": account, "key": key}
     out.document(made)
     out.record(made)
@@ -187,9 +188,14 @@ async def list_keys(settings: Settings, out: Output) -> None:
 
 async def revoke_key(settings: Settings, out: Output, id: str) -> None:
     """Revoke a key."""
+
+    async def act(unit: UnitOfWork) -> None:
+        await keys.revoke(unit, id)
+
     async with _core(settings) as core:
         try:
-            await keys.revoke(core, id)
+            origin = keys.origin(await keys.scope_of(core.log, id), core.clock)
+            await core.executor.transact(act, origin, serialized_on=(API_KEY.stream(id),))
         except Missing as missing:
             out.hint(missing.message)
             raise typer.Exit(1) from None

@@ -1,15 +1,16 @@
 """Issuing and revoking API keys."""
 
 import os
-from contextlib import suppress
 from hashlib import sha256
 
 from events import ids
 from events.api_key import API_KEY, IssueKey, KeyType, RevokeKey
-from events.errors import ConstraintBroken, Refusal
+from events.clock import Clock
+from events.errors import Missing, Refusal
+from events.log import Log
 from events.record import Origin
+from events.scope import Scope
 from events.unit_of_work import UnitOfWork
-from service.wiring import Core
 from webhooks.broker.subscriber import ACCOUNT
 
 DEVELOPMENT_ACCOUNT = "acct_rollbook"
@@ -43,62 +44,52 @@ def new_account() -> str:
     return ids.new("acct", os.urandom(ids.ID_BYTES))
 
 
+def origin(scope: Scope, clock: Clock) -> Origin:
+    """The origin of what is done to keys: no key's caller does it, but an operator or a process."""
+    return Origin(account=scope.account, livemode=scope.livemode, at=clock.now(), actor="system")
+
+
 async def issue(
-    core: Core,
+    unit: UnitOfWork,
     *,
-    account: str,
-    livemode: bool,
     key_type: KeyType = "secret",
     permissions: tuple[str, ...] = (),
     name: str = "",
     key: str | None = None,
 ) -> tuple[str, str]:
-    """Issue a key and give its id and the key, which is shown this once.
+    """Issue a key of the account and mode of the unit's origin; gives its id and the key, which is shown this once.
 
-    Raises ConstraintBroken when it exists, and Refusal for an account that is none.
+    The commit raises ConstraintBroken when the key exists. Raises Refusal for an account that is none.
     """
-    if not ACCOUNT.fullmatch(account):
-        raise Refusal(f"'{account}' is not a valid account id.", param="account")
-    prefix = f"{PREFIXES[key_type]}_{'live' if livemode else 'test'}"
+    scope = unit.origin.scope
+    if not ACCOUNT.fullmatch(scope.account):
+        raise Refusal(f"'{scope.account}' is not a valid account id.", param="account")
+    prefix = f"{PREFIXES[key_type]}_{'live' if scope.livemode else 'test'}"
     key = key or ids.new(prefix, os.urandom(KEY_LETTERS))
     id = ids.new("key", os.urandom(ids.ID_BYTES))
-    at = core.clock.now()
     command = IssueKey(
         id=id,
-        created=int(at.timestamp()),
+        created=int(unit.origin.at.timestamp()),
         digest=sha256(key.encode()).hexdigest(),
         name=name,
         key_type=key_type,
         permissions=permissions,
         shown=f"{prefix}_…{key[-4:]}",
     )
-    origin = Origin(account=account, livemode=livemode, at=at, actor="system")
-
-    async def act(unit: UnitOfWork) -> None:
-        unit.begin(API_KEY, id)
-        unit.do(API_KEY, id, command)
-
-    await core.executor.transact(act, origin)
+    unit.begin(API_KEY, id)
+    unit.do(API_KEY, id, command)
     return id, key
 
 
-async def revoke(core: Core, id: str) -> None:
+async def revoke(unit: UnitOfWork, id: str) -> None:
     """End a key. Raises Missing when there is no such key."""
-    records = (await core.log.load(API_KEY.stream(id))).records
-    account = records[0].origin.account if records else ""
-    livemode = records[0].origin.livemode if records else False
-    origin = Origin(account=account, livemode=livemode, at=core.clock.now(), actor="system")
-
-    async def act(unit: UnitOfWork) -> None:
-        await unit.load(API_KEY, id)
-        unit.do(API_KEY, id, RevokeKey(id=id))
-
-    await core.executor.transact(act, origin, serialized_on=(API_KEY.stream(id),))
+    await unit.load(API_KEY, id)
+    unit.do(API_KEY, id, RevokeKey(id=id))
 
 
-async def ensure_development_key(core: Core) -> None:
-    """Have the well-known test key of development exist."""
-    if await core.reader.principal(sha256(DEVELOPMENT_KEY.encode()).hexdigest()) is not None:
-        return
-    with suppress(ConstraintBroken):  # another process was first
-        await issue(core, account=DEVELOPMENT_ACCOUNT, livemode=False, name="development", key=DEVELOPMENT_KEY)
+async def scope_of(log: Log, id: str) -> Scope:
+    """The account and mode of a key. Raises Missing, LogUnavailable."""
+    records = (await log.load(API_KEY.stream(id))).records
+    if not records:
+        raise Missing("API key", id)
+    return records[0].origin.scope

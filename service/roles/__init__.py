@@ -31,7 +31,7 @@ from service import (
     suitability,
 )
 from service.commands import keys
-from service.dev import postgres
+from service.dev import development_key, postgres
 from service.dev.cluster import PostgresFailed
 from service.dev.hosts import HostCheck
 from service.dev.inbox import Inbox
@@ -265,7 +265,7 @@ async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseU
         try:
             await suitability.prepare(core)
             if not core.settings.production:
-                await keys.ensure_development_key(core)
+                await development_key.ensure(core)
             with suppress(partitions.UpkeepFailed):  # of a part of it, and tried again every minute
                 await partitions.maintain(core.pool, core.clock)
         except DATABASE_ERRORS as error:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from service.commands import keys
 from service.settings import Settings
 from service.wiring import build
+from tests import api_keys
 from tests.benchmarks.load import request
 from tests.benchmarks.processes import rollbook
 from tests.benchmarks.servers import Bench
@@ -88,7 +89,7 @@ async def issue_keys(dsn: str, master_key: str, *, accounts: int) -> Sequence[st
     """A test mode key for each of so many new accounts."""
     core = await build(Settings(master_key=SecretStr(master_key)), dsn)
     try:
-        issuing = (keys.issue(core, account=keys.new_account(), livemode=False) for _ in range(accounts))
+        issuing = (api_keys.issue(core, account=keys.new_account()) for _ in range(accounts))
         return [key for _, key in await asyncio.gather(*issuing)]
     finally:
         await core.close()

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import aiohttp
 import asyncpg
 
-from service.commands import keys
 from service.wiring import build
+from tests import api_keys
 from tests.faults.deployment import Deployment
 from tests.service.serving import settings_for
 
@@ -48,7 +48,7 @@ class Tenant:
         """Have a key, endpoints at a server of its own, and customers that make long lists."""
         core = await build(settings_for(self.deployment.directory), self.deployment.dsn)
         try:
-            _, self.key = await keys.issue(core, account=ACCOUNT, livemode=False)
+            _, self.key = await api_keys.issue(core, account=ACCOUNT)
         finally:
             await core.close()
         paths = [*(f"slow/{n}" for n in range(SLOW)), *ENDLESS, "undecodable"]

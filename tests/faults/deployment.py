@@ -19,8 +19,8 @@ import aiohttp
 import asyncpg
 import orjson
 
-from service.commands import keys
 from service.wiring import build
+from tests import api_keys
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.rabbitmq import PrivateRabbit
 from tests.servers.receiver import Receiver
@@ -78,7 +78,7 @@ class Deployment:
     async def issue_key(self) -> None:
         """Have a key to call with."""
         core = await build(settings_for(self.directory), self.dsn)
-        _, self.key = await keys.issue(core, account=ACCOUNT, livemode=False)
+        _, self.key = await api_keys.issue(core, account=ACCOUNT)
         await core.close()
 
     def start(self, name: str) -> None:

@@ -17,11 +17,11 @@ import orjson
 from events.api_key import KeyType
 from events.clock import Clock
 from service import roles, wiring
-from service.commands import keys
 from service.health import Health
 from service.roles import delivery
 from service.settings import Settings
 from service.wiring import Core
+from tests import api_keys
 from tests.service import described
 
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -123,7 +123,7 @@ class Api:
         permissions: tuple[str, ...] = (),
     ) -> str:
         """A new API key."""
-        _, key = await keys.issue(
+        _, key = await api_keys.issue(
             self.core, account=account, livemode=livemode, key_type=key_type, permissions=permissions
         )
         return key

@@ -122,11 +122,11 @@ async def test_what_production_refuses_ends_a_command_with_a_line_each(tmp_path:
 
 
 async def test_the_key_of_development_opens_nothing_in_production(serve: Serve, database: str) -> None:
-    from service.commands import keys
+    from service.dev import development_key
 
     development = await serve()
-    await keys.ensure_development_key(development.core)
-    await keys.ensure_development_key(development.core)
+    await development_key.ensure(development.core)
+    await development_key.ensure(development.core)
     assert (await development.get("/v1/customers", key=DEVELOPMENT_KEY)).status == 200
     production = await serve(env="production", database_url=database)
     assert (await production.get("/v1/customers")).status == 200

@@ -3,9 +3,9 @@
 import pytest
 
 from events.errors import Refusal
-from service.commands import keys
 from service.commands.keys import PERMISSIONS
 from service.http.app import OPERATIONS
+from tests import api_keys
 from tests.service.serving import Api
 
 
@@ -16,4 +16,4 @@ def test_a_key_may_be_given_every_right_that_an_operation_asks_for() -> None:
 @pytest.mark.parametrize("account", ["a.b", "*", "#", "x'; drop", "a b", "", "é", "a" * 256])
 async def test_an_account_is_one_word_of_a_routing_key(api: Api, account: str) -> None:
     with pytest.raises(Refusal, match="is not a valid account id"):
-        await keys.issue(api.core, account=account, livemode=False)
+        await api_keys.issue(api.core, account=account)

@@ -15,8 +15,8 @@ import pytest
 from events.errors import DatabaseUnsuitable
 from events.migrate import migrate
 from service import roles, suitability
-from service.commands import keys
 from service.commands.keys import DEVELOPMENT_KEY
+from service.dev import development_key
 from service.wiring import build
 from tests.service.serving import MASTER_KEY, Serve, command, environment, settings_for
 from tests.waiting import until
@@ -72,7 +72,7 @@ async def test_a_process_with_another_master_key_writes_nothing(
 ) -> None:
     right = await serve()
     await suitability.prepare(right.core)
-    await keys.ensure_development_key(right.core)
+    await development_key.ensure(right.core)
     right.key = DEVELOPMENT_KEY
     old = await right.customer("name=Alice")
     wrong = await play("api", "worker", master_key=OTHER_KEY)

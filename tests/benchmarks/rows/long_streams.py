@@ -23,6 +23,7 @@ from events.unit_of_work import UnitOfWork
 from service.commands import keys
 from service.settings import Settings
 from service.wiring import Core, build
+from tests import api_keys
 from tests.benchmarks.figures import Bound, Figure, percentile, take_turns
 from tests.benchmarks.processes import rollbook
 from tests.benchmarks.servers import Bench
@@ -98,7 +99,7 @@ async def _customers(dsn: str, master_key: str, histories: Sequence[int]) -> tup
     core = await build(Settings(master_key=SecretStr(master_key)), dsn)
     try:
         account = keys.new_account()
-        key_id, key = await keys.issue(core, account=account, livemode=False)
+        key_id, key = await api_keys.issue(core, account=account)
         origin = Origin(account, False, core.clock.now(), key_id)
         return key, [await _customer(core, origin, events) for events in histories]
     finally:

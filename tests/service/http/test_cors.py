@@ -3,6 +3,7 @@
 import pytest
 
 from service.commands import keys
+from service.dev import development_key
 from service.http.auth import REMEMBERED_MAX, Authenticator
 from service.http.refusals import BadKey
 from tests.service.http import raw
@@ -49,7 +50,7 @@ async def test_a_page_makes_a_token_and_reads_the_answer_whatever_it_is(api: Api
 
 
 async def test_the_key_that_everybody_knows_is_not_taken_from_other_machines_pages(api: Api) -> None:
-    await keys.ensure_development_key(api.core)
+    await development_key.ensure(api.core)
     key = keys.DEVELOPMENT_KEY
     for origin in (
         "https://shop.example",

@@ -12,12 +12,12 @@ import pytest
 
 from events.scope import Scope
 from projections.read import Principal
-from service.commands import keys
 from service.http import credentials
 from service.http.large_body import PART_BYTES
 from service.http.limits.admission import IDLE_S, SEARCHES_AT_ONCE, Admission, Bounds, Bucket
 from service.http.limits.connections import RESERVED_FILES, Bounded, open_max
 from service.http.limits.shed import RateLimited
+from tests import api_keys
 from tests.service.serving import Answer, Api, Serve
 from tests.waiting import until
 
@@ -328,7 +328,7 @@ async def test_a_feed_that_waits_does_not_outlive_its_key(serve: Serve) -> None:
     key_id = await key_id_of(api, key)
     waiting = asyncio.create_task(api.get("/v1/rollbook/feed?after=0&wait=30", key=key))
     await until(lambda: waits(api, 1))
-    await keys.revoke(api.core, key_id)
+    await api_keys.revoke(api.core, key_id)
     await api.customer("name=secret")
     answer = await waiting
     assert answer.status == 401, answer.body

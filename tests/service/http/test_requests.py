@@ -91,12 +91,12 @@ async def test_an_unknown_key_is_shown_with_all_but_its_ends_starred_out(api: Ap
 
 
 async def test_a_revoked_key_opens_nothing_any_more(serve: Serve) -> None:
-    from service.commands import keys
+    from tests import api_keys
 
     api = await serve(key_cache_s=0)
-    id, key = await keys.issue(api.core, account=ACCOUNT, livemode=False)
+    id, key = await api_keys.issue(api.core, account=ACCOUNT)
     assert (await api.get("/v1/customers", key=key)).status == 200
-    await keys.revoke(api.core, id)
+    await api_keys.revoke(api.core, id)
     assert_refused(await api.get("/v1/customers", key=key), 401)
 
 
