@@ -104,11 +104,13 @@ def options(
 def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     """Do what may be refused, or need a broker that is not there, and say so."""
     from events.errors import Refusal
+    from service import broker
     from service.cli import admin
     from webhooks.broker import broker_url
     from webhooks.broker.amqp import BROKER_ERRORS
 
     given = settings.read()
+    broker.url(given)  # its files are read before a database is waited for
     try:
         asyncio.run(admin.over_core(given, work))
     except Refusal as refusal:

@@ -15,7 +15,8 @@ import structlog
 from aiohttp import web
 
 from events.audit_log import AuditLog
-from events.database_url import parse
+from events.database_tls import context_for
+from events.database_url import InvalidDatabaseUrl, parse
 from events.follow import Wakeup
 from events.history import History
 from events.outage import DatabaseUnavailable, failing
@@ -68,6 +69,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run `roles` until a signal stops them. Raises Misconfigured before anything is started."""
     if roles == {"relay"} and settings.amqp_url is None:
         raise Misconfigured("AMQP_URL: the relay publishes to RabbitMQ and needs to know where it is")
+    _require_database_files(settings)
     if roles & {"relay", "worker"}:
         broker.url(settings)  # its files are needed later, and missed now
         checkpoint_key.require(settings)
@@ -89,6 +91,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         await play(settings, dsn, roles, stop, embedded)
     finally:
         await asyncio.to_thread(embedded.stop)
+
+
+def _require_database_files(settings: Settings) -> None:
+    """Check the files of TLS to PostgreSQL. Raises Misconfigured."""
+    if settings.database_url is not None:
+        try:
+            context_for(settings.database_url.get_secret_value())
+        except InvalidDatabaseUrl as error:
+            raise Misconfigured(f"DATABASE_URL: {error}") from None
 
 
 async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:

@@ -88,7 +88,26 @@ def test_a_port_that_is_taken_ends_it_before_a_database_is_made(
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("command", ["serve", "relay", "worker"])
+@pytest.mark.parametrize("command", ["serve", "api", "relay", "worker", "migrate", "keys list", "subscribers list"])
+def test_a_file_of_tls_to_the_database_that_is_missing(run: Callable[..., tuple[int, str]], command: str) -> None:
+    url = f"{NOWHERE}?sslmode=verify-full&sslrootcert=/missing.pem"
+    code, said = run(command, DATABASE_URL=url, AMQP_URL="amqp://me:hunter2@127.0.0.1:1/")
+    assert (code, said.startswith("DATABASE_URL")) == (2, True)
+    assert "sslrootcert: /missing.pem cannot be read: No such file or directory" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "relay",
+        "worker",
+        "subscribers list",
+        "subscribers add x --types *",
+        "subscribers remove x --yes",
+        "subscribers replay x --from 0",
+    ],
+)
 def test_a_file_of_tls_to_the_broker_that_is_missing(run: Callable[..., tuple[int, str]], command: str) -> None:
     code, said = run(command, DATABASE_URL=NOWHERE, AMQP_URL="amqps://me:hunter2@127.0.0.1:1/?cafile=/missing.pem")
     assert (code, said) == (2, "AMQP_URL: cafile: /missing.pem cannot be read: No such file or directory\n")
