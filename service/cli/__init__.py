@@ -288,6 +288,29 @@ def roles(
     admin.show_roles(settings.read(), output(json), sql=sql, owner=owner, processes=processes)
 
 
+@app.command("history")
+def show_history(
+    id: Annotated[str, typer.Argument(help="id such as cus_..., or a stream such as subscriber-NAME", metavar="ID")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="show the object as it was: version, position:N or time", metavar="MOMENT"),
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="show what changed from --at to this", metavar="MOMENT")] = None,
+    json: Json = False,
+) -> None:
+    """Show every event of an object, who caused it and what it changed.
+
+    Of any account, deleted or not. A moment is a version (12), a position (position:812) or a time
+    (2026-11-01T12:00Z). Reading is recorded in the audit trail of the account.
+    """
+    from service.cli import history
+
+    if to is not None and at is None:
+        raise typer.BadParameter("--to needs --at")
+    out = output(json)
+    _over_core(lambda core: history.show(core, out, id, at, to))
+
+
 @app.command("export")
 def export_log(
     to: Annotated[
