@@ -3,7 +3,8 @@
 Connections report their errors. The watcher then probes over a connection of its own: only if that fails too is it an
 outage, which is logged once, probed again with backoff, and over when a probe succeeds. After a failover or a restart
 of the server the `generation` is incremented, and each connection of an older one is replaced before its next use: none
-stays with a server that was demoted.
+stays with a server that was demoted. The first connection that reaches a new primary increments it, before it is used:
+what is written there is read there.
 """
 
 import asyncio
@@ -29,12 +30,13 @@ REMIND_EVERY_S = 300.0
 # Outages during which only the watcher tries new connections.
 CLOSED = frozenset({Kind.UNREACHABLE, Kind.SILENT, Kind.STARTING, Kind.NO_DATABASE, Kind.LOGIN_REFUSED})
 
-# Whether the server is read-only, which server it is, and whether our tables exist and are readable.
-LOOK = """
+# Whether the server is read-only, and which server it is.
+SERVER = """
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
-       concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port()) AS server,
-       (SELECT count(*) FROM events.head) AS heads
+       concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port()) AS server
 """
+# The same, and whether our tables exist and are readable.
+LOOK = f"{SERVER}, (SELECT count(*) FROM events.head) AS heads"
 # Rows larger than the free space of any page, one for each kind of table that appends grow; rolled back.
 GROW = """
 WITH bytes AS (
@@ -98,6 +100,14 @@ class Availability:
         """Report a success, which may be the end of an outage."""
         if self.outage is not None and self.outage.kind in CLOSED:
             self._poked.set()
+
+    def reached(self, server: str, *, read_only: bool) -> None:
+        """Report the server that a new connection leads to: a primary other than the last one is a failover."""
+        if read_only:
+            return  # demoted, or not promoted yet
+        if self._server not in (None, server):
+            self.generation += 1
+        self._server = server
 
     async def now(self) -> DatabaseUnavailable | None:
         """The current outage, probed within two seconds; None if there is none."""
@@ -210,9 +220,7 @@ class Availability:
             await transaction.start()
             await self._connection.execute(GROW)
             await transaction.rollback()
-        if self._server not in (None, row["server"]) and self.outage is None:
-            self.generation += 1
-        self._server = row["server"]
+        self.reached(row["server"], read_only=False)
         return None
 
     async def _until_due(self, stop: asyncio.Event) -> None:

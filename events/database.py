@@ -123,7 +123,7 @@ async def open_connection(
                 **secured,
                 **arguments,
             )
-            await _set_up(connection, settings)
+            await _set_up(connection, settings, known)
         except Exception as error:
             found = refusal(error, url)
             if found is None:
@@ -143,12 +143,14 @@ async def open_connection(
     raise refused
 
 
-async def _set_up(connection: ServiceConnection, settings: Mapping[str, str]) -> None:
+async def _set_up(connection: ServiceConnection, settings: Mapping[str, str], known: Availability) -> None:
     if not settings:
         return
     try:
         values = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
         await connection.execute(f"SELECT {values}", timeout=CONNECT_TIMEOUT_S)
+        row = await connection.fetchrow(availability.SERVER, timeout=CONNECT_TIMEOUT_S)
+        known.reached(row["server"], read_only=row["read_only"])
     except BaseException:
         connection.terminate()
         raise

@@ -175,6 +175,22 @@ async def test_a_pool_connects_again_after_a_change_of_server(database: str) -> 
     await pool.close()
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_connection_to_another_primary_replaces_every_other_before_its_next_use(
+    database: str, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    pool = await _database.create_pool(database, application="test", size_max=1)
+    before = await pool.fetchval("SELECT pg_backend_pid()")
+    reads = _database.DedicatedConnection(database, application="test")
+    [row] = await reads.fetch("SELECT pg_backend_pid() AS pid")
+    monkeypatch.setattr("events.availability.SERVER", f"SELECT 'another' AS server, {read_only} AS read_only")
+    writes = await _database.connect(database, application="test")
+    monkeypatch.undo()
+    assert (await pool.fetchval("SELECT pg_backend_pid()") == before) == read_only
+    assert (await reads.fetch("SELECT pg_backend_pid() AS pid") == [row]) == read_only
+    await asyncio.gather(pool.close(), reads.close(), writes.close())
+
+
 async def test_a_statement_that_nobody_waits_for_gives_its_connection_back(database: str) -> None:
     pool = await _database.create_pool(database, application="test", size_max=1)
     sleeping = asyncio.create_task(pool.fetch("SELECT pg_sleep(60)"))
