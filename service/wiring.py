@@ -12,6 +12,7 @@ from events import (
     customer,
     payment_method,
     promotion_code,
+    redaction_job,
     testclock,
     token,
 )
@@ -25,7 +26,7 @@ from events.keys import MasterKeys
 from events.log import PostgresLog
 from events.stream_cache import StreamCache
 from events.transact import Executor
-from projections import api_keys, tax_ids, tokens
+from projections import api_keys, redaction_jobs, tax_ids, tokens
 from projections.coupons import CouponProjection
 from projections.customers import CustomerProjection
 from projections.erasure import Eraser
@@ -53,6 +54,7 @@ EVENT_MODULES = (
     endpoint,
     payment_method,
     promotion_code,
+    redaction_job,
     subscriber,
     testclock,
     token,
@@ -121,6 +123,7 @@ async def build(settings: Settings, dsn: str, metrics: Metrics | None = None) ->
             "coupon": CouponProjection(settings.api_version).rows,
             "payment_method": PaymentMethodProjection(settings.api_version).rows,
             "promotion_code": PromotionCodeProjection(settings.api_version).rows,
+            redaction_job.KIND: redaction_jobs.rows,
             token.KIND: tokens.rows,
             testclock.KIND: TestClockProjection(settings.api_version).rows,
             subscriber.KIND: subscribers.rows,

@@ -35,7 +35,7 @@ SERVER_SETTINGS = (
 )
 PERMISSIONS = (
     "audit:read, or RESOURCE:read or RESOURCE:write, where RESOURCE is coupons, customers, events, payment_methods, "
-    "promotion_codes, sources, subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
+    "privacy, promotion_codes, sources, subscriptions, tax_ids, test_clocks, tokens or webhook_endpoints"
 )
 
 app = typer.Typer(

@@ -26,6 +26,7 @@ PERMISSIONS = (
             "customers",
             "events",
             "payment_methods",
+            "privacy",
             "promotion_codes",
             "sources",
             "subscriptions",

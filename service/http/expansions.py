@@ -96,6 +96,7 @@ OF_KIND: Mapping[str, Mapping[str, Node]] = {
     "customer_cash_balance_transaction": {"customer": Reference("customer")},
     "discount": DISCOUNT,
     "payment_method": {"customer": Reference("customer")},
+    "privacy.redaction_job": {"objects": Part("privacy.redaction_job_objects", _or_null)},
     "promotion_code": {
         "coupon": Older(("promotion", "coupon")),
         "customer": Reference("customer"),

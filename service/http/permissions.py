@@ -28,6 +28,7 @@ RESOURCES: Mapping[str, str] = MappingProxyType(
         "customer": "customers",
         "invoice_credit_balance": "customers",
         "payment_method": "payment_methods",
+        "privacy.redaction_job_objects": "privacy",
         "promotion_code": "promotion_codes",
         "promotion_code.currency_options": "promotion_codes",
         "source": "sources",

@@ -1,9 +1,9 @@
 """Handlers of scheduled jobs: what is done when each kind of job is due.
 
 Discounts end after their months; coupons and promotion codes expire, and the promotion codes of an expired coupon with
-it; cards are reported as expiring on the last day of their month; tax ids are verified; test clocks are deleted after
-30 days. A job under a test clock is executed with the clock's time `due_at`. A handler whose object no longer exists
-does nothing.
+it; cards are reported as expiring on the last day of their month; tax ids are verified; redaction jobs are validated
+and run; test clocks are deleted after 30 days. A job under a test clock is executed with the clock's time `due_at`. A
+handler whose object no longer exists does nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,12 +16,13 @@ from events.customer import CUSTOMER
 from events.promotion_code import PROMOTION_CODE
 from events.testclock import TEST_CLOCK
 from events.unit_of_work import UnitOfWork
-from projections import coupons, discounts, promotion_codes, sources, tax_ids
+from projections import coupons, discounts, promotion_codes, redaction_jobs, sources, tax_ids
 from projections.due import Due
 from projections.read import PageOf
 from projections.testclocks import DELETE
 from service.commands import coupons as coupon_commands
 from service.commands import promotion_codes as promotion_code_commands
+from service.commands import redaction_jobs as redaction_commands
 from service.commands import testclocks as clock_commands
 from service.commands.customer import discount, source, verification
 from service.jobs import system
@@ -109,12 +110,24 @@ async def end_clock(core: Core, due: Due) -> None:
     await system.transact(core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
 
 
+async def validate_redaction(core: Core, due: Due) -> None:
+    """Validate a redaction job."""
+    await redaction_commands.do_validation(core, due.id, system.origin_of(core, due))
+
+
+async def run_redaction(core: Core, due: Due) -> None:
+    """Erase the customers of a redaction job."""
+    await redaction_commands.do_run(core, due.id, system.origin_of(core, due))
+
+
 HANDLERS: Mapping[str, Handler] = {
     DELETE: end_clock,
     coupons.CLOSE: close_codes,
     coupons.EXPIRE: expire_coupon,
     discounts.END: end_discount,
     promotion_codes.EXPIRE: expire_promotion_code,
+    redaction_jobs.RUN: run_redaction,
+    redaction_jobs.VALIDATE: validate_redaction,
     sources.EXPIRING: note_expiry,
     tax_ids.VERIFY: verify_tax_id,
 }

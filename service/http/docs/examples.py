@@ -33,6 +33,9 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "payment_methods.attach": {"customer": "cus_NffrFeUfNV2Hib"},
     "payment_methods.create": {"type": "card", "card": {"token": "tok_visa"}},
     "payment_methods.update": {"billing_details": {"name": "Jenny Rosen"}},
+    "privacy.redaction_jobs.create": {"objects": {"customers": ["cus_NffrFeUfNV2Hib"]}},
+    "privacy.redaction_jobs.list": {"status": "ready"},
+    "privacy.redaction_jobs.update": {"validation_behavior": "fix"},
     "promotion_codes.create": {"code": "SPRING", "promotion": {"type": "coupon", "coupon": "Z4OV52SU"}},
     "promotion_codes.update": {"active": False},
     "rollbook.subscriptions.report": {

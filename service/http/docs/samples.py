@@ -25,11 +25,13 @@ IDS: Mapping[str, str] = {
     "event": "evt_1MqLRJLkdIwHu7ixUEgbFdYF",
     "payment_method": "pm_1MqLiJLkdIwHu7ixUEgbFdYF",
     "promotion_code": "promo_1MiM6KLkdIwHu7ixrIaX4wgn",
+    "redaction_job": "prj_1MqLRJLkdIwHu7ixUEgbFdYF",
     "subscription": "sub_1MowQVLkdIwHu7ixeRlqHVzs",
     "tax_id": "txi_1NuMB12eZvKYlo2CMecoWkZd",
     "test_clock": "clock_1Mr3I22eZvKYlo2Ck0rgMqd7",
     "token": "tok_1N3T00LkdIwHu7ixt44h1F8k",
     "transaction": "cbtxn_1MrU9qLkdIwHu7ixhdjxGBgI",
+    "validation_error": "prjve_1MqLRJLkdIwHu7ixUEgbFdYF",
     "webhook_endpoint": "we_1Mr5jULkdIwHu7ix1ibLTM0x",
 }
 CARD_ID = "card_1NGTaT2eZvKYlo2CZWSctn5n"
@@ -44,6 +46,7 @@ PYTHON: Mapping[str, str | None] = {
     "customers.discount.retrieve": None,
     "customers.sources": "customers.payment_sources",
     "customers.subscriptions": None,
+    "privacy": None,  # a preview of the clients
     "rollbook": None,
     "test_clocks": "test_helpers.test_clocks",
 }

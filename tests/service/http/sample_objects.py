@@ -3,9 +3,12 @@
 import secrets
 from typing import Any
 
+from events.record import Origin
+from events.redaction_job import REDACTION_JOB, FinishValidation, JobError
 from service.http.docs import samples
 from service.http.operation import Operation
-from tests.service.serving import Api
+from tests.acting import update
+from tests.service.serving import ACCOUNT, Api
 from tests.waiting import until
 
 VERSION = "2026-06-24.dahlia"
@@ -100,6 +103,16 @@ class SampleObjects:
         self._made = (await self._post("/v1/webhook_endpoints", body))["id"]
         return self._made
 
+    async def _redaction_job(self, name: str, customer: str) -> Any:
+        """A redaction job whose validation has ended: well, or with an error where the operation is about that."""
+        made = await self._post("/v1/privacy/redaction_jobs", f"objects[customers][]={customer}")
+        failed = "validat" in name
+        error = JobError(code="invalid_state", customer=customer, id=f"prjve_{secrets.token_hex(12)}", message="Held.")
+        ended = FinishValidation(id=made["id"], errors=[error] if failed else [])
+        origin = Origin(account=ACCOUNT, livemode=False, at=self._api.core.clock.now(), actor="system")
+        await update(self._api.core.executor, REDACTION_JOB, made["id"], ended, origin)
+        return made
+
     async def _id(self, name: str, placeholder: str, printed: str, path: str) -> str:
         """A new object for a placeholder of a path. `path` is the customer's."""
         made: Any
@@ -129,6 +142,12 @@ class SampleObjects:
                 made = (await self._api.get("/v1/events?limit=1")).json["data"][0]
             case "delivery":
                 return await self._delivery()
+            case "redaction_job":
+                made = await self._redaction_job(name, path.rpartition("/")[2])
+            case "validation_error":
+                [made] = (await self._api.get("/v1/privacy/redaction_jobs")).json["data"][0]["validation_errors"][
+                    "data"
+                ]
             case "subscription":
                 id = f"sub_{secrets.token_hex(12)}"
                 body = f"{SUBSCRIPTION}&items[0][price][unit_amount]=2000"
