@@ -254,6 +254,34 @@ def migrate(
 
 
 @app.command()
+def verify(
+    sample: Annotated[
+        int | None,
+        typer.Option(help="number of customers to fold, at random; unset: all", min=0, metavar="N", show_default=False),
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="checkpoint that was kept elsewhere; repeatable", metavar="FILE")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="verifier key of the log; unset: those of the key file; repeatable", metavar="KEY"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Verify the log: hash chains, Merkle tree, checkpoints, no gap, and customers against their events.
+
+    Exit code 1 where something is not as it was written; the first position is named.
+    """
+    from service.cli import verification
+
+    asyncio.run(
+        verification.verify(
+            settings.read(), output(json), sample=sample, checkpoints=tuple(checkpoint or ()), keys=tuple(key or ())
+        )
+    )
+
+
+@app.command()
 def checkpoint(
     key: Annotated[
         bool, typer.Option("--key", help="print the verifier key (C2SP), to verify checkpoints with", metavar="")

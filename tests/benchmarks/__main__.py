@@ -24,6 +24,7 @@ from tests.benchmarks.rows import (
     requests,
     search,
     throughput,
+    verify,
 )
 from tests.benchmarks.servers import RESULTS, Bench, bench
 
@@ -45,6 +46,7 @@ ROWS: dict[str, Row] = {
     "fairness": isolation.fairness,
     "one-to-many": one_to_many.one_to_many,
     "many-lanes": many_lanes.many_lanes,
+    "verify": verify.verify,
 }
 
 
