@@ -16,6 +16,7 @@ from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call
 from service.cli.master_key import master_key_app
 from service.cli.output import complain, say
 from service.cli.proof import checkpoint_key_app
+from service.cli.replay import replay
 from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
@@ -48,6 +49,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(master_key_app, name="master-key")
+app.command()(replay)
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
 app.add_typer(rebuild_app, name="rebuild")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")
