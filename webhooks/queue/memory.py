@@ -1,6 +1,6 @@
 """In-memory fake of the delivery queue: the same lanes and turns as in Postgres, for tests and simulation.
 
-Nothing here awaits, so each method is atomic without a lock. The contract of both is tests/contracts/test_lanes.py.
+Nothing here awaits, so each method is atomic without a lock. The contract of both is tests/contracts/test_lane*.py.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Lanes in Postgres beyond their contract (tests/contracts/test_lanes.py): what their turns cost."""
+"""Lanes in Postgres beyond their contract (tests/contracts/test_lane*.py): what their turns cost."""
 
 from datetime import UTC, datetime
 
