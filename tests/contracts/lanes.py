@@ -17,8 +17,6 @@ from webhooks.queue.store import Lanes
 from webhooks.queue.turn import Endpoint, Head, Report, Result, Turn, result
 
 NOW = datetime.now(UTC)
-
-
 OPEN = Lane(open_until=NOW + timedelta(hours=1), open_s=3600)
 
 

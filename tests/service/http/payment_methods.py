@@ -6,26 +6,16 @@ from tests.service.http.objects import account
 from tests.service.serving import Api
 
 PATH = "/v1/payment_methods"
-
-
 CUSTOMERS = "/v1/customers"
-
-
 KEYS = [
     "id", "object", "allow_redisplay", "billing_details", "card", "created", "customer", "customer_account", "livemode",
     "metadata", "type",
 ]  # fmt: skip
-
-
 CARD_KEYS = [
     "brand", "checks", "country", "display_brand", "exp_month", "exp_year", "fingerprint", "funding", "generated_from",
     "last4", "networks", "regulated_status", "three_d_secure_usage", "wallet",
 ]  # fmt: skip
-
-
 UNEXPECTED = "payment_method_unexpected_state"
-
-
 US_ACCOUNT = account(prefix="us_bank_account").replace("&us_bank_account[country]=US&us_bank_account[currency]=usd", "")
 
 

@@ -5,16 +5,12 @@ from typing import Any
 from tests.service.serving import Api
 
 PATH = "/v1/customers"
-
-
 CARD_KEYS = [
     "id", "object", "address_city", "address_country", "address_line1", "address_line1_check", "address_line2",
     "address_state", "address_zip", "address_zip_check", "brand", "country", "customer", "cvc_check", "dynamic_last4",
     "exp_month", "exp_year", "fingerprint", "funding", "last4", "metadata", "name", "regulated_status",
     "tokenization_method",
 ]  # fmt: skip
-
-
 ACCOUNT_KEYS = [
     "id", "object", "account_holder_name", "account_holder_type", "account_type", "bank_name", "country", "currency",
     "customer", "fingerprint", "last4", "metadata", "routing_number", "status",
