@@ -18,7 +18,7 @@ from events.payment_method import (
     PaymentMethodPatch,
 )
 from events.unit_of_work import UnitOfWork
-from service.commands import cards, clocks, payment_details, tokens
+from service.commands import cards, customer_time, payment_details, tokens
 from service.commands.caller import Caller
 from service.commands.cards import NewCard, NewExpiry
 from service.commands.customer import load, moment, payment_method
@@ -90,7 +90,7 @@ async def attach(unit: UnitOfWork, caller: Caller, given: str, owner: str) -> st
     state = await unit.load(CUSTOMER, owner)
     if not state.exists:
         raise no_such_customer(owner)
-    await payment_method.attach(unit, id, owner, await clocks.moment(unit, state))
+    await payment_method.attach(unit, id, owner, await customer_time.now(unit, state))
     return id
 
 
@@ -99,7 +99,7 @@ async def detach(unit: UnitOfWork, id: str) -> None:
     owner = (await unit.load(PAYMENT_METHOD, id)).customer
     unit.do(PAYMENT_METHOD, id, DetachFromCustomer(id=id))
     assert owner is not None, "one that is not attached was refused"
-    at = await clocks.moment(unit, await load(unit, owner))
+    at = await customer_time.now(unit, await load(unit, owner))
     unit.do(CUSTOMER, owner, DetachPaymentMethod(id=id, at=at))
 
 

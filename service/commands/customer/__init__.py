@@ -17,7 +17,7 @@ from events.errors import ConstraintBroken, Refusal
 from events.payment_method import PAYMENT_METHOD, DetachFromCustomer
 from events.testclock import TEST_CLOCK, LetGo, time_of
 from events.unit_of_work import UnitOfWork
-from service.commands import clocks
+from service.commands import customer_time
 from service.commands.caller import Caller
 
 PREFIX_TRIES = 5
@@ -52,7 +52,7 @@ async def create(unit: UnitOfWork, caller: Caller, new: NewCustomer) -> str:
     prefix = os.urandom(4).hex().upper()
     at = int(unit.origin.at.timestamp())
     if new.test_clock is not None:
-        at = time_of(await clocks.load(unit, new.test_clock, param="test_clock"))
+        at = time_of(await customer_time.clock_named(unit, new.test_clock, param="test_clock"))
     patch = new.patch.copy()
     default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
     unit.begin(CUSTOMER, id)
@@ -79,7 +79,7 @@ async def delete(unit: UnitOfWork, id: str, at: int | None = None) -> None:
     state = await load(unit, id)
     with_clock = at is not None
     if at is None:
-        at = await clocks.moment(unit, state)
+        at = await customer_time.now(unit, state)
     unit.do(CUSTOMER, id, DeleteCustomer(id=id, at=at, with_clock=with_clock))
     attached = state.payment_methods.attached
     await asyncio.gather(*(unit.load(PAYMENT_METHOD, payment_method) for payment_method in attached))
@@ -102,7 +102,7 @@ async def moment(unit: UnitOfWork, id: str) -> int:
 
     Raises Missing; ClockAdvancing while the customer's clock moves.
     """
-    return await clocks.moment(unit, await load(unit, id))
+    return await customer_time.now(unit, await load(unit, id))
 
 
 def streams(caller: Caller, facets: Sequence[Facet]) -> Sequence[str]:

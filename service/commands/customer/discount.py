@@ -10,7 +10,7 @@ from events.customer.discount import Discount, EndDiscount, GiveDiscount, Remove
 from events.errors import Missing, Refusal
 from events.promotion_code import PROMOTION_CODE, RedeemPromotionCode
 from events.unit_of_work import UnitOfWork
-from service.commands import clocks
+from service.commands import customer_time
 from service.commands.caller import Caller
 from service.commands.customer import load
 
@@ -82,7 +82,7 @@ async def remove(unit: UnitOfWork, customer: str) -> Discount:
     current = state.discounts.current
     if current is None:
         raise NoDiscount(customer)
-    unit.do(CUSTOMER, customer, RemoveDiscount(at=await clocks.moment(unit, state)))
+    unit.do(CUSTOMER, customer, RemoveDiscount(at=await customer_time.now(unit, state)))
     return current
 
 

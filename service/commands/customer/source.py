@@ -28,7 +28,7 @@ from events.customer.source import (
 from events.customer.subscription import RequestRetries
 from events.errors import Missing, Refusal
 from events.unit_of_work import UnitOfWork
-from service.commands import cards, clocks, tokens
+from service.commands import cards, customer_time, tokens
 from service.commands.caller import Caller
 from service.commands.cards import NewBankAccount, NewCard, NewExpiry
 from service.commands.customer import load, moment
@@ -141,7 +141,7 @@ async def _found(unit: UnitOfWork, customer: str, id: str, object: str | None) -
     source = state.sources.by_id.get(id)
     if source is None or object not in (None, source.object):
         raise no_such(customer, id, object)
-    await clocks.moment(unit, state)  # not while its clock moves
+    await customer_time.now(unit, state)  # not while its clock moves
     return source
 
 

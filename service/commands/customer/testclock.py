@@ -6,7 +6,7 @@ from events.customer import CUSTOMER
 from events.customer.test_clock import JoinClock
 from events.testclock import TEST_CLOCK, TakeIn
 from events.unit_of_work import UnitOfWork
-from service.commands import clocks
+from service.commands import customer_time
 from service.commands.caller import Caller
 
 
@@ -27,6 +27,6 @@ class LiveUnder:
 
 async def join(unit: UnitOfWork, customer: str, clock: str, *, param: str) -> None:
     """Let a customer that the unit has loaded or begun live under a clock. Raises Refusal."""
-    await clocks.load(unit, clock, param=param)
+    await customer_time.clock_named(unit, clock, param=param)
     unit.do(TEST_CLOCK, clock, TakeIn(id=clock, customer=customer))
     unit.do(CUSTOMER, customer, JoinClock(test_clock=clock))

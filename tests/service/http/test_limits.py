@@ -1,4 +1,4 @@
-"""What a process takes on at once: requests, bytes, connections and time are bounded, and the rest refused at once."""
+"""Admission control: requests in flight, rates, waiting writes, feeds and searches; what exceeds a limit is shed."""
 
 import asyncio
 from contextlib import suppress
