@@ -56,7 +56,7 @@ EVENT_TYPES: dict[str, type] = {"account_tax_id.created": TaxIdCreated, "account
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountTaxId:
-    """A tax id as the events so far have left it; `id` is empty before the first of them."""
+    """State of a tax id; `id` is empty before its first event."""
 
     id: str = ""
     country: str | None = None
@@ -70,7 +70,7 @@ NOTHING = AccountTaxId()
 
 
 def decide(state: AccountTaxId, command: Command) -> list[Event]:
-    """Say what `command` would make happen. Raises Missing when there is no such tax id."""
+    """Decide the events of `command`. Raises Missing when there is no such tax id."""
     match command:
         case CreateTaxId():
             assert not state.id, "ids of new tax ids are fresh"

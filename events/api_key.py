@@ -68,7 +68,7 @@ UPCASTS = {"api_key.issued": {1: _with_key_type}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as the events so far have left it; `id` is empty before the first of them."""
+    """State of a key; `id` is empty before its first event."""
 
     id: str = ""
     created: int = 0

@@ -1,7 +1,7 @@
-"""A coupon: its own stream, `coupon-…`, decided and folded by pure functions.
+"""A coupon: its commands, events and pure functions; its stream is `coupon-…`.
 
-Callers choose the ids of coupons, so two accounts may have the same one, and one may be used again after its coupon was
-deleted: the stream then goes on with another coupon.
+Callers choose the ids of coupons. So two accounts may have coupons of the same id, and after a deletion an id may be
+used again: the stream then continues with another coupon.
 """
 
 from collections.abc import Mapping
@@ -23,26 +23,26 @@ Duration = Literal["forever", "once", "repeating"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a coupon takes off and for how long: what it was when a discount was given stays true of the discount."""
+    """The terms of a coupon: amount and duration. A discount keeps the terms with which it was given."""
 
     amount_off: int | None = None  # minor units
     currency: str | None = None
     duration: Duration = "once"
     duration_in_months: int | None = None
     id: str
-    percent_off: str | None = None  # a plain decimal, without zeros at its end: 12.5
+    percent_off: str | None = None  # a decimal without trailing zeros: 12.5
 
 
 class CouponPatch(TypedDict, total=False):
-    """The attributes a caller sent, parsed; a key not sent is absent."""
+    """Parsed parameters of a request; a parameter that was not sent is absent."""
 
     currency_options: dict[str, int]
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
     name: str | None
 
 
 class Attributes(TypedDict, total=False):
-    """The attributes an event sets, each whole; what it does not set is absent."""
+    """Attributes that an event sets, each as a whole; others are absent."""
 
     currency_options: dict[str, int]  # currency -> amount off
     metadata: Annotated[dict[str, str], PERSONAL]
@@ -51,7 +51,7 @@ class Attributes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateCoupon:
-    """Offer a discount on these terms; `created` is Unix seconds, `applies_to` are ids of products."""
+    """Create a coupon; `created` is Unix seconds, `applies_to` are ids of products."""
 
     created: int
     terms: Terms
@@ -63,7 +63,7 @@ class CreateCoupon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateCoupon:
-    """Change some attributes."""
+    """Update attributes."""
 
     id: str
     patch: CouponPatch
@@ -71,14 +71,14 @@ class UpdateCoupon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCoupon:
-    """Offer it no more; discounts given stay."""
+    """Delete the coupon; existing discounts are kept."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedeemCoupon:
-    """Use the coupon once, at this time in Unix seconds."""
+    """Redeem the coupon once, at this time in Unix seconds."""
 
     id: str
     at: int
@@ -86,14 +86,14 @@ class RedeemCoupon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireCoupon:
-    """Let its time be over, when by `at` it is."""
+    """Expire it, if its expiry is past at `at`."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponCreated:
-    """The coupon was made; one of its id may have been before, and was deleted."""
+    """The coupon was created; an earlier one of the same id may have been deleted."""
 
     applies_to: tuple[str, ...]
     attributes: Attributes
@@ -105,28 +105,28 @@ class CouponCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponUpdated:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponRedeemed:
-    """It was used, so many times by now."""
+    """The coupon was redeemed; the number of redemptions so far."""
 
     times_redeemed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponExpired:
-    """The last moment to redeem it was over."""
+    """The coupon expired."""
 
     redeem_by: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponDeleted:
-    """The coupon ended."""
+    """The coupon was deleted."""
 
     id: str
 
@@ -144,7 +144,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
-    """A coupon as the events so far have left it; its id is empty before the first of them."""
+    """State of a coupon; its id is empty before its first event."""
 
     applies_to: tuple[str, ...] = ()
     created: int = 0
@@ -160,26 +160,26 @@ class Coupon:
 
     @property
     def id(self) -> str:
-        """What callers call it."""
+        """Its id in the API."""
         return self.terms.id
 
     @property
     def exists(self) -> bool:
-        """Whether commands find it."""
+        """Whether it was created and is not deleted."""
         return bool(self.id) and not self.deleted
 
     @property
     def valid(self) -> bool:
-        """Whether it may be redeemed, as far as is known without a clock."""
+        """Whether it can be redeemed, without regard to the current time."""
         return self.exists and not self.expired and not self.used_up
 
     @property
     def used_up(self) -> bool:
-        """Whether it was redeemed as often as it may be."""
+        """Whether its maximum number of redemptions is reached."""
         return self.max_redemptions is not None and self.times_redeemed >= self.max_redemptions
 
     def redeemable(self, at: int) -> bool:
-        """Whether it may be redeemed at that time."""
+        """Whether it can be redeemed at this time."""
         return self.exists and not self.used_up and (self.redeem_by is None or at <= self.redeem_by)
 
 
@@ -187,14 +187,14 @@ NO_COUPON = Coupon()
 
 
 def key(scope: Scope, id: str) -> str:
-    """What names a coupon among those of all accounts and modes; its stream is called by that."""
+    """Its key among the coupons of all accounts and modes; part of the name of its stream."""
     return f"{scope.account}:{'live' if scope.livemode else 'test'}:{id}"
 
 
 def decide(state: Coupon, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing when the coupon never was or is no more, Refusal when its id is taken, its time or number is over, or
+    Raises Missing if the coupon does not exist or is deleted, Refusal if its id is taken, it expired or is used up, or
     more than 50 metadata keys would remain.
     """
     match command:
@@ -250,7 +250,7 @@ def evolve(state: Coupon, event: Event) -> Coupon:
 
 
 def must_exist(state: Coupon, id: str) -> None:
-    """Raises Missing when the coupon never was or is no more."""
+    """Raises Missing if the coupon does not exist or is deleted."""
     if not state.exists:
         raise Missing(KIND, id)
 

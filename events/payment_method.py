@@ -40,7 +40,7 @@ class PaymentMethodPatch(TypedDict, total=False):
     billing_details: dict[str, Any]  # name -> new value
     card: dict[str, Any]
     details: dict[str, str | None]
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
 
 
 class Attributes(TypedDict, total=False):

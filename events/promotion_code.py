@@ -1,6 +1,6 @@
-"""A promotion code: its own stream, `promotion_code-promo_…`, decided and folded by pure functions.
+"""A promotion code: its commands, events and pure functions; its stream is `promotion_code-promo_…`.
 
-It stands for a coupon, with limits of its own that are never wider than the coupon's.
+It redeems a coupon, with restrictions in addition to those of the coupon.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ KIND = "promotion_code"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restrictions:
-    """For which purchases the code may be used."""
+    """Restrictions on the redemption of the code."""
 
     currency_options: Mapping[str, int] = field(default_factory=dict)  # currency -> minimum amount
     first_time_transaction: bool = False
@@ -29,15 +29,15 @@ class Restrictions:
 
 
 class PromotionCodePatch(TypedDict, total=False):
-    """The attributes a caller sent, parsed; a key not sent is absent."""
+    """Parsed parameters of a request; a parameter that was not sent is absent."""
 
     active: bool
     currency_options: dict[str, int]
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
 
 
 class Attributes(TypedDict, total=False):
-    """The attributes an event sets, each whole; what it does not set is absent."""
+    """Attributes that an event sets, each as a whole; others are absent."""
 
     active: bool
     metadata: Annotated[dict[str, str], PERSONAL]
@@ -46,7 +46,7 @@ class Attributes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePromotionCode:
-    """Let a coupon be redeemed by a code; times are Unix seconds, `customer` the only one who may."""
+    """Create a code for a coupon; times are Unix seconds, `customer` restricts it to one customer."""
 
     id: str
     active: bool = True
@@ -62,7 +62,7 @@ class CreatePromotionCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatePromotionCode:
-    """Change some attributes, at this time; `coupon` as it stands says whether the code may be active again."""
+    """Update attributes, at this time; the state of the `coupon` decides whether the code can be reactivated."""
 
     id: str
     at: int
@@ -72,7 +72,7 @@ class UpdatePromotionCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedeemPromotionCode:
-    """Use the code once for a customer, at this time; `has_paid` is whether they ever paid before."""
+    """Redeem the code once for a customer, at this time; `has_paid` is whether the customer ever paid."""
 
     id: str
     at: int
@@ -82,14 +82,14 @@ class RedeemPromotionCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpirePromotionCode:
-    """Let its time be over, when by `at` it is."""
+    """Expire it, if its expiry is past at `at`."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionCodeCreated:
-    """The code was made."""
+    """The code was created."""
 
     attributes: Attributes
     code: str
@@ -103,14 +103,14 @@ class PromotionCodeCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionCodeUpdated:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionCodeRedeemed:
-    """It was used, by that customer, so many times by now."""
+    """The code was redeemed by this customer; the number of redemptions so far."""
 
     customer: str
     times_redeemed: int
@@ -118,7 +118,7 @@ class PromotionCodeRedeemed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionCodeExpired:
-    """Its time was over."""
+    """The code expired."""
 
     expires_at: int
 
@@ -135,10 +135,10 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionCode:
-    """A promotion code as the events so far have left it; `id` is empty before the first of them."""
+    """State of a promotion code; `id` is empty before its first event."""
 
     id: str = ""
-    active: bool = True  # as its owner has it: see `open`
+    active: bool = True  # as set by its owner: see `open`
     code: str = ""
     coupon: str = ""
     created: int = 0
@@ -152,16 +152,16 @@ class PromotionCode:
 
     @property
     def open(self) -> bool:
-        """Whether it is shown as active: by its owner's will, and as far as is known without a clock."""
+        """Whether it is shown as active: set by its owner, and not expired or exhausted as far as events show."""
         return self.active and not self.expired and not self.used_up
 
     @property
     def used_up(self) -> bool:
-        """Whether it was redeemed as often as it may be."""
+        """Whether its maximum number of redemptions is reached."""
         return self.max_redemptions is not None and self.times_redeemed >= self.max_redemptions
 
     def over(self, at: int) -> bool:
-        """Whether its time is over by then."""
+        """Whether it has expired at this time."""
         return self.expires_at is not None and at > self.expires_at
 
 
@@ -169,9 +169,9 @@ NO_CODE = PromotionCode()
 
 
 def decide(state: PromotionCode, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing when the code never was, Refusal when a rule forbids it.
+    Raises Missing if the code does not exist, Refusal when a rule forbids it.
     """
     match command:
         case CreatePromotionCode():
@@ -219,7 +219,7 @@ def evolve(state: PromotionCode, event: Event) -> PromotionCode:
 
 
 def must_exist(state: PromotionCode, id: str) -> None:
-    """Raises Missing when the code never was."""
+    """Raises Missing if the code does not exist."""
     if not state.id:
         raise Missing("promotion code", id)
 

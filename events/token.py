@@ -1,6 +1,6 @@
-"""A token: its own stream, `token-tok_…`; it stands for a card or a bank account and is good for one use.
+"""A token: a single-use reference to a card or bank account; its stream is `token-tok_…`.
 
-One of personal details or of a security code stands for what is not kept at all: that it was sent is all there is.
+A token of personal details or of a security code stores nothing of them, only that they were sent.
 """
 
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ KIND = "token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateToken:
-    """Let a token stand for this; `created` is Unix seconds, `type` the API's word for what it stands for."""
+    """Create a token; `created` is Unix seconds, `type` the type in the API."""
 
     id: str
     bank_account: BankAccount | None = None
     card: Card | None = None
     created: int
-    holds: str = ""  # id of the card or bank account, as the token shows it
+    holds: str = ""  # id of the card or bank account that the token shows
     type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseToken:
-    """Use it up, for the card, bank account or payment method of this id."""
+    """Use the token for the card, bank account or payment method of this id."""
 
     id: str
     by: str
@@ -36,7 +36,7 @@ class UseToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseToken:
-    """Erase what it stood for, for it was this customer's; it is used by then."""
+    """Erase the personal data of a used token, since its customer is erased."""
 
     id: str
     customer: str
@@ -44,7 +44,7 @@ class EraseToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCreated:
-    """The token stands for this."""
+    """The token was created."""
 
     bank_account: Annotated[BankAccount | None, PERSONAL] = None
     card: Annotated[Card | None, PERSONAL] = None
@@ -56,7 +56,7 @@ class TokenCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUsed:
-    """It was used, for this, and is good for nothing more."""
+    """The token was used for this object, and cannot be used again."""
 
     by: str
     id: str
@@ -64,7 +64,7 @@ class TokenUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenErased:
-    """The key of what it stood for was destroyed, with those of the customer who has that."""
+    """The encryption key of the token was destroyed, together with those of its customer."""
 
     customer: str
     id: str
@@ -81,7 +81,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token as the events so far have left it; `id` is empty before the first of them."""
+    """State of a token; `id` is empty before its first event."""
 
     id: str = ""
     bank_account: BankAccount | None = None
@@ -97,7 +97,7 @@ NO_TOKEN = Token()
 
 
 def decide(state: Token, command: Command) -> list[Event]:
-    """Say what `command` would make happen. Raises Refusal for a token that never was, or was used before."""
+    """Decide the events of `command`. Raises Refusal for an unknown token and for one that was used."""
     match command:
         case CreateToken():
             assert not state.id, "ids of new tokens are fresh"

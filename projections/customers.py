@@ -48,7 +48,7 @@ def render(state: Customer, livemode: bool) -> dict[str, Any]:
 
 
 def render_deleted(id: str) -> dict[str, Any]:
-    """What is left to show of a deleted customer."""
+    """A deleted customer."""
     return {"id": id, "object": "customer", "deleted": True}
 
 

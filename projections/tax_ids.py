@@ -53,7 +53,7 @@ def render_own(tax_id: AccountTaxId, livemode: bool) -> dict[str, Any]:
 
 
 def render_deleted(id: str) -> dict[str, Any]:
-    """What is left to show of a deleted tax id."""
+    """A deleted tax id."""
     return {"id": id, "object": KIND, "deleted": True}
 
 

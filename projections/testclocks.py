@@ -38,7 +38,7 @@ def render(clock: TestClock, livemode: bool) -> dict[str, Any]:
 
 
 def render_deleted(id: str) -> dict[str, Any]:
-    """What is left to show of a deleted clock."""
+    """A deleted clock."""
     return {"id": id, "object": testclock.KIND, "deleted": True}
 
 

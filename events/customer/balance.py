@@ -1,7 +1,7 @@
-"""What the customer owes or is owed: a ledger for each currency, made of transactions that never change.
+"""The balance of a customer: a ledger per currency, of immutable transactions.
 
-A negative balance is credit for the customer, a positive one is owed (API reference, customer balance transactions).
-Of a transaction only its description and its metadata may be edited.
+A negative balance is a credit, a positive one is owed (API reference, customer balance transactions). Only the
+description and the metadata of a transaction can be updated.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,21 @@ from events.errors import Missing, Refusal
 from events.history_map import HistoryMap
 from events.personal import PERSONAL
 
-AMOUNT_MAX = 999_999_999_999  # minor units, either way, of a ledger and of what is sent; ours: the reference names none
+AMOUNT_MAX = 999_999_999_999  # minor units, positive or negative, of a ledger and of a transaction; our own limit
 KIND = "customer_balance_transaction"
 
 Type = Literal["adjustment", "initial"]
 
 
 class TransactionPatch(TypedDict, total=False):
-    """What a caller sent, parsed; a key not sent is absent."""
+    """Parsed parameters of a request; a parameter that was not sent is absent."""
 
     description: str | None
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
 
 
 class Attributes(TypedDict, total=False):
-    """What an edit sets, each whole; what it does not set is absent."""
+    """Attributes that an update sets, each as a whole; others are absent."""
 
     description: Annotated[str | None, PERSONAL]
     metadata: Annotated[dict[str, str], PERSONAL]
@@ -49,7 +49,7 @@ class AdjustBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetBalance:
-    """Bring the ledger of a currency to `balance`, by one transaction of the difference."""
+    """Set the ledger of a currency to `balance`, by one transaction of the difference."""
 
     id: str
     at: int
@@ -60,7 +60,7 @@ class SetBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditTransaction:
-    """Change what may be changed of a transaction."""
+    """Update a transaction."""
 
     id: str
     patch: TransactionPatch
@@ -68,7 +68,7 @@ class EditTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceAdjusted:
-    """`amount` was added to the ledger of a currency, which then stood at `ending_balance`."""
+    """`amount` was added to the ledger of a currency; `ending_balance` is the balance after it."""
 
     amount: int
     at: int
@@ -81,7 +81,7 @@ class BalanceAdjusted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceTransactionEdited:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
     id: str
@@ -96,7 +96,7 @@ EVENT_TYPES: dict[str, type] = {
 
 
 class Transaction(NamedTuple):
-    """A transaction as it stands."""
+    """State of a transaction."""
 
     amount: int
     created: int
@@ -108,11 +108,11 @@ class Transaction(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """Where the ledger of each currency stands, and every transaction, by id."""
+    """The balance per currency, and every transaction, by id."""
 
     ledgers: Mapping[str, int] = MappingProxyType({})
     transactions: HistoryMap[Transaction] = HistoryMap()
-    latest: int = 0  # when the last one was made: the next is no older, though its request may have begun before
+    latest: int = 0  # time of the last transaction: the next is not earlier, even if its request began before
 
 
 NONE = Balance()
@@ -121,7 +121,7 @@ _NO_METADATA: Mapping[str, str] = MappingProxyType({})  # one for all: thousands
 
 
 def decide(state: Balance, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
     Raises Missing for a transaction that is not there, Refusal when an amount is nothing or too much.
     """

@@ -1,7 +1,7 @@
-"""The customer's cash: money it has sent ahead by bank transfer, by currency, and how it is matched to what it owes.
+"""The cash balance of a customer: money received by bank transfer, per currency, and its reconciliation mode.
 
-A customer has a cash balance from the moment it is used: funds arrive, or somebody settles how they are reconciled.
-From then on the customer cannot be deleted (API reference, delete a customer), unless it is under a test clock that is.
+A customer has a cash balance from its first use: a transfer arrives, or the reconciliation mode is set. From then on it
+can only be deleted together with its test clock (API reference, delete a customer).
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from events.personal import PERSONAL
 KIND = "cash_balance"
 AMOUNT_MAX = 999_999_999_999  # minor units; the reference names none
 
-NUMBER_DIGITS = 12  # of a virtual account
+NUMBER_DIGITS = 12  # digits of a virtual account number
 
 Mode = Literal["automatic", "manual"]
 
-# Bank transfers are made in these currencies only, each by its own type of transfer.
+# The currencies of bank transfers, each with its own type of transfer.
 TRANSFERS: Mapping[str, str] = {
     "eur": "eu_bank_transfer",
     "gbp": "gb_bank_transfer",
@@ -30,14 +30,14 @@ TRANSFERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetReconciliation:
-    """Settle how cash is matched to what is owed; None for as the account does."""
+    """Set the reconciliation mode; None for the default of the account."""
 
     mode: Mode | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundCashBalance:
-    """Take in a bank transfer; `at` is Unix seconds."""
+    """Record an incoming bank transfer; `at` is Unix seconds."""
 
     id: str
     amount: int  # minor units
@@ -48,23 +48,23 @@ class FundCashBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenVirtualAccount:
-    """Have an account that the customer's transfers in a currency go to, of that number unless there is one already."""
+    """Open a virtual account for the customer's transfers in a currency, with this number, unless there is one."""
 
     country: str  # ISO 3166, upper case
     currency: str
-    number: str  # digits, from which the numbers that are shown are made
+    number: str  # digits, from which the displayed numbers are computed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationSet:
-    """Cash is matched so from now on; None for as the account does."""
+    """The reconciliation mode was set; None for the default of the account."""
 
     mode: Mode | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashBalanceFunded:
-    """A bank transfer came in, after which the cash of its currency stood at `ending_balance`."""
+    """A bank transfer arrived; `ending_balance` is the cash of its currency after it."""
 
     amount: int
     at: int
@@ -76,11 +76,11 @@ class CashBalanceFunded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualAccountOpened:
-    """The customer's transfers in a currency go to an account of this number from now on, in that country."""
+    """A virtual account with this number was opened for transfers in a currency and country."""
 
     country: str
     currency: str
-    number: Annotated[str, PERSONAL] = "0" * NUMBER_DIGITS  # so once the stream's key is destroyed
+    number: Annotated[str, PERSONAL] = "0" * NUMBER_DIGITS  # None once the key of the stream is destroyed
 
 
 Command = SetReconciliation | FundCashBalance | OpenVirtualAccount
@@ -94,7 +94,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashBalance:
-    """The cash as it stands."""
+    """State of the cash balance."""
 
     available: Mapping[str, int] = field(default_factory=dict)  # currency -> minor units
     mode: Mode | None = None
@@ -106,7 +106,7 @@ NONE = CashBalance()
 
 
 def decide(state: CashBalance, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
     Raises Refusal for a currency that no bank transfer is made in, and when an amount is nothing or too much.
     """
@@ -156,6 +156,6 @@ def evolve(state: CashBalance, event: Event) -> CashBalance:
 
 
 def must_be_unused(state: CashBalance) -> None:
-    """Raises Refusal: a customer that has a cash balance, of whatever amount, stays."""
+    """Raises Refusal if the customer has a cash balance, of any amount: it cannot be deleted."""
     if state.used:
         raise Refusal("This customer has a cash balance and cannot be deleted.")

@@ -1,6 +1,6 @@
-"""The discount a customer has, one at most: given by a coupon, directly or through a promotion code.
+"""The discount of a customer, at most one: given by redeeming a coupon, directly or through a promotion code.
 
-A second one replaces the first. One of limited duration ends when its months are over.
+A second one replaces the first. A discount of limited duration ends after its months.
 """
 
 from calendar import monthrange
@@ -15,7 +15,7 @@ CALENDAR_S = 146_097 * 86_400  # the calendar repeats every 400 years
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveDiscount:
-    """Give a discount on a coupon's terms from this time on; times are Unix seconds."""
+    """Give a discount with the terms of a coupon from this time on; times are Unix seconds."""
 
     id: str
     at: int
@@ -25,14 +25,14 @@ class GiveDiscount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveDiscount:
-    """Take the discount away, whichever it is."""
+    """Remove the discount."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndDiscount:
-    """Let this discount be over, when by `at` its time is."""
+    """End this discount, if its end is past at `at`."""
 
     id: str
     at: int
@@ -40,7 +40,7 @@ class EndDiscount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountGiven:
-    """The customer has this discount now, instead of any other; `coupon` is what was promised."""
+    """The customer got this discount, which replaces any other; `coupon` has its terms."""
 
     coupon: Terms
     end: int | None
@@ -51,7 +51,7 @@ class DiscountGiven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountRemoved:
-    """The discount was taken away."""
+    """The discount was removed."""
 
     at: int
     id: str
@@ -59,7 +59,7 @@ class DiscountRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountEnded:
-    """The discount's time was over."""
+    """The discount ended."""
 
     at: int
     id: str
@@ -76,7 +76,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discount:
-    """A discount as it was given; without an `end` it goes on."""
+    """A discount; without an `end` it is unlimited."""
 
     id: str
     coupon: Terms
@@ -87,7 +87,7 @@ class Discount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discounts:
-    """The discount the customer has, if any."""
+    """The discount of the customer, if any."""
 
     current: Discount | None = None
 
@@ -96,7 +96,7 @@ NONE = Discounts()
 
 
 def decide(state: Discounts, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already."""
+    """Decide the events of `command`; no events if there is nothing to change."""
     current = state.current
     match command:
         case GiveDiscount():
@@ -139,7 +139,7 @@ def evolve(state: Discounts, event: Event) -> Discounts:
 
 
 def end(state: Discounts, at: int) -> list[Event]:
-    """What ends with the customer."""
+    """The events of the deletion of a customer."""
     return [DiscountRemoved(at=at, id=state.current.id)] if state.current is not None else []
 
 

@@ -110,7 +110,7 @@ class NotErasable(Refusal):
 
 
 def decide(state: Erasure, command: Command, *, running: int) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already. `running` counts running subscriptions.
+    """Decide the events of `command`; no events if there is nothing to change. `running` counts running subscriptions.
 
     Raises NotErasable under a hold and while subscriptions run, Missing for a hold that is not there, Refusal for a
     hold of a customer that is erased and for one hold too many.

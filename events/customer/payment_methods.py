@@ -1,7 +1,6 @@
-"""Which payment methods are attached to the customer; what they are is in streams of their own.
+"""The payment methods attached to a customer; their details are in their own streams.
 
-They are in order of attachment. That each of them is attached to one customer only, and only once, is for its own
-stream to hold.
+They are in order of attachment. The stream of a payment method ensures that it is attached only once, to one customer.
 """
 
 from dataclasses import dataclass
@@ -9,12 +8,12 @@ from typing import assert_never
 
 from events.errors import Refusal
 
-COUNT_MAX = 500  # of one customer
+COUNT_MAX = 500  # maximum per customer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachPaymentMethod:
-    """Let the customer pay with it, from this time in Unix seconds on."""
+    """Attach a payment method, at this time in Unix seconds."""
 
     id: str
     at: int
@@ -22,7 +21,7 @@ class AttachPaymentMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachPaymentMethod:
-    """Let the customer pay with it no more."""
+    """Detach a payment method."""
 
     id: str
     at: int
@@ -30,7 +29,7 @@ class DetachPaymentMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodAttached:
-    """The customer may pay with it."""
+    """A payment method was attached."""
 
     at: int
     id: str
@@ -38,7 +37,7 @@ class PaymentMethodAttached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodDetached:
-    """The customer may pay with it no more."""
+    """A payment method was detached."""
 
     at: int
     id: str
@@ -54,7 +53,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethods:
-    """The ids of those attached."""
+    """The ids of the attached payment methods."""
 
     attached: tuple[str, ...] = ()
 
@@ -63,7 +62,7 @@ NONE = PaymentMethods()
 
 
 def decide(state: PaymentMethods, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already. Raises Refusal when there are too many."""
+    """Decide the events of `command`; no events if there is nothing to change. Raises Refusal beyond the maximum."""
     match command:
         case AttachPaymentMethod():
             if command.id in state.attached:
@@ -92,5 +91,5 @@ def evolve(state: PaymentMethods, event: Event) -> PaymentMethods:
 
 
 def end(state: PaymentMethods, at: int) -> list[Event]:
-    """What ends with the customer: every attachment."""
+    """The events of the deletion of a customer: each payment method is detached."""
     return [PaymentMethodDetached(at=at, id=id) for id in state.attached]

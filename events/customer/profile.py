@@ -1,8 +1,8 @@
-"""Who the customer is: every attribute a caller sets directly, and what a change to them comes to.
+"""The profile of a customer: every attribute that callers set directly, and the effect of an update on them.
 
-A patch holds only what the caller sent. Value hashes (address, shipping) are replaced whole, invoice settings merge
-by sub-key and metadata merges by key (API reference, update a customer). What is recorded is the outcome: the whole
-new value of each attribute that truly changed.
+A patch contains only what the caller sent. Hashes (address, shipping) are replaced as a whole, invoice settings are
+merged by sub-key and metadata by key (API reference, update a customer). The outcome is recorded: the new value of each
+attribute that changed.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from events.values import Address, CustomField, InvoiceSettings, RenderingOption
 
 
 class InvoiceSettingsPatch(TypedDict, total=False):
-    """The invoice settings a caller sent; None clears one."""
+    """Invoice settings of a request; None clears one."""
 
     custom_fields: tuple[CustomField, ...] | None
     footer: str | None
@@ -26,7 +26,7 @@ class InvoiceSettingsPatch(TypedDict, total=False):
 
 
 class ProfilePatch(TypedDict, total=False):
-    """The attributes a caller sent, parsed; a key not sent is absent."""
+    """Parsed parameters of a request; a parameter that was not sent is absent."""
 
     address: Address | None
     business_name: str | None
@@ -36,7 +36,7 @@ class ProfilePatch(TypedDict, total=False):
     individual_name: str | None
     invoice_prefix: str
     invoice_settings: InvoiceSettingsPatch
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
     name: str | None
     next_invoice_sequence: int
     phone: str | None
@@ -46,7 +46,7 @@ class ProfilePatch(TypedDict, total=False):
 
 
 class Attributes(TypedDict, total=False):
-    """The attributes an event sets, each whole; what it does not set is absent."""
+    """Attributes that an event sets, each as a whole; others are absent."""
 
     address: Annotated[Address | None, PERSONAL]
     business_name: Annotated[str | None, PERSONAL]
@@ -65,9 +65,9 @@ class Attributes(TypedDict, total=False):
     tax_exempt: str
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots, as the customer itself
+@dataclass(frozen=True, kw_only=True)  # without slots, like the customer
 class Profile:
-    """The attributes as they stand."""
+    """State of the profile."""
 
     address: Address | None = None
     business_name: str | None = None
@@ -90,9 +90,9 @@ BLANK = Profile()
 
 
 def changes(profile: Profile, patch: ProfilePatch) -> Attributes:
-    """What `patch` would truly change, each attribute whole.
+    """The attributes that `patch` changes, each as a whole.
 
-    Raises Refusal when more than 50 metadata keys would remain, or the invoice sequence would run backwards.
+    Raises Refusal if more than 50 metadata keys would remain, or the invoice sequence would decrease.
     """
     sent: dict[str, Any] = dict(patch)
     if "metadata" in patch:
@@ -109,7 +109,7 @@ def changes(profile: Profile, patch: ProfilePatch) -> Attributes:
 
 
 def apply(profile: Profile, attributes: Attributes) -> Profile:
-    """The profile with the attributes of an event set: what `replace` gives, in a fifth of its time."""
+    """The profile with the attributes of an event: like `replace`, five times as fast."""
     after = object.__new__(Profile)
     object.__setattr__(after, "__dict__", {**profile.__dict__, **attributes})
     return after

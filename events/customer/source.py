@@ -1,7 +1,7 @@
-"""The customer's cards and bank accounts, and which of them is charged by default.
+"""Sources of a customer: cards and bank accounts, and the default source.
 
-The first becomes the default and later ones do not, unless they replace it. When the default goes, the one that was
-added last replaces it (API reference, delete a card).
+The first one becomes the default; later ones do not, unless they replace it. When the default is removed, the one that
+was added last becomes the default (API reference, delete a card).
 """
 
 from calendar import monthrange
@@ -18,28 +18,28 @@ from events.errors import Declined, Missing, Refusal
 from events.personal import PERSONAL
 from events.values import Address
 
-COUNT_MAX = 500  # of one customer
-DEPOSITS = [32, 45]  # minor units: what a bank account is sent in test mode to be verified by
+COUNT_MAX = 500  # maximum per customer
+DEPOSITS = [32, 45]  # minor units: the micro-deposits that verify a bank account in test mode
 VERIFIED = "verified"
 VERIFICATION_FAILED = "verification_failed"
-FAILURES_MAX = 3  # after which an account is not verified any more (API reference, verify a bank account)
+FAILURES_MAX = 3  # failed attempts, after which an account cannot be verified (API reference, verify a bank account)
 Kept = Card | BankAccount
 
 
 class SourcePatch(TypedDict, total=False):
-    """What a caller sent of a card or a bank account, parsed; a key not sent is absent."""
+    """Parsed parameters of an update of a source; a parameter that was not sent is absent."""
 
     account_holder_name: str | None
     account_holder_type: str | None
-    address: dict[str, str | None]  # part -> what it is now
+    address: dict[str, str | None]  # part -> new value
     exp_month: int
     exp_year: int
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
     name: str | None
 
 
 class Attributes(TypedDict, total=False):
-    """What an edit sets, each whole; what it does not set is absent."""
+    """Attributes that an update sets, each as a whole; others are absent."""
 
     account_holder_name: Annotated[str | None, PERSONAL]
     account_holder_type: Annotated[str | None, PERSONAL]
@@ -52,9 +52,9 @@ class Attributes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachSource:
-    """Have the customer pay with this card or bank account, from this time in Unix seconds on.
+    """Attach a card or bank account to the customer, at this time in Unix seconds.
 
-    `token` names the token it came by; `replaces` replaces the default source, which is removed.
+    `token` is the id of the token used, if any; with `replaces` it replaces the default source, which is removed.
     """
 
     id: str
@@ -67,7 +67,7 @@ class AttachSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditSource:
-    """Change what is known of one."""
+    """Update a source."""
 
     id: str
     patch: SourcePatch
@@ -75,7 +75,7 @@ class EditSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveSource:
-    """Take one away."""
+    """Remove a source."""
 
     id: str
     at: int
@@ -83,14 +83,14 @@ class RemoveSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetDefaultSource:
-    """Charge this one by default."""
+    """Make a source the default."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyBankAccount:
-    """Show that the account is the customer's by the amounts of two deposits, in minor units; without them it fails."""
+    """Verify a bank account by the amounts of two micro-deposits, in minor units; without amounts it fails."""
 
     id: str
     amounts: tuple[int, ...]
@@ -98,7 +98,7 @@ class VerifyBankAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteExpiry:
-    """Let it be noted that a card is about to expire, when by `at` (Unix seconds) it is."""
+    """Record that a card is about to expire, if it is at `at` (Unix seconds)."""
 
     id: str
     at: int
@@ -106,7 +106,7 @@ class NoteExpiry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAttached:
-    """The customer has this card, since this time in Unix seconds."""
+    """A card was attached at this time in Unix seconds."""
 
     at: int
     card: Annotated[Card, PERSONAL] = NO_CARD
@@ -118,7 +118,7 @@ class CardAttached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAccountAttached:
-    """The customer has this bank account, since this time in Unix seconds."""
+    """A bank account was attached at this time in Unix seconds."""
 
     at: int
     bank_account: Annotated[BankAccount, PERSONAL] = NO_ACCOUNT
@@ -130,7 +130,7 @@ class BankAccountAttached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceEdited:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
     id: str
@@ -138,7 +138,7 @@ class SourceEdited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRemoved:
-    """The customer no longer has it; `default` is charged by default now."""
+    """A source was removed; `default` is the default from now on."""
 
     at: int
     default: str | None
@@ -147,28 +147,28 @@ class SourceRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultSourceSet:
-    """This one is charged by default."""
+    """A source became the default."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAccountVerified:
-    """The account was shown to be the customer's."""
+    """The bank account was verified."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAccountVerificationFailed:
-    """Amounts were given for the account that it was not sent."""
+    """The verification of the bank account failed: wrong amounts."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardExpiring:
-    """The last day of the month in which the card expires has come."""
+    """A card expires at the end of this month."""
 
     id: str
 
@@ -198,7 +198,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A card or a bank account of the customer; `expiring` once its expiry was announced."""
+    """A card or bank account of the customer; `expiring` is set once its expiry was published."""
 
     id: str
     created: int
@@ -209,18 +209,18 @@ class Source:
 
     @property
     def object(self) -> str:
-        """The API's word for what it is."""
+        """Its `object` in the API."""
         return "card" if isinstance(self.kept, Card) else "bank_account"
 
     @property
     def expiring_at(self) -> int | None:
-        """When its expiry is announced, in Unix seconds; None for a bank account."""
+        """Time at which its expiry is published, in Unix seconds; None for a bank account."""
         return last_day(self.kept.exp_year, self.kept.exp_month) if isinstance(self.kept, Card) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Everything the customer has of it, by id, the newest last; `default` is the id of one of them."""
+    """All sources of the customer, by id, the newest last; `default` is the id of the default."""
 
     by_id: Mapping[str, Source] = field(default_factory=dict)
     default: str | None = None
@@ -238,10 +238,10 @@ class NoSource(Missing):
 
 
 def decide(state: Sources, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing for what is not there, Declined for a card that is no good and for a bank account whose verification
-    has failed, Refusal when there are too many. Wrong amounts are a fact, for they are counted.
+    Raises Missing for an unknown source, Declined for a declined card and for a bank account whose verification has
+    failed, Refusal beyond the maximum. Wrong amounts are an event, because they are counted.
     """
     match command:
         case AttachSource():
@@ -295,7 +295,7 @@ def evolve(state: Sources, event: Event) -> Sources:
 
 
 def end(state: Sources, at: int) -> list[Event]:
-    """What ends with the customer: everything it has, the default last."""
+    """The events of the deletion of a customer: each source is removed, the default last."""
     ids = sorted(state.by_id, key=lambda id: id == state.default)
     return [SourceRemoved(at=at, default=state.default if id != state.default else None, id=id) for id in ids]
 
@@ -341,7 +341,7 @@ def _removed(state: Sources, id: str, at: int) -> SourceRemoved:
 
 
 def not_verified() -> Declined:
-    """What a caller is answered whose amounts are wrong, or were so too often."""
+    """The refusal of wrong amounts, or of an account with too many of them."""
     return Declined(
         "The amounts provided do not match the amounts that were sent to the bank account.",
         code="bank_account_verification_failed",

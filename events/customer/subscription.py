@@ -1,8 +1,8 @@
-"""The customer's subscriptions, as a billing service reports them: Rollbook does not bill.
+"""Subscriptions of a customer, as a billing service reports them: Rollbook does not bill.
 
-A report says how a subscription stands as a whole, so one that comes twice adds nothing. What follows from them for the
-customer is its currency, whether it is delinquent, and which invoices are worth another try when it has a new way to
-pay (API reference, update a customer: `source`).
+A report is the whole state of a subscription, so a repeated report adds no event. Subscriptions determine the currency
+of the customer, whether it is delinquent, and which invoices to retry when it has a new source (API reference, update a
+customer: `source`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from events.personal import PERSONAL
 
 AUTOMATIC = "charge_automatically"
 CANCELED = "canceled"
-ENDED = frozenset({CANCELED, "incomplete_expired"})  # never comes back from there by itself
+ENDED = frozenset({CANCELED, "incomplete_expired"})  # final statuses
 OVERDUE = frozenset({"past_due", "unpaid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one unit of an item costs, and how often; amounts in minor units of the subscription's currency."""
+    """The price of one unit, and its billing interval; amounts in minor units of the currency of the subscription."""
 
     created: int | None = None
     id: str
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing subscribed to."""
+    """An item of a subscription."""
 
     created: int | None = None
     id: str
@@ -54,7 +54,7 @@ class Invoice:
 
 
 class Attributes(TypedDict, total=False):
-    """How a subscription stands; what is absent has its default. Times are Unix seconds."""
+    """Attributes of a subscription; absent ones have their defaults. Times are Unix seconds."""
 
     billing_cycle_anchor: int
     cancel_at: int
@@ -108,7 +108,7 @@ class Subscription:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self.status in ENDED
 
     @property
@@ -119,9 +119,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriptions:
-    """Every subscription the customer has, by id, in the order in which they came; `currency` is the first one's.
+    """All subscriptions of the customer, by id, in the order of their first reports; `currency` is that of the first.
 
-    `overdue` is how many of them owe what is past due, and `paid` whether an invoice of any was ever reported as paid.
+    `overdue` is the number of subscriptions with an overdue invoice, and `paid` whether any invoice was ever reported
+    as paid.
     """
 
     by_id: HistoryMap[Subscription] = field(default_factory=HistoryMap)
@@ -135,7 +136,7 @@ NONE = Subscriptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSubscription:
-    """The subscription stands like this, at this time in Unix seconds."""
+    """Record the state of a subscription, reported at this time in Unix seconds."""
 
     id: str
     at: int
@@ -144,7 +145,7 @@ class ReportSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveSubscription:
-    """The subscription is no more, and is not shown any longer."""
+    """Remove a subscription: it is shown no longer."""
 
     id: str
     at: int
@@ -152,14 +153,14 @@ class RemoveSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRetries:
-    """The customer has a new way to pay: ask for another try at what is past due."""
+    """Request retries of overdue invoices, because the customer has a new source."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionReported:
-    """The subscription stands like this."""
+    """The state of a subscription was reported."""
 
     at: int
     attributes: Attributes
@@ -168,7 +169,7 @@ class SubscriptionReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRemoved:
-    """The subscription was taken away."""
+    """The subscription was removed."""
 
     at: int
     id: str
@@ -176,7 +177,7 @@ class SubscriptionRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionCanceled:
-    """The subscription ended with its customer."""
+    """The subscription was canceled by the deletion of its customer."""
 
     at: int
     id: str
@@ -184,7 +185,7 @@ class SubscriptionCanceled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRetryRequested:
-    """The billing service was asked to try this invoice again, outside its own schedule of retries."""
+    """The billing service was asked to retry this invoice, outside of its own schedule."""
 
     at: int
     invoice: str
@@ -203,7 +204,7 @@ EVENT_TYPES: dict[str, type] = {
 
 
 def decide(state: Subscriptions, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
     Raises Missing for the removal of what is not there.
     """
@@ -247,17 +248,17 @@ def evolve(state: Subscriptions, event: Event) -> Subscriptions:
 
 
 def end(state: Subscriptions, at: int) -> list[Event]:
-    """What ends with the customer: every subscription that is not over yet is canceled."""
+    """The events of the deletion of a customer: each subscription that has not ended is canceled."""
     return [SubscriptionCanceled(at=at, id=id) for id, one in state.by_id.items() if not one.ended]
 
 
 def delinquent(state: Subscriptions) -> bool:
-    """Whether an invoice that should have been paid is not: its charge failed, or its due date has passed."""
+    """Whether an invoice is overdue: its charge failed, or its due date has passed."""
     return state.overdue > 0
 
 
 def canceled_at(subscription: Subscription, at: int) -> Subscription:
-    """The subscription as its cancellation leaves it; one that was over before keeps its times."""
+    """The subscription after its cancellation; one that had ended keeps its times."""
     return replace(
         subscription,
         status=CANCELED,
@@ -267,7 +268,7 @@ def canceled_at(subscription: Subscription, at: int) -> Subscription:
 
 
 def _overdue(state: Subscriptions, id: str, after: Subscription | None) -> int:
-    """How many owe what is past due once this one stands like `after`, or is gone."""
+    """The number of overdue subscriptions after this one has changed to `after`, or was removed."""
     before = state.by_id.get(id)
     owed, owes = (one is not None and _is_overdue(one) for one in (before, after))
     return state.overdue - owed + owes
@@ -294,7 +295,7 @@ def _report(state: Subscriptions, command: ReportSubscription) -> list[Event]:
 
 
 def _unchanged(before: Subscription | None, command: ReportSubscription) -> Attributes:
-    """What stands unless the report says otherwise: when the subscription was created, and when it was canceled."""
+    """The attributes that a report without them keeps: the times of creation and of cancellation."""
     if before is None:
         return {"created": command.at}
     unchanged: Attributes = {"created": before.created}
@@ -304,14 +305,14 @@ def _unchanged(before: Subscription | None, command: ReportSubscription) -> Attr
 
 
 def _attributes(subscription: Subscription) -> Attributes:
-    """What is not as it is by default."""
+    """The attributes that differ from their defaults."""
     blank = Subscription(id=subscription.id)
     values = {name: getattr(subscription, name) for name in Attributes.__annotations__}
     return cast(Attributes, {name: value for name, value in values.items() if value != getattr(blank, name)})
 
 
 def _worth_a_try(state: Subscriptions) -> Sequence[tuple[Subscription, Invoice]]:
-    """What is charged automatically and past due, with its latest invoice where that is open and collects itself."""
+    """The overdue subscriptions whose latest invoice is open and collected automatically."""
     return [
         (one, one.latest_invoice)
         for one in state.by_id.values()

@@ -49,7 +49,7 @@ NONE = Tax()
 
 
 def decide(state: Tax, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already."""
+    """Decide the events of `command`; no events if there is nothing to change."""
     return [] if command.ip_address == state.ip_address else [TaxSet(ip_address=command.ip_address)]
 
 

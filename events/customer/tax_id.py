@@ -1,7 +1,7 @@
-"""The customer's tax ids, as invoices show them.
+"""Tax ids of a customer, as invoices show them.
 
-A number that a registry knows is pending until its verification says more of it; of the others nothing can be said
-(API reference, the tax id object).
+A tax id that a registry can verify is pending until its verification; for others verification is unavailable (API
+reference, the tax id object).
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from events import tax_id_types
 from events.errors import Missing, Refusal
 from events.personal import PERSONAL
 
-COUNT_MAX = 50  # of one customer; the API reference names no limit
+COUNT_MAX = 50  # maximum per customer; our own limit
 PENDING = "pending"
 UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddTaxId:
-    """Note down a number, valid of its type; `at` is Unix seconds."""
+    """Add a tax id that is valid for its type; `at` is Unix seconds."""
 
     id: str
     at: int
@@ -30,7 +30,7 @@ class AddTaxId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyTaxId:
-    """Say what is known of a number that is pending."""
+    """Record the result of the verification of a pending tax id."""
 
     id: str
     status: str
@@ -40,14 +40,14 @@ class VerifyTaxId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveTaxId:
-    """Strike a number out."""
+    """Remove a tax id."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxIdAdded:
-    """The customer has this number, since this time in Unix seconds."""
+    """A tax id was added at this time in Unix seconds."""
 
     at: int
     country: str | None
@@ -59,7 +59,7 @@ class TaxIdAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxIdVerified:
-    """This came of the number's verification."""
+    """The tax id was verified, with this result."""
 
     id: str
     status: str
@@ -69,7 +69,7 @@ class TaxIdVerified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxIdRemoved:
-    """The customer no longer has the number."""
+    """The tax id was removed."""
 
     id: str
 
@@ -85,7 +85,7 @@ EVENT_TYPES: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxId:
-    """A number and what is known of it."""
+    """A tax id with the result of its verification."""
 
     id: str
     country: str | None
@@ -99,7 +99,7 @@ class TaxId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxIds:
-    """Every tax id the customer has, by id, the newest last."""
+    """All tax ids of the customer, by id, the newest last."""
 
     by_id: Mapping[str, TaxId] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ NONE = TaxIds()
 
 
 def decide(state: TaxIds, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
     Raises Missing for a number that is not there, Refusal when there are too many.
     """
@@ -170,7 +170,7 @@ def evolve(state: TaxIds, event: Event) -> TaxIds:
 
 
 def end(state: TaxIds, at: int) -> list[Event]:
-    """What ends with the customer: every tax id."""
+    """The events of the deletion of a customer: each tax id is removed."""
     return [TaxIdRemoved(id=id) for id in state.by_id]
 
 

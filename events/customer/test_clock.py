@@ -25,7 +25,7 @@ EVENT_TYPES: dict[str, type] = {"customer.test_clock_joined": ClockJoined}
 
 
 def decide(state: str | None, command: Command) -> list[Event]:
-    """Say what `command` would make happen. Raises Refusal when the customer lives under another clock."""
+    """Decide the events of `command`. Raises Refusal when the customer lives under another clock."""
     if state is not None and state != command.test_clock:
         raise Refusal("This customer is already attached to another test clock.", param="customer")
     return [] if state else [ClockJoined(test_clock=command.test_clock)]

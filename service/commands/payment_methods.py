@@ -72,7 +72,7 @@ async def update(
     """Change a payment method that is attached. Raises Missing; Refusal; Declined for a month that is over."""
     state = await unit.load(PAYMENT_METHOD, id)
     if state.customer is not None:
-        await moment(unit, state.customer)  # not while its clock moves
+        await moment(unit, state.customer)  # not while its clock advances
     for type, changed in (("card", card is not None), ("us_bank_account", "details" in patch)):
         if changed and state.id and state.type != type:
             raise Refusal(f"This PaymentMethod is of the type {state.type}, and has no {type}.", param=type)

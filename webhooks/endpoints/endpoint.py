@@ -1,8 +1,8 @@
-"""A webhook endpoint: its own stream, `webhook_endpoint-we_…`, decided and folded by pure functions.
+"""A webhook endpoint: its commands, events and pure functions; its stream is `webhook_endpoint-we_…`.
 
-What is recorded of an update is its outcome: the whole new value of each attribute that truly changed. The secret and
-the caller's own words (an address may carry a token) are sealed in the log. We disable an endpoint ourselves when it
-fails for days or says that it is gone, and notify its owner of that, and before.
+An update is recorded as its outcome: the new value of each changed attribute. The secret and free text (a URL may
+contain a token) are encrypted in the log. An endpoint that fails for days, or answers 410 Gone, is disabled by the
+system; its owner is notified before and then.
 """
 
 from collections.abc import Mapping
@@ -18,26 +18,28 @@ from events.personal import PERSONAL
 from webhooks.endpoints.rules import Rules, RulesPatch
 
 KIND = "webhook_endpoint"
-SECRETS_MAX = 5  # that sign at once
-Reason = Literal["failing", "gone"]  # why we disable one; see webhooks/endpoints/failing.py
-# What of a pause is sent after it: everything, the newest notice of each object, nothing.
+SECRETS_MAX = 5  # that sign at the same time
+Reason = Literal[
+    "failing", "gone"
+]  # reasons for which the system disables an endpoint; see webhooks/endpoints/failing.py
+# Events of a pause to send after it: all, the newest of each object, or none.
 Replay = Literal["all", "latest", "skip"]
-# Or, by the rule `missed`: what was pending before it, and nothing of what happened meanwhile.
+# By the rule `missed`: deliveries pending before the pause, and no events of the pause.
 Resumption = Literal["all", "latest", "skip", "pending"]
 
 
 class EndpointPatch(TypedDict, total=False):
-    """The attributes a caller sent, parsed; a key not sent is absent."""
+    """Parsed parameters of a request; a parameter that was not sent is absent."""
 
     description: str | None  # None clears it
     disabled: bool
     enabled_events: tuple[str, ...]
-    metadata: dict[str, str] | None  # "" deletes a key; None deletes all of them
+    metadata: dict[str, str] | None  # "" deletes a key, None all of them
     url: str
 
 
 class Attributes(TypedDict, total=False):
-    """The attributes an event sets, each whole; what it does not set is absent."""
+    """Attributes that an event sets, each as a whole; others are absent."""
 
     description: Annotated[str | None, PERSONAL]
     disabled: bool
@@ -48,7 +50,7 @@ class Attributes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateEndpoint:
-    """Register a URL; `created_at` is Unix seconds, `api_version` None for the account's own."""
+    """Create an endpoint; `created_at` is Unix seconds, `api_version` is None for the default of the account."""
 
     id: str
     secret: str
@@ -59,7 +61,7 @@ class CreateEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateEndpoint:
-    """Change some attributes."""
+    """Update attributes."""
 
     id: str
     patch: EndpointPatch
@@ -67,14 +69,16 @@ class UpdateEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteEndpoint:
-    """Delete the endpoint: nothing is sent to the URL any more."""
+    """Delete the endpoint: nothing more is sent to it."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOfFailing:
-    """Report that it has failed for so many hours since that time (Unix seconds), so many attempts in a row."""
+    """Notify the owner that it has been failing for so many hours since that time (Unix seconds), with consecutive
+    failures.
+    """
 
     id: str
     attempts: int
@@ -84,7 +88,7 @@ class NotifyOfFailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisableFailing:
-    """Disable it, of our own accord: it has failed since that time (Unix seconds), so many attempts in a row."""
+    """Disable it because it has been failing since that time (Unix seconds), with consecutive failures."""
 
     id: str
     attempts: int
@@ -94,7 +98,7 @@ class DisableFailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollSecret:
-    """Sign with a new secret from `at` (Unix seconds), and with those before it for `overlap_s` more at most."""
+    """Sign with a new secret from `at` (Unix seconds), and with earlier ones for at most `overlap_s` more."""
 
     id: str
     at: int
@@ -104,9 +108,9 @@ class RollSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeEndpoint:
-    """Go on sending where it was disabled, with so much of what happened meanwhile or was pending.
+    """Enable it after a pause, with events of the pause and pending deliveries as `replay` says.
 
-    Without a `replay` the rule `missed` decides.
+    Without `replay` the rule `missed` decides.
     """
 
     id: str
@@ -115,7 +119,7 @@ class ResumeEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverEndpoint:
-    """Send once more what it has not taken: of notices above a position, or since a time (Unix seconds)."""
+    """Send undelivered events again: those above a position, or since a time (Unix seconds)."""
 
     id: str
     position: int | None
@@ -124,21 +128,21 @@ class RecoverEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendTest:
-    """Send it a notice that tests it."""
+    """Send a test event."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelPending:
-    """Give up whatever is pending for it."""
+    """Cancel its pending deliveries."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRules:
-    """Set some of the rules of what is sent to it."""
+    """Set delivery rules."""
 
     id: str
     rules: RulesPatch
@@ -146,7 +150,7 @@ class SetRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated:
-    """The endpoint was registered with these attributes; what is not named has its default."""
+    """The endpoint was created with these attributes; others have their defaults."""
 
     api_version: str | None
     attributes: Attributes
@@ -157,21 +161,21 @@ class EndpointCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointUpdated:
-    """These attributes changed, each to this whole new value."""
+    """These attributes changed, each to its new value as a whole."""
 
     attributes: Attributes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointDeleted:
-    """The endpoint ended."""
+    """The endpoint was deleted."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFailed:
-    """It had failed for so many hours, and its owner was notified."""
+    """It has been failing for so many hours, and its owner was notified."""
 
     attempts: int
     hours: int
@@ -180,7 +184,7 @@ class EndpointFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointDisabled:
-    """It was disabled, not by its owner."""
+    """It was disabled by the system."""
 
     attempts: int
     reason: Reason
@@ -189,7 +193,7 @@ class EndpointDisabled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRolled:
-    """A new secret signs from `at`; those before it sign until `expires_at`, or less long as was said before."""
+    """A new secret signs from `at`; earlier ones sign until `expires_at` at the latest."""
 
     at: int
     expires_at: int
@@ -198,14 +202,14 @@ class SecretRolled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointResumed:
-    """It is enabled again, and gets so much of what happened meanwhile or was pending."""
+    """It was enabled after a pause, with events of the pause and pending deliveries as `replay` says."""
 
     replay: Resumption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryBegun:
-    """What it has not taken, above that position or since that time, is sent once more."""
+    """A recovery began: undelivered events above that position or since that time are sent again."""
 
     position: int | None
     since: int | None
@@ -213,17 +217,17 @@ class RecoveryBegun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointTested:
-    """It was sent a notice that tests it."""
+    """A test event was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingCanceled:
-    """Whatever was pending for it by then was given up."""
+    """Its pending deliveries were canceled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesSet:
-    """These rules changed, each to this value; an order holds for what happens from then on."""
+    """These rules changed; an ordering applies to later events."""
 
     rules: RulesPatch
 
@@ -270,7 +274,7 @@ EVENT_TYPES: dict[str, type] = {
 
 
 class OlderSecret(NamedTuple):
-    """A secret that was rolled, and until when it signs still (Unix seconds)."""
+    """An earlier secret, and until when it signs (Unix seconds)."""
 
     secret: str
     until: int
@@ -278,11 +282,11 @@ class OlderSecret(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An endpoint as the events so far have left it; `id` is empty before the first of them."""
+    """State of an endpoint; `id` is empty before its first event."""
 
     id: str = ""
     api_version: str | None = None
-    cancellations: int = 0  # of all that was pending
+    cancellations: int = 0  # number of cancellations of all pending deliveries
     created_at: int = 0
     deleted: bool = False
     description: str | None = None
@@ -290,18 +294,18 @@ class Endpoint:
     enabled_events: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     older_secrets: tuple[OlderSecret, ...] = ()  # newest first
-    recoveries: int = 0  # that were asked for,
-    recovery: RecoveryBegun | None = None  # and the last of them
+    recoveries: int = 0  # number of recoveries requested
+    recovery: RecoveryBegun | None = None  # the last of them
     replay: Resumption = "all"  # of the last pause
     rules: Rules = field(default_factory=Rules)
     secret: str = ""
-    notified_hours: int = 0  # of failing
+    notified_hours: int = 0  # hours of failing of which the owner was notified
     notified_since: int = 0  # start of that failure (Unix seconds)
     url: str = ""
 
     @property
     def exists(self) -> bool:
-        """Whether commands find it."""
+        """Whether it was created and is not deleted."""
         return bool(self.id) and not self.deleted
 
 
@@ -314,9 +318,9 @@ def stream(id: str) -> str:
 
 
 def decide(state: Endpoint, command: Command) -> list[Event]:
-    """Say what `command` would make happen; nothing when all is so already.
+    """Decide the events of `command`; no events if there is nothing to change.
 
-    Raises Missing when the endpoint never was or is no more, Refusal when more than 50 metadata keys would remain,
+    Raises Missing if the endpoint does not exist or is deleted, Refusal when more than 50 metadata keys would remain,
     more than 5 secrets would sign, or something is to be sent to one that is disabled.
     """
     match command:
@@ -424,7 +428,7 @@ def _rolled(state: Endpoint, command: RollSecret) -> SecretRolled:
 
 
 def _older(state: Endpoint, event: SecretRolled) -> tuple[OlderSecret, ...]:
-    """The secrets that sign beside the new one, newest first."""
+    """The earlier secrets that still sign, newest first."""
     last = OlderSecret(state.secret, event.expires_at)
     older = (last, *(each._replace(until=min(each.until, event.expires_at)) for each in state.older_secrets))
     return tuple(each for each in older if each.until > event.at)
@@ -452,7 +456,7 @@ def _must_send(state: Endpoint, id: str) -> None:
 
 
 def must_be_enabled(disabled: bool, id: str) -> None:
-    """Raises Refusal when nothing can be sent to an endpoint now."""
+    """Raises Refusal if the endpoint is disabled."""
     if disabled:
         raise Refusal(f"The webhook endpoint '{id}' is disabled: enable it before sending to it.")
 

@@ -41,7 +41,7 @@ def render_failing(state: Endpoint, livemode: bool, event: EndpointFailed | Endp
 
 
 def render_deleted(id: str) -> dict[str, Any]:
-    """What is left to show of a deleted endpoint."""
+    """A deleted endpoint."""
     return {"id": id, "object": "webhook_endpoint", "deleted": True}
 
 

@@ -33,7 +33,7 @@ class BringBalance:
         unit.do(CUSTOMER, customer, command)
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 
@@ -50,5 +50,5 @@ async def adjust(unit: UnitOfWork, customer: str, amount: int, currency: str, pa
 
 async def edit(unit: UnitOfWork, customer: str, id: str, patch: TransactionPatch) -> None:
     """Change what is said of a transaction. Raises Missing, Refusal."""
-    await moment(unit, customer)  # not while its clock moves
+    await moment(unit, customer)  # not while its clock advances
     unit.do(CUSTOMER, customer, EditTransaction(id=id, patch=patch))

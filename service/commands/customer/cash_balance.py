@@ -23,13 +23,13 @@ class Reconcile:
         unit.do(CUSTOMER, customer, SetReconciliation(mode=self.mode))
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 
 async def change(unit: UnitOfWork, customer: str, reconcile: Reconcile | None) -> None:
     """Change the settings of a cash balance. Raises Missing, Refusal."""
-    await moment(unit, customer)  # not while its clock moves
+    await moment(unit, customer)  # not while its clock advances
     if reconcile is not None:
         unit.do(CUSTOMER, customer, SetReconciliation(mode=reconcile.mode))
 
@@ -45,6 +45,6 @@ async def fund(unit: UnitOfWork, customer: str, amount: int, currency: str, refe
 
 async def open_virtual_account(unit: UnitOfWork, customer: str, country: str, currency: str) -> None:
     """Have an account that the customer's transfers go to, one for each currency and country. Raises Missing."""
-    await moment(unit, customer)  # not while its clock moves
+    await moment(unit, customer)  # not while its clock advances
     number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
     unit.do(CUSTOMER, customer, OpenVirtualAccount(country=country, currency=currency, number=number))

@@ -72,7 +72,7 @@ class DropDiscount:
         unit.do(CUSTOMER, customer, RemoveDiscount(at=at))
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 

@@ -80,7 +80,7 @@ class ChooseDefaultSource:
             ) from None
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 
@@ -141,7 +141,7 @@ async def _found(unit: UnitOfWork, customer: str, id: str, object: str | None) -
     source = state.sources.by_id.get(id)
     if source is None or object not in (None, source.object):
         raise no_such(customer, id, object)
-    await customer_time.now(unit, state)  # not while its clock moves
+    await customer_time.now(unit, state)  # not while its clock advances
     return source
 
 

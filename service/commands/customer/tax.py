@@ -24,7 +24,7 @@ class RememberAddress:
         unit.do(CUSTOMER, customer, SetTax(ip_address=self.ip_address))
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 
@@ -48,7 +48,7 @@ class RecogniseLocation:
             )
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 

@@ -33,7 +33,7 @@ class BringTaxIds:
             _add(unit, customer, given, at)
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """None but the customer's."""
+        """No further streams."""
         return ()
 
 
@@ -44,7 +44,7 @@ async def create(unit: UnitOfWork, customer: str, given: NewTaxId) -> str:
 
 async def delete(unit: UnitOfWork, customer: str, id: str) -> None:
     """Delete a tax id of a living customer. Raises Missing, Refusal."""
-    await moment(unit, customer)  # not while its clock moves
+    await moment(unit, customer)  # not while its clock advances
     unit.do(CUSTOMER, customer, RemoveTaxId(id=id))
 
 

@@ -25,7 +25,7 @@ class _Attributes(Parameters):
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> TransactionPatch:
-        """What was sent, as the events have it."""
+        """The parsed parameters, as the domain takes them."""
         names = self.model_fields_set & TransactionPatch.__annotations__.keys()
         return cast(TransactionPatch, {name: getattr(self, name) for name in names})
 

@@ -87,7 +87,7 @@ class _Attributes(Parameters):
     """Name of the coupon on invoices and receipts."""
 
     def patch(self) -> CouponPatch:
-        """What was sent, as the events have it."""
+        """The parsed parameters, as the domain takes them."""
         patch: CouponPatch = {}
         if self.currency_options is not None:
             patch["currency_options"] = {name: option.amount_off for name, option in self.currency_options.items()}

@@ -86,7 +86,7 @@ class Billing(Parameters):
     """Tax id of the payer, if the type requires one."""
 
     def patch(self) -> dict[str, Any]:
-        """What was sent, as the events have it."""
+        """The parsed parameters, as the domain takes them."""
         sent: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         if "address" in sent:
             sent["address"] = self.address.value() if self.address is not None else BillingDetails().address

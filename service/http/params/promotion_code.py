@@ -162,7 +162,7 @@ class UpdatePromotionCode(Parameters):
     """Restrictions to update."""
 
     def patch(self) -> PromotionCodePatch:
-        """What was sent, as the events have it."""
+        """The parsed parameters, as the domain takes them."""
         patch: PromotionCodePatch = {}
         if self.active is not None:
             patch["active"] = self.active

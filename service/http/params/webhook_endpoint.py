@@ -67,7 +67,7 @@ class _Attributes(Parameters):
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> EndpointPatch:
-        """What was sent, as the events have it."""
+        """The parsed parameters, as the domain takes them."""
         names = self.model_fields_set & EndpointPatch.__annotations__.keys()
         sent: dict[str, Any] = {name: getattr(self, name) for name in names}
         return cast(EndpointPatch, sent)
