@@ -6,7 +6,7 @@ from events import coupon
 from events.coupon import Coupon
 from events.decider import Change
 from projections.notices import notice
-from projections.rows import DueRow, NoticeRow, ResourceRow, Rows, resource_row
+from projections.rows import DueRow, NoticeRow, ResourceRow, Rows, due_row, resource_row
 
 APPLIES_TO = "coupon.applies_to"  # what is shown only when it is asked for has rows of its own, under the coupon's id
 CURRENCY_OPTIONS = "coupon.currency_options"
@@ -120,12 +120,4 @@ def _due(change: Change[Coupon]) -> tuple[DueRow, ...]:
 
 def _work(change: Change[Coupon], task: str, due_at: int | None) -> DueRow:
     state, origin = change.after, change.origin
-    return DueRow(
-        account=origin.account,
-        livemode=origin.livemode,
-        kind=coupon.KIND,
-        id=coupon.key(origin.scope, state.id),
-        task=task,
-        subject=state.id,
-        due_at=due_at,
-    )
+    return due_row(origin, task, due_at, kind=coupon.KIND, id=coupon.key(origin.scope, state.id), subject=state.id)

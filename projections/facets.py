@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from events.customer import Customer
 from events.record import Origin
 from projections.notices import Notification
-from projections.rows import NO_FACTS, DueRow, ResourceRow, resource_row
+from projections.rows import NO_FACTS, DueRow, ResourceRow, due_row, resource_row
 
 
 class EventContext(NamedTuple):
@@ -53,16 +53,8 @@ class EventContext(NamedTuple):
 
     def due(self, task: str, subject: str, due_at: int | None) -> DueRow:
         """Work on the customer that is due later, by its own clock; without a time, work that is no longer due."""
-        return DueRow(
-            account=self.origin.account,
-            livemode=self.origin.livemode,
-            kind="customer",
-            id=self.after.id,
-            task=task,
-            subject=subject,
-            due_at=due_at,
-            test_clock=self.after.test_clock,
-        )
+        id, test_clock = self.after.id, self.after.test_clock
+        return due_row(self.origin, task, due_at, kind="customer", id=id, subject=subject, test_clock=test_clock)
 
 
 class Effects(NamedTuple):

@@ -6,7 +6,7 @@ from events import promotion_code
 from events.decider import Change
 from events.promotion_code import PromotionCode
 from projections.notices import notice
-from projections.rows import DueRow, NoticeRow, Rows, dumps, resource_row
+from projections.rows import DueRow, NoticeRow, Rows, due_row, dumps, resource_row
 
 CURRENCY_OPTIONS = "promotion_code.currency_options"  # shown only when asked for: a row of its own, under the code's id
 EXPIRE = "promotion_code.expire"  # the task that is due when a code's time is over
@@ -94,13 +94,12 @@ def _due(change: Change[PromotionCode]) -> tuple[DueRow, ...]:
     if state.expires_at is None or (change.before.id and change.before.expired == state.expired):
         return ()
     return (
-        DueRow(
-            account=origin.account,
-            livemode=origin.livemode,
+        due_row(
+            origin,
+            EXPIRE,
+            None if state.expired else state.expires_at + 1,
             kind=promotion_code.KIND,
             id=state.id,
-            task=EXPIRE,
             subject=state.id,
-            due_at=None if state.expired else state.expires_at + 1,
         ),
     )

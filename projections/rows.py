@@ -129,3 +129,10 @@ def resource_row(
 def dumps(shown: object) -> bytes:
     """JSON as the API sends it, indented by two spaces."""
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+
+
+def due_row(
+    origin: Origin, task: str, due_at: int | None, *, kind: str, id: str, subject: str, test_clock: str | None = None
+) -> DueRow:
+    """The row of work that a stream, named by its kind and id, has for later in the account and mode of `origin`."""
+    return DueRow(*origin.scope, kind, id, task, subject, due_at, test_clock)

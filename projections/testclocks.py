@@ -9,7 +9,7 @@ from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Effects, EventContext, Project
 from projections.notices import Notification, notices_of
-from projections.rows import FOLLOW, DueRow, Rows, resource_row
+from projections.rows import FOLLOW, DueRow, Rows, due_row, resource_row
 
 ADVANCE = "test_clock.advance"
 DELETE = "test_clock.delete"
@@ -90,7 +90,7 @@ def _due(change: Change[TestClock], event: Any) -> tuple[DueRow, ...]:
 def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
     """The clock's own work is due by the machine's time."""
     id = change.after.id
-    return DueRow(*change.origin.scope, testclock.KIND, id, task, id, due_at)
+    return due_row(change.origin, task, due_at, kind=testclock.KIND, id=id, subject=id)
 
 
 def _joined(context: EventContext) -> Effects:
