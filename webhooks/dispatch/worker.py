@@ -2,11 +2,11 @@
 
 Attempts do not wait for the database. While one turn (webhooks/queue/store.py) is in flight, attempts end and others
 start; the next turn records them all in one batch, so a busy lane costs a fraction of a statement for each delivery.
-The queue of a lane is in webhooks/dispatch/leased_lane.py; which lane sends next is in webhooks/dispatch/slots.py.
+The queue of a lane is in webhooks/dispatch/leased_lane.py, how many deliveries are fetched ahead in prefetch.py, which
+lane sends next in slots.py, and what one attempt sends in attempt.py.
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,14 @@ from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
 from events.supervision import DATABASE_ERRORS, LocalWaker, Retries, Waker, beside, end, poke_when_stopped
-from projections.notices import with_pending
 from webhooks import explanation
-from webhooks.dispatch import workable
+from webhooks.dispatch import attempt, prefetch, workable
 from webhooks.dispatch.leased_lane import LeasedLane
 from webhooks.dispatch.metrics import DeliveryMetrics
-from webhooks.dispatch.shares import Shares
 from webhooks.dispatch.slots import Slot, Slots
 from webhooks.dispatch.workable import Unworkable
 from webhooks.endpoints import endpoint, set_aside
 from webhooks.endpoints.set_aside import Reason
-from webhooks.feed import thin
 from webhooks.outcome import Outcome
 from webhooks.post.sender import IN_FLIGHT_MAX, Sender
 from webhooks.queue import lane
@@ -44,15 +41,10 @@ log = structlog.get_logger("webhooks")
 
 HOST_MAX = 128  # attempts in flight to one host
 CLAIMS_MAX = 128  # lanes leased in one turn
-AHEAD = 4  # prefetched deliveries of a lane, for each attempt that may be in flight
-ROOM_MIN = 16  # prefetched deliveries, beyond 1.5 times the attempts that may be in flight
 RESULTS_MAX = 128  # results that start a turn at once; fewer wait for more, to be recorded in one batch,
 LINGER_S = 0.01  # for at most this long
-POSITION_HEADER = "Rollbook-Position"  # of the event in the feed, so that a receiver can detect gaps
-VERSION_HEADER = "Rollbook-Version"  # of the stream of its object (the customer, for example) after the event
 ENDS = ("delivered", "gave_up")
 POLL_S = 1.0
-FRESH_S = 1.0  # a delivery that waited longer is fetched again: its endpoint may have changed
 RETRY_S = 0.5  # after a turn that failed while stopping
 DRAIN_S = 20.0
 LOGGED_MAX = 200  # characters of an error
@@ -215,7 +207,7 @@ class Worker:
             await self._wait(error)
             return
         now = asyncio.get_running_loop().time()
-        rooms = self._rooms()
+        rooms = prefetch.budget(self._slots, self._leased.values())
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
         # Part of the budget is kept for lanes leased by this turn: those leased already may ask for all of it.
         kept = max(rooms.left // 4, 1)
@@ -223,7 +215,9 @@ class Worker:
         reports = []
         for leased in list(self._leased.values()):
             try:
-                report = self._report(leased, now, rooms)
+                report = prefetch.report(
+                    leased, self._slots, rooms, now, lease_s=self._lanes.lease_s, stopping=self._stop.is_set()
+                )
             except Exception as error:
                 self._set_aside(leased.endpoint.id, "internal", error)
                 continue
@@ -336,14 +330,6 @@ class Worker:
             for id in aside:
                 del self._aside[id]
 
-    def _rooms(self) -> Shares:
-        """The prefetch budget and who uses it: 1.5 times the attempts that may be in flight, and some."""
-        rooms = Shares(self._slots.in_flight_max * 3 // 2 + ROOM_MIN)
-        for leased in self._leased.values():
-            if count := sum(leased.waiting_counts()) + len(leased.in_flight) + len(leased.recovered_in_flight):
-                rooms.take(leased.endpoint.share, count)
-        return rooms
-
     def _claims(self, room: int, left_out: frozenset[str]) -> int:
         """How many lanes to lease now, with room for that many deliveries.
 
@@ -353,30 +339,6 @@ class Worker:
         if self._stop.is_set() or room == 0 or (self._searched is not None and left_out >= self._searched):
             return 0
         return min(CLAIMS_MAX, max(room // 2, 1))
-
-    def _report(self, leased: LeasedLane, now: float, rooms: Shares) -> Report | None:
-        """The report of a lane, asking for more deliveries within the budget; None if there is nothing to report."""
-        if not leased.empty and now - leased.taken_at > FRESH_S:
-            leased.put_back()
-        known = leased.known
-        slots, recovered_slots = self._slots.live(leased), self._slots.recovered(leased)
-        busy = leased.waiting or len(leased.in_flight) >= slots
-        touched = leased.touched or not known or now - leased.reported_at > self._lanes.lease_s / 3
-        if not touched and (self._stop.is_set() or busy):
-            return None
-        want = recovered = 0
-        if not self._stop.is_set() and leased.aside is None:
-            # Prefetch more than may be in flight, so that a free slot is used at once; an open breaker gets one probe.
-            room = rooms.room(leased.endpoint.share)
-            ahead = AHEAD if leased.lane.open_until is None else 1
-            most = min(room, leased.endpoint.rate_limit or room)
-            live_waiting, recovered_waiting = leased.waiting_counts()
-            want = max(0, min(ahead * slots - len(leased.in_flight) - live_waiting, most))
-            recovered = max(
-                0, min(ahead * recovered_slots - len(leased.recovered_in_flight) - recovered_waiting, most - want)
-            )
-        leased.reported()
-        return Report(leased.endpoint.id, leased.endpoint.version, touched, known, want, recovered, leased.lane)
 
     def _follow(self, turn: Turn, reports: list[Report]) -> None:
         """Apply the answer to a turn."""
@@ -500,7 +462,7 @@ class Worker:
         while slot is not None:
             leased, head, url = slot.leased, slot.head, slot.leased.endpoint.url
             try:
-                outcome = await self._post(leased, head)
+                outcome = await attempt.post(self._sender, self._clock, leased, head)
             finally:
                 leased.landed(head)
                 self._slots.free(slot)
@@ -511,23 +473,6 @@ class Worker:
                     self._set_aside(head.endpoint_id, "internal", error)
             slot = self._next()
             self._start()
-
-    async def _post(self, leased: LeasedLane, head: Head) -> Outcome:
-        if head.broken:
-            return Outcome(fault="internal", duration_ms=0)
-        timestamp = int(self._clock.now().timestamp())
-        try:
-            return await self._sender.post(
-                leased.endpoint.url,
-                _body(head),
-                [secret for secret, until in leased.secrets if until is None or timestamp < until],
-                id=head.notice_id,
-                timestamp=timestamp,
-                headers=_headers(head),
-            )
-        except Exception:
-            log.exception("attempt.crashed", endpoint=head.endpoint_id, event_id=head.notice_id)
-            return Outcome(fault="internal", duration_ms=0)
 
     def _ended(self, leased: LeasedLane, head: Head, outcome: Outcome, url: str) -> None:
         """Judge an attempt and queue its result; the lane is updated unless its URL has changed since."""
@@ -580,26 +525,3 @@ class Worker:
     def _now(self) -> datetime:
         """The database's time, extrapolated since the last turn: all workers share that clock."""
         return self._moment + timedelta(seconds=asyncio.get_running_loop().time() - self._moment_at)
-
-
-def _headers(head: Head) -> dict[str, str]:
-    """The headers of an attempt, without its signatures."""
-    headers = {POSITION_HEADER: str(head.sequence), VERSION_HEADER: str(head.version)}
-    if head.traceparent is not None:
-        headers["traceparent"] = trace.child(head.traceparent, os.urandom(trace.SPAN_BYTES))
-    return headers
-
-
-def _body(head: Head) -> bytes:
-    """The body of an attempt: the full event with its pending_webhooks, or a thin event."""
-    if head.body is not None:
-        return with_pending(head.body, head.pending)
-    return thin.body(
-        id=head.notice_id,
-        type=head.type,
-        created=head.created,
-        livemode=head.livemode,
-        stream=head.stream,
-        version=head.version,
-        position=head.sequence,
-    )
