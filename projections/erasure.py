@@ -44,6 +44,7 @@ PAUSE_S_MAX = 0.05
 NOTICES_BATCH = 500
 TIMEOUT_S = 60.0
 FORGET = "SELECT events.forget($1)"
+FORGET_VERSIONS = "SELECT projections.forget_versions($1, $2, $3)"
 
 log = structlog.get_logger("projections")
 
@@ -161,6 +162,8 @@ class Eraser:
                 [row.facts for row in blank],
             )
             await connection.execute(self._remove, [scope.account], [scope.livemode], [id])
+            ids = [stream.partition("-")[2] for stream in erasing.streams]
+            await connection.execute(FORGET_VERSIONS, *scope, ids)
 
     async def _redact(self, connection: asyncpg.Connection, erasing: Erasing, scope: Scope) -> None:
         found: list[Any] = await connection.fetch(self._find_notices, erasing.positions, erasing.streams)

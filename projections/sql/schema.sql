@@ -6,6 +6,8 @@
 -- checkpoint    how far each follower of the log is
 -- search        living customers under no test clock, by the terms they are found by; follows the log
 -- notice        the public feed: the API's `event` objects, numbered without gaps; partitioned by day, kept 30 days
+-- rebuild       rebuilds of read models beside those in use, and rebuild_range how far each part of one is
+-- parked        streams that a read model cannot take in: an error of ours, until it is mended
 -- notice_head   the last notice's number, and a time that never runs backwards
 
 CREATE SCHEMA projections;
@@ -132,6 +134,37 @@ CREATE TABLE projections.notice_head (
 ) WITH (fillfactor = 10);
 INSERT INTO projections.notice_head DEFAULT VALUES;
 
+CREATE TABLE projections.rebuild (
+    name text COLLATE "C" CONSTRAINT rebuild_pkey PRIMARY KEY,
+    state text COLLATE "C" NOT NULL CHECK (state IN ('filling', 'indexing', 'following', 'merging', 'done')),
+    tables text[] NOT NULL,                        -- that are made anew
+    code bytea NOT NULL,                           -- digest of the code that makes the rows
+    snapshot bigint NOT NULL,                      -- the position up to which it is filled, batch by batch
+    position bigint NOT NULL,                      -- the rows have every event up to here
+    previous_position bigint,                      -- and those of the version before up to here
+    started_at timestamptz NOT NULL DEFAULT now(),
+    swapped_at timestamptz
+);
+CREATE TABLE projections.rebuild_range (
+    name text COLLATE "C" NOT NULL,
+    number integer NOT NULL,
+    upto text COLLATE "C" NOT NULL,                -- streams up to here are done; before the first, where it begins
+    last text COLLATE "C",                         -- the last stream; null for all that come
+    events bigint NOT NULL DEFAULT 0,              -- that are done
+    finished boolean NOT NULL DEFAULT false,
+    CONSTRAINT rebuild_range_pkey PRIMARY KEY (name, number)
+);
+CREATE TABLE projections.parked (
+    projection text COLLATE "C" NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    livemode boolean NOT NULL,
+    error text NOT NULL,                           -- its class, and our own words
+    tries integer NOT NULL DEFAULT 1,
+    parked_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT parked_pkey PRIMARY KEY (projection, stream)
+);
+
 -- Rows that changes bring to projections.commit; item is the 1-based index of their change in the batch.
 CREATE TYPE projections.customer_row AS (
     item integer, account text, livemode boolean, id text, created bigint, version bigint, deleted boolean, email text,
@@ -157,3 +190,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON projections.customer, projecti
 GRANT SELECT, INSERT, UPDATE, DELETE ON projections.due TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE (body) ON projections.notice TO rollbook_service; -- a notice is redacted with an erasure
 GRANT SELECT, UPDATE ON projections.notice_head TO rollbook_service;
+GRANT SELECT ON projections.rebuild TO rollbook_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON projections.parked TO rollbook_service;

@@ -21,7 +21,6 @@ from service.cli.webhooks import deliveries_app, endpoints_app
 from service.dev.cluster import PostgresFailed
 
 if TYPE_CHECKING:  # its import takes a while
-    from service.cli.output import Output
     from service.wiring import Core
 
 EXIT_CODES = (
@@ -50,8 +49,6 @@ keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(master_key_app, name="master-key")
 app.command()(replay)
-rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild read models from the log.")
-app.add_typer(rebuild_app, name="rebuild")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")
 app.add_typer(subscribers_app, name="subscribers")
 app.add_typer(checkpoint_key_app, name="checkpoint-key")
@@ -489,24 +486,49 @@ def subscribers_replay(
     _over_core(lambda core: subscribers.replay_to(core, out, name, start))
 
 
-def _rebuild(what: str, yes: bool, json: bool) -> "Output":
-    confirm(f"Empty the {what} read model and fill it from the log?", yes=yes)
-    return output(json)
+@app.command()
+def rebuild(
+    name: Annotated[
+        str,
+        typer.Argument(help="customers (with every object of the API) or search", metavar="NAME", show_default=False),
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="every read model", metavar="")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="only compare with what the log says; exit 1 if rows differ", metavar="")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="put the version before the last rebuild in use again", metavar="")
+    ] = False,
+    drop_previous: Annotated[
+        bool, typer.Option("--drop-previous", help="drop the version kept for --rollback", metavar="")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="processes that fill side by side", min=1, max=64, metavar="N")] = 2,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Rebuild a read model from the log beside the one in use, and swap them.
 
+    The service goes on. A rebuild that was stopped goes on where it was when it is run again.
 
-@rebuild_app.command("customers")
-def rebuild_customers(yes: Yes = False, json: Json = False) -> None:
-    """Empty the customers' read model and fill it from the log."""
-    from service.cli import admin
+    Run it as the role that owns the database, as for migrate.
+    """
+    from service.cli import rebuilds
 
-    out = _rebuild("customers", yes, json)
-    asyncio.run(admin.rebuild_customers(settings.read(), out))
-
-
-@rebuild_app.command("search")
-def rebuild_search(yes: Yes = False, json: Json = False) -> None:
-    """Empty the search index and fill it from the log."""
-    from service.cli import admin
-
-    out = _rebuild("search", yes, json)
-    asyncio.run(admin.rebuild_search(settings.read(), out))
+    if bool(name) == every or (name and name not in rebuilds.NAMES):
+        raise typer.BadParameter(f"name one of {', '.join(rebuilds.NAMES)}, or say --all")
+    if verify + rollback + drop_previous > 1:
+        raise typer.BadParameter("--verify, --rollback and --drop-previous exclude each other")
+    names, out, given = rebuilds.NAMES if every else (name,), output(json), settings.read()
+    what = " and ".join(names)
+    if verify:
+        work = rebuilds.verify(given, out, names, workers=workers)
+    elif rollback:
+        confirm(f"Put the earlier version of {what} in use again?", yes=yes)
+        work = rebuilds.rollback(given, out, names)
+    elif drop_previous:
+        confirm(f"Drop the earlier version of {what}?", yes=yes)
+        work = rebuilds.drop_previous(given, out, names)
+    else:
+        confirm(f"Rebuild {what} from the log?", yes=yes)
+        work = rebuilds.rebuild(given, out, names, workers=workers)
+    asyncio.run(work)

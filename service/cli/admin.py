@@ -1,4 +1,4 @@
-"""Administration from the command line: migrations, roles, API keys, rebuilds of read models."""
+"""Administration from the command line: migrations, roles, API keys."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from events.api_key import API_KEY, KeyType
 from events.database_url import parse
@@ -20,8 +19,6 @@ from events.pooler import require_sessions
 from events.roles import setup_statement
 from events.scope import Scope
 from events.unit_of_work import UnitOfWork
-from projections import rebuild
-from projections.progress import Progress as Done
 from service import logging, suitability
 from service.cli.output import Output
 from service.commands import keys
@@ -201,38 +198,3 @@ async def revoke_key(settings: Settings, out: Output, id: str) -> None:
             raise typer.Exit(1) from None
     out.document({"id": id, "revoked": True})
     out.line(f"{id} is revoked.")
-
-
-async def rebuild_customers(settings: Settings, out: Output) -> None:
-    """Empty the customers' read model and fill it from the log, with a progress bar."""
-    async with _core(settings) as core:
-        events = await _show(out, "customers", rebuild.customers(core.dsn, core.codec, core.master_keys))
-    out.document({"rebuilt": "customers", "events": events})
-    out.line("The customers' read model was rebuilt.")
-
-
-async def rebuild_search(settings: Settings, out: Output) -> None:
-    """Empty the search index and fill it from the log, with a progress bar."""
-    async with _core(settings) as core:
-        events = await _show(out, "search", rebuild.search(core.pool))
-    out.document({"rebuilt": "search", "events": events})
-    out.line("The search index was rebuilt.")
-
-
-async def _show(out: Output, what: str, work: AsyncIterator[Done]) -> int:
-    """Draw the progress of some work, and give how many events that was."""
-    bar = Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f} events/s"),
-        TimeRemainingColumn(),
-        console=out.remarks,
-    )
-    done = 0
-    with bar:
-        task = bar.add_task("rebuild", total=None, rate=0.0)
-        async for progress in work:
-            done = progress.done
-            bar.update(task, completed=progress.done, total=progress.total, rate=progress.rate)
-    return done

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -10,12 +10,11 @@ from structlog.testing import capture_logs
 
 from events.errors import LogUnavailable
 from events.follow import Wakeup
-from projections import rebuild
-from projections.progress import Progress
 from projections.runner import Runner, Touched
 from projections.search.rows import SearchProjection
 from tests.events.customer_store import LIVE, TEST
 from tests.projections.conftest import ReadableCustomerStore
+from tests.projections.rebuilding import rebuild_search
 from tests.waiting import until
 
 CUSTOMERS = 25
@@ -40,11 +39,6 @@ class Watched(SearchProjection):
 
 async def some_customers(store: ReadableCustomerStore) -> None:
     await asyncio.gather(*(store.create(f"cus_{n}", name=f"Number {n}") for n in range(CUSTOMERS)))
-
-
-async def done(rebuilding: AsyncIterator[Progress]) -> list[int]:
-    """How far a rebuild was, time after time."""
-    return [progress.done async for progress in rebuilding]
 
 
 async def followed(owner: asyncpg.Connection) -> tuple[int, int]:
@@ -176,25 +170,18 @@ async def test_a_follower_outlives_a_database_that_refuses(
     await asyncio.gather(*following)
 
 
-async def test_a_rebuild_shares_the_work_with_who_follows(
+async def test_a_follower_goes_on_from_where_a_rebuild_is(
     store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
 ) -> None:
     await some_customers(store)
-    search = Watched()
-    await Runner(store.pool, search).advance()
+    await Runner(store.pool, Watched(), batch=5).advance()
     await owner.execute("UPDATE projections.search SET name = 'wrong'")
-    rebuilding = rebuild.search(store.pool)
-    assert (await anext(rebuilding)).done == 0
-    search.go_on.clear()
-    search.wrote.clear()
-    working = asyncio.create_task(Runner(store.pool, search, batch=5).advance())
-    await search.wrote.wait()
-    rest = asyncio.create_task(done(rebuilding))
-    search.go_on.set()
-    assert await working == 5
-    assert (await rest)[-1] == CUSTOMERS
+    await rebuild_search(database)
     assert await followed(owner) == (CUSTOMERS, CUSTOMERS)
     assert await owner.fetchval("SELECT count(*) FROM projections.search WHERE name = 'wrong'") == 0
+    await store.create("cus_late", name="Late")
+    assert await Runner(store.pool, Watched()).advance() == 1
+    assert await followed(owner) == (CUSTOMERS + 1, CUSTOMERS + 1)
 
 
 async def test_a_follower_that_breaks_stays_where_it_is_says_so_and_goes_on_when_it_is_mended(

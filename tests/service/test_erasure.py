@@ -13,8 +13,8 @@ from events.customer.erasure import EraseCustomer, NotErasable, PlaceHold, Relea
 from events.errors import Missing
 from events.log import record_of
 from events.record import Origin
-from projections import rebuild
 from tests.acting import update
+from tests.projections.rebuilding import rebuild_customers
 from tests.service.http.subscriptions import report
 from tests.service.person import EVERY, echoing, person
 from tests.service.serving import ACCOUNT, Api, Launch, Serve
@@ -103,8 +103,7 @@ async def test_no_byte_of_an_erased_person_is_left(
     assert "webhook" in logs
     assert [value for value in EVERY if value.lower() in logs] == []
     rows = await read_models(owner)
-    async for _ in rebuild.customers(database, api.core.codec, api.core.master_keys):
-        pass
+    await rebuild_customers(database, api.core.folds)
     assert await read_models(owner) == rows
     assert (await api.customer("name=Neighbor&email=neighbor@example.com", Idempotency_Key="neighbor")) == neighbor
 
@@ -235,3 +234,16 @@ async def test_an_erasure_and_changes_at_the_same_time_leave_nothing(api: Api, o
     assert {answer.status for answer in answers} <= {200, 404, 429}
     assert await found(owner, ["qqname"]) == {}
     assert await breaks(owner) == {}
+
+
+async def test_versions_of_read_models_that_are_not_in_use_forget_too(
+    api: Api, owner: asyncpg.Connection, database: str
+) -> None:
+    id = (await api.customer("name=Zebulon Quark&email=zebulon@example.com"))["id"]
+    await rebuild_customers(database, api.core.folds)
+    versions = "SELECT count(*) FROM projections_previous.customer WHERE strpos(encode(body, 'escape'), 'Zebulon') > 0"
+    assert await owner.fetchval(versions) == 1
+    assert await erase(api, id)
+    assert await owner.fetchval(versions) == 0
+    await rebuild_customers(database, api.core.folds)
+    assert await owner.fetchval("SELECT count(*) FROM projections.customer WHERE id = $1 AND deleted", id) == 1

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 import stripe
 
-from projections import rebuild
+from tests.projections.rebuilding import rebuild_customers
 from tests.service.http import node_client
 from tests.service.http.python_client import run_script
 from tests.service.serving import Api, Serve
@@ -244,8 +244,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api, database: str) -> 
     owner = await asyncpg.connect(database)
     select = "SELECT * FROM projections.resource WHERE parent <> '' ORDER BY kind, id"
     before = [tuple(row) for row in await owner.fetch(select)]
-    async for _ in rebuild.customers(database, api.core.codec, api.core.master_keys):
-        pass
+    await rebuild_customers(database, api.core.folds)
     assert [tuple(row) for row in await owner.fetch(select)] == before
     assert len(before) == 5
     await owner.close()

@@ -17,12 +17,12 @@ from events.promotion_code import PROMOTION_CODE
 from events.record import Loaded
 from events.scope import Scope
 from events.snapshots import fold
-from projections import rebuild
 from projections.coupons import CouponProjection
 from projections.promotion_codes import PromotionCodeProjection
 from service.health import Health
 from service.jobs import scheduler
 from service.roles import delivery
+from tests.projections.rebuilding import rebuild_customers
 from tests.servers.receiver import Receiver
 from tests.service.http.objects import create_coupon, stored_rows
 from tests.service.http.python_client import Script, raw_request, run_script
@@ -505,8 +505,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
         assert {name: getattr(again, name) for name in shown} == shown
         assert orjson.loads(again.facts) == orjson.loads(row["facts"])
     customers = await core.pool.fetch("SELECT * FROM projections.customer ORDER BY id")
-    async for _ in rebuild.customers(core.dsn, core.codec, core.master_keys):
-        pass
+    await rebuild_customers(core.dsn, core.folds)
     assert await core.pool.fetch("SELECT * FROM projections.customer ORDER BY id") == customers
 
 

@@ -9,8 +9,8 @@ import pytest
 import stripe
 
 from events.customer.source import last_day
-from projections import rebuild
 from service.jobs import scheduler
+from tests.projections.rebuilding import rebuild_customers
 from tests.service.http.objects import SOON, account, card, create_token, stored_rows
 from tests.service.http.python_client import raw_request, run_script
 from tests.service.http.sources import ACCOUNT_KEYS, CARD_KEYS, PATH, added, default, sources
@@ -294,8 +294,7 @@ async def test_the_log_alone_leads_to_the_same_rows(api: Api) -> None:
     query = "SELECT * FROM projections.{} WHERE id <> '' ORDER BY id"
     before = [await api.core.pool.fetch(query.format(table)) for table in ("customer", "resource")]
     core = api.core
-    async for _ in rebuild.customers(core.dsn, core.codec, core.master_keys):
-        pass
+    await rebuild_customers(core.dsn, core.folds)
     assert [await api.core.pool.fetch(query.format(table)) for table in ("customer", "resource")] == before
 
 

@@ -11,7 +11,7 @@ from events.customer import CUSTOMER
 from events.customer.subscription import RequestRetries
 from events.record import Origin
 from events.unit_of_work import UnitOfWork
-from projections import rebuild
+from tests.projections.rebuilding import rebuild_customers
 from tests.service.http.python_client import raw_request, run_script
 from tests.service.http.subscriptions import ACTIVE, INVOICE, OURS, PERIOD, past_due, put, report
 from tests.service.serving import ACCOUNT, Api
@@ -419,8 +419,7 @@ async def test_the_read_model_rebuilt_is_the_one_that_stood(api: Api, customer: 
         ]
 
     before = await rows()
-    async for _ in rebuild.customers(api.core.dsn, api.core.codec, api.core.master_keys):
-        pass
+    await rebuild_customers(api.core.dsn, api.core.folds)
     assert await rows() == before
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import asyncpg
 import pytest
 
-from projections import rebuild
+from tests.projections.rebuilding import rebuild_customers
 from tests.service.serving import Api
 
 EVERYTHING = {
@@ -217,8 +217,7 @@ async def test_a_rebuild_leads_to_the_same_rows(api: Api, owner: asyncpg.Connect
     made = await api.customer("source=tok_visa")
     await api.update(made["id"], "source=tok_mastercard&balance=7")
     before = await rows(owner)
-    async for _ in rebuild.customers(database, api.core.codec, api.core.master_keys):
-        pass
+    await rebuild_customers(database, api.core.folds)
     assert await rows(owner) == before
 
 

@@ -1,0 +1,56 @@
+"""Parked streams (poison events): what a read model cannot take in is set aside alone, visibly, until it is mended.
+
+A stream is parked for one projection. Its rows stay as they were, nobody else waits, and it is never skipped in
+silence: it is in the table `projections.parked`, in the metric `projections_parked`, and in a log line. It is tried
+again whenever it has new events, and by `rollbook parked retry`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+import structlog
+
+from events.database import Pool, load_sql
+
+log = structlog.get_logger("projections")
+
+LIST = "SELECT projection, stream, account, livemode, error, tries, parked_at FROM projections.parked ORDER BY 1, 2"
+UNPARK = "DELETE FROM projections.parked WHERE projection = $1 AND stream = ANY ($2)"
+
+
+class ParkedStream(NamedTuple):
+    """A stream that a projection could not take in."""
+
+    projection: str
+    stream: str
+    account: str
+    livemode: bool
+    error: str
+    tries: int
+    parked_at: datetime
+
+
+async def park(
+    connection: asyncpg.Connection, projection: str, account: str, livemode: bool, stream: str, error: str
+) -> None:
+    """Park a stream, or count another try of one that is parked, in the transaction of the caller."""
+    await connection.execute(load_sql("projections", "park"), projection, stream, account, livemode, error)
+    log.error("projection.parked", projection=projection, stream=stream, error=error)
+
+
+async def unpark(connection: asyncpg.Connection, projection: str, streams: Sequence[str]) -> None:
+    """Forget streams that were taken in."""
+    await connection.execute(UNPARK, projection, list(streams))
+
+
+def described(error: Exception) -> str:
+    """An error without the data that it may quote: its class, and where it is one of ours its words."""
+    words = str(error) if type(error).__module__ == "events.errors" else ""
+    return f"{type(error).__name__}: {words}".removesuffix(": ")
+
+
+async def listed(pool: Pool) -> list[ParkedStream]:
+    """The streams that are parked, of every projection."""
+    return [ParkedStream(*row) for row in await pool.fetch(LIST)]
