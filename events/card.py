@@ -13,16 +13,16 @@ from typing import NamedTuple
 from events.errors import Declined
 from events.values import Address
 
-UNCHECKED = "unchecked"  # until the card is attached to a customer, when its issuer is asked
+UNCHECKED = "unchecked"  # until the card is attached to a customer, and its issuer queried
 PASSED, FAILED = "pass", "fail"
 NOWHERE = Address()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What is kept of a card; one of which nothing is known has been forgotten.
+    """The stored part of a card; without any attribute once it is erased.
 
-    `trait` is what the well-known numbers for tests stand for: a word of TRAITS, None for any other card.
+    `trait` is the behaviour of a test number: a word of TRAITS, None for any other card.
     """
 
     address: Address = NOWHERE
@@ -43,7 +43,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAccount:
-    """What is kept of a bank account; one of which nothing is known has been forgotten."""
+    """The stored part of a bank account; without any attribute once it is erased."""
 
     account_holder_name: str | None = None
     account_holder_type: str | None = None
@@ -62,14 +62,14 @@ NO_ACCOUNT = BankAccount()
 
 
 class Trait(NamedTuple):
-    """What a card for tests does when it is attached: it is declined where there is a code, or checks of it fail."""
+    """The behaviour of a test card when it is attached: declined with a code, or with failing checks."""
 
     message: str = ""
     code: str | None = None
     decline_code: str | None = None
     param: str | None = None
     fails: frozenset[str] = frozenset()
-    unavailable: bool = False  # its issuer checks no addresses
+    unavailable: bool = False  # the issuer does not check addresses
 
 
 _DECLINED = "Your card was declined."
@@ -100,7 +100,7 @@ PLAIN = Trait()
 
 
 def attached(card: Card) -> Card:
-    """The card as its issuer leaves it when it is attached to a customer. Raises Declined."""
+    """The card after the checks of its issuer, when it is attached to a customer. Raises Declined."""
     trait = TRAITS.get(card.trait or "", PLAIN)
     if trait.code is not None:
         raise Declined(trait.message, code=trait.code, param=trait.param, decline_code=trait.decline_code)

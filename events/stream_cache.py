@@ -32,7 +32,7 @@ class StreamCache:
         self.generation = 0  # what was read in an earlier one may have been erased since
 
     def get(self, stream: str) -> CachedStream[Any] | None:
-        """What is cached of a stream, if anything."""
+        """The cached state of a stream, if any."""
         entry = self._streams.get(stream)
         return None if entry is None else entry[0]
 
@@ -74,7 +74,7 @@ class StreamCache:
 
 
 def measured(state: Any) -> int:
-    """Bytes of memory that a state takes, with all it is made of; what is shared within it counts once."""
+    """The memory of a state with everything it refers to, in bytes; shared parts count once."""
     seen: set[int] = set()
     left, size = [state], 0
     while left:

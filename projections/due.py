@@ -1,7 +1,7 @@
-"""The queue of scheduled tasks: a due task is leased, then done, or retried later.
+"""The queue of scheduled jobs: a due job is leased, then done, or retried later.
 
-A lease is a time, and a count of tries that nobody else has: what a killed process had taken is free again when its
-time is over, and what comes too late from a slow one changes nothing.
+A lease has an expiry and a unique count of tries (fencing token): a job leased by a killed process is free again after
+the expiry, and a late result of a slow process changes nothing.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ COUNT = "SELECT count(*) AS count FROM (SELECT FROM projections.due WHERE try_at
 
 
 class Due(NamedTuple):
-    """A piece of work: see projections.rows.DueRow. `tries` counts this one too."""
+    """A job: see projections.rows.DueRow. `tries` includes this one."""
 
     account: str
     livemode: bool
@@ -33,7 +33,7 @@ class Due(NamedTuple):
 
 
 class DueWork:
-    """The table of what is due. Every time is in Unix seconds."""
+    """The table of scheduled jobs. Times are Unix seconds."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -43,33 +43,33 @@ class DueWork:
         self._postpone = load_sql("projections", "postpone_due")
 
     async def take(self, now: int, until: int, limit: int) -> list[Due]:
-        """Lease what is due by now, the longest due first."""
+        """Lease jobs that are due, the longest due first."""
         return [Due(*row) for row in await self._fetch(self._take, now, until, limit)]
 
     async def next_of_clock(self, scope: Scope, clock: str, until: int, now: int) -> Due | None:
-        """The earliest work that is due under a test clock by `until`, by that clock; it is not leased."""
+        """The earliest job under a test clock that is due until `until`, by that clock; it is not leased."""
         rows = await self._fetch(self._next_of_clock, *scope, clock, until, now)
         return Due(*rows[0]) if rows else None
 
     async def finish(self, due: Due) -> None:
-        """Remove what is done."""
+        """Delete a job that is done."""
         await self._fetch(self._finish, due.kind, due.id, due.task, due.subject, due.tries, due.due_at)
 
     async def keep(self, due: Due, until: int) -> bool:
-        """Lease it for longer; gives whether it was still leased."""
+        """Extend a lease; returns whether it was still leased."""
         return await self._put_off(due, until, due.tries)
 
     async def again(self, due: Due, at: int) -> None:
-        """Try it again later."""
+        """Postpone a job."""
         await self._put_off(due, at, max(due.tries, 1))
 
     async def next_at(self) -> int | None:
-        """When the next work is due or a lease ends, by the machine's time."""
+        """When the next job is due or a lease expires, in real time."""
         rows = await self._fetch(NEXT)
         return rows[0]["try_at"] if rows else None
 
     async def waiting(self, now: int, count_max: int) -> int:
-        """How much is due by now and not taken, counted no further than a maximum."""
+        """The number of jobs that are due and not leased, counted up to a maximum."""
         rows = await self._fetch(COUNT, now, count_max)
         count: int = rows[0]["count"]
         return count

@@ -1,4 +1,4 @@
-"""What is known of customers for tax alone: a row beside the customer's, out of which its `tax` is shown when asked."""
+"""Tax details of customers: a row for each customer with any, from which its attribute `tax` is rendered."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -26,8 +26,8 @@ PROJECTS: Mapping[type, Project] = {TaxSet: _set}
 def render(customer: Shown, known: Shown | None, payment: Shown | None, collecting: AbstractSet[str]) -> dict[str, Any]:
     """The `tax` of a customer (API reference, the customer object).
 
-    `known` is what is stored for tax alone, `payment` the way the customer pays, `collecting` the countries that tax
-    is collected in.
+    `known` is the stored row, `payment` what the customer pays with, `collecting` the countries in which tax is
+    collected.
     """
     where = location_of(customer, payment)
     return {
@@ -39,7 +39,7 @@ def render(customer: Shown, known: Shown | None, payment: Shown | None, collecti
 
 
 def location_of(customer: Shown, payment: Shown | None) -> Location | None:
-    """Where a customer that pays so is."""
+    """The tax location of a customer that pays with this."""
     shipping = customer["shipping"]
     return location(
         None if shipping is None else _address(shipping["address"]),
@@ -49,7 +49,9 @@ def location_of(customer: Shown, payment: Shown | None) -> Location | None:
 
 
 def way_to_pay(customer: Shown) -> tuple[str, Any] | None:
-    """The kind and id of what the customer pays with, or all of it where it is shown in full; None for nothing."""
+    """The kind and id of what the customer pays with, or the object if it is included in full; None if there is
+    none.
+    """
     method = customer["invoice_settings"]["default_payment_method"]
     if method is not None:
         return "payment_method", method
@@ -62,7 +64,7 @@ def _address(shown: Shown | None) -> Address | None:
 
 
 def _address_of_payment(payment: Shown) -> Address:
-    """The billing address of a payment method, card or bank account, in the country that issued it unless it says."""
+    """The billing address of a payment method, card or bank account; its country defaults to that of the issuer."""
     if payment["object"] == "payment_method":
         address = payment["billing_details"]["address"] or {}
         issued = payment.get(payment["type"]) or {}

@@ -19,9 +19,9 @@ REST = 9  # times as long as a scrape took
 
 
 class Scrapes:
-    """Renders for all who ask meanwhile, and then rests nine times as long as it took: a tenth of the loop at most.
-
-    Nobody gets what was rendered before it asked. Whoever may reach `/metrics` needs no key, so asking costs little.
+    """Renders `/metrics` once for all concurrent scrapes, and then pauses nine times as long as it took: at most a
+    tenth of the time of the loop. A scrape never gets a rendering that is older than its request. `/metrics` needs no
+    key, so scrapes must be cheap.
     """
 
     def __init__(self, render: Callable[[], bytes]) -> None:

@@ -13,7 +13,7 @@ from service.wiring import Core
 
 
 def admission(core: Core) -> Admission:
-    """What a process takes on at once."""
+    """Admission control with the limits of the settings."""
     settings = core.settings
     bounds = Bounds(
         in_flight_max=settings.in_flight_max,
@@ -46,7 +46,7 @@ def connections(settings: Settings, admission: Admission, *, webhooks: bool) -> 
 
 
 class ShedMetrics(Collector):
-    """What is in flight, and what was shed."""
+    """Metrics of requests in flight and of requests that were shed."""
 
     def __init__(self, admission: Admission, connections: Connections) -> None:
         self._admission = admission

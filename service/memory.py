@@ -20,7 +20,7 @@ def configure() -> None:
 
 
 def trim() -> None:
-    """Give back what is free, wherever in the heap it is: takes some milliseconds."""
+    """Return free heap memory to the system, wherever it is; takes some milliseconds."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -101,7 +101,7 @@ class Core:
         return self.pool.availability
 
     async def close(self) -> None:
-        """Store what is waiting, then let every connection go."""
+        """Store pending appends, then close every connection."""
         await self.commit.close()
         await self.reader.close()
         await self.finder.close()

@@ -1,7 +1,7 @@
-"""Parsing cards and bank accounts: numbers are validated, fingerprinted and discarded here (PCI DSS).
+"""Parsing of cards and bank accounts: numbers are validated, fingerprinted and discarded here (PCI DSS).
 
-In test mode the well-known numbers for tests behave as the API reference says, and each has names (`visa` in `tok_visa`
-and `pm_card_visa`) that stand for a fresh card of it at every use.
+In test mode the test numbers of the API reference behave as described there, and each has names (`visa` in `tok_visa`
+and `pm_card_visa`) of which every use makes a new card.
 """
 
 import re
@@ -26,7 +26,7 @@ YEARS_AHEAD_MAX = 50
 FINGERPRINT_LETTERS = 16
 TEST_BANK = "STRIPE TEST BANK"
 
-# The currency of bank accounts where none is given.
+# Default currency of bank accounts.
 CURRENCY_OF: Mapping[str, str] = dict.fromkeys(
     ("AT", "BE", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI",
      "SK"), "eur",
@@ -39,7 +39,7 @@ CURRENCY_OF: Mapping[str, str] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewCard:
-    """A card in full, as its owner gives it; nothing of it is shown where it is printed."""
+    """Details of a card as they were sent; its repr shows none of them."""
 
     number: str
     exp_month: str
@@ -52,20 +52,20 @@ class NewCard:
 
 @dataclass(frozen=True, slots=True)
 class NewExpiry:
-    """The month and year of a card's expiry as they were sent: None where it stays."""
+    """Expiry of a card as it was sent; None for a part that is not changed."""
 
     month: str | None = None
     year: str | None = None
 
     @property
     def given(self) -> bool:
-        """Whether either was sent."""
+        """Whether either part was sent."""
         return (self.month, self.year) != (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewBankAccount:
-    """A bank account in full, as its owner gives it; nothing of it is shown where it is printed."""
+    """Details of a bank account as they were sent; its repr shows none of them."""
 
     account_number: str
     country: str
@@ -77,7 +77,7 @@ class NewBankAccount:
 
 
 class ForTests(NamedTuple):
-    """A well-known number: what its card is, and does."""
+    """A test number: its card, and how it behaves."""
 
     number: str
     funding: str
@@ -86,7 +86,7 @@ class ForTests(NamedTuple):
 
 
 class BankForTests(NamedTuple):
-    """A well-known account of a bank of the United States."""
+    """A test account of a US bank."""
 
     account_number: str
     status: str
@@ -117,7 +117,7 @@ ROUTING_FOR_TESTS = "110000000"
 
 
 def read_card(caller: Caller, given: NewCard) -> card.Card:
-    """What is kept of a card. Raises Declined for one that cannot be, Refusal where its number may not be sent."""
+    """The stored part of a card. Raises Declined for an invalid card, Refusal if its number may not be sent."""
     if caller.livemode and caller.key_type != "publishable":
         raise Refusal(
             "Sending credit card numbers directly to the API with a secret key is generally unsafe. Make a token of "
@@ -153,7 +153,7 @@ def read_card(caller: Caller, given: NewCard) -> card.Card:
 
 
 def of_name(caller: Caller, name: str) -> card.Card | None:
-    """A fresh card of those for tests, which expires in a year; None in live mode, and for a name that none has."""
+    """A new card of a test name, which expires in a year; None in live mode and for an unknown name."""
     known = BY_NAME.get(name)
     if known is None or caller.livemode:
         return None
@@ -169,7 +169,7 @@ def of_name(caller: Caller, name: str) -> card.Card | None:
 
 
 def read_bank_account(caller: Caller, given: NewBankAccount, param: str) -> card.BankAccount:
-    """What is kept of a bank account; `param` is what it was sent as. Raises Refusal."""
+    """The stored part of a bank account; `param` is the parameter it was sent as. Raises Refusal."""
     country = given.country.upper()
     if country not in COUNTRIES:
         raise Refusal("Invalid country: it must be a two-letter ISO 3166-1 code.", param=f"{param}[country]")
@@ -195,7 +195,7 @@ def read_bank_account(caller: Caller, given: NewBankAccount, param: str) -> card
 
 
 def bank_of_name(caller: Caller, name: str) -> card.BankAccount | None:
-    """A fresh bank account of those for tests; None in live mode, and for a name that none has."""
+    """A new bank account of a test name; None in live mode and for an unknown name."""
     known = BANKS.get(name)
     if known is None or caller.livemode:
         return None
@@ -213,19 +213,19 @@ def bank_of_name(caller: Caller, name: str) -> card.BankAccount | None:
 
 
 def bank_name(caller: Caller) -> str | None:
-    """What the bank is called: all of test mode have accounts at one bank, and no register is asked for others."""
+    """The name of the bank: one for all accounts in test mode; unknown in live mode, where no register is queried."""
     return None if caller.livemode else TEST_BANK
 
 
 def fingerprint(caller: Caller, kind: str, *number: str) -> str:
-    """What a number is known by within the caller's account and mode: sixteen letters and digits."""
+    """The fingerprint of a number within the account and mode: sixteen letters and digits."""
     mode = "live" if caller.livemode else "test"
     digest = caller.master_keys.digest("fingerprint", "\n".join((kind, caller.account, mode, *number)).encode())
     return digest[:FINGERPRINT_LETTERS].translate(ids.LETTERS).decode()
 
 
 def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
-    """The month and year a card expires in, the last of which is not over. Raises Declined."""
+    """The month and year of expiry, which must not be past. Raises Declined."""
     number = int(year) if re.fullmatch("[0-9]{2}|[0-9]{4}", year) else 0
     if len(year) == 2:
         number += now.year // 100 * 100
@@ -245,12 +245,12 @@ def expiry(month: str, year: str, now: datetime) -> tuple[int, int]:
 
 
 def new_expiry(caller: Caller, known: card.Card, new: NewExpiry) -> tuple[int, int]:
-    """The month and year a card expires in when one of them or both are changed. Raises Declined."""
+    """The month and year of expiry after an update of either. Raises Declined."""
     return expiry(new.month or str(known.exp_month), new.year or str(known.exp_year), caller.clock.now())
 
 
 def account_number(given: str, country: str, param: str) -> str:
-    """A bank account's number without its separators, of more characters than are kept. Raises Refusal."""
+    """An account number without separators; it must be longer than the stored part. Raises Refusal."""
     number = given.translate(SEPARATORS)
     if not re.fullmatch("[0-9]{5,17}" if country == "US" else "[0-9A-Za-z]{5,34}", number):
         raise Refusal("The bank account number is invalid.", code="account_number_invalid", param=param)
@@ -258,7 +258,7 @@ def account_number(given: str, country: str, param: str) -> str:
 
 
 def routing_number(given: str | None, country: str, param: str) -> str | None:
-    """What a bank is found by. Raises Refusal when it is none of the United States, which it must be there."""
+    """A routing number; required and validated for US accounts. Raises Refusal."""
     if country != "US":
         return given
     digits = [int(digit) for digit in given or "" if digit in "0123456789"]
@@ -270,7 +270,7 @@ def routing_number(given: str | None, country: str, param: str) -> str | None:
 
 
 def cvc_ok(cvc: str, brand: str | None = None) -> str:
-    """A security code that may be one. Raises Declined."""
+    """A security code of a valid form. Raises Declined."""
     digits = {"amex": "[0-9]{4}", None: "[0-9]{3,4}"}.get(brand, "[0-9]{3}")
     if not re.fullmatch(digits, cvc):
         raise Declined("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
@@ -278,7 +278,7 @@ def cvc_ok(cvc: str, brand: str | None = None) -> str:
 
 
 def _checked(read: card.Card, address: Address, *, livemode: bool = False) -> card.Card:
-    """The card with an address whose checks are still to come."""
+    """The card with the checks of its address pending."""
     return replace(
         read,
         address=address,
@@ -288,5 +288,5 @@ def _checked(read: card.Card, address: Address, *, livemode: bool = False) -> ca
 
 
 def _unchecked(livemode: bool) -> str:
-    """How a check stands that its issuer was not asked for yet: in live mode no issuer is ever asked."""
+    """State of a check before the issuer was queried; in live mode no issuer is queried."""
     return "unavailable" if livemode else UNCHECKED

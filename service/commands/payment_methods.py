@@ -26,7 +26,7 @@ from service.commands.customer import load, moment, payment_method
 
 @dataclass(frozen=True, slots=True)
 class NewPaymentMethod:
-    """What a payment method is to be made of: a card, or a card's token, or the details of another type."""
+    """Parameters of a new payment method: a card, the token of a card, or the details of another type."""
 
     type: str
     patch: PaymentMethodPatch
@@ -36,7 +36,7 @@ class NewPaymentMethod:
 
 @dataclass(frozen=True, slots=True)
 class CardChange:
-    """What is to be changed of a card."""
+    """Changes of a card."""
 
     expiry: NewExpiry
     sets_network: bool = False
@@ -44,7 +44,7 @@ class CardChange:
 
 
 async def create(unit: UnitOfWork, caller: Caller, new: NewPaymentMethod) -> str:
-    """Create a payment method of no customer; gives its id. Raises Declined, Refusal."""
+    """Create a payment method without a customer; returns its id. Raises Declined, Refusal."""
     id = ids.new("pm", os.urandom(ids.ID_BYTES))
     card, token = None, None
     if isinstance(new.card, str):
@@ -104,7 +104,7 @@ async def detach(unit: UnitOfWork, id: str) -> None:
 
 
 def no_such_customer(id: str) -> Refusal:
-    """That there is no customer of the id that a parameter names."""
+    """The error that the customer named by a parameter does not exist."""
     return Refusal(Missing(customer.KIND, id).message, code="resource_missing", param="customer")
 
 

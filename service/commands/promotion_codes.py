@@ -1,4 +1,4 @@
-"""Promotion codes: create, update; close with their coupon, and expire when their time is over."""
+"""Promotion codes: create, update, expire, and deactivate with their coupon."""
 
 import os
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ CODE_TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPromotionCode:
-    """What a promotion code is to be; `param` is what its coupon was sent as."""
+    """Parameters of a promotion code; `param` is the parameter of its coupon."""
 
     active: bool
-    code: str | None  # None for one that is made up
+    code: str | None  # None to generate a code
     coupon: str
     customer: str | None
     expires_at: int | None
@@ -40,7 +40,9 @@ class NewPromotionCode:
 
 
 async def create(unit: UnitOfWork, new: NewPromotionCode) -> str:
-    """Create a promotion code; gives its id, which is another at every call, as is a code made up. Raises Refusal."""
+    """Create a promotion code; returns its id. A retry of the transaction makes a new id and a new generated code.
+    Raises Refusal.
+    """
     id = ids.new("promo", os.urandom(ids.ID_BYTES))
     offered = await _coupon(unit, new.coupon)
     if not offered.exists:
@@ -78,22 +80,22 @@ async def update(unit: UnitOfWork, id: str, patch: PromotionCodePatch) -> None:
 
 
 async def expire(unit: UnitOfWork, id: str, at: int) -> None:
-    """Let a promotion code be active no longer; its code is free for another. Raises Missing."""
+    """Expire a promotion code; its code can be used by another. Raises Missing."""
     await unit.load(PROMOTION_CODE, id)
     unit.do(PROMOTION_CODE, id, ExpirePromotionCode(at=at))
 
 
 async def close(unit: UnitOfWork, id: str, key: str, at: int) -> None:
-    """Let a promotion code be active no longer than its coupon, whose stream has that key, is valid."""
+    """Deactivate a promotion code whose coupon, with that key, is no longer valid."""
     await unit.load(PROMOTION_CODE, id)
     offered = await unit.load(COUPON, key)
-    if not offered.valid:  # it may have been created again under its id meanwhile
+    if not offered.valid:  # another coupon of the same id may exist by now
         closed = UpdatePromotionCode(id=id, at=at, coupon=offered, patch={"active": False})
         unit.do(PROMOTION_CODE, id, closed)
 
 
 def refuse_code(broken: ConstraintBroken, code: str | None) -> None:
-    """Raises Refusal when it was the caller's own code that is in use; anything but a code goes on up."""
+    """Raises Refusal if the code of the request is in use; other errors are raised again."""
     if broken.constraint != UNIQUE:
         raise broken
     if code is not None:

@@ -1,4 +1,4 @@
-"""Test clocks: create, advance, arrive, delete; customers live on their time. In test mode only."""
+"""Test clocks: create, advance, finish an advance, delete. Test mode only."""
 
 import os
 
@@ -12,7 +12,7 @@ from service.commands.customer.testclock import join
 
 
 async def create(unit: UnitOfWork, frozen_time: int, name: str | None, guest: str | None) -> str:
-    """Create a clock, with an existing customer as its first guest if there is one; gives its id. Raises Refusal."""
+    """Create a clock, optionally with an existing customer; returns its id. Raises Refusal."""
     id = ids.new("clock", os.urandom(ids.ID_BYTES))
     unit.begin(TEST_CLOCK, id)
     command = CreateClock(id=id, created=int(unit.origin.at.timestamp()), frozen_time=frozen_time, name=name)
@@ -26,19 +26,19 @@ async def create(unit: UnitOfWork, frozen_time: int, name: str | None, guest: st
 
 
 async def advance(unit: UnitOfWork, id: str, frozen_time: int) -> None:
-    """Let a clock move to a time; it arrives there when all that is due by then is done. Raises Missing, Refusal."""
+    """Advance a clock to a time; it arrives when everything due until then is done. Raises Missing, Refusal."""
     await unit.load(TEST_CLOCK, id)
     unit.do(TEST_CLOCK, id, Advance(id=id, at=int(unit.origin.at.timestamp()), frozen_time=frozen_time))
 
 
 async def arrive(unit: UnitOfWork, id: str, frozen_time: int) -> None:
-    """Let a clock be where it moved to. Raises Missing, Refusal."""
+    """Finish the advance of a clock. Raises Missing, Refusal."""
     await unit.load(TEST_CLOCK, id)
     unit.do(TEST_CLOCK, id, Arrive(id=id, frozen_time=frozen_time))
 
 
 async def delete(unit: UnitOfWork, id: str) -> None:
-    """Delete a clock and its customers, who end at the clock's own time. Raises Missing."""
+    """Delete a clock and its customers, at the time of the clock. Raises Missing."""
     clock = await unit.load(TEST_CLOCK, id)
     if not clock.exists:
         raise Missing("test clock", id)

@@ -96,7 +96,7 @@ class Inbox:
                 await self._came.wait_for(lambda: self._closed or self._received > count)
 
     async def close(self, application: web.Application) -> None:
-        """Let every watcher go."""
+        """Close the streams of all viewers."""
         async with self._came:
             self._closed = True
             self._came.notify_all()

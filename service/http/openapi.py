@@ -140,7 +140,7 @@ class _Schemas(GenerateJsonSchema):
 
 
 def _or_empty(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """The schema with the empty string taken in."""
+    """The schema, which also allows the empty string."""
     if "enum" in schema:
         return {**schema, "enum": ["", *schema["enum"]]}
     if schema.get("type") == "string" and "pattern" not in schema and "format" not in schema:
@@ -241,7 +241,7 @@ class _Components:
         return next((kind for kind in ("object", "array") if kind in types), "text")
 
     def inline(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """A schema to stand outside of the components; what it refers to is used."""
+        """A schema outside of the components; the components that it refers to are marked as used."""
         self._use(schema)
         return schema
 
@@ -327,7 +327,7 @@ def _webhook(type: str, occurs: str) -> dict[str, Any]:
 
 
 def _permissions(operation: Operation) -> str:
-    """What a restricted key needs."""
+    """The permissions that a restricted key needs."""
     said = f"A restricted key needs {_named(operation.permission, *operation.beside.get(permissions.ALWAYS, ()))}"
     for name, needed in operation.beside.items():
         if name != permissions.ALWAYS:

@@ -22,7 +22,7 @@ from events.supervision import Pauses, set_within
 from webhooks.broker import broker_url
 
 log = structlog.get_logger("webhooks")
-# What they would say of a broker that is away or refuses us is said here, in one line.
+# aio_pika logs many lines about a broker that is unavailable; it is logged here, in one line.
 for _library in ("aio_pika", "aiormq"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
@@ -33,30 +33,30 @@ HEARTBEAT_S = 15
 SHORTLY_S = 0.5
 PAUSE_S_MIN, PAUSE_S_MAX = 0.2, 5.0
 
-# What goes wrong with a broker: it is away, it hangs, it closes on us, it says no.
+# Errors of the broker: unavailable, unresponsive, closing the connection, or refusing an operation.
 BROKER_ERRORS = (
     OSError,
     TimeoutError,
     AMQPError,
-    RuntimeError,  # ChannelInvalidStateError is one: the channel was closed while it was being used
+    RuntimeError,  # ChannelInvalidStateError: the channel was closed during its use
     aio_pika.exceptions.AMQPException,
     asyncio.IncompleteReadError,
     asyncio.InvalidStateError,
 )
-# What a broker says of something that is declared: it may not be, or is there in another form. The channel is closed.
+# A declaration was refused: no permission, or it exists with other properties. The channel is closed.
 DECLARATION_REFUSED = (ChannelAccessRefused, ChannelPreconditionFailed, ChannelLockedResource)
 SAY_AGAIN_S = 3600.0
 SAID_MAX = 1_000
 
 
 class Once:
-    """Says each thing once, and again when it still holds after an hour."""
+    """Reports each cause once, and again if it persists after an hour."""
 
     def __init__(self) -> None:
         self._said: dict[str, float] = {}
 
     def new(self, what: str) -> bool:
-        """Whether it is to be said."""
+        """Whether to log it."""
         now = time.monotonic()
         if now - self._said.get(what, -SAY_AGAIN_S) < SAY_AGAIN_S:
             return False
@@ -77,10 +77,10 @@ class Topology:
     fanout_queue: str = "webhooks.fanout"
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
-        """Have it all exist.
+        """Declare the topology.
 
-        What we may not declare, or what is there in another form, is used as it is when it exists: it is somebody
-        else's then, who set the broker up, and that it differs is logged.
+        What we may not declare, or what exists with other properties, is used as it is, since others administer the
+        broker; that it differs is logged.
         """
         connection = (await channel.get_underlay_channel()).connection
         await _declared(
@@ -102,7 +102,7 @@ class Topology:
             lambda probe: probe.queue_bind(
                 self.fanout_queue, self.exchange, routing_key="#", timeout=OPERATION_TIMEOUT_S
             ),
-            # That it is bound cannot be asked for: messages that nobody is bound to come back when they are published.
+            # Bindings cannot be queried: unroutable messages are returned when they are published.
             lambda probe: probe.queue_declare(self.fanout_queue, passive=True, timeout=OPERATION_TIMEOUT_S),
         )
         exchange = await channel.get_exchange(self.exchange, ensure=False)
@@ -114,7 +114,7 @@ async def _declared(
     declare: Callable[[Probe], Awaitable[object]],
     look: Callable[[Probe], Awaitable[object]],
 ) -> None:
-    """Declare something; where that is refused, go on if it is there. Raises the refusal if it is not."""
+    """Declare something; if that is refused, continue if it exists. Raises the refusal if it does not."""
     try:
         await _on_probe(connection, declare)
     except DECLARATION_REFUSED as refusal:
@@ -128,7 +128,7 @@ async def _declared(
 
 
 async def _on_probe(connection: AbstractConnection, work: Callable[[Probe], Awaitable[object]]) -> None:
-    """Do something on a channel of its own, which a refusal closes."""
+    """Execute an operation on a channel of its own, which a refusal closes."""
     async with asyncio.timeout(OPERATION_TIMEOUT_S):
         probe = await connection.channel(publisher_confirms=False)
         try:
@@ -173,11 +173,11 @@ class Unconfirmed(TimeoutError):
 
 
 class Flow:
-    """Whether the broker takes what is published on a connection: short of memory or of disk, it takes nothing.
+    """Flow control of a connection: whether the broker accepts messages. Short of memory or disk it does not.
 
-    It says so, reads no further and goes on once it can (`connection.blocked`), so who publishes has only to wait:
-    a new connection would be blocked in the same way, and what was sent on this one would be published twice.
-    `on_state` is called with the state, for /readyz.
+    It announces that, stops reading and continues once it can (`connection.blocked`), so a publisher only waits: a new
+    connection would be blocked as well, and messages sent on this one would be published twice. `on_state` is called
+    with the state, for /readyz.
     """
 
     def __init__(self, connection: AbstractConnection, on_state: Callable[[str], None]) -> None:
@@ -196,7 +196,7 @@ class Flow:
             await asyncio.sleep(SHORTLY_S)
 
     async def open(self) -> None:
-        """Wait as long as the broker takes nothing. Raises ConnectionError when the connection is lost meanwhile."""
+        """Wait until the broker accepts messages. Raises ConnectionError if the connection is lost."""
         while not await self._takes():
             if self._connection.is_closed:
                 raise ConnectionError("the connection was lost while it was blocked")
@@ -227,10 +227,9 @@ class Flow:
 async def supervise(
     work: Callable[[], Awaitable[None]], stop: asyncio.Event, *, name: str, url: str, on_state: Callable[[str], None]
 ) -> None:
-    """Do `work` over and over until `stop` is set: it returns when there is nothing more, raises when the broker fails.
+    """Repeat `work` until `stop` is set: it returns when there is nothing to do, and raises if the broker fails.
 
-    Pauses grow from 0.2 s to 5 s while it keeps failing, and each cause is logged once; `on_state` is called with the
-    state for whoever asks.
+    Backoff grows from 0.2 s to 5 s while it fails, and each cause is logged once; `on_state` is called with the state.
     """
     pauses, lost = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), Once()
     while not stop.is_set():
@@ -239,7 +238,7 @@ async def supervise(
             await work()
             pauses.reset()
         except BROKER_ERRORS as error:
-            if asyncio.get_running_loop().time() - began > PAUSE_S_MAX:  # it had been well for a while
+            if asyncio.get_running_loop().time() - began > PAUSE_S_MAX:  # it had worked for a while
                 pauses.reset()
                 lost = Once()
             pause_s = pauses.next()

@@ -226,7 +226,7 @@ class LeasedLane:
         self.queued = True
 
     def leave_line(self) -> None:
-        """Stand in that line no more."""
+        """Leave that queue."""
         self.queued = False
 
     def enter_recovered_line(self) -> None:
@@ -234,7 +234,7 @@ class LeasedLane:
         self.queued_recovered = True
 
     def leave_recovered_line(self) -> None:
-        """Stand in that line no more."""
+        """Leave that queue."""
         self.queued_recovered = False
 
     def _all_waiting(self) -> Iterator[Head]:

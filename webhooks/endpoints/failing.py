@@ -38,7 +38,7 @@ class Disable:
 
 
 def due(failing: Failing, now: datetime) -> Notify | Disable | None:
-    """What is to be done about it now."""
+    """The command that is due for a failing endpoint, if any."""
     if failing.gone:
         return Disable("gone")
     lasts = now - failing.since

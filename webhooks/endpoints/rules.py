@@ -22,7 +22,7 @@ BODY_BYTES_MAX = 256 * 1024  # of a whole notice: one that is larger is sent thi
 
 
 class RulesPatch(TypedDict, total=False):
-    """Rules, each whole; what is not named stays as it is."""
+    """Changes of rules, each as a whole; others keep their values."""
 
     in_flight_max: int | None
     missed: Missed

@@ -19,7 +19,7 @@ COUNTED_MAX = 10_000
 
 
 class Statuses:
-    """How the endpoints of accounts stand."""
+    """Queries of the state of webhook endpoints."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
@@ -56,7 +56,7 @@ class Statuses:
 
 
 def render(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """An endpoint with how it stands."""
+    """An endpoint with its state, as the API shows it."""
     open_until, settled, failed = row["open_until"], row["settled"], row["failed"]
     rules = Rules(
         in_flight_max=row["in_flight_max"],

@@ -1,7 +1,7 @@
-"""Customers: create, update, delete; each is a unit of work on the customer and whatever else is asked of it.
+"""Customers: create, update, delete; each is one unit of work on the customer and its facets.
 
-A customer's attributes are one command on one stream. What is asked for beside them (a coupon to redeem, a card to
-attach) are its facets, one module each, applied in turn: all of it is stored, or none.
+The attributes of a customer are one command on one stream. What else a request asks for (a coupon to redeem, a card to
+attach) are facets, one module each, applied in turn; everything is stored atomically.
 """
 
 import asyncio
@@ -21,24 +21,26 @@ from service.commands import customer_time
 from service.commands.caller import Caller
 
 PREFIX_TRIES = 5
-INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint that keeps them unique
+INVOICE_PREFIX = "customer_invoice_prefix"  # the constraint of its uniqueness
 
 
 class Facet(Protocol):
-    """Something asked of a customer beside its attributes: a frozen dataclass of what was asked."""
+    """A facet: a further change of a customer that a request asks for, as a frozen dataclass."""
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
-        """Do it, at the customer's own time `at` in Unix seconds; the unit has the customer. Raises Refusal."""
+        """Apply it at `at`, the time of the customer in Unix seconds; the unit has loaded the customer. Raises
+        Refusal.
+        """
         ...
 
     def streams(self, caller: Caller) -> Sequence[str]:
-        """The streams, beside the customer's, that commands of one process should take one at a time."""
+        """Further streams on which commands of one process are serialized."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NewCustomer:
-    """What a customer is to be made of."""
+    """Parameters of a new customer."""
 
     patch: ProfilePatch
     facets: Sequence[Facet] = ()  # in the order in which they are applied
@@ -47,20 +49,20 @@ class NewCustomer:
 
 
 async def create(unit: UnitOfWork, caller: Caller, new: NewCustomer) -> str:
-    """Create a customer; gives its id, which is another at every call. Raises Refusal, Declined."""
+    """Create a customer; returns its id, a new one at every call. Raises Refusal, Declined."""
     id = ids.new("cus", os.urandom(ids.ID_BYTES))
     prefix = os.urandom(4).hex().upper()
     at = int(unit.origin.at.timestamp())
     if new.test_clock is not None:
         at = time_of(await customer_time.clock_named(unit, new.test_clock, param="test_clock"))
     patch = new.patch.copy()
-    default = patch.pop("default_payment_method", None)  # may be attached only once the customer is there
+    default = patch.pop("default_payment_method", None)  # can be attached only after the creation of the customer
     unit.begin(CUSTOMER, id)
     unit.do(CUSTOMER, id, CreateCustomer(id=id, created=at, invoice_prefix=prefix, patch=patch))
     for facet in new.facets:
         await facet.apply(unit, caller, id, at)
     if default is not None:
-        if default == new.payment_method:  # it may be a name for tests, which made a fresh one
+        if default == new.payment_method:  # a test id, of which a new payment method was made
             [default] = unit.state(CUSTOMER, id).payment_methods.attached
         unit.do(CUSTOMER, id, UpdateCustomer(id=id, patch={"default_payment_method": default}))
     return id
@@ -75,7 +77,9 @@ async def update(unit: UnitOfWork, caller: Caller, id: str, patch: ProfilePatch,
 
 
 async def delete(unit: UnitOfWork, id: str, at: int | None = None) -> None:
-    """Delete a customer and whatever it has; `at` is given where its clock is deleted too. Raises Missing, Refusal."""
+    """Delete a customer with everything it has; `at` is given if its test clock is deleted too. Raises Missing,
+    Refusal.
+    """
     state = await load(unit, id)
     with_clock = at is not None
     if at is None:
@@ -91,27 +95,27 @@ async def delete(unit: UnitOfWork, id: str, at: int | None = None) -> None:
 
 
 async def load(unit: UnitOfWork, id: str) -> Customer:
-    """A living customer. Raises Missing."""
+    """A customer that exists and is not deleted. Raises Missing."""
     state = await unit.load(CUSTOMER, id)
     customer.must_exist(state, id)
     return state
 
 
 async def moment(unit: UnitOfWork, id: str) -> int:
-    """The time at which a request acts on a living customer, in Unix seconds.
+    """The time of a request on a customer, in Unix seconds.
 
-    Raises Missing; ClockAdvancing while the customer's clock moves.
+    Raises Missing; ClockAdvancing while its test clock advances.
     """
     return await customer_time.now(unit, await load(unit, id))
 
 
 def streams(caller: Caller, facets: Sequence[Facet]) -> Sequence[str]:
-    """The streams to take one at a time, beside the customer's."""
+    """The further streams on which commands are serialized."""
     return [stream for facet in facets for stream in facet.streams(caller)] if facets else ()
 
 
 def refuse_given_prefix(broken: ConstraintBroken, patch: ProfilePatch) -> None:
-    """Raises Refusal when it was the caller's own invoice prefix that is in use; anything but a prefix goes on up."""
+    """Raises Refusal if the invoice prefix of the request is in use; other errors are raised again."""
     if broken.constraint != INVOICE_PREFIX:
         raise broken
     if "invoice_prefix" in patch:

@@ -11,12 +11,12 @@ from events.unit_of_work import UnitOfWork
 from service.commands.caller import Caller
 from service.commands.customer import moment
 
-DEFAULT_CURRENCY = "usd"  # of a balance that is set before the customer has a currency
+DEFAULT_CURRENCY = "usd"  # currency of a balance that is set before the customer has one
 
 
 @dataclass(frozen=True, slots=True)
 class BringBalance:
-    """Bring the balance to an amount, in the customer's own currency."""
+    """Set the balance to an amount, in the currency of the customer."""
 
     balance: int  # in minor units; negative is credit
     type: Literal["initial", "adjustment"]
@@ -38,7 +38,7 @@ class BringBalance:
 
 
 async def adjust(unit: UnitOfWork, customer: str, amount: int, currency: str, patch: TransactionPatch) -> str:
-    """Adjust the balance by an amount in minor units, negative for credit; gives the transaction's id.
+    """Adjust the balance by an amount in minor units, negative for a credit; returns the id of the transaction.
 
     Raises Missing, Refusal.
     """
@@ -49,6 +49,6 @@ async def adjust(unit: UnitOfWork, customer: str, amount: int, currency: str, pa
 
 
 async def edit(unit: UnitOfWork, customer: str, id: str, patch: TransactionPatch) -> None:
-    """Change what is said of a transaction. Raises Missing, Refusal."""
+    """Update a transaction. Raises Missing, Refusal."""
     await moment(unit, customer)  # not while its clock advances
     unit.do(CUSTOMER, customer, EditTransaction(id=id, patch=patch))

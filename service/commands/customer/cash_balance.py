@@ -14,12 +14,12 @@ from service.commands.customer import moment
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Match cash so from now on; None for as the account does."""
+    """Set the reconciliation mode; None for the default of the account."""
 
     mode: Mode | None
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
-        """Set the mode of reconciliation."""
+        """Set the reconciliation mode."""
         unit.do(CUSTOMER, customer, SetReconciliation(mode=self.mode))
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
@@ -35,7 +35,9 @@ async def change(unit: UnitOfWork, customer: str, reconcile: Reconcile | None) -
 
 
 async def fund(unit: UnitOfWork, customer: str, amount: int, currency: str, reference: str | None) -> str:
-    """Let a bank transfer arrive, of an amount in minor units; gives the transaction's id. Raises Missing, Refusal."""
+    """Record an incoming bank transfer of an amount in minor units; returns the id of the transaction. Raises Missing,
+    Refusal.
+    """
     id = ids.new("ccsbtxn", os.urandom(ids.ID_BYTES))
     at = await moment(unit, customer)
     command = FundCashBalance(id=id, amount=amount, at=at, currency=currency, reference=reference)
@@ -44,7 +46,7 @@ async def fund(unit: UnitOfWork, customer: str, amount: int, currency: str, refe
 
 
 async def open_virtual_account(unit: UnitOfWork, customer: str, country: str, currency: str) -> None:
-    """Have an account that the customer's transfers go to, one for each currency and country. Raises Missing."""
+    """Open a virtual account for the customer's transfers, one per currency and country. Raises Missing."""
     await moment(unit, customer)  # not while its clock advances
     number = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS))
     unit.do(CUSTOMER, customer, OpenVirtualAccount(country=country, currency=currency, number=number))

@@ -1,4 +1,4 @@
-"""The discount of a customer: given when a coupon or a promotion code is redeemed, all of it or none."""
+"""The discount of a customer: given by redeeming a coupon or a promotion code, atomically."""
 
 import os
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ KIND = "discount"
 
 
 class NoDiscount(Missing):
-    """The customer has none."""
+    """The customer has no discount."""
 
     def __init__(self, customer: str) -> None:
         super().__init__(KIND, customer)
@@ -36,7 +36,7 @@ class ApplyCoupon:
         await _give(unit, customer, at, self.coupon, param="coupon")
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """That of the coupon."""
+        """The stream of the coupon."""
         return (COUPON.stream(coupon.key(caller.scope, self.coupon)),)
 
 
@@ -52,20 +52,20 @@ class ApplyPromotionCode:
         state = await unit.load(PROMOTION_CODE, code)
         if not state.id:
             raise _no_such("promotion code", code, "promotion_code")
-        # Charges are not kept here: what is known of payments is what was reported of subscriptions' invoices.
+        # Charges are not stored here: payments are known from the invoices of reported subscriptions only.
         has_paid = unit.state(CUSTOMER, customer).subscriptions.paid
         redeemed = RedeemPromotionCode(id=code, at=at, customer=customer, has_paid=has_paid)
         unit.do(PROMOTION_CODE, code, redeemed)
         await _give(unit, customer, at, state.coupon, param="promotion_code", promotion_code=code)
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """That of the promotion code."""
+        """The stream of the promotion code."""
         return (PROMOTION_CODE.stream(self.promotion_code),)
 
 
 @dataclass(frozen=True, slots=True)
 class DropDiscount:
-    """Take the present discount away, if there is one."""
+    """Remove the discount, if there is one."""
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
         """Remove the discount."""
@@ -77,7 +77,7 @@ class DropDiscount:
 
 
 async def remove(unit: UnitOfWork, customer: str) -> Discount:
-    """Take the present discount away; gives it as it was. Raises Missing."""
+    """Remove the discount; returns it. Raises Missing."""
     state = await load(unit, customer)
     current = state.discounts.current
     if current is None:
@@ -87,7 +87,7 @@ async def remove(unit: UnitOfWork, customer: str) -> Discount:
 
 
 async def end(unit: UnitOfWork, customer: str, id: str, at: int) -> None:
-    """Let a discount be over, when its time is. Raises Missing."""
+    """End a discount that is due. Raises Missing."""
     await unit.load(CUSTOMER, customer)
     unit.do(CUSTOMER, customer, EndDiscount(id=id, at=at))
 
@@ -95,14 +95,14 @@ async def end(unit: UnitOfWork, customer: str, id: str, at: int) -> None:
 async def _give(
     unit: UnitOfWork, customer: str, at: int, name: str, *, param: str, promotion_code: str | None = None
 ) -> None:
-    """Redeem the coupon of that name for the customer; `param` is to blame when that cannot be."""
+    """Redeem a coupon for the customer; `param` is the parameter named in a refusal."""
     key = coupon.key(unit.origin.scope, name)
     offered = await unit.load(COUPON, key)
     if not offered.exists and promotion_code is None:
         raise _no_such(coupon.KIND, name, param)
     try:
         unit.do(COUPON, key, RedeemCoupon(id=name, at=at))
-    except Refusal as refusal:  # the coupon of a promotion code may be deleted too
+    except Refusal as refusal:  # the coupon of a promotion code may have been deleted
         raise Refusal(refusal.message, code="coupon_expired", param=param) from None
     given = GiveDiscount(
         id=ids.new("di", os.urandom(ids.ID_BYTES)), at=at, coupon=offered.terms, promotion_code=promotion_code

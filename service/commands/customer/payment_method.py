@@ -14,17 +14,17 @@ from service.commands import cards
 from service.commands.caller import Caller
 from service.masking import masked_id
 
-CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # names for tests begin so
+CARD, BANK_ACCOUNT = "pm_card_", "pm_usBankAccount"  # prefix of test ids
 
 
 @dataclass(frozen=True, slots=True)
 class BringPaymentMethod:
     """Attach a payment method to a new customer."""
 
-    payment_method: str  # its id, or a name for tests
+    payment_method: str  # its id, or a test id
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
-        """Attach it. Raises Declined; Refusal when it is not there, or not to be had."""
+        """Attach it. Raises Declined; Refusal if it does not exist or cannot be attached."""
         given = self.payment_method
         try:
             await attach(unit, await found(unit, caller, given), customer, at)
@@ -38,12 +38,12 @@ class BringPaymentMethod:
             raise Refusal(refusal.message, code=refusal.code, param="payment_method") from None
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """That of the payment method."""
+        """The stream of the payment method."""
         return (PAYMENT_METHOD.stream(self.payment_method),)
 
 
 async def found(unit: UnitOfWork, caller: Caller, id: str) -> str:
-    """The id of a payment method that the unit has: a fresh one where `id` is a name for tests. Raises Missing."""
+    """Load a payment method, or create one from a test id; returns its id. Raises Missing."""
     command = fresh(unit, caller, id)
     if command is not None:
         unit.begin(PAYMENT_METHOD, command.id)
@@ -56,7 +56,7 @@ async def found(unit: UnitOfWork, caller: Caller, id: str) -> str:
 
 
 async def attach(unit: UnitOfWork, id: str, customer: str, at: int) -> None:
-    """Attach a payment method to a customer, both of which the unit has. Raises Declined, Refusal."""
+    """Attach a loaded payment method to a loaded customer. Raises Declined, Refusal."""
     unit.do(PAYMENT_METHOD, id, AttachToCustomer(id=id, customer=customer))
     unit.do(CUSTOMER, customer, AttachPaymentMethod(id=id, at=at))
 

@@ -1,7 +1,7 @@
-"""Sources (cards and bank accounts) of a customer: attach, update, remove, verify; and which is the default.
+"""Sources (cards and bank accounts) of a customer: attach, update, remove, verify, set the default.
 
-Of an update the source becomes the default, replacing the earlier one, which is removed, and what is past due is worth
-another try (API reference, update a customer).
+A source sent in an update becomes the default and replaces the earlier one, which is removed; overdue invoices are
+retried (API reference, update a customer).
 """
 
 import os
@@ -34,12 +34,12 @@ from service.commands.cards import NewBankAccount, NewCard, NewExpiry
 from service.commands.customer import load, moment
 from service.masking import masked_id
 
-Given = str | NewCard | NewBankAccount  # a token, or what it would stand for
+Given = str | NewCard | NewBankAccount  # a token, or the details of a card or bank account
 
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """A card or bank account, and the parameter it was sent as."""
+    """A card or bank account, with the parameter that it was sent as."""
 
     param: str
     given: Given
@@ -48,7 +48,7 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class BringSource:
-    """Attach a card or bank account; `replaces` makes it the default, replacing the earlier one."""
+    """Attach a card or bank account; with `replaces` it becomes the default and replaces the earlier one."""
 
     source: NewSource
     replaces: bool
@@ -60,18 +60,18 @@ class BringSource:
             unit.do(CUSTOMER, customer, RequestRetries(at=at))
 
     def streams(self, caller: Caller) -> tuple[str, ...]:
-        """That of the token that was sent."""
+        """The stream of the token."""
         return tokens.streams(caller, self.source.given)
 
 
 @dataclass(frozen=True, slots=True)
 class ChooseDefaultSource:
-    """Charge one of the customer's cards or bank accounts by default."""
+    """Set the default source."""
 
     id: str
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
-        """Make it the default. Raises Refusal when the customer has none such."""
+        """Set it. Raises Refusal if the customer has no such source."""
         try:
             unit.do(CUSTOMER, customer, SetDefaultSource(id=self.id))
         except Missing:
@@ -85,7 +85,7 @@ class ChooseDefaultSource:
 
 
 async def attach(unit: UnitOfWork, caller: Caller, customer: str, source: NewSource) -> str:
-    """Attach a card or bank account to a living customer; gives its id. Raises Missing, Declined, Refusal."""
+    """Attach a card or bank account to a customer; returns its id. Raises Missing, Declined, Refusal."""
     return await _attach(unit, caller, customer, source, await moment(unit, customer), replaces=False)
 
 
@@ -99,9 +99,9 @@ async def update(
     *,
     object: str | None = None,
 ) -> None:
-    """Change a source of a living customer; of an `object` other than the one asked for there is none.
+    """Update a source; one whose `object` is not the given one counts as missing.
 
-    Raises Missing; Declined for a month that is over.
+    Raises Missing; Declined for an expiry in the past.
     """
     source = await _found(unit, customer, id, object)
     if expiry.given and isinstance(source.kept, Card):
@@ -111,7 +111,7 @@ async def update(
 
 
 async def remove(unit: UnitOfWork, customer: str, id: str, *, object: str | None = None) -> Source:
-    """Remove a source of a living customer; gives it as it was. Raises Missing."""
+    """Remove a source; returns it. Raises Missing."""
     source = await _found(unit, customer, id, object)
     unit.do(CUSTOMER, customer, RemoveSource(id=id, at=await moment(unit, customer)))
     return source
@@ -120,19 +120,19 @@ async def remove(unit: UnitOfWork, customer: str, id: str, *, object: str | None
 async def verify(
     unit: UnitOfWork, caller: Caller, customer: str, id: str, amounts: Sequence[int], *, object: str | None = None
 ) -> bool:
-    """Verify a bank account by the amounts of two micro-deposits, in minor units; gives whether they were right.
+    """Verify a bank account by the amounts of two micro-deposits, in minor units; returns whether they were right.
 
     Raises Missing, Refusal.
     """
     await _found(unit, customer, id, object)
-    # In live mode no money was sent to anybody's account.
+    # In live mode no micro-deposits are sent.
     unit.do(CUSTOMER, customer, VerifyBankAccount(id=id, amounts=() if caller.livemode else tuple(amounts)))
     kept = unit.state(CUSTOMER, customer).sources.by_id[id].kept
     return not isinstance(kept, BankAccount) or kept.status == VERIFIED
 
 
 def no_such(customer: str, id: str, object: str | None) -> NoSource:
-    """That a customer has no source of that id and object: `card`, `bank_account`, or what the id says."""
+    """The error that a customer has no source of that id and object (`card`, `bank_account`, or by its id)."""
     return NoSource(customer, masked_id(id), object or _object_of(id))
 
 

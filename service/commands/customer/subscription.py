@@ -6,7 +6,7 @@ from events.errors import ConstraintBroken, Refusal
 from events.unit_of_work import UnitOfWork
 from service.commands.customer import moment
 
-CLAIMED = "resource_parent"  # the constraint that an object stays with one parent
+CLAIMED = "resource_parent"  # the constraint that an object has one parent
 
 
 async def report(unit: UnitOfWork, customer: str, id: str, attributes: Attributes) -> None:
@@ -21,6 +21,6 @@ async def remove(unit: UnitOfWork, customer: str, id: str) -> None:
 
 
 def refuse_claimed(broken: ConstraintBroken, id: str) -> None:
-    """Raises Refusal when the subscription belongs to another customer; anything else goes on up."""
+    """Raises Refusal if the subscription belongs to another customer; other errors are raised again."""
     if broken.constraint == CLAIMED:
         raise Refusal(f"The subscription '{id}' belongs to another customer.", param="subscription") from None

@@ -15,7 +15,7 @@ from service.commands.caller import Caller
 
 @dataclass(frozen=True, slots=True)
 class RememberAddress:
-    """Remember the IP address that the customer comes from, or forget it."""
+    """Set or clear the IP address of the customer."""
 
     ip_address: str | None
 
@@ -30,12 +30,12 @@ class RememberAddress:
 
 @dataclass(frozen=True, slots=True)
 class RecogniseLocation:
-    """Insist that the customer's location is recognised, as it will be when all that is asked for is done."""
+    """Require that the location of the customer is recognised, after all changes of the request."""
 
-    patch: ProfilePatch  # that the customer is changed by afterwards
+    patch: ProfilePatch  # later changes of the same request
 
     async def apply(self, unit: UnitOfWork, caller: Caller, customer: str, at: int) -> None:
-        """Raises Refusal when the location is not recognised."""
+        """Raises Refusal if the location is not recognised."""
         state = unit.state(CUSTOMER, customer)
         after = replace(state, profile=profile.apply(state.profile, profile.changes(state.profile, self.patch)))
         shown = customers.render(after, caller.livemode)
@@ -53,7 +53,7 @@ class RecogniseLocation:
 
 
 async def _payment(unit: UnitOfWork, state: Customer, paid_by: tuple[str, Any] | None) -> dict[str, Any] | None:
-    """What the customer pays with, as it is shown."""
+    """The card, bank account or payment method that the customer pays with."""
     match paid_by:
         case (payment_methods.KIND, id):
             method = await unit.load(PAYMENT_METHOD, id)

@@ -1,4 +1,4 @@
-"""Tax ids of a customer: create, delete; and those that a new customer brings, all of them or no customer."""
+"""Tax ids of a customer: create, delete; and those created together with a customer."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from service.commands.customer import moment
 
 @dataclass(frozen=True, slots=True)
 class NewTaxId:
-    """A number and its type."""
+    """A tax id: its type and value."""
 
     type: str
     number: Number
@@ -23,7 +23,7 @@ class NewTaxId:
 
 @dataclass(frozen=True, slots=True)
 class BringTaxIds:
-    """Note the numbers of a new customer down."""
+    """Add the tax ids of a new customer."""
 
     tax_ids: Sequence[NewTaxId]
 
@@ -38,12 +38,12 @@ class BringTaxIds:
 
 
 async def create(unit: UnitOfWork, customer: str, given: NewTaxId) -> str:
-    """Create a tax id of a living customer; gives its id. Raises Missing, Refusal."""
+    """Create a tax id; returns its id. Raises Missing, Refusal."""
     return _add(unit, customer, given, await moment(unit, customer))
 
 
 async def delete(unit: UnitOfWork, customer: str, id: str) -> None:
-    """Delete a tax id of a living customer. Raises Missing, Refusal."""
+    """Delete a tax id. Raises Missing, Refusal."""
     await moment(unit, customer)  # not while its clock advances
     unit.do(CUSTOMER, customer, RemoveTaxId(id=id))
 

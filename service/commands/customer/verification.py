@@ -1,7 +1,7 @@
-"""The verification of tax ids, when it is due: never while a request waits.
+"""Verification of tax ids: a background job, so no request waits for it.
 
-In test mode the numbers that the API reference keeps for it (all digits 0, 1 or 2) are verified, become unverified or
-stay pending. Of every other number the verification is unavailable: no registry is asked.
+In test mode the reserved values of the API reference (all digits 0, 1 or 2) become verified, become unverified, or stay
+pending. For every other value verification is unavailable: no registry is queried.
 """
 
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from events.errors import Missing
 from events.unit_of_work import UnitOfWork
 from service.commands.customer import load
 
-DIGITS = 9  # of the numbers for tests; where a type has fewer, all of them count
+DIGITS = 9  # digits of the reserved values; shorter types use all of theirs
 
 
 class Outcome(NamedTuple):
-    """What is known of a number."""
+    """Result of a verification."""
 
     status: str
     verified_name: str | None = None
@@ -31,7 +31,7 @@ FOR_TESTS = {
 
 
 def outcome(value: str, *, livemode: bool) -> Outcome:
-    """What the verification of a number comes to."""
+    """The result of the verification of a value."""
     if not livemode:
         digits = "".join(character for character in value if character.isdigit())
         for digit, found in FOR_TESTS.items():
@@ -41,7 +41,7 @@ def outcome(value: str, *, livemode: bool) -> Outcome:
 
 
 async def verify(unit: UnitOfWork, customer: str, id: str) -> None:
-    """Verify one tax id of a customer. Raises Missing when one of them is gone."""
+    """Verify one tax id of a customer. Raises Missing if either does not exist."""
     tax_id = (await load(unit, customer)).tax_ids.by_id.get(id)
     if tax_id is None:
         raise Missing("tax id", id)

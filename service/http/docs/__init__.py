@@ -78,7 +78,9 @@ def routes(operations: Sequence[Operation], example_key: str) -> list[web.RouteD
 
 
 async def _to_the_page(request: web.Request) -> web.Response:
-    """The page has one address: what it loads is named relative to it, so that it may stand behind a path prefix."""
+    """Redirect to the one address of the page: its files are addressed relative to it, so that it works behind a path
+    prefix.
+    """
     return web.Response(status=308, headers={"Location": "../docs"})
 
 
@@ -106,7 +108,7 @@ class _File:
         self._tag = hashlib.sha256(body).hexdigest()[:32]
 
     def answer(self, request: web.Request) -> web.Response:
-        """The file, compressed for who takes it so; 304 for who has it."""
+        """Serve a file, compressed if the client accepts it; 304 if the client has it."""
         headers = {"Cache-Control": "no-cache", "ETag": f'"{self._tag}"', "Vary": "Accept-Encoding"}
         if any(known.value in (self._tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)

@@ -115,7 +115,7 @@ class InvoiceSettings(Parameters):
     """How invoices are rendered; replaced as a whole."""
 
     def patch(self) -> InvoiceSettingsPatch:
-        """What was sent of it."""
+        """The parsed attributes of the request."""
         patch: InvoiceSettingsPatch = {}
         if "custom_fields" in self.model_fields_set:
             lines = self.custom_fields
@@ -290,7 +290,7 @@ class CreateCustomer(_Profile, GivenSource):
     """Id of the test clock to attach the customer to."""
 
     def command(self) -> NewCustomer:
-        """What the customer is to be made of."""
+        """The parameters of the new customer."""
         patch = self.patch()
         if self.model_fields_set <= ATTRIBUTES_ALONE:
             return NewCustomer(patch)
@@ -327,7 +327,7 @@ class UpdateCustomer(_Profile, GivenByAnyName):
     """Tax details of the customer; merged by sub-key."""
 
     def facets(self, patch: ProfilePatch) -> tuple[Facet, ...]:
-        """What was asked for beside the attributes in `patch`, in the order in which it is done."""
+        """The facets of the request, besides the attributes in `patch`, in the order in which they are applied."""
         return () if self.model_fields_set <= ATTRIBUTES_ALONE else tuple(self._facets(patch))
 
     def _facets(self, patch: ProfilePatch) -> Iterator[Facet]:

@@ -366,7 +366,7 @@ class _Create(Parameters):
         return patch
 
     def command(self) -> NewPaymentMethod:
-        """What it is to be made of. Raises Refusal."""
+        """The parameters of the new payment method. Raises Refusal."""
         self.check()
         given = self.details
         return NewPaymentMethod(
@@ -402,7 +402,7 @@ class CardEdit(Unshown):
     """Preferred networks of a co-branded card."""
 
     def change(self) -> CardChange:
-        """What is to be changed."""
+        """The changes of the payment method."""
         preferred = self.networks.preferred if self.networks is not None else None
         return CardChange(NewExpiry(self.exp_month, self.exp_year), self.networks is not None, preferred)
 

@@ -112,7 +112,7 @@ class CreatePromotionCode(Parameters):
     """Restrictions on its redemption."""
 
     def command(self) -> NewPromotionCode:
-        """What the promotion code is to be. Raises Refusal when that does not go together."""
+        """The parameters of the new promotion code. Raises Refusal for contradictory parameters."""
         named = self._named()
         return NewPromotionCode(
             active=self.active,
@@ -127,7 +127,7 @@ class CreatePromotionCode(Parameters):
         )
 
     def _named(self) -> CouponReference:
-        """The coupon it is to stand for. Raises Refusal when there is none, or two, or restrictions by halves."""
+        """The coupon of the code. Raises Refusal if none or two were sent, or restrictions are incomplete."""
         if self.restrictions is not None:
             amount, currency = self.restrictions.minimum_amount, self.restrictions.minimum_amount_currency
             if amount is not None and currency is None:
@@ -193,7 +193,7 @@ class ListPromotionCodes(DatedListing):
     """Filter by the id of the customer."""
 
     def facts(self) -> dict[str, object]:
-        """What the codes asked for have in common, beside their spelling."""
+        """The facts to filter by, other than the code."""
         given: dict[str, object | None] = {
             "active": self.active,
             "coupon": self.coupon,

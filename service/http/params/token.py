@@ -45,7 +45,7 @@ class CreateToken(Parameters):
     """Personal data for verification; not stored."""
 
     def kind(self) -> str:
-        """What the token is to stand for. Raises Refusal when it is not exactly one thing, or one nobody has here."""
+        """The type of the token. Raises Refusal unless exactly one supported type was sent."""
         sent = [name for name in KINDS if name in self.model_fields_set]
         if not sent:
             raise Refusal(

@@ -1,8 +1,7 @@
-"""The shapes of answers as pydantic models, one file a resource: what the API promises to show.
+"""Response schemas as pydantic models, one file per resource: the objects that the API returns.
 
-Answers are not made of them: they describe, in the document the service gives of itself, what the projections render,
-and tests hold every answer to them. Operations name them by `SHAPES`: `customer`, `deleted_customer`, `list.customer`,
-`search_result.customer`.
+Responses are not made from them: they describe, in `/openapi.json`, what the projections render, and every response in
+a test is validated against them.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the shapes of answers are made of: exactly these keys, and nothing read as what it is not."""
+"""Base classes of response schemas: exactly these attributes, without coercion."""
 
 from typing import Any, Generic, Literal, TypeVar
 
