@@ -55,7 +55,7 @@ Redactor = Callable[[asyncpg.Connection, Scope, Sequence[int]], Awaitable[None]]
 class Erasing(NamedTuple):
     """An erasure that is decided: what it appends, and what it rewrites."""
 
-    append: Append
+    append: Append | None  # None when the customer was erased before
     streams: Sequence[str]  # whose keys it destroys
     positions: Sequence[int]  # of the events of these streams
     resources: Sequence[ResourceRow]
@@ -94,11 +94,12 @@ class Eraser:
         """
         for _ in range(TRIES_MAX):
             erasing = await self._decided(command, origin)
-            if erasing is None:
+            if erasing.append is None:
+                await self._pool.execute(FORGET, erasing.streams)  # a restore may have brought the keys back
                 return False
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    await self._commit(erasing, command.id, origin.scope)
+                    await self._commit(erasing, erasing.append, command.id, origin.scope)
             except StaleStream:
                 await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))
             except TimeoutError:
@@ -108,15 +109,13 @@ class Eraser:
                 return True
         raise LockTimeout
 
-    async def _decided(self, command: EraseCustomer, origin: Origin) -> Erasing | None:
-        """What is to be done; None when the customer is erased."""
+    async def _decided(self, command: EraseCustomer, origin: Origin) -> Erasing:
+        """What is to be done. Raises Missing, NotErasable."""
         loader = KeylessLoader(self._log, self._codec, self._master_keys)
         unit = UnitOfWork(loader, self._drafting, origin)
         id = command.id
         customer = await unit.load(CUSTOMER, id)
         unit.do(CUSTOMER, id, command)
-        if not unit.changed():
-            return None
         history = [self._codec.decode(record, key=None) for record in loader.records[CUSTOMER.stream(id)]]
         tokens = {event.token: None for event in history if isinstance(event, BY_TOKEN) and event.token is not None}
         for method in dict.fromkeys(event.id for event in history if isinstance(event, PaymentMethodAttached)):
@@ -130,27 +129,27 @@ class Eraser:
         for token in tokens:
             await unit.load(TOKEN, token)
             unit.do(TOKEN, token, EraseToken(id=token, customer=id))
+        records = loader.records
+        if not unit.changed():
+            return Erasing(None, list(records), (), ())
         if customer.test_clock is not None and not customer.deleted:
             await unit.load(TEST_CLOCK, customer.test_clock)
             unit.do(TEST_CLOCK, customer.test_clock, LetGo(id=customer.test_clock, customer=id))
-        append = unit.append(None)
-        assert append is not None, "an erasure has events"
-        records = loader.records
         return Erasing(
-            append=append,
+            append=unit.append(None),
             streams=list(records),
             positions=[record.position for each in records.values() for record in each],
             resources=_resources([*_steps(self._codec, records[CUSTOMER.stream(id)]), *_new_steps(unit, id)], origin),
         )
 
-    async def _commit(self, erasing: Erasing, id: str, scope: Scope) -> None:
+    async def _commit(self, erasing: Erasing, append: Append, id: str, scope: Scope) -> None:
         """Raises StaleStream when another writer was first; then nothing is stored."""
         async with self._pool.acquire() as connection, connection.transaction():
             await self._redact(connection, erasing, scope)
-            _, parameters = parameters_of([erasing.append], self._read_models)
+            _, parameters = parameters_of([append], self._read_models)
             row = await connection.fetchrow(self._read_models.statement, *parameters)
             if row["outcome"][0] != "accepted":
-                raise StaleStream(erasing.append.stream, erasing.append.expected)
+                raise StaleStream(append.stream, append.expected)
             await connection.execute(FORGET, erasing.streams)
             blank = erasing.resources
             await connection.execute(

@@ -99,6 +99,7 @@ class Reader:
                 "get_resources",
                 "find_api_keys",
                 "list_api_keys",
+                "list_erasures",
                 "list_customers",
                 "list_customers_before",
                 "list_customers_by_clock",
@@ -231,6 +232,10 @@ class Reader:
     async def api_keys(self) -> Sequence[bytes]:
         """Every API key of every account, revoked ones too, in the order in which they were issued."""
         return [row["body"] for row in await self._fetch(self._sql["list_api_keys"])]
+
+    async def erasures(self) -> list[bytes]:
+        """Every erasure of every account, oldest first."""
+        return [row["body"] for row in await self._fetch(self._sql["list_erasures"])]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -338,6 +338,66 @@ def show_history(
     _over_core(lambda core: history.show(core, out, id, at, to))
 
 
+@app.command()
+def erase(
+    customer: Annotated[str, typer.Argument(help="id of the customer", metavar="CUSTOMER", show_default=False)] = "",
+    basis: Annotated[str, typer.Option(help="legal basis, stored with the erasure", metavar="TEXT")] = "GDPR Art. 17",
+    cancel_subscriptions: Annotated[
+        bool, typer.Option("--cancel-subscriptions", help="cancel those that run, which forbid it", metavar="")
+    ] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="list the erasures of every account; with --json for --replay", metavar="")
+    ] = False,
+    replay: Annotated[
+        Path | None, typer.Option(help="after a restore: erase again whom this list names", metavar="FILE")
+    ] = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Erase a customer: delete it, and destroy the keys of its personal data.
+
+    This cannot be undone. A legal hold forbids it. Keep the output of `rollbook erase --list --json` apart from the
+    database: a restore of an older backup brings back whom it names.
+    """
+    from service.cli import erasure
+
+    if bool(customer) + list_all + (replay is not None) != 1:
+        raise typer.BadParameter("name a customer, --list or --replay FILE")
+    out = output(json)
+    if list_all:
+        _over_core(lambda core: erasure.show(core, out))
+    elif replay is not None:
+        entries = erasure.read(replay)
+        confirm(f"Erase the {len(entries)} customers of {replay}? This cannot be undone.", yes=yes)
+        _over_core(lambda core: erasure.replay(core, out, entries))
+    else:
+        confirm(f"Erase {customer}? This cannot be undone.", yes=yes)
+        _over_core(lambda core: erasure.erase(core, out, customer, basis, cancel_subscriptions=cancel_subscriptions))
+
+
+@app.command()
+def hold(
+    customer: Annotated[str, typer.Argument(help="id of the customer", metavar="CUSTOMER")],
+    reason: Annotated[
+        str | None, typer.Option(help="place a legal hold for this reason, which is stored sealed", metavar="TEXT")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="release every hold of the customer", metavar="")] = False,
+    json: Json = False,
+) -> None:
+    """Forbid the erasure of a customer (legal hold), or list its holds.
+
+    Deleted customers may be held too.
+    """
+    from service.cli import erasure
+
+    if reason is not None and release:
+        raise typer.BadParameter("--reason places a hold and --release ends them: give one of them")
+    if reason is not None and not reason.strip():
+        raise typer.BadParameter("--reason is empty")
+    out = output(json)
+    _over_core(lambda core: erasure.hold(core, out, customer, reason, release=release))
+
+
 @app.command("export")
 def export_log(
     to: Annotated[
