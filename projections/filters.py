@@ -1,9 +1,9 @@
-"""Filters of a list: which facts have an index of their own, and the statement that goes by it.
+"""Filters of a list: which facts have an index of their own, and the statements that go by it.
 
 Other facts are compared row by row, along the list: for what an object has few of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -11,19 +11,26 @@ from events import payment_method, promotion_code
 
 REDISPLAYS = ("always", "limited", "unspecified")  # API reference, allow_redisplay
 STATEMENTS = (
+    "list_payment_methods_of_customer",
     "list_payment_methods_of_type",
     "list_promotion_codes_by_active",
     "list_promotion_codes_of_coupon",
     "list_promotion_codes_of_customer",
 )
+COUNTS = ("count_payment_methods_of_customer", "count_payment_methods_of_type")
 
 
-def statement(kind: str, facts: Mapping[str, object]) -> tuple[str, tuple[object, ...]] | None:
+def statement(
+    kind: str, facts: Mapping[str, object], parent: str | None = None
+) -> tuple[str, tuple[object, ...]] | None:
     """One of STATEMENTS with its arguments beyond those of every list; None where no fact of `facts` has an index."""
+    if kind == payment_method.KIND and facts and parent != "":
+        if parent is None:
+            return "list_payment_methods_of_type", _of_payment_methods(facts)
+        return "list_payment_methods_of_customer", (*_of_payment_methods(facts), parent)
+    if parent is not None:
+        return None
     match kind, facts:
-        case payment_method.KIND, {"type": type}:
-            asked = facts.get("allow_redisplay")
-            return "list_payment_methods_of_type", (type, REDISPLAYS if asked is None else (asked,))
         case promotion_code.KIND, {"coupon": coupon}:
             asked = facts.get("active")
             actives = ("true", "false") if asked is None else (_json(asked),)
@@ -33,6 +40,18 @@ def statement(kind: str, facts: Mapping[str, object]) -> tuple[str, tuple[object
         case promotion_code.KIND, {"active": active}:
             return "list_promotion_codes_by_active", (_json(active),)
     return None
+
+
+def count(kind: str, facts: Mapping[str, object], parent: str | None = None) -> tuple[str, tuple[object, ...]] | None:
+    """One of COUNTS with its arguments beyond those of every count; None where no fact of `facts` has an index."""
+    listed = statement(kind, facts, parent) if kind == payment_method.KIND else None
+    return None if listed is None else (listed[0].replace("list_", "count_"), listed[1])
+
+
+def _of_payment_methods(facts: Mapping[str, object]) -> tuple[Sequence[object], Sequence[object]]:
+    """The types and the values of allow_redisplay that are looked up."""
+    type, redisplay = facts.get("type"), facts.get("allow_redisplay")
+    return payment_method.TYPES if type is None else (type,), REDISPLAYS if redisplay is None else (redisplay,)
 
 
 def _json(value: object) -> str:

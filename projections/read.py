@@ -111,6 +111,7 @@ class Reader:
                 "list_resources_of_kind",
                 "list_resources_of_kind_before",
                 "first_resources",
+                *filters.COUNTS,
                 *filters.STATEMENTS,
                 *(f"{name}_before" for name in filters.STATEMENTS),
             )
@@ -169,7 +170,7 @@ class Reader:
 
         Raises UnknownCursor.
         """
-        if parent is None and (filtered := filters.statement(kind, facts)) is not None:
+        if (filtered := filters.statement(kind, facts, parent)) is not None:
             name, arguments = filtered
             return await self._page(name, (IS_RESOURCE, kind), scope, page, *arguments)
         selector = orjson.dumps(dict(facts)).decode()
@@ -215,8 +216,11 @@ class Reader:
         facts: Mapping[str, object] = NO_FACTS,
     ) -> int:
         """The number of undeleted objects of one kind on all pages of a list."""
-        selector = orjson.dumps(dict(facts)).decode()
         bounds = (page.created_min, page.created_max)
+        if (filtered := filters.count(kind, facts, parent)) is not None:
+            name, arguments = filtered
+            return await self._count(name, *scope, *bounds, *arguments)
+        selector = orjson.dumps(dict(facts)).decode()
         return await self._count("count_resources", *scope, *bounds, kind, selector, parent)
 
     async def principal(self, digest: str) -> Principal | None:

@@ -1,19 +1,20 @@
--- list_payment_methods_of_type: a page of the payment methods of one type, newest first.
+-- list_payment_methods_of_type: a page of the payment methods of some types, newest first.
 -- $1 account, $2 livemode, $3 cursor: the id of the object just before the page in list order, or null, $4 and $5 bounds of created,
 -- inclusive, $6 how many at most, one more than are shown, $7 bytes of bodies at most,
--- $8 type, $9 values of allow_redisplay
--- Each value of allow_redisplay is looked up by the index, however many others there are.
+-- $8 types, $9 values of allow_redisplay
+-- Each type with each value of allow_redisplay is looked up by the index, however many others there are.
 -- The type is asked for twice: the planner takes that for a few rows at most, and so goes by its index.
 -- The cursor may be a deleted object; an unknown one returns no row.
 -- A row beyond the page has a null body: the additional one, and those that exceed the bytes, except the first.
 SELECT CASE WHEN row_number() OVER page = 1 OR row_number() OVER page < $6 AND sum(octet_length(body)) OVER page <= $7
     THEN body END AS body
 FROM (
-    SELECT one.* FROM unnest($9::text[]) AS wanted(redisplay) CROSS JOIN LATERAL (
+    SELECT one.* FROM unnest($8::text[]) AS typed(type) CROSS JOIN unnest($9::text[]) AS wanted(redisplay) CROSS JOIN LATERAL (
         SELECT body, created, position
         FROM projections.resource
         WHERE account = $1 AND livemode = $2 AND kind = 'payment_method'
-          AND facts ->> 'type' = $8 AND facts ->> 'type' BETWEEN $8 AND $8 AND facts ->> 'allow_redisplay' = wanted.redisplay
+          AND facts ->> 'type' = typed.type AND facts ->> 'type' BETWEEN typed.type AND typed.type
+          AND facts ->> 'allow_redisplay' = wanted.redisplay
           AND NOT deleted
           AND created >= $4 AND created <= $5
           AND (created, position) < (

@@ -58,6 +58,9 @@ CREATE UNIQUE INDEX resource_lookup ON projections.resource (kind, lookup) WHERE
 CREATE INDEX payment_method_type ON projections.resource
     (account, livemode, (facts ->> 'type'), (facts ->> 'allow_redisplay'), created DESC, position DESC)
     WHERE kind = 'payment_method' AND NOT deleted;
+CREATE INDEX payment_method_of_customer ON projections.resource
+    (account, livemode, parent, (facts ->> 'type'), (facts ->> 'allow_redisplay'), created DESC, position DESC)
+    WHERE kind = 'payment_method' AND NOT deleted AND parent <> '';
 CREATE INDEX promotion_code_active ON projections.resource
     (account, livemode, (facts ->> 'active'), created DESC, position DESC)
     WHERE kind = 'promotion_code' AND NOT deleted;

@@ -26,25 +26,30 @@ def facts_of(kind: str, n: int) -> dict[str, object]:
 INSERT = (
     "INSERT INTO projections.resource"
     " (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)"
-    " VALUES ('acct_1', false, $1, $2, '', $3, $4, 1, $5, NULL, $6, $7)"
+    " VALUES ('acct_1', false, $1, $2, $8, $3, $4, 1, $5, NULL, $6, $7)"
 )
+OWNERS = ("cus_1", "cus_1", "cus_2", "")  # in turn
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts"),
+    ("kind", "facts", "parent"),
     [
-        (payment_method.KIND, {"type": "card"}),
-        (payment_method.KIND, {"type": "sepa_debit", "allow_redisplay": "always"}),
-        (payment_method.KIND, {"type": "us_bank_account"}),
-        (payment_method.KIND, {"allow_redisplay": "limited"}),
-        (promotion_code.KIND, {"coupon": "C1"}),
-        (promotion_code.KIND, {"coupon": "C0", "active": True}),
-        (promotion_code.KIND, {"coupon": "C0", "active": False, "customer": "cus_1"}),
-        (promotion_code.KIND, {"customer": "cus_3"}),
-        (promotion_code.KIND, {"customer": "cus_3", "active": True}),
-        (promotion_code.KIND, {"active": True}),
-        (promotion_code.KIND, {"active": False}),
-        (promotion_code.KIND, {}),
+        (payment_method.KIND, {"type": "card"}, None),
+        (payment_method.KIND, {"type": "sepa_debit", "allow_redisplay": "always"}, None),
+        (payment_method.KIND, {"type": "us_bank_account"}, None),
+        (payment_method.KIND, {"allow_redisplay": "limited"}, None),
+        (payment_method.KIND, {"type": "card"}, "cus_1"),
+        (payment_method.KIND, {"type": "sepa_debit", "allow_redisplay": "always"}, "cus_1"),
+        (payment_method.KIND, {"allow_redisplay": "limited"}, "cus_1"),
+        (payment_method.KIND, {"type": "card"}, "cus_3"),
+        (promotion_code.KIND, {"coupon": "C1"}, None),
+        (promotion_code.KIND, {"coupon": "C0", "active": True}, None),
+        (promotion_code.KIND, {"coupon": "C0", "active": False, "customer": "cus_1"}, None),
+        (promotion_code.KIND, {"customer": "cus_3"}, None),
+        (promotion_code.KIND, {"customer": "cus_3", "active": True}, None),
+        (promotion_code.KIND, {"active": True}, None),
+        (promotion_code.KIND, {"active": False}, None),
+        (promotion_code.KIND, {}, None),
     ],
 )
 async def test_a_filter_finds_what_has_its_facts_in_both_directions(
@@ -52,6 +57,7 @@ async def test_a_filter_finds_what_has_its_facts_in_both_directions(
     owner: asyncpg.Connection,
     kind: str,
     facts: Mapping[str, object],
+    parent: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     statements = set()
@@ -65,14 +71,14 @@ async def test_a_filter_finds_what_has_its_facts_in_both_directions(
     expected: list[str] = []
     for n in range(OBJECTS):
         of_object, deleted, id = facts_of(kind, n), n % 11 == 5, f"id_{n}"
-        stored = (orjson.dumps({"id": id}), orjson.dumps(of_object).decode())
+        stored = (orjson.dumps({"id": id}), orjson.dumps(of_object).decode(), OWNERS[n % 4])
         await owner.execute(INSERT, id, kind, 1_700_000_000 + n // 4, n, deleted, *stored)
-        if not deleted and facts.items() <= of_object.items():
+        if not deleted and facts.items() <= of_object.items() and parent in (None, OWNERS[n % 4]):
             expected.insert(0, id)
 
     async def page(after: str | None = None, before: str | None = None) -> tuple[list[str], bool]:
         asked = PageOf(limit=3, starting_after=after, ending_before=before)
-        found = await store.reader.resources(Scope("acct_1", False), kind, asked, None, facts)
+        found = await store.reader.resources(Scope("acct_1", False), kind, asked, parent, facts)
         return [orjson.loads(body)["id"] for body in found.bodies], found.has_more
 
     ids, more = await page()
@@ -85,5 +91,8 @@ async def test_a_filter_finds_what_has_its_facts_in_both_directions(
         further, more = await page(before=ids[0])
         ids = further + ids
     assert ids == [id for id in expected if id != "id_0"]
-    found = filters.statement(kind, facts)
+    assert await store.reader.count_resources(Scope("acct_1", False), kind, PageOf(limit=3), parent, facts) == len(
+        expected
+    )
+    found = filters.statement(kind, facts, parent)
     assert statements == {"list_resources_of_kind" if found is None else found[0]}

@@ -1,9 +1,14 @@
 """Every read goes by its index: it looks at the rows it gives, and at no others, however many there are."""
 
+from collections.abc import Mapping
+
 import asyncpg
+import orjson
+import pytest
 
 from events import payment_method, promotion_code
 from events.database import load_sql
+from events.payment_method import TYPES
 from projections import filters
 from projections.page_bytes import PAGE_BYTES_MAX
 from projections.read import EARLIEST, LATEST
@@ -28,7 +33,7 @@ FROM generate_series(1, {CUSTOMERS}) AS n;
 FILTERED = f"""
 INSERT INTO projections.resource
     (account, livemode, id, kind, parent, created, position, version, deleted, lookup, body, facts)
-SELECT 'acct_1', false, 'pm_' || n, 'payment_method', '', 1700000000 + n / 4, n, 1, false, NULL, '{{}}',
+SELECT 'acct_1', false, 'pm_' || n, 'payment_method', 'cus_1', 1700000000 + n / 4, n, 1, false, NULL, '{{}}',
     jsonb_build_object('allow_redisplay', CASE WHEN n % 5000 = 1 THEN 'always' ELSE 'unspecified' END,
         'type', CASE WHEN n % 2000 = 1 THEN 'sepa_debit' ELSE 'card' END)
 FROM generate_series(1, {CUSTOMERS}) AS n;
@@ -45,6 +50,8 @@ FILTERS = (
     (payment_method.KIND, {"type": "us_bank_account"}, "payment_method_type"),
     (payment_method.KIND, {"type": "card", "allow_redisplay": "always"}, "payment_method_type"),
     (payment_method.KIND, {"type": "card", "allow_redisplay": "limited"}, "payment_method_type"),
+    (payment_method.KIND, {"allow_redisplay": "always"}, "payment_method_type"),
+    (payment_method.KIND, {"allow_redisplay": "unspecified"}, "payment_method_type"),
     (promotion_code.KIND, {"coupon": "SALE"}, "promotion_code_coupon"),
     (promotion_code.KIND, {"coupon": "RARE"}, "promotion_code_coupon"),
     (promotion_code.KIND, {"coupon": "NONE"}, "promotion_code_coupon"),
@@ -55,6 +62,13 @@ FILTERS = (
     (promotion_code.KIND, {"active": False}, "promotion_code_active"),
 )
 WHO = ("acct_1", False)
+
+
+def looked_up(facts: Mapping[str, object]) -> int:
+    """How many types a filter of payment methods without one looks up."""
+    return len(TYPES) if facts.keys() == {"allow_redisplay"} else 0
+
+
 DEEP = 4_001  # of twenty thousand, counted from the oldest: far from either end of the list
 BOUNDS = (EARLIEST, LATEST, LIMIT, PAGE_BYTES_MAX)
 NARROW = (1_700_000_900, 1_700_001_000, LIMIT, PAGE_BYTES_MAX)
@@ -100,7 +114,48 @@ async def test_a_page_of_a_filtered_list_goes_by_the_index_of_the_filter(owner: 
                 plan = await explain(owner, query, *WHO, cursor, *BOUNDS, *arguments)
                 message = f"{name} {facts} cursor={cursor}: {plan}"
                 assert index in plan.indexes, message
-                assert plan.touched <= 4 * LIMIT + 8, message
+                assert plan.touched <= 4 * LIMIT + 8 + looked_up(facts), message
+
+
+@pytest.mark.parametrize("customer", ["cus_1", "cus_2"])
+async def test_a_filtered_list_of_a_customers_payment_methods_goes_by_its_index(
+    owner: asyncpg.Connection, customer: str
+) -> None:
+    await owner.execute(FILTERED)
+    await owner.execute("VACUUM ANALYZE projections.resource")
+    for kind, facts, _ in FILTERS:
+        if kind != payment_method.KIND:
+            continue
+        found = filters.statement(kind, facts, customer)
+        assert found is not None
+        name, arguments = found
+        for query in (load_sql("projections", name), load_sql("projections", f"{name}_before")):
+            for cursor in (None, f"pm_{DEEP}"):
+                plan = await explain(owner, query, *WHO, cursor, *BOUNDS, *arguments)
+                message = f"{name} {facts} cursor={cursor}: {plan}"
+                assert "payment_method_of_customer" in plan.indexes, message
+                assert plan.touched <= 4 * LIMIT + 8 + looked_up(facts), message
+
+
+async def test_a_count_of_a_filtered_list_of_payment_methods_looks_at_what_it_counts(owner: asyncpg.Connection) -> None:
+    await owner.execute(FILTERED)
+    await owner.execute("VACUUM ANALYZE projections.resource")
+    for kind, facts, _ in FILTERS:
+        if kind != payment_method.KIND:
+            continue
+        for parent, index in ((None, "payment_method_type"), ("cus_1", "payment_method_of_customer")):
+            found = filters.count(kind, facts, parent)
+            assert found is not None
+            name, arguments = found
+            plan = await explain(owner, load_sql("projections", name), *WHO, EARLIEST, LATEST, *arguments)
+            message = f"{name} {facts}: {plan}"
+            assert index in plan.indexes, message
+            counted = await owner.fetchval(
+                "SELECT count(*) FROM projections.resource WHERE kind = $1 AND facts @> $2",
+                kind,
+                orjson.dumps(facts).decode(),
+            )
+            assert plan.touched <= counted + len(TYPES) + 2 * len(filters.REDISPLAYS) + 8, message
 
 
 async def test_a_spelling_of_a_code_goes_by_the_index_of_parents(owner: asyncpg.Connection) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from events.errors import Refusal
-from events.payment_method import BillingDetails, PaymentMethodPatch
+from events.payment_method import TYPES, BillingDetails, PaymentMethodPatch
 from service.commands import cards
 from service.commands.cards import NewExpiry
 from service.commands.payment_methods import CardChange, NewPaymentMethod
@@ -27,14 +27,6 @@ from service.http.params.fields import (
 )
 from service.http.params.listing import Listing
 
-TYPES = (
-    "acss_debit", "affirm", "afterpay_clearpay", "alipay", "alma", "amazon_pay", "au_becs_debit", "bacs_debit",
-    "bancontact", "billie", "bizum", "blik", "boleto", "card", "cashapp", "crypto", "custom", "customer_balance", "eps",
-    "fpx", "giropay", "grabpay", "ideal", "kakao_pay", "klarna", "konbini", "kr_card", "link", "mb_way", "mobilepay",
-    "multibanco", "naver_pay", "nz_bank_account", "oxxo", "p24", "pay_by_bank", "payco", "paynow", "paypal", "paypay",
-    "payto", "pix", "promptpay", "revolut_pay", "samsung_pay", "satispay", "scalapay", "sepa_debit", "sequra", "sofort",
-    "sunbit", "swish", "twint", "upi", "us_bank_account", "wechat_pay", "zip",
-)  # fmt: skip
 BANKS: Mapping[str, frozenset[str]] = {
     type: frozenset(banks)
     for type, *banks in map(

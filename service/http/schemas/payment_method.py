@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model
 
+from events.payment_method import TYPES
 from projections.payment_methods import SHOWN
-from service.http.params.payment_method import TYPES
 from service.http.schemas.schema import ABSENT, Address, Shape
 from service.http.schemas.source import Check
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from events.payment_method import TYPES
 from projections.payment_methods import SHOWN
-from service.http.params.payment_method import NEEDED, TYPES
+from service.http.params.payment_method import NEEDED
 from tests.service.http.objects import SOON, account, card, create_token
 from tests.service.http.payment_methods import CARD_KEYS, CUSTOMERS, KEYS, PATH, US_ACCOUNT, attached, listed, made
 from tests.service.serving import Api
