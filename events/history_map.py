@@ -7,6 +7,7 @@ that was not stored, or if most of its journal is superseded: once per as many c
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 V = TypeVar("V")
@@ -79,6 +80,8 @@ class HistoryMap(Mapping[str, V]):
         """Pairs of key and value."""
         journal = self._journal
         values = journal.values
+        if not journal.before:  # nothing was ever superseded: keys are in the order of their values
+            return list(islice(journal.newest, self._seen)), values[: self._seen]
         if len(values) != self._seen:
             keys = list(self)
             return keys, [self[key] for key in keys]
@@ -123,6 +126,8 @@ class HistoryMap(Mapping[str, V]):
 
     def __iter__(self) -> Iterator[str]:
         journal = self._journal
+        if not journal.before:
+            return iter(list(islice(journal.newest, self._seen)))
         if len(journal.values) == self._seen:
             return iter([key for key, at in journal.newest.items() if journal.values[at] is not _REMOVED])
         return iter(sorted((key for key in journal.newest if key in self), key=self._added_at))

@@ -24,6 +24,7 @@ from tests.benchmarks.rows import (
     requests,
     search,
     throughput,
+    transfer,
     verify,
 )
 from tests.benchmarks.servers import RESULTS, Bench, bench
@@ -47,6 +48,7 @@ ROWS: dict[str, Row] = {
     "one-to-many": one_to_many.one_to_many,
     "many-lanes": many_lanes.many_lanes,
     "verify": verify.verify,
+    "transfer": transfer.transfer,
 }
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import asyncpg
 import psutil
 import pytest
 
-from events import chain, cloudevents
-from events.record import Origin, Record
+from events import cloudevents
+from tests import exports
 from tests.servers.databases import Databases
 from tests.service.command_line import output_of, rollbook, run
 from tests.service.serving import Serve, command, environment
@@ -44,20 +43,6 @@ async def contents(dsn: str) -> dict[str, Any]:
         return {name: await connection.fetchval(query) for name, query in CONTENTS.items()}
     finally:
         await connection.close()
-
-
-def many(path: Path, count: int = MANY) -> None:
-    """An export of so many events, five in each stream."""
-    origin = Origin("acct_many", False, datetime(2026, 11, 27, tzinfo=UTC), "key_1", request_id="req_1")
-    hash, lines = chain.START, []
-    for number in range(count):
-        stream, version = f"customer-cus_{number // 5}", number % 5 + 1
-        payload = b'{"attributes":{"name":"%d"}}' % number
-        link = {"stream": stream, "version": version, "type": "customer.updated", "schema_version": 1}
-        hash = chain.link(hash if version > 1 else chain.START, **link, payload=payload, origin=origin)  # type: ignore[arg-type]
-        record = Record(number + 1, stream, version, "customer.updated", 1, payload, hash, origin)
-        lines.append(cloudevents.line(record))
-    path.write_bytes(b"".join(lines))
 
 
 async def killed_when(reached: Callable[[], Any], database: str, directory: Path, *words: str) -> int:
@@ -113,7 +98,7 @@ async def test_an_export_put_into_an_empty_database_is_the_same_log(
 
 async def test_an_export_and_an_import_that_are_killed_are_continued(database: str, other: str, tmp_path: Path) -> None:
     source, file = tmp_path / "source.ndjson", tmp_path / "log.ndjson"
-    await asyncio.to_thread(many, source)
+    await asyncio.to_thread(exports.write, source, MANY)
     connection = await asyncpg.connect(database)
 
     async def some_stored() -> bool:
@@ -153,7 +138,7 @@ async def test_a_file_that_was_changed_is_refused_with_its_first_fault(
     database: str, tmp_path: Path, old: bytes, new: bytes, line: int
 ) -> None:
     file = tmp_path / "log.ndjson"
-    many(file, 10)
+    exports.write(file, 10)
     if b"name" in old:
         from base64 import b64encode
 
@@ -173,7 +158,7 @@ async def test_a_file_that_is_no_export_is_left_alone(database: str, tmp_path: P
         code, said = await rollbook(database, tmp_path, *words, str(file))
         assert (code, str(file) in said) == (1, True), said
     assert file.read_text() == "Dear diary\n"
-    many(file, 10)
+    exports.write(file, 10)
     code, said = await rollbook(database, tmp_path, "export", "--to", str(file))
     assert (code, "does not have at position 10" in said) == (1, True), said
     code, said = await rollbook(database, tmp_path, "import", str(tmp_path / "missing"))
