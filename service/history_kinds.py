@@ -78,7 +78,7 @@ def _subscriber(state: Subscriber, scope: Scope) -> dict[str, Any]:
 
 def _api_key(state: ApiKey, scope: Scope) -> dict[str, Any]:
     shown = api_keys.render(state, scope)
-    return shown | {"type": shown.pop("power"), "permissions": shown.pop("rights")}
+    return shown | {"permissions": list(shown["permissions"]), "type": shown.pop("key_type")}
 
 
 def _receives(state: Subscriber, scope: Scope) -> bool:

@@ -11,6 +11,7 @@ from events.unit_of_work import UnitOfWork
 from service.commands import audit
 from service.history import Moment, time_of
 from service.history_kinds import KINDS
+from tests import api_keys
 from tests.service.serving import ACCOUNT, Api
 from webhooks.broker import subscribers
 from webhooks.broker.subscriber import SUBSCRIBER, AddSubscriber
@@ -120,6 +121,16 @@ async def test_the_fold_of_a_history_is_what_the_api_shows(api: Api) -> None:
         [first, *_] = await history(api, f"{kind}/{id}")
         assert (first["version"], first["stream"]) == (1, audited["stream"]), kind
         assert first["changes"], kind
+
+
+async def test_the_history_of_a_key_says_when_it_was_revoked(api: Api) -> None:
+    id, _ = await api_keys.issue(api.core, account=ACCOUNT, key_type="restricted", permissions=("audit:read",))
+    await api_keys.revoke(api.core, id)
+    issued, revoked = await history(api, f"api_keys/{id}")
+    assert (changed(issued)["/type"], changed(issued)["/permissions"]) == ((None, "restricted"), (None, ["audit:read"]))
+    assert changed(revoked) == {"/revoked": (False, True)}
+    assert (issued["actor"]["type"], issued["request_id"]) == ("system", None)
+    assert (await api.get(f"{AUDIT}/api_keys/{id}?at=1")).json["state"]["revoked"] is False
 
 
 async def test_a_secret_is_never_shown(api: Api) -> None:
