@@ -233,6 +233,12 @@ class Settings(BaseSettings):
     job_lease_s: float = Field(
         60.0, ge=1, description="lease of a worker on scheduled work; another worker takes over after this time"
     )
+    erase_deleted_after_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="days after its deletion when a worker erases a customer, which cannot be undone; unset: never",
+    )
     look_every_s: float = Field(
         15.0, gt=0, description="interval at which a worker measures backlog and lag for /metrics"
     )

@@ -398,6 +398,29 @@ def hold(
     _over_core(lambda core: erasure.hold(core, out, customer, reason, release=release))
 
 
+@app.command()
+def retain(
+    erase_deleted_after: Annotated[
+        str, typer.Option(help="days since its deletion, such as 90d, after which a customer is erased", metavar="DAYS")
+    ],
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Erase every customer, of every account, that was deleted long enough ago.
+
+    This cannot be undone. Who is under a legal hold is left. Workers do the same every hour where
+    ROLLBOOK_ERASE_DELETED_AFTER_DAYS is set.
+    """
+    from service.cli import erasure
+
+    found = re.fullmatch(r"(\d{1,5})d", erase_deleted_after, re.ASCII)
+    if found is None:
+        raise typer.BadParameter("--erase-deleted-after takes a number of days, such as 90d")
+    confirm(f"Erase every customer deleted over {erase_deleted_after} ago? This cannot be undone.", yes=yes)
+    out = output(json)
+    _over_core(lambda core: erasure.retain(core, out, int(found[1])))
+
+
 @app.command("export")
 def export_log(
     to: Annotated[

@@ -1,6 +1,6 @@
 """`rollbook erase` and `rollbook hold`: erasure of customers of any account, and the legal holds that forbid it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -11,6 +11,7 @@ from events.customer.erasure import NotErasable
 from events.errors import Missing
 from service.cli.output import Output
 from service.commands import erasure
+from service.jobs import retention
 from service.wiring import Core
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
@@ -108,6 +109,13 @@ async def hold(core: Core, out: Output, id: str, reason: str | None, *, release:
         out.line(f"{id} is under no legal hold.")
     else:
         out.table(("hold", "placed", "reason"), [(name, _time(one.at), one.reason) for name, one in holds.items()])
+
+
+async def retain(core: Core, out: Output, days: int) -> None:
+    """Erase every customer that has been deleted for so many days."""
+    done = await retention.erase_deleted(core, core.clock.now() - timedelta(days=days))
+    out.document({"erased": done.erased, "left": done.left})
+    out.line(f"{done.erased} customers were erased, and {done.left} were left, under a legal hold for example.")
 
 
 def _time(seconds: int) -> str:

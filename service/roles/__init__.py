@@ -45,7 +45,7 @@ from service.http.app import routes
 from service.http.auth import Authenticator
 from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
-from service.jobs import partitions, scheduler
+from service.jobs import partitions, retention, scheduler
 from service.roles import delivery, sealing
 from service.settings import Misconfigured, Settings
 from service.wiring import Core, build
@@ -150,6 +150,8 @@ async def play(
                 if "worker" in roles:
                     tasks.create_task(delivery.worker(core, health, stop))
                     tasks.create_task(scheduler.run(core, stop))
+                    if settings.erase_deleted_after_days is not None:
+                        tasks.create_task(retention.run(core, settings.erase_deleted_after_days, stop))
             await stop.wait()
             log.info("service.stopping", roles=sorted(roles))
     finally:
