@@ -14,7 +14,7 @@ Permission = str  # `customers:read`, `customers:write`; the resource's word in 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueKey:
-    """Let a key act for the account and mode of its origin."""
+    """Issue a key for the account and mode of the origin."""
 
     id: str
     created: int

@@ -1,8 +1,8 @@
 """The event codec (serialization): event <-> canonical JSON with sorted keys, no floats, and personal fields encrypted.
 
-What was hashed is what is stored, so an event must always give the same bytes: fields stand in alphabetical order in
-their dataclasses (checked at registration) and keys of mappings are sorted. Old schema versions are brought up to
-date on read by upcasts: pure functions from one version's plain JSON to the next.
+The stored bytes are hashed, so an event must always be serialized to the same bytes: dataclass fields are in
+alphabetical order (checked at registration) and keys of mappings are sorted. Old schema versions are upcast on read:
+pure functions from the plain JSON of one version to that of the next.
 """
 
 import base64

@@ -28,9 +28,9 @@ from events.outage import (
 
 STATEMENT_TIMEOUT_S = 30.0
 NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
-POOL_TIMEOUT_S = 15.0  # longest wait for a connection of a pool to fall free
-RELEASE_TIMEOUT_S = 1.0  # longest wait for the server to give up a statement that nobody waits for any more
-# A machine that is gone without a word is given up after this time without an acknowledgement, or of silence.
+POOL_TIMEOUT_S = 15.0  # longest wait for a free connection of a pool
+RELEASE_TIMEOUT_S = 1.0  # longest wait for the server to cancel an abandoned statement
+# A host that disappears is given up after this time without an acknowledgement (TCP user timeout, keepalive).
 TCP_TIMEOUT_S = 10
 TCP_OPTIONS = (
     ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
@@ -52,7 +52,9 @@ PINNED_PLANS = {
 
 
 class ServiceConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is not typed
-    """A connection that is not scrubbed between uses: we leave no session state behind, and it costs a round trip."""
+    """A connection that is not reset between uses: our statements leave no session state, and a reset costs a round
+    trip.
+    """
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *more: Any, **named: Any) -> None:
         super().__init__(protocol, transport, *more, **named)
@@ -76,12 +78,12 @@ def load_sql(package: str, name: str) -> str:
 
 
 def availability_of(dsn: str) -> Availability:
-    """What this process knows of the database at a URL."""
+    """The availability of the database at a URL, as this process knows it."""
     return availability.of(dsn, lambda: open_connection(dsn, _arguments("watch"), _as_service()))
 
 
 async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConnection:
-    """One connection as the service's role. Raises DatabaseUnavailable when there is none to be had."""
+    """One connection under the role of the service. Raises DatabaseUnavailable."""
     known = availability_of(dsn)
     known.refuse()
     try:
@@ -96,9 +98,9 @@ async def connect(dsn: str, *, application: str, **settings: str) -> ServiceConn
 async def open_connection(
     dsn: str, arguments: Mapping[str, Any] = NO_ARGUMENTS, settings: Mapping[str, str] = NO_ARGUMENTS
 ) -> ServiceConnection:
-    """A connection to the first host that lets us in, beginning with the one that did so last.
+    """A connection to the first host that accepts it, beginning with the one that did so last.
 
-    `settings` are set in the session and not at its start: poolers refuse or ignore what they do not know there.
+    `settings` are set in the session and not at its start: poolers refuse or ignore unknown startup parameters.
 
     Raises DatabaseUnavailable, and reports nothing.
     """
@@ -176,10 +178,11 @@ def _as_service(settings: Mapping[str, str] = NO_ARGUMENTS) -> dict[str, str]:
 
 
 class Pool:
-    """A pool of connections as the service's role, made when needed and made again when lost or out of date.
+    """A connection pool under the role of the service; connections are made on demand, and replaced when lost or
+    outdated.
 
-    Each method raises DatabaseUnavailable when the database cannot be used (what was asked may or may not have
-    happened), and asyncpg.PostgresError when the statement itself failed.
+    Each method raises DatabaseUnavailable if the database is unavailable (the statement may or may not have been
+    executed), and asyncpg.PostgresError if the statement itself failed.
     """
 
     def __init__(self, dsn: str, pool: asyncpg.Pool) -> None:
@@ -220,7 +223,7 @@ class Pool:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection for some time."""
+        """Acquire a connection of the pool."""
         connection = await self._take()
         try:
             yield connection
@@ -230,7 +233,7 @@ class Pool:
             await self._pool.release(connection)
 
     async def close(self) -> None:
-        """Let every connection go once it is not used any more."""
+        """Close every connection after its current use."""
         await self._pool.close()
 
     async def _take(self) -> Any:
@@ -247,7 +250,9 @@ class Pool:
         return connection
 
     async def _give_up(self, connection: Any, error: BaseException) -> NoReturn:
-        """Let a connection go after an error, and raise that, as ours where it is about the database."""
+        """Discard a connection after an error, and raise the error, as DatabaseUnavailable if it is about the
+        database.
+        """
         outage = as_outage(error, self._dsn) if isinstance(error, Exception) else error
         # One that was closed has left its pool by itself.
         with suppress(*DRIVER_ERRORS):
@@ -259,7 +264,7 @@ class Pool:
 
 
 def as_outage(error: Exception, dsn: str) -> Exception:
-    """An error of the driver as what it says about the database, reported; any other as it is."""
+    """Convert a driver error about the database to DatabaseUnavailable, and report it; other errors are unchanged."""
     unavailable = diagnose(error, parse(dsn))
     if unavailable is None or unavailable is error:
         return error
@@ -269,10 +274,10 @@ def as_outage(error: Exception, dsn: str) -> Exception:
 
 
 async def create_pool(dsn: str, *, application: str, size_max: int, **settings: str) -> Pool:
-    """A pool that connects when it is first used, so that it can be made while Postgres is away.
+    """Create a pool, which connects at its first use, so that Postgres need not be available yet.
 
-    Unless `settings` say otherwise its plans are pinned like the append's: else pages of a long list are planned again
-    each time, which costs more than reading them.
+    Unless `settings` say otherwise its plans are pinned like those of the append: otherwise pages of a long list are
+    planned again each time, which costs more than reading them.
     """
 
     async def connect_one(*_: Any, **__: Any) -> ServiceConnection:
@@ -285,7 +290,7 @@ async def create_pool(dsn: str, *, application: str, size_max: int, **settings: 
 
 
 class DedicatedConnection:
-    """One connection for one kind of call, made when needed and made again when lost. Calls do not overlap."""
+    """A dedicated connection for one kind of call, made on demand and replaced when lost. Calls do not overlap."""
 
     def __init__(self, dsn: str, *, application: str, **settings: str) -> None:
         self._dsn = dsn
@@ -299,8 +304,8 @@ class DedicatedConnection:
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows of one prepared statement.
 
-        Raises DatabaseUnavailable when the connection cannot be made or is lost meanwhile (what was asked may or may
-        not have happened), and asyncpg.PostgresError when the statement itself failed.
+        Raises DatabaseUnavailable if the connection cannot be made or is lost (the statement may or may not have been
+        executed), and asyncpg.PostgresError if the statement itself failed.
         """
         try:
             if self._connection is None or self._connection.is_closed() or self._outdated:
@@ -327,10 +332,10 @@ class DedicatedConnection:
         return rows
 
     async def close(self) -> None:
-        """Close it; it opens again when used again."""
+        """Close the connection; it is opened again at the next use."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with suppress(*DRIVER_ERRORS):  # it is gone either way
+            with suppress(*DRIVER_ERRORS):  # it is closed in any case
                 await connection.close(timeout=CONNECT_TIMEOUT_S)
 
     @property

@@ -70,7 +70,7 @@ class DatabaseUrl:
 
 @lru_cache(maxsize=256)
 def parse(url: str) -> DatabaseUrl:
-    """What a URL names. Raises InvalidDatabaseUrl."""
+    """Parse a URL. Raises InvalidDatabaseUrl."""
     scheme, separator, _ = url.partition("://")
     if not separator:
         raise InvalidDatabaseUrl("is not a URL like postgresql://role:password@host:5432/database")

@@ -29,7 +29,7 @@ class Decider(Generic[State, Command, Event]):
 
 
 class Change(NamedTuple, Generic[State]):
-    """What a command made happen to one stream."""
+    """The events of a command on one stream."""
 
     kind: str
     stream: str

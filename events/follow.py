@@ -117,9 +117,8 @@ class Listener:
 
 
 async def follow(log: Log, after: int, wakeup: Wakeup, stop: asyncio.Event) -> AsyncIterator[Sequence[Record]]:
-    """Everything beyond a position, in commit order, in batches, as it comes, until `stop` is set.
-
-    Raises LogUnavailable; whoever remembers the last position it handled goes on from there.
+    """Events after a position, in commit order and in batches, waiting for new ones until `stop` is set. Raises
+    LogUnavailable; the caller can continue from the last position it processed.
     """
     while not stop.is_set():
         records = await log.read(after, BATCH)

@@ -159,7 +159,7 @@ class Retries:
         await set_within(pause_s, stop)
 
     def worked(self) -> None:
-        """It does what it should."""
+        """The work succeeded."""
         if self._said is not None:
             self._said = None
             self._log.info(f"{self._name}.resumed", **self._fields)

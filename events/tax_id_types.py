@@ -16,14 +16,14 @@ OF_REGISTRIES = frozenset({"au_abn", "eu_vat", "gb_vat"})
 
 
 class Shape(NamedTuple):
-    """What a value looks like in a country; there is none for ids that are no country's."""
+    """The format of a value in a country; ids without a country have none."""
 
     country: str | None
     pattern: re.Pattern[str]
 
 
 class Number(NamedTuple):
-    """A value as it is kept, and the country it is of."""
+    """A normalized value, and its country."""
 
     value: str
     country: str | None
@@ -42,9 +42,7 @@ SHAPES = _read()
 
 
 def number(type: str, value: str) -> Number | None:
-    """A value of one of the types as it is kept, blanks at its ends cut off and letters upper-cased; None for what is
-    no such number.
-    """
+    """A normalized value of a type (without surrounding blanks, in upper case); None for an invalid value."""
     kept = value.strip().upper()
     for shape in SHAPES[type]:
         if kept.isprintable() and shape.pattern.fullmatch(kept):

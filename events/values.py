@@ -17,7 +17,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipping:
-    """Where, and to whom, things are sent."""
+    """A shipping address and its recipient."""
 
     address: Address
     name: str

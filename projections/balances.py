@@ -33,7 +33,7 @@ def render(id: str, transaction: Transaction, customer: str, livemode: bool) -> 
 
 
 def credit(ledgers: Mapping[str, int]) -> dict[str, int]:
-    """What the customer has to its credit, by currency: positive where its balance is negative."""
+    """The credit of the customer, by currency: positive where its balance is negative."""
     return {currency: -amount for currency, amount in sorted(ledgers.items())}
 
 

@@ -113,8 +113,8 @@ def redacted(body: bytes) -> bytes:
 
 
 def previous_attributes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What changed, as it was: of a changed hash its changed keys, of a changed array all of it, null for what is new
-    (API reference, the event object).
+    """Previous attributes of an update: of a changed hash its changed keys, a changed array as a whole, null for new
+    attributes (API reference, the event object).
     """
     previous: dict[str, Any] = {}
     for key in after.keys() | before.keys():

@@ -12,7 +12,7 @@ BYTES_UNLIMITED = 2**63 - 1  # for what is shown whatever its size
 
 
 class TooManyBytes(Exception):
-    """What was asked for is larger than the bytes allowed."""
+    """The result exceeds the maximum of bytes."""
 
 
 def fitting(rows: Iterable[Mapping[str, Any]]) -> list[bytes]:

@@ -94,7 +94,7 @@ def _row(change: Change[TestClock], task: str, due_at: int | None) -> DueRow:
 
 
 def _joined(context: EventContext) -> Effects:
-    """What was due of the customer by everybody's time is due by the clock's from now on."""
+    """The jobs of the customer, due by real time before, are due by the clock from now on."""
     return Effects(due=(context.due(FOLLOW, "", None),))
 
 

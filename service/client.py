@@ -24,7 +24,7 @@ class Answered(NamedTuple):
 
 
 class Refused(Exception):
-    """The API declined what was asked; the message is its own."""
+    """The API refused the request; the message is its own."""
 
 
 class Away(Exception):

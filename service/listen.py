@@ -80,7 +80,7 @@ async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since:
 
 
 class Following:
-    """The feed, asked again and again, whatever becomes of the service meanwhile."""
+    """Follows the feed, with retries while the service is unavailable."""
 
     def __init__(self, client: Client, types: Sequence[str], since: int | None, say: Say) -> None:
         self._client = client

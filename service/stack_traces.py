@@ -37,7 +37,7 @@ def render(error: BaseException) -> str:
 def formatter(
     file: TextIO, exc_info: tuple[type[BaseException], BaseException, TracebackType | None]
 ) -> None:  # the form that structlog's ConsoleRenderer asks for
-    """Write the stack trace of what was raised."""
+    """Format the stack trace of an exception."""
     file.write(render(exc_info[1]))
 
 

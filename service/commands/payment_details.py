@@ -44,7 +44,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
 
 
 def read(caller: Caller, type: str, sent: Mapping[str, Any]) -> dict[str, str | None]:
-    """What is kept of a payment method of any type but a card; `sent` is its hash. Raises Refusal."""
+    """The stored details: all attributes that the type shows, except the date of birth."""
     for name in REQUIRED.get(type, ()):
         if name not in sent:
             param = f"{type}[{name}]"

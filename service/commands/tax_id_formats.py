@@ -81,7 +81,7 @@ MODULES = {
 
 
 def number(type: str, value: str) -> Number | None:
-    """A value of one of the types, as it is kept; None for what is no such number."""
+    """A normalized value of a type; None for an invalid one."""
     found = (tax_id_types.number(type, spelling) for spelling in _spellings(type, value))
     return next((number for number in found if number is not None), None)
 

@@ -1,8 +1,7 @@
-"""The webhook inbox of development (request bin): a receiver that streams what is POSTed to it to its viewers.
+"""The webhook inbox of development (request bin): a receiver that streams the requests POSTed to it to its viewers.
 
-Development only. `curl -N http://127.0.0.1:8420/dev/inbox` shows what came lately and then what comes. All watchers
-read from the same last webhooks; one that falls behind them misses some, and one that does not read is cut off, so what
-is kept is bounded whatever comes and whoever watches.
+Development only. `curl -N http://127.0.0.1:8420/dev/inbox` shows the latest webhooks and then new ones. All viewers
+read from one bounded buffer: a viewer that falls behind misses some, and one that does not read is disconnected.
 """
 
 import asyncio

@@ -27,9 +27,8 @@ class Authenticator:
         refused: frozenset[str] = frozenset(),
         local: frozenset[str] = frozenset(),
     ) -> None:
-        """`find` gives the principal of a key's digest.
-
-        `refused` keys are never looked for, `local` ones not for other pages.
+        """`find` looks up the principal of a key's digest. `refused` keys are never looked up, `local` keys are refused
+        from web pages of other machines.
         """
         self._find = find
         self._clock = clock

@@ -31,5 +31,5 @@ def key_of(authorization: str | None) -> str:
 
 
 def digest(key: str) -> str:
-    """What is stored of a key: its SHA-256, hex."""
+    """The stored form of a key: its SHA-256, hex."""
     return sha256(key.encode(errors="surrogateescape")).hexdigest()

@@ -1,7 +1,7 @@
 """The roles of a process (api, relay, worker; `serve` runs them all): startup, supervision and graceful shutdown.
 
-The order of starting does not matter: a process starts without Postgres and without RabbitMQ, says what it misses, and
-goes on as soon as they are there. SIGTERM and SIGINT stop it: it takes nothing new and finishes what it began.
+Processes can be started in any order: without Postgres or RabbitMQ a process starts, logs what is missing, and
+continues once it is available. SIGTERM and SIGINT stop it: it accepts no new work and finishes the work in progress.
 """
 
 import asyncio
@@ -270,9 +270,8 @@ async def _until(stop: asyncio.Event, runner: web.AppRunner) -> None:
 
 
 async def _prepare(core: Core, health: Health, stop: asyncio.Event) -> DatabaseUnavailable | None:
-    """Bring the database to shape as soon as it is there; in production that is `rollbook migrate`'s part.
-
-    Gives what is wrong with a database that waiting cannot help.
+    """Migrate the database once it is available; in production that is done by `rollbook migrate`. Returns the fault of
+    a database if a retry cannot help.
     """
     while not stop.is_set():
         try:

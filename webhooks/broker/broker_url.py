@@ -19,7 +19,7 @@ FILE_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permiss
 
 
 class BrokerUrl(NamedTuple):
-    """Where a broker is, and as whom it is used."""
+    """A parsed AMQP URL: host, port, virtual host and user."""
 
     host: str
     port: int

@@ -1,9 +1,8 @@
-"""The failure monitor: notifies the owners of failing endpoints, and disables those that keep failing or answer 410
-Gone.
+"""The failure monitor: notifies owners of failing endpoints; disables those that keep failing or answer 410 Gone.
 
-What it goes by is in Postgres, written with the attempts themselves; what it does is a command on the endpoint's own
-stream, decided on the version it looked at. So whatever a kill leaves undone the next look finds again, and several
-who look do it once.
+Its input is in Postgres, written together with attempts; its output are commands on the stream of the endpoint, decided
+on the version that it read (optimistic concurrency). So work that a killed process left is found by the next check, and
+concurrent checks act once.
 """
 
 import asyncio

@@ -38,7 +38,7 @@ class Head(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """An endpoint as it is now."""
+    """The current state of an endpoint."""
 
     id: str
     version: int

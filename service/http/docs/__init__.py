@@ -1,7 +1,7 @@
-"""`/openapi.json`, the API's description of itself, and `/docs`, a page to read it with; `/asyncapi.json`, what comes
-out of the broker. None asks for a key.
+"""Routes of the API documentation: `/openapi.json`, its reference `/docs`, and `/asyncapi.json` for RabbitMQ. No key
+needed.
 
-The page is three files of our own, and its policy lets it load nothing else from anywhere.
+The page consists of three files of our own, and its content security policy forbids loading anything else.
 """
 
 import asyncio

@@ -75,7 +75,7 @@ class CashBalance(Parameters):
     """Settings of the reconciliation of cash."""
 
     def reconcile(self) -> Reconcile | None:
-        """How cash is to be matched, where that was sent."""
+        """The reconciliation mode, if it was sent."""
         if self.settings is None or self.settings.reconciliation_mode is None:
             return None
         return Reconcile(self.settings.mode())

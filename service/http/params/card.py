@@ -1,6 +1,6 @@
-"""Cards and bank accounts as they are sent: in full, or by the token that stands for one.
+"""Parameters of cards and bank accounts: their details, or a token.
 
-No message quotes anything of them, and nothing shows what the fields hold.
+No error message quotes them, and no repr shows their fields.
 """
 
 from collections.abc import Iterable

@@ -181,7 +181,7 @@ class Custom(Parameters):
 
 
 class Fpx(Parameters):
-    """A person in Malaysia who pays through their bank."""
+    """Details of an FPX payer in Malaysia."""
 
     account_holder_type: Annotated[Literal["company", "individual"] | None, Cleared] = None
     """Whether the holder is a company or an individual."""
@@ -189,19 +189,19 @@ class Fpx(Parameters):
 
 
 class Eps(Parameters):
-    """A person in Austria who pays through their bank."""
+    """Details of an EPS payer in Austria."""
 
     bank: _bank("eps")  # type: ignore[valid-type]  # made for each type
 
 
 class Ideal(Parameters):
-    """A person in the Netherlands who pays through their bank."""
+    """Details of an iDEAL payer in the Netherlands."""
 
     bank: _bank("ideal")  # type: ignore[valid-type]  # made for each type
 
 
 class P24(Parameters):
-    """A person in Poland who pays through their bank."""
+    """Details of a P24 payer in Poland."""
 
     bank: _bank("p24")  # type: ignore[valid-type]  # made for each type
 
@@ -225,7 +225,7 @@ class Klarna(Unshown):
 
 
 class NaverPay(Parameters):
-    """A person in Korea who pays through Naver."""
+    """Details of a Naver Pay payer in Korea."""
 
     funding: Annotated[Literal["card", "points"] | None, Cleared] = None
     """Type of the funding instrument; the default is a card."""

@@ -73,7 +73,7 @@ class CreateSource(GivenByAnyName):
     """Whether to validate the source; accepted, without effect."""
 
     def required(self) -> NewSource:
-        """What was sent. Raises Refusal unless it is exactly one."""
+        """The source that was sent. Raises Refusal unless it is exactly one."""
         given = self.given(self.metadata)
         if given is None:
             raise Refusal("Missing required param: source.", code="parameter_missing", param="source")
@@ -97,7 +97,7 @@ class UpdateSource(CardAddress):
     """Key-value pairs for your own use; merged by key, and an empty value deletes its key."""
 
     def patch(self) -> SourcePatch:
-        """What was sent but for the expiry, as the events have it."""
+        """The parsed attributes, without the expiry."""
         sent = self.model_fields_set
         patch: SourcePatch = {}
         if "account_holder_name" in sent:

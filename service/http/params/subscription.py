@@ -154,7 +154,7 @@ class ReportSubscription(Parameters):
     """Start of the trial, in Unix seconds."""
 
     def attributes(self) -> Attributes:
-        """What was said, as the events have it."""
+        """The reported attributes, as the domain takes them."""
         said: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         said["items"] = tuple(item.value() for item in self.items)
         said["latest_invoice"] = self.latest_invoice.value() if self.latest_invoice else None
@@ -181,7 +181,7 @@ class ListSubscriptions(Listing):
     canceled."""
 
     def facts(self) -> dict[str, object]:
-        """What the subscriptions to list have in common."""
+        """The facts to filter by."""
         match self.status:
             case None:
                 return {"canceled": False}

@@ -38,7 +38,7 @@ class TaxId(Parameters):
         return given
 
     def number(self) -> NewTaxId:
-        """The number as it is kept, and its type."""
+        """The normalized value, and its type."""
         number = tax_id_formats.number(self.type, self.value)
         assert number is not None, "the value was looked at when it was parsed"
         return NewTaxId(self.type, number)

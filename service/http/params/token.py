@@ -18,14 +18,14 @@ class CvcUpdate(Unshown):
 
 
 class Pii(Unshown):
-    """Details of a person that are to be verified."""
+    """Personal data for verification."""
 
     id_number: ClearableText = None
     """Number of a document; not stored."""
 
 
 class CreateToken(Parameters):
-    """Parameters of `POST /v1/tokens`: exactly one of what a token may stand for."""
+    """Parameters of `POST /v1/tokens`: the details of exactly one type of token."""
 
     account: dict[str, object] | None = None
     """Details of a connected account; refused, as there are none."""

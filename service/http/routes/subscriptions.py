@@ -1,6 +1,6 @@
-"""`/v1/customers/{customer}/subscriptions`: list, retrieve; and what a billing service reports of them.
+"""Routes of subscriptions: list, retrieve (`/v1/customers/{customer}/subscriptions`), and reports by a billing service.
 
-Rollbook does not bill. The reports come to routes of our own, beside those of the API reference.
+Rollbook does not bill. Reports have routes of our own (`/v1/rollbook/…`), which are not in the API reference.
 """
 
 from events.customer import CUSTOMER
