@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from events.database import load_sql
 from events.errors import BrokenHistory
 from events.merkle import HASH_BYTES, Range, consistency_ranges, inclusion_ranges, joined
+from events.scope import Scope
 from events.tiles import WIDTH, TileId, bundle, hashes_of, peaks_of, tiles_of, width_at
 
 LOCK = load_sql("events", "lock_tree")
@@ -14,6 +15,7 @@ READ_TREE = "SELECT size, partial FROM events.tree"
 READ_TILES = load_sql("events", "read_tiles")
 READ_HASHES = load_sql("events", "read_hashes")
 FIND_CHECKPOINT = load_sql("events", "find_checkpoint")
+FIND_ENTRY = load_sql("events", "find_entry")
 
 
 class Database(Protocol):
@@ -64,6 +66,11 @@ class SealedTree:
         if [row["position"] for row in rows] != list(range(number * WIDTH + 1, number * WIDTH + 1 + width)):
             return None
         return bundle(row["hash"] for row in rows)
+
+    async def entry(self, scope: Scope, position: int) -> bytes | None:
+        """The entry of an event of an account and mode; None where it has none at this position."""
+        rows = await self._connection.fetch(FIND_ENTRY, position, *scope)
+        return rows[0]["hash"] if rows else None
 
     async def root(self, size: int) -> bytes:
         """The root of the tree as it was with `size` leaves. Raises BrokenHistory when tiles are missing."""

@@ -37,13 +37,21 @@ def require(settings: Settings) -> None:
 
 
 def prepared(settings: Settings) -> "KeyFile | None":
-    """The keys to sign with; in development they are made if missing. Raises Misconfigured for a file that is none."""
-    file = path(settings)
-    if file is None:
+    """The keys to sign with; in development they are made if missing, where that can be done.
+
+    Raises Misconfigured for a file in ROLLBOOK_CHECKPOINT_KEY that is none.
+    """
+    if settings.checkpoint_key is not None or settings.production:
+        file = path(settings)
+        return None if file is None else KeyFile(file, read(settings, file))
+    try:
+        file = data_directory.prepare(settings.data_dir) / FILE
+        if not file.exists():
+            make(file, settings.log_name or DEVELOPMENT_NAME)
+        return KeyFile(file, read(settings, file))
+    except Misconfigured as error:
+        log.warning("checkpoint_key.missing", error=str(error))
         return None
-    if settings.checkpoint_key is None and not file.exists():
-        make(file, settings.log_name or DEVELOPMENT_NAME)
-    return KeyFile(file, read(settings, file))
 
 
 def read(settings: Settings, file: Path) -> CheckpointKeys:

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
         description="directory to which the newest checkpoint is written too; nothing is signed that is not consistent "
         "with the one found there",
     )
+    tiles_open: bool = Field(
+        True,
+        description="/checkpoint and what is below /tile/ are open to all who reach the API; they show hashes only",
+    )
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8420, ge=0, le=65535, description="port the API listens on; 0 chooses a free port")

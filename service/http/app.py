@@ -12,6 +12,7 @@ from service.http.pipeline import Pipeline, RequestContext, Route
 from service.http.reply import Reply
 from service.http.routes import (
     audit,
+    audit_proofs,
     balance_transactions,
     cash_balances,
     coupons,
@@ -39,6 +40,7 @@ from service.http.routes import (
 MODULES = (
     search,
     customers,
+    audit_proofs,
     audit,
     balance_transactions,
     cash_balances,

@@ -26,6 +26,7 @@ from events.keys import MasterKeys
 from events.log import Log
 from events.record import Origin, Receipt
 from events.scope import Scope
+from events.sealed_tree import SealedTree
 from events.transact import Executor
 from events.unit_of_work import UnitOfWork
 from projections.api_version import differs
@@ -179,6 +180,7 @@ class Pipeline:
     master_keys: MasterKeys
     admission: Admission
     history: StreamHistory
+    tree: SealedTree
     audit_log: AuditLog
     log_types: Collection[str]  # of events
     default_version: str

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -20,6 +21,7 @@ from events.database_url import InvalidDatabaseUrl, parse
 from events.follow import Wakeup
 from events.history import History
 from events.outage import DatabaseUnavailable, failing
+from events.sealed_tree import SealedTree
 from events.supervision import DATABASE_ERRORS
 from service import (
     broker,
@@ -45,6 +47,7 @@ from service.http.app import routes
 from service.http.auth import Authenticator
 from service.http.pipeline import Pipeline
 from service.http.protocol import ApiRunner
+from service.http.tlog import TileServer
 from service.jobs import partitions, retention, scheduler
 from service.roles import delivery, sealing
 from service.settings import Misconfigured, Settings
@@ -146,9 +149,12 @@ async def play(
                 if "relay" in roles and settings.amqp_url is not None:
                     tasks.create_task(delivery.relay(core, health, stop))
                 if roles & {"relay", "worker"}:
-                    tasks.create_task(sealing.run(core, health, stop))
+                    sealer = sealing.prepared(core, health)
+                    tasks.create_task(sealing.run(core, sealer, stop))
+                    if "worker" in roles:
+                        newest = partial(sealing.newest, sealer)
+                        tasks.create_task(delivery.worker(core, health, stop, checkpoint=newest))
                 if "worker" in roles:
-                    tasks.create_task(delivery.worker(core, health, stop))
                     tasks.create_task(scheduler.run(core, stop))
                     if settings.erase_deleted_after_days is not None:
                         tasks.create_task(retention.run(core, settings.erase_deleted_after_days, stop))
@@ -214,6 +220,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             admission=admission,
             audit_log=AuditLog(core.pool, bytes_enough=settings.page_bytes_max),
             log_types=core.codec.types.keys(),
+            tree=SealedTree(core.pool),
             history=StreamHistory(History(core.pool), core.codec, core.master_keys),
             default_version=settings.api_version,
             tax_countries=settings.collecting,
@@ -224,6 +231,8 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             application.on_shutdown.append(inbox.close)
             application.middlewares.append(HostCheck(settings.host).middleware)
         application.add_routes([docs.asyncapi(settings.exchange)])
+        if settings.tiles_open:
+            application.add_routes(TileServer(SealedTree(core.pool)).routes())
         example_key = EXAMPLE_KEY if settings.production else keys.DEVELOPMENT_KEY
         application.add_routes(routes(pipeline, example_key=example_key))
     runner = ApiRunner(

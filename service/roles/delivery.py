@@ -1,6 +1,7 @@
 """The roles relay and worker: publishing to RabbitMQ and delivery of webhooks, wired from settings."""
 
 import asyncio
+from collections.abc import Callable
 
 from events.follow import Wakeup
 from events.supervision import LocalWaker
@@ -54,7 +55,9 @@ async def relay(core: Core, health: Health, stop: asyncio.Event) -> None:
         tasks.create_task(relaying.run(stop))
 
 
-async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
+async def worker(
+    core: Core, health: Health, stop: asyncio.Event, *, checkpoint: Callable[[], str | None] = lambda: None
+) -> None:
     """Fan out and deliver until `stop` is set, then drain: attempts in flight are finished."""
     settings, callbacks = core.settings, core.metrics.callbacks
     appended = Wakeup(core.dsn, "rollbook_log")
@@ -77,6 +80,7 @@ async def worker(core: Core, health: Health, stop: asyncio.Event) -> None:
         host_max=settings.webhook_host_in_flight_max,
         drain_s=settings.drain_s,
         gone=gone.poke,
+        checkpoint=checkpoint,
     )
     monitor = FailureMonitor(core.pool, core.executor, core.clock, gone)
     _register_metrics(core, fan_out, delivering)

@@ -1,5 +1,6 @@
 """Checkpoints of a whole service: signed by who runs it, printed by commands, with keys that are rotated meanwhile."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest
 
 from events import checkpoint_keys
 from events.checkpoint import Verifier, opened, parse_note
+from events.database import create_pool
+from events.sealed_tree import SealedTree
 from service import checkpoint_key
 from service.commands.keys import DEVELOPMENT_KEY
 from service.settings import Misconfigured, Settings
+from tests.servers.receiver import Receiver
 from tests.service.command_line import output_of, rollbook, run
 from tests.service.serving import Launch, environment
 from tests.waiting import until
@@ -58,6 +62,26 @@ async def test_a_service_signs_what_was_appended_and_its_keys_are_rotated_while_
         assert (await answer.json())["dependencies"]["checkpoints"] == "ok"
 
 
+async def test_each_webhook_has_size_and_root_of_the_newest_checkpoint(
+    launch: Launch, database: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    process = await launch("serve", ROLLBOOK_CHECKPOINT_EVERY_S="0.1")
+    headers = {"Authorization": f"Bearer {DEVELOPMENT_KEY}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        endpoint = {"url": receiver.url("/hook"), "enabled_events[]": "*"}
+        assert (await session.post(f"{process.url}/v1/webhook_endpoints", data=endpoint)).status == 200
+
+        async def stated() -> str:
+            assert (await session.post(f"{process.url}/v1/customers")).status == 200
+            await receiver.wait_for(len(receiver.requests) + 1)
+            return str(receiver.requests[-1].headers.get("Rollbook-Checkpoint", ""))
+
+        size, root = (await until(stated, timeout_s=30)).split()
+    pool = await create_pool(database, application="test", size_max=1)
+    assert base64.b64decode(root) == await SealedTree(pool).root(int(size))
+    await pool.close()
+
+
 def _newer(directory: Path, note: str) -> str:
     """The checkpoint in the directory, once it is another one."""
     found = (directory / "checkpoint").read_text()
@@ -83,6 +107,11 @@ def test_production_without_a_key_signs_nothing(tmp_path: Path) -> None:
     production = Settings(env="production", data_dir=tmp_path)
     assert checkpoint_key.prepared(production) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_development_where_no_key_can_be_made_signs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert checkpoint_key.prepared(Settings(data_dir=tmp_path / "file")) is None
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ class Worker:
 
     `wakeup` notifies that lanes may be ready. `in_flight_max` bounds the attempts in flight, `host_max` those
     to one host; `drain_s` how long a stopping worker waits for them. `gone` is called once a 410 Gone is recorded.
+    `checkpoint` gives size and root of the newest checkpoint of the log, which each attempt sends in a header.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class Worker:
         metrics: DeliveryMetrics | None = None,
         jitter: Callable[[], float] = random.random,
         gone: Callable[[], None] | None = None,
+        checkpoint: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.metrics = metrics or DeliveryMetrics()
         self._lanes = lanes
@@ -146,6 +148,7 @@ class Worker:
         self._drain_s = drain_s
         self._jitter = jitter
         self._gone = gone
+        self._checkpoint = checkpoint
         self._leased: dict[str, LeasedLane] = {}
         self._slots = Slots(in_flight_max, host_max, self._capacity)
         self._aside: dict[str, Reason] = {}  # lanes to be set aside in the database
@@ -462,7 +465,7 @@ class Worker:
         while slot is not None:
             leased, head, url = slot.leased, slot.head, slot.leased.endpoint.url
             try:
-                outcome = await attempt.post(self._sender, self._clock, leased, head)
+                outcome = await attempt.post(self._sender, self._clock, leased, head, self._checkpoint())
             finally:
                 leased.landed(head)
                 self._slots.free(slot)

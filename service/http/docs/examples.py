@@ -7,6 +7,8 @@ _CARD = {"number": "4242424242424242", "exp_month": "12", "exp_year": "2034", "c
 _TAX_ID = {"type": "eu_vat", "value": "DE123456789"}
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "audit.consistency": {"from": 1},
+    "audit.proof": {"position": 1},
     "audit.state": {"at": "1"},
     "coupons.create": {"duration": "repeating", "duration_in_months": 3, "percent_off": 25.5},
     "coupons.update": {"name": "Spring sale"},

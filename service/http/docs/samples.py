@@ -5,6 +5,7 @@ paths (cards, Rollbook's own operations); there the samples use the raw request 
 """
 
 import json
+import keyword
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -114,7 +115,10 @@ def _python(name: str, method: str, path: str, parameters: Mapping[str, Any]) ->
     )
     called = _named(name)
     if called is None:
-        sent = [f"{key}={_literal(value, 1, 'python')}" for key, value in parameters.items()]
+        literals = {key: _literal(value, 1, "python") for key, value in parameters.items()}
+        sent = [
+            f'**{{"{key}": {value}}}' if keyword.iskeyword(key) else f"{key}={value}" for key, value in literals.items()
+        ]
         arguments = [f'"{method.lower()}"', f'"{_filled(name, path)}"', *sent]
         return f"{client}\n{_call('answer = client.raw_request', arguments)}\nprint(answer.data)"
     arguments = [*(f'"{id}"' for id in example_ids(name, path)), *_hash(parameters, "python")]

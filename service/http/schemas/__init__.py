@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from service.http.schemas import (
     audit,
+    audit_proof,
     balance_transaction,
     cash_balance,
     coupon,
@@ -91,6 +92,8 @@ _OBJECTS: Mapping[str, type[BaseModel]] = {
     "rollbook.audit.event": audit.AuditEvent,
     "rollbook.audit.state": audit.AuditState,
     "rollbook.audit.difference": audit.AuditDifference,
+    "rollbook.audit.proof": audit_proof.AuditProof,
+    "rollbook.audit.consistency": audit_proof.AuditConsistency,
     "rollbook.delivery": delivery.Delivery,
     "rollbook.webhook_endpoint": webhook_endpoint.OwnWebhookEndpoint,
     "subscription": subscription.Subscription,

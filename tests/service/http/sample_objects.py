@@ -3,8 +3,10 @@
 import secrets
 from typing import Any
 
+from events import checkpoint_keys
 from events.record import Origin
 from events.redaction_job import REDACTION_JOB, FinishValidation, JobError
+from events.sealer import Sealer
 from service.http.docs import samples
 from service.http.operation import Operation
 from tests.acting import update
@@ -58,6 +60,8 @@ class SampleObjects:
             names[ids["coupon"]] = await self._coupon()
         if name.startswith("customers.discount"):
             await self._post(path, f"coupon={await self._coupon()}")
+        if name in ("audit.proof", "audit.consistency"):
+            await Sealer(self._api.core.pool, lambda: checkpoint_keys.new("rollbook.example.com/log")).catch_up()
         await self._fill_list(operation, path)
         return names
 

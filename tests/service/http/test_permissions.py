@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from events.errors import Refusal
+from events.sealer import Sealer
 from projections import api_version
 from service.commands import keys
 from service.http import expand
@@ -20,7 +21,9 @@ from tests.service.serving import Answer, Api, Serve
 
 # Operation -> the permissions that it needs whatever is sent.
 NEEDED = {
+    "audit.consistency": "audit:read",
     "audit.events": "audit:read",
+    "audit.proof": "audit:read",
     "audit.log": "audit:read",
     "audit.state": "audit:read",
     "coupons.create": "coupons:write",
@@ -377,7 +380,10 @@ async def test_no_operation_reads_a_whole_coupon_for_a_key_that_may_not(old: Api
     customer = (await old.customer(f"promotion_code={code}&email=ada@example.com"))["id"]
     [event] = await old.events("customer.discount.created")
     ids = {"customer": customer, "promotion_code": code, "event": event["id"]}
+    await Sealer(old.core.pool, lambda: None).catch_up()
     queries = {
+        "audit.consistency": "from=1&",
+        "audit.proof": "position=1&",
         "customers.search": "query=email:'ada@example.com'&",
         "events.list": "type=customer.*&",
         "feed.read": "after=0&types[]=customer.created&types[]=customer.discount.created&",
