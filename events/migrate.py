@@ -24,6 +24,7 @@ from importlib import resources
 
 import asyncpg
 
+from events import index_builds
 from events.database import Pool, as_outage, load_sql, open_connection
 from events.database_url import parse
 from events.errors import DatabaseUnsuitable
@@ -165,13 +166,15 @@ async def migrate(dsn: str) -> list[str]:
     A fresh database gets the `schema.sql` of each package; an older one gets the migrations it has not had. What the
     service's role may do is granted again where it is not as it was left, as after a restore without privileges; where
     nothing else was applied, the one name given is `grants`. An advisory lock lets several processes start at once;
-    everything happens in one transaction, so a kill leaves the old schema or the new one. Raises DatabaseUnsuitable
+    everything happens in one transaction, so a kill leaves the old schema or the new one; but for indexes of tables
+    that are there, which are built before it while writes go on (events/index_builds.py). Raises DatabaseUnsuitable
     when an operator has to do something first, LogUnavailable.
     """
     connection = await open_connection(dsn)
     try:
         for tries in range(1, TRIES_MAX + 1):
             try:
+                await index_builds.build(connection, await _pending_on_tables(connection))
                 async with connection.transaction():
                     await connection.execute("SET LOCAL statement_timeout = 0")
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
@@ -197,6 +200,14 @@ async def migrate(dsn: str) -> list[str]:
         raise as_outage(error, dsn) from error
     finally:
         await connection.close()
+
+
+async def _pending_on_tables(connection: asyncpg.Connection) -> list[str]:
+    """The texts of the migrations that an older database, which this code may migrate, has not had."""
+    found = await difference(connection)
+    if found.newer or found.edited or found.compatible:
+        return []
+    return [text for package in PACKAGES for name, text in sql_files(package, "migrations") if name in found.missing]
 
 
 async def _migrate(connection: asyncpg.Connection) -> list[str]:
@@ -242,7 +253,7 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
         for name, text in migrations:
             if name not in done:
                 if not fresh:
-                    await connection.execute(text)
+                    await connection.execute(index_builds.unless_built(text))
                 await note(name, text)
         # In order of name a function may come before one that it calls, which PostgreSQL would refuse.
         await connection.execute("SET LOCAL check_function_bodies = off")

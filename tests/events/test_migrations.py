@@ -229,6 +229,55 @@ async def test_a_lock_of_another_session_is_waited_for_in_short_tries(
     await writer.close()
 
 
+@pytest.mark.parametrize("left", ["", "an invalid one"])
+async def test_an_index_of_a_table_that_is_there_is_built_while_writes_go_on(
+    database: str, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    files = Files(monkeypatch)
+    files.add("events", "migrations", "9999_more.sql", "CREATE INDEX head_more ON events.head (position);")
+    reader, writer = await asyncpg.connect(database), await asyncpg.connect(database)
+    if left:  # by a build that was killed
+        await writer.execute("CREATE INDEX head_more ON events.head (position, position)")
+        await writer.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'events.head_more'::regclass")
+    holding = reader.transaction()
+    await holding.start()
+    await reader.execute("UPDATE events.head SET position = position")
+    migrating = asyncio.create_task(migrate(database))
+
+    async def waits() -> bool:
+        building = (
+            "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'INDEX CONCURRENTLY' AND wait_event_type = 'Lock'"
+        )
+        return bool(await writer.fetchval(building))
+
+    await until(waits)
+    await writer.execute("INSERT INTO events.head SELECT * FROM events.head WHERE false", timeout=1)
+    assert not migrating.done()
+    await holding.rollback()
+    assert await migrating == ["events/migrations/9999_more.sql"]
+    definition = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid"
+    assert (await writer.fetchval(definition, "events.head_more")).endswith('("position")')
+    await reader.close()
+    await writer.close()
+
+
+async def test_an_index_that_cannot_be_built_beforehand_is_built_by_its_migration(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(monkeypatch)
+    text = """
+CREATE TABLE events.fresh (n integer);
+ALTER TABLE events.head ADD more integer;
+CREATE INDEX fresh_n ON events.fresh (n);
+CREATE UNIQUE INDEX head_more ON events.head (more);
+CREATE INDEX receipt_more ON events.receipt (route);
+"""
+    files.add("events", "migrations", "9999_more.sql", text)
+    assert await migrate(database) == ["events/migrations/9999_more.sql"]
+    shape = await shape_of(database)
+    assert all(name in shape for name in ("fresh_n", "head_more", "receipt_more"))
+
+
 async def test_a_deadlock_with_the_running_service_is_retried(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_S", 0.05)
     text = "LOCK TABLE events.head; SELECT pg_advisory_xact_lock(1); ALTER TABLE events.stream ADD more integer;"
