@@ -29,6 +29,7 @@ from projections.rebuild import shadow
 from projections.rebuild.compare import Comparison, compare, recheck
 from projections.rebuild.fill import RANGES_PER_WORKER, Workers, connect, cut, fill, set_aside
 from projections.rebuild.model import DUE_COLUMNS, Model
+from projections.rebuild.write import numbered, upsert
 from projections.runner import Touched
 from projections.search.rows import SearchProjection
 
@@ -36,7 +37,7 @@ log = structlog.get_logger("projections")
 
 LOCK = "SELECT pg_try_advisory_lock(hashtext('rollbook rebuild'), hashtext($1))"
 FOLLOW_BATCH = 1_000
-FINAL_EVENTS = 16  # followed while writers wait
+FINAL_EVENTS = 64  # followed while writers wait
 MERGE_BATCH = 100
 HELD_MS_MAX = 30.0  # writers wait no longer for the last events; the swap itself takes a few milliseconds more
 LOCK_TIMEOUT_MS = 15
@@ -88,6 +89,7 @@ class Rebuilder:
         self._workers = workers
         self._next_events = load_sql("projections", "next_events")
         self._connection: Any = None
+        self._swapped = False  # then only what is merged is followed still
         self.outcome = Outcome()
 
     async def rebuild(self) -> AsyncIterator[Progress]:
@@ -169,8 +171,8 @@ class Rebuilder:
         stored = await self._read()
         assert stored is not None
         if stored.state == "following":
-            await self._swap(stored.tables)
-            stored.state = "merging"
+            await self._swap()
+        self._swapped = True
         if "due" in stored.tables:
             await self._merge()
         await self._sync()
@@ -291,33 +293,17 @@ class Rebuilder:
         made = await model.make(connection, streams, upto, contiguous=False)
         parked = {one.stream for one in made.parked}
         await model.clear(connection, [stream for stream in streams if stream not in parked])
-        for table in model.tables:
-            rows = made.rows[table.name]
-            if not rows:
-                continue
-            if table.unique is not None:
-                keys = [table.columns.index(name) for name in table.key]
-                await connection.executemany(
-                    f"UPDATE {shadow.NEXT}.{table.name} SET {table.unique} = NULL WHERE ({', '.join(table.key)}) = "
-                    f"({_numbered(table.key)}) AND {table.unique} IS NOT NULL",
-                    [[row[index] for index in keys] for row in rows],
-                )
-            others = [name for name in table.columns if name not in table.key]
-            await connection.executemany(
-                f"INSERT INTO {shadow.NEXT}.{table.name} ({', '.join(table.columns)}) "
-                f"VALUES ({_numbered(table.columns)}) ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET "
-                + ", ".join(f"{name} = excluded.{name}" for name in others),
-                rows,
-            )
+        for table in () if self._swapped else model.tables:
+            await upsert(connection, shadow.NEXT, table, made.rows[table.name])
         if made.rows["due"] and await connection.fetchval("SELECT to_regclass($1)", f"{shadow.NEXT}.due") is not None:
             await connection.executemany(
-                f"INSERT INTO {shadow.NEXT}.due ({', '.join(DUE_COLUMNS)}) VALUES ({_numbered(DUE_COLUMNS)})",
+                f"INSERT INTO {shadow.NEXT}.due ({', '.join(DUE_COLUMNS)}) VALUES ({numbered(DUE_COLUMNS)})",
                 made.rows["due"],
             )
-        await set_aside(connection, model, made)
+        await set_aside(connection, model, made, swapped=self._swapped)
         await unpark(connection, model.name, [one.stream for one in streams if one not in parked])
 
-    async def _swap(self, tables: Sequence[str]) -> None:
+    async def _swap(self) -> None:
         swapped = [table.name for table in self._model.tables]
         for name in swapped:
             await shadow.drop(self._connection, shadow.PREVIOUS, name)
@@ -476,7 +462,3 @@ class _Session:
 
     async def __aexit__(self, *_: object) -> None:
         await self._rebuilder._connection.close()
-
-
-def _numbered(columns: Sequence[str]) -> str:
-    return ", ".join(f"${number}" for number in range(1, len(columns) + 1))

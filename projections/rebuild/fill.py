@@ -121,11 +121,11 @@ async def _batch(connection: asyncpg.Connection, model: Model, snapshot: int, pa
     return None if finished else upto
 
 
-async def set_aside(connection: asyncpg.Connection, model: Model, made: Made) -> None:
+async def set_aside(connection: asyncpg.Connection, model: Model, made: Made, *, swapped: bool = False) -> None:
     """Park streams whose rows could not be made, and keep the rows that are in use."""
     for parked in made.parked:
         await park(connection, model.name, *parked.stream, parked.error)
-        await model.keep(connection, parked.stream)
+        await model.keep(connection, parked.stream, swapped=swapped)
 
 
 async def _copy(

@@ -84,8 +84,8 @@ class Model(Protocol):
         """Delete rows of the next version that `make` may not give again."""
         ...
 
-    async def keep(self, connection: asyncpg.Connection, stream: Touched) -> None:
-        """Copy the rows of a stream that is parked from the version in use."""
+    async def keep(self, connection: asyncpg.Connection, stream: Touched, *, swapped: bool) -> None:
+        """Copy the rows of a stream that is parked from the version in use; once `swapped`, those of merged tables."""
         ...
 
 
@@ -159,9 +159,20 @@ class InlineModel:
                 [id for _, _, id in parts],
             )
 
-    async def keep(self, connection: asyncpg.Connection, stream: Touched) -> None:
+    async def keep(self, connection: asyncpg.Connection, stream: Touched, *, swapped: bool) -> None:
         """See Model."""
         kind, _, id = stream.stream.partition("-")
+        if await connection.fetchval("SELECT to_regclass($1)", f"{shadow.NEXT}.due") is not None:
+            columns = ", ".join(DUE_COLUMNS)
+            await connection.execute(f"DELETE FROM {shadow.NEXT}.due WHERE kind = $1 AND id = $2", kind, id)
+            await connection.execute(
+                f"INSERT INTO {shadow.NEXT}.due ({columns}) SELECT {columns} FROM {shadow.CURRENT}.due "
+                "WHERE kind = $1 AND id = $2",
+                kind,
+                id,
+            )
+        if swapped:
+            return
         if kind == customer.KIND:
             await _copy(connection, CUSTOMER_TABLE, "id = $3", stream, id)
             await _copy(connection, RESOURCE_TABLE, "parent = $3 AND kind = ANY ($4)", stream, id, customers.KINDS)
@@ -260,7 +271,7 @@ class SearchModel:
             [touched.stream.removeprefix(search_rows.PREFIX) for touched in streams],
         )
 
-    async def keep(self, connection: asyncpg.Connection, stream: Touched) -> None:
+    async def keep(self, connection: asyncpg.Connection, stream: Touched, *, swapped: bool) -> None:
         """See Model."""
         await _copy(connection, SEARCH_TABLE, "id = $3", stream, stream.stream.removeprefix(search_rows.PREFIX))
 
