@@ -13,11 +13,16 @@ import asyncpg
 import structlog
 
 from events.database import Pool, load_sql
+from events.errors import LogUnavailable
 
 log = structlog.get_logger("projections")
 
 LIST = "SELECT projection, stream, account, livemode, error, tries, parked_at FROM projections.parked ORDER BY 1, 2"
 UNPARK = "DELETE FROM projections.parked WHERE projection = $1 AND stream = ANY ($2)"
+
+
+NOT_POISON = (LogUnavailable, TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+DATA_CLASSES = ("22", "23", "54")  # of PostgreSQL's errors: of data, of constraints, of limits
 
 
 class ParkedStream(NamedTuple):
@@ -43,6 +48,18 @@ async def park(
 async def unpark(connection: asyncpg.Connection, projection: str, streams: Sequence[str]) -> None:
     """Forget streams that were taken in."""
     await connection.execute(UNPARK, projection, list(streams))
+
+
+def is_poison(error: Exception) -> bool:
+    """Whether an error is about what was to be stored, rather than about the database."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate)[:2] in DATA_CLASSES
+    return not isinstance(error, NOT_POISON)
+
+
+def name_of(checkpoint: str) -> str:
+    """The name of a projection, whose checkpoint has a number too."""
+    return checkpoint.partition(".")[0]
 
 
 def described(error: Exception) -> str:

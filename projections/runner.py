@@ -3,6 +3,9 @@
 Any number of processes may run the same one: who holds the checkpoint's row advances it, the others look again later. A
 kill at any instant leaves rows and checkpoint as they were or as they will be. The log says what changed; the rows are
 made of how that stands now, so that going over the same events again leads to the same rows.
+
+A stream that fails while others of its batch do not is parked (parked.py). Where all of a batch fail, the fault is not
+theirs: the projection stays where it is.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ import structlog
 
 from events.database import Pool, load_sql
 from events.supervision import DATABASE_ERRORS, Retries, Waker
+from projections import parked
 
 log = structlog.get_logger("projections")
 
@@ -79,10 +83,41 @@ class Runner:
             if not events:
                 return 0
             touched = dict.fromkeys(Touched(*event[1:]) for event in events)
-            await self._projection.apply(connection, list(touched))
+            await self._apply(connection, list(touched))
             await connection.execute(
                 "UPDATE projections.checkpoint SET position = $2 WHERE name = $1",
                 self._projection.name,
                 events[-1]["position"],
             )
             return len(events)
+
+    async def _apply(self, connection: asyncpg.Connection, touched: Sequence[Touched]) -> None:
+        """Apply all at once, or, where that fails, one by one, and park those that fail alone."""
+        name = parked.name_of(self._projection.name)
+        failed: dict[Touched, str] = {}
+        try:
+            async with connection.transaction():
+                await self._projection.apply(connection, touched)
+        except Exception as error:
+            if not parked.is_poison(error):
+                raise
+            for each in touched:
+                reason = await self._failure(connection, each)
+                if reason is not None:
+                    failed[each] = reason
+            if len(failed) == len(touched) > 1:
+                raise
+        for each, reason in failed.items():
+            await parked.park(connection, name, *each, reason)
+        await parked.unpark(connection, name, [each.stream for each in touched if each not in failed])
+
+    async def _failure(self, connection: asyncpg.Connection, stream: Touched) -> str | None:
+        """Apply one stream; gives why it failed, if it did."""
+        try:
+            async with connection.transaction():
+                await self._projection.apply(connection, [stream])
+        except Exception as error:
+            if not parked.is_poison(error):
+                raise
+            return parked.described(error)
+        return None

@@ -100,6 +100,7 @@ class BacklogCollector(Collector):
             "projections_search_lag_events", "Events not indexed for search yet.", seen.search_events
         )
         yield _seconds("projections_search_lag_seconds", "Age of the oldest of them.", seen.search_lag)
+        yield GaugeMetricFamily("projections_parked", "Streams that a read model cannot take in.", seen.parked)
         yield _seconds("service_jobs_overdue_seconds", "How long the oldest scheduled task is overdue.", seen.due_lag)
         yield GaugeMetricFamily(
             "webhooks_deliveries_pending", f"Pending deliveries, counted up to {COUNTED_MAX}.", seen.pending

@@ -49,6 +49,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(master_key_app, name="master-key")
 app.command()(replay)
+parked_app = typer.Typer(no_args_is_help=True, help="Streams that a read model cannot take in.")
+app.add_typer(parked_app, name="parked")
 subscribers_app = typer.Typer(no_args_is_help=True, help="Queues of services on RabbitMQ.")
 app.add_typer(subscribers_app, name="subscribers")
 app.add_typer(checkpoint_key_app, name="checkpoint-key")
@@ -615,3 +617,24 @@ def rebuild(
         confirm(f"Rebuild {what} from the log?", yes=yes)
         work = rebuilds.rebuild(given, out, names, workers=workers)
     asyncio.run(work)
+
+
+@parked_app.command("list")
+def parked_list(json: Json = False) -> None:
+    """List the parked streams of every read model, with their errors."""
+    from service.cli import rebuilds
+
+    asyncio.run(rebuilds.list_parked(settings.read(), output(json)))
+
+
+@parked_app.command("retry")
+def parked_retry(
+    stream: Annotated[
+        str, typer.Argument(help="stream, such as customer-cus_…; unset: all", metavar="STREAM", show_default=False)
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Take parked streams in again; exit 1 if one is parked still."""
+    from service.cli import rebuilds
+
+    asyncio.run(rebuilds.retry_parked(settings.read(), output(json), stream))

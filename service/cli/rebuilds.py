@@ -7,10 +7,13 @@ from typing import Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from projections import parked
 from projections.progress import Progress as Done
 from projections.rebuild.bluegreen import Rebuilder
 from projections.rebuild.compare import SHOWN_MAX
-from projections.rebuild.model import Model, SearchModel
+from projections.rebuild.model import InlineModel, Model, SearchModel
+from projections.retry import following, inline, retry
+from projections.search.rows import SearchProjection
 from service.cli import admin
 from service.cli.output import Output
 from service.settings import Settings
@@ -127,3 +130,36 @@ def _word(value: object) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
+
+
+async def list_parked(settings: Settings, out: Output) -> None:
+    """Print the streams that a read model cannot take in."""
+
+    async def work(core: Core) -> None:
+        found = await parked.listed(core.pool)
+        out.document([one._asdict() | {"parked_at": one.parked_at.isoformat()} for one in found])
+        columns = ("read model", "stream", "error", "tries", "since")
+        out.table(
+            columns,
+            [
+                (one.projection, one.stream, one.error, str(one.tries), f"{one.parked_at:%Y-%m-%d %H:%M}")
+                for one in found
+            ],
+        )
+
+    await admin.over_core(settings, work)
+
+
+async def retry_parked(settings: Settings, out: Output, stream: str) -> None:
+    """Take parked streams in again; exit 1 if one is parked still."""
+
+    async def work(core: Core) -> None:
+        repairs = {**following(SearchProjection()), **inline(InlineModel(core.folds))}
+        retried = await retry(core.pool, repairs, stream or None)
+        out.document([{"projection": one.projection, "stream": one.stream, "error": error} for one, error in retried])
+        for one, error in retried:
+            out.line(f"{one.projection} {one.stream}: {error or 'taken in'}")
+        if any(error for _, error in retried):
+            raise typer.Exit(1)
+
+    await admin.over_core(settings, work)

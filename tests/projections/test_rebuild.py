@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
 
 import asyncpg
@@ -18,14 +18,18 @@ from projections import api_keys
 from projections.customers import PROJECTS, CustomerProjection
 from projections.fold import Folds, Kind
 from projections.progress import Progress
+from projections.read import PageOf
 from projections.rebuild import bluegreen, fill
 from projections.rebuild.bluegreen import NothingToRollBack, Outcome, Rebuilder
+from projections.rebuild.model import InlineModel
+from projections.retry import inline, retry
 from tests.events.customer_store import KEYS, LIVE, STRANGER, CustomerStore
 from tests.projections.conftest import API_VERSION, ReadableCustomerStore
 from tests.projections.rebuilding import of_customers, rebuild_customers, run, verify_customers
 from tests.shape import shape_of
 
 EVENTS = 20 + 7 + 4  # of some_history
+WRITES = 300  # under load
 
 
 async def rows(owner: asyncpg.Connection) -> list[Any]:
@@ -62,10 +66,17 @@ async def some_history(store: ReadableCustomerStore) -> None:
         await store.delete(f"cus_{number}", origins[number % 2])
 
 
-async def break_history(owner: asyncpg.Connection, stream: str) -> None:
-    """Make a stream one that does not decode."""
+async def break_history(owner: asyncpg.Connection, stream: str) -> list[Any]:
+    """Make a stream one that does not decode; gives how it was."""
+    before: list[Any] = await owner.fetch("SELECT payload, position FROM events.log WHERE stream = $1", stream)
+    await restore_history(owner, [(b"{}", position) for _, position in before])
+    return before
+
+
+async def restore_history(owner: asyncpg.Connection, payloads: Sequence[Any]) -> None:
+    """Write payloads at positions, as only a superuser can."""
     await owner.execute("SET session_replication_role = replica")
-    await owner.execute("UPDATE events.log SET payload = '{}' WHERE stream = $1", stream)
+    await owner.executemany("UPDATE events.log SET payload = $1 WHERE position = $2", payloads)
     await owner.execute("SET session_replication_role = DEFAULT")
 
 
@@ -133,7 +144,7 @@ async def test_a_stream_that_does_not_decode_is_parked_and_keeps_its_rows(
 ) -> None:
     await some_history(store)
     before = await rows(owner)
-    await break_history(owner, "customer-cus_7")
+    history = await break_history(owner, "customer-cus_7")
     with capture_logs() as logs:
         _, outcome = await rebuilt(database, store)
     assert await rows(owner) == before
@@ -142,6 +153,13 @@ async def test_a_stream_that_does_not_decode_is_parked_and_keeps_its_rows(
     assert line["stream"] == "customer-cus_7"
     [parked] = await owner.fetch("SELECT projection, error FROM projections.parked WHERE stream = 'customer-cus_7'")
     assert parked["error"].startswith("BrokenHistory: customer-cus_7 version 1")
+    repairs = inline(InlineModel(folds(store)))
+    assert [error for _, error in await retry(store.pool, repairs)] == [parked["error"]]
+    await restore_history(owner, history)
+    await owner.execute("UPDATE projections.customer SET body = '' WHERE id = 'cus_7'")
+    assert [error for _, error in await retry(store.pool, repairs)] == [None]
+    assert await rows(owner) == before
+    assert await owner.fetchval("SELECT count(*) FROM projections.parked") == 0
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -255,3 +273,36 @@ async def test_who_does_not_own_the_tables_is_refused(
 def as_role(dsn: str, role: str) -> str:
     scheme, _, rest = dsn.partition("://")
     return f"{scheme}://{role}:x@{rest.partition('@')[2]}"
+
+
+async def test_a_rebuild_under_load_loses_nothing_and_no_list_is_ever_shorter(
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
+) -> None:
+    await some_history(store)
+    over = asyncio.Event()
+    written = 0
+
+    async def write() -> None:
+        nonlocal written
+        while not over.is_set() and written < WRITES:
+            written += 1
+            await store.create(f"cus_load{written}", LIVE, email=f"{written}@example.com")
+            await store.update(f"cus_load{written // 2 + 1}", LIVE, name=f"Written {written}")
+
+    async def read() -> None:
+        seen = 0
+        while not over.is_set():
+            found = len((await store.reader.customers(LIVE.scope, PageOf(limit=5_000))).bodies)
+            assert found >= seen
+            seen = found
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        tasks.create_task(read())
+        for _ in range(2):
+            await rebuild_customers(database, folds(store))
+        over.set()
+    assert written > 0
+    comparisons = (await verify_customers(database, folds(store))).comparisons
+    assert [comparison.differing for comparison in comparisons] == [[], []]
+    assert comparisons[0].rows == 20 + written

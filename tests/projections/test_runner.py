@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 
 from events.errors import LogUnavailable
 from events.follow import Wakeup
+from projections.parked import listed
+from projections.retry import following, retry
 from projections.runner import Runner, Touched
 from projections.search.rows import SearchProjection
 from tests.events.customer_store import LIVE, TEST
@@ -213,3 +215,25 @@ async def test_a_follower_that_breaks_stays_where_it_is_says_so_and_goes_on_when
         stop.set()
         wakeup.poke()
         await following
+
+
+async def test_a_stream_that_alone_fails_is_parked_and_taken_in_once_it_is_mended(
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str
+) -> None:
+    await some_customers(store)
+    body = await owner.fetchval("SELECT body FROM projections.customer WHERE id = 'cus_1'")
+    await owner.execute("UPDATE projections.customer SET body = 'no JSON' WHERE id = 'cus_1'")
+    with capture_logs() as logs:
+        await Runner(store.pool, SearchProjection()).advance()
+    assert await followed(owner) == (CUSTOMERS, CUSTOMERS - 1)
+    [line] = [line for line in logs if line["event"] == "projection.parked"]
+    assert (line["projection"], line["stream"], line["error"]) == ("search", "customer-cus_1", "JSONDecodeError")
+    repairs = following(SearchProjection())
+    [(stream, error)] = await retry(store.pool, repairs)
+    assert (stream.stream, error) == ("customer-cus_1", "JSONDecodeError")
+    [still] = await listed(store.pool)
+    assert still.tries == 2
+    await owner.execute("UPDATE projections.customer SET body = $1 WHERE id = 'cus_1'", body)
+    assert [error for _, error in await retry(store.pool, repairs, "customer-cus_1")] == [None]
+    assert await listed(store.pool) == []
+    assert await followed(owner) == (CUSTOMERS, CUSTOMERS)

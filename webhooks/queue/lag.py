@@ -47,6 +47,7 @@ class Backlog(NamedTuple):
     set_aside: int  # lanes whose stored data is unusable
     paused: int  # endpoints
     held: int  # held deliveries, which keep others from being sent
+    parked: int  # streams that a read model cannot take in
 
 
 class LagMonitor:

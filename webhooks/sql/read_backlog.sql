@@ -35,7 +35,8 @@ SELECT
     (
         SELECT count(*) FROM (SELECT status FROM webhooks.endpoint ORDER BY id LIMIT $1) AS e WHERE e.status = 'disabled'
     ) AS paused,
-    (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.held LIMIT $1) AS d) AS held
+    (SELECT count(*) FROM (SELECT FROM webhooks.delivery d WHERE d.held LIMIT $1) AS d) AS held,
+    (SELECT count(*) FROM (SELECT FROM projections.parked LIMIT $1) AS p) AS parked
 FROM (SELECT clock_timestamp() AS moment) AS now, projections.notice_head head, events.head log,
     webhooks.relay_cursor relay, webhooks.watermark, projections.checkpoint search
 CROSS JOIN LATERAL (

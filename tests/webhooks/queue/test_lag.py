@@ -43,7 +43,7 @@ async def test_where_nothing_waits_nothing_lags(webhooks: WebhookHarness) -> Non
     assert seen == Backlog(
         relay_notices=0, relay_lag=None, fan_out_notices=0, fan_out_lag=None, search_events=0, search_lag=None,
         due_lag=None, pending=0, overdue=None, idle=0, scheduled=0, ready=0, leased=0, closed=0, open=0, half_open=0,
-        quiet=0, gone=0, set_aside=0, paused=0, held=0,
+        quiet=0, gone=0, set_aside=0, paused=0, held=0, parked=0,
     )  # fmt: skip
 
 
