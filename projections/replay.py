@@ -1,8 +1,8 @@
 """Replay: the log up to a moment, or a range of it, folded into a scratch schema of the same database, for SQL.
 
-Streams are folded one after another, by the code that writes the read models inline, in bounded memory. What is written
-is the owner's and in the scratch schema alone: no notice, no due work, nothing that somebody else reads. The log never
-changes below its head, so no snapshot of the database has to be held: appends and vacuum go on.
+Streams are folded one after another, by the code that writes and rebuilds the read models, in bounded memory. What is
+written is the owner's and in the scratch schema alone: no notice, no due work, nothing that somebody else reads. The
+log never changes below its head, so no snapshot of the database has to be held: appends and vacuum go on.
 
 A scratch schema holds personal data in clear, and an erasure does not reach it: it is made for a question, and dropped.
 The comment on the schema says that it is ours, and whether it is finished; no other schema is ever dropped.
@@ -10,7 +10,7 @@ The comment on the schema says that it is ours, and whether it is finished; no o
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -18,17 +18,17 @@ from typing import Any, NamedTuple
 import asyncpg
 import orjson
 
-from events.codec import Codec, unsealed
+from events.codec import unsealed
 from events.database import load_sql
-from events.decider import Change, Decider
 from events.errors import BrokenHistory
-from events.keys import MasterKeys
 from events.log import record_of
 from events.migrate import SCHEMAS
 from events.personal import SubjectKey
-from events.record import Origin, Record
+from events.record import Record
+from projections.fold import Folds, ResourceTuple, StreamFold, kind_of
 from projections.progress import Meter, Progress
-from projections.rows import FOLLOW, CustomerRow, DueRow, ResourceRow, Rows
+from projections.rebuild.shadow import NEXT, PREVIOUS
+from projections.rows import CustomerRow, ResourceRow
 
 SLICE = 500  # events that are read at once
 ROWS_MAX = 2_000  # rows that are written at once,
@@ -36,7 +36,7 @@ BYTES_MAX = 8 * 1024 * 1024  # and bytes of events
 STATEMENT_TIMEOUT_S = 600.0
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-RESERVED = frozenset({*SCHEMAS, "public", "information_schema", "pg_catalog"})
+RESERVED = frozenset({*SCHEMAS, NEXT, PREVIOUS, "public", "information_schema", "pg_catalog"})
 OURS = "rollbook replay"
 UNFINISHED = f"{OURS}, unfinished"
 FINISHED = f"{OURS}, finished"
@@ -79,14 +79,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 class NotReplayed(Exception):
     """The replay cannot be made, or the schema not be dropped; one line that says why."""
-
-
-class Kind(NamedTuple):
-    """One kind of stream: its decider, its projection, and for customers what makes the row of the last state."""
-
-    decider: Decider[Any, Any, Any]
-    rows: Callable[[Change[Any]], Rows]
-    last: Callable[[Change[Any]], CustomerRow] | None = None
 
 
 class Range(NamedTuple):
@@ -132,15 +124,13 @@ async def drop(connection: Any, schema: str) -> None:
 
 @dataclass(slots=True)
 class Replay:
-    """Folds the log into scratch schemas, over a connection of the database's owner.
+    """Writes folds of the log into scratch schemas, over a connection of the database's owner.
 
     `hidden` gives for fields of events that are never shown what stands in their place.
     """
 
     connection: Any
-    codec: Codec
-    master_keys: MasterKeys
-    kinds: Mapping[str, Kind]
+    folds: Folds
     hidden: Mapping[str, str]
 
     async def fill(self, schema: str, events: Range) -> AsyncIterator[Progress]:
@@ -184,32 +174,27 @@ class Replay:
         meter, done = Meter(events.until), 0
         writer = _Writer(self.connection, schema)
         stream, version = "", 0
-        folding: _Fold | None = None
+        folding: _Folding | None = None
         while rows := await self.connection.fetch(
             read, stream, version, events.until, SLICE, timeout=STATEMENT_TIMEOUT_S
         ):
             for row in rows:
-                if folding is None or row["stream"] != folding.stream:
+                if folding is None or row["stream"] != folding.fold.stream:
                     if folding is not None:
-                        folding.finish(writer, events)
-                    folding = self._begin(row["stream"], row["wrapped"])
+                        folding.finish(writer)
+                    folding = _Folding(self.folds.begin(row["stream"], row["wrapped"]), events.after)
                 record = record_of(row)
                 folding.add(record)
                 if record.position > events.after:
-                    writer.put("event", self._event(record, folding.key), len(record.payload))
+                    writer.put("event", self._event(record, folding.fold.key), len(record.payload))
             done += len(rows)
             stream, version = rows[-1]["stream"], rows[-1]["version"]
             if writer.full:
                 await writer.flush()
             yield meter.at(done)
         if folding is not None:
-            folding.finish(writer, events)
+            folding.finish(writer)
         await writer.flush()
-
-    def _begin(self, stream: str, wrapped: bytes | None) -> "_Fold":
-        kind = self.kinds.get(stream.partition("-")[0])
-        key = self.master_keys.unwrap(wrapped, stream) if wrapped else None
-        return _Fold(self.codec, kind, stream, key)
 
     def _event(self, record: Record, key: SubjectKey | None) -> tuple[Any, ...]:
         try:
@@ -217,7 +202,8 @@ class Replay:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BrokenHistory(f"{record.stream} version {record.version}: does not decode") from error
         shown = {name: self.hidden.get(name, value) for name, value in data.items()}
-        kind, _, id = record.stream.partition("-")
+        kind = kind_of(record.stream)
+        id = record.stream[len(kind) + 1 :]
         origin = record.origin
         return (
             *(record.position, origin.account, origin.livemode, record.stream, kind, id, record.version, record.type),
@@ -227,77 +213,37 @@ class Replay:
 
 
 @dataclass(slots=True)
-class _Fold:
-    """The fold of one stream; of a kind without a projection nothing is folded."""
+class _Folding:
+    """The fold of one stream, and which of its objects there were before the range."""
 
-    codec: Codec
-    kind: Kind | None
-    stream: str
-    key: SubjectKey | None
-    before: Any = None  # the state before the present change
-    state: Any = None
-    group: list[tuple[Any, Any]] = field(default_factory=list)  # events of the present change with the states they left
-    last: Record | None = None
-    resources: dict[tuple[str, str], tuple[ResourceRow, int]] = field(default_factory=dict)
-    customers: dict[str, CustomerRow] = field(default_factory=dict)
-    due: dict[tuple[str, str], DueRow] = field(default_factory=dict)
+    fold: StreamFold
+    after: int
+    known: Mapping[tuple[str, str], ResourceTuple] | None = None  # None until the range begins
 
     def add(self, record: Record) -> None:
         """Fold the next event. Raises BrokenHistory."""
-        if record.version != (1 if self.last is None else self.last.version + 1):
-            raise BrokenHistory(f"{self.stream} version {record.version}: is not the next one")
-        if self.kind is not None:
-            if self.last is None:
-                self.state = self.before = self.kind.decider.initial
-            elif not _together(self.last, record):
-                self._change()
-            event = self.codec.decode(record, key=self.key)
-            self.state = self.kind.decider.evolve(self.state, event)
-            self.group.append((event, self.state))
-        self.last = record
+        if self.known is None and record.position > self.after:
+            self.known = dict(self.fold.resources)
+        self.fold.add(record)
 
-    def finish(self, writer: "_Writer", events: Range) -> None:
-        """Write the rows that the last event left, if that is in the range."""
-        assert self.last is not None, "a fold begins with an event"
-        self._change()
-        if self.kind is not None and self.kind.last is not None:
-            row = self.kind.last(self._as_change(self.kind, []))
-            self.customers[row.id] = row
-        if self.last.position <= events.after:
+    def finish(self, writer: "_Writer") -> None:
+        """Write what the events of the range changed, as the last of them left it."""
+        last = self.fold.last
+        if self.known is None or last is None:
             return
-        for row in self.customers.values():
-            writer.put("customer", _customer(row, self.last), len(row.body))
-        for resource, position in self.resources.values():
-            if position > events.after:
+        folded = self.fold.finish()
+        for customer in folded.customers:
+            row = CustomerRow(*customer[:-1])
+            writer.put("customer", _customer(row, last), len(row.body))
+        for key, stored in self.fold.resources.items():
+            if stored is not self.known.get(key):
+                resource = ResourceRow(*stored[:-1])
                 writer.put("resource", _resource(resource), len(resource.body))
-        for (task, subject), due in self.due.items():
+        for due in folded.due:
             assert due.due_at is not None, "work without a time is taken away"
             scope = (due.account, due.livemode)
-            writer.put("due", (*scope, due.kind, due.id, task, subject, _time(due.due_at), due.test_clock), 0)
-
-    def _change(self) -> None:
-        if self.kind is None or not self.group:
-            return
-        assert self.last is not None
-        rows = self.kind.rows(self._as_change(self.kind, self.group))
-        self.before, self.group = self.state, []
-        for customer in rows.customers:
-            self.customers[customer.id] = customer
-        for resource in rows.resources:
-            self.resources[resource.kind, resource.id] = (resource, self.last.position)
-        for due in rows.due:
-            if due.task == FOLLOW:
-                for key, each in self.due.items():
-                    self.due[key] = each._replace(test_clock=each.test_clock or due.test_clock)
-            elif due.due_at is None:
-                self.due.pop((due.task, due.subject), None)
-            else:
-                self.due[due.task, due.subject] = due
-
-    def _as_change(self, kind: Kind, steps: list[tuple[Any, Any]]) -> Change[Any]:
-        assert self.last is not None
-        before = self.before if steps else kind.decider.initial
-        return Change(kind.decider.kind, self.stream, before, self.state, self.last.version, steps, self.last.origin)
+            at = _time(due.due_at)
+            writer.put("due", (*scope, due.kind, due.id, due.task, due.subject, at, due.test_clock), 0)
 
 
 @dataclass(slots=True)
@@ -330,15 +276,6 @@ class _Writer:
                 )
                 rows.clear()
         self.count = self.size = 0
-
-
-def _together(one: Record, next: Record) -> bool:
-    """Whether two events of a stream are of one change: they follow each other in the log and have one origin."""
-    return next.position == one.position + 1 and _said(next.origin) == _said(one.origin)
-
-
-def _said(origin: Origin) -> tuple[object, ...]:
-    return origin[:-1]  # the log does not store the last, traceparent
 
 
 def _customer(row: CustomerRow, last: Record) -> tuple[Any, ...]:

@@ -1,75 +1,24 @@
-"""Replays of the log into scratch schemas: which kinds of streams are folded, the range, and the record of the read."""
+"""Replays of the log into scratch schemas: the owner's connection, the range, and the record of the read."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 
-from events import (
-    account_tax_id,
-    api_key,
-    audit_trail,
-    coupon,
-    customer,
-    payment_method,
-    promotion_code,
-    testclock,
-    token,
-)
-from events.database import as_outage, open_connection
-from events.decider import Change
+from events.database import PINNED_PLANS, as_outage, open_connection
 from events.outage import DRIVER_ERRORS
 from events.scope import Scope
-from projections import api_keys, replay, tax_ids, tokens
-from projections.coupons import CouponProjection
-from projections.customers import CustomerProjection, effects_of, last_of_each
-from projections.payment_methods import PaymentMethodProjection
-from projections.promotion_codes import PromotionCodeProjection
-from projections.replay import Kind, NotReplayed, Range, Replay
-from projections.rows import Rows
-from projections.testclocks import TestClockProjection
+from projections import replay
+from projections.replay import NotReplayed, Range, Replay
 from service.commands.audit import operator, record_read
 from service.history import HIDDEN, SECRETS
 from service.wiring import Core
-from webhooks.broker import subscriber, subscribers
-from webhooks.endpoints import endpoint
-from webhooks.endpoints.projection import EndpointProjection
 
-SESSION = {"timezone": "UTC", "jit": "off", "log_parameter_max_length_on_error": "0"}
+SESSION = {"timezone": "UTC", "log_parameter_max_length_on_error": "0", **PINNED_PLANS}  # slices go by the index
 ARGUMENTS = {"server_settings": {"application_name": "rollbook replay"}}
 SCOPES = "SELECT DISTINCT account, livemode FROM events.stream ORDER BY 1, 2"
-
-
-def kinds(core: Core) -> Mapping[str, Kind]:
-    """How each kind of stream that has rows is folded; of others there are the events alone."""
-    version = core.settings.api_version
-    folded = (
-        Kind(customer.CUSTOMER, _facets, CustomerProjection(version).row),
-        Kind(account_tax_id.ACCOUNT_TAX_ID, tax_ids.own_rows),
-        Kind(api_key.API_KEY, api_keys.rows),
-        Kind(coupon.COUPON, CouponProjection(version).rows),
-        Kind(endpoint.ENDPOINT, EndpointProjection(core.master_keys, version).rows),
-        Kind(payment_method.PAYMENT_METHOD, PaymentMethodProjection(version).rows),
-        Kind(promotion_code.PROMOTION_CODE, PromotionCodeProjection(version).rows),
-        Kind(subscriber.SUBSCRIBER, subscribers.rows),
-        Kind(testclock.TEST_CLOCK, TestClockProjection(version).rows),
-        Kind(token.TOKEN, tokens.rows),
-    )
-    return {kind.decider.kind: kind for kind in folded}
-
-
-EVENTS_ONLY = frozenset({audit_trail.KIND})
-
-
-def _facets(change: Change[customer.Customer]) -> Rows:
-    """What belongs to a customer; the row of the customer itself is made once, of the last state."""
-    effects = [effect for _, effect in effects_of(change)]
-    return Rows(
-        resources=last_of_each(row for effect in effects for row in effect.resources),
-        due=tuple(row for effect in effects for row in effect.due),
-    )
 
 
 @asynccontextmanager
@@ -110,4 +59,4 @@ async def record(core: Core, connection: Any, schema: str, events: Range) -> Non
 
 def replay_over(core: Core, connection: Any) -> Replay:
     """What fills scratch schemas over an owner's connection."""
-    return Replay(connection, core.codec, core.master_keys, kinds(core), dict.fromkeys(SECRETS, HIDDEN))
+    return Replay(connection, core.folds, dict.fromkeys(SECRETS, HIDDEN))

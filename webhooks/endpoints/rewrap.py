@@ -11,10 +11,21 @@ import orjson
 from events.database import load_sql
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
-from events.rewrap import COUNT_TIMEOUT_S, Batch, Count, Sealed, SealedSnapshots, WrappedKeys
+from events.rewrap import COUNT_TIMEOUT_S, Batch, Count, NotRotated, Sealed, SealedSnapshots, WrappedKeys
+from projections.rebuild.shadow import NEXT, PREVIOUS
 from webhooks.endpoints import endpoint
 
 ENDPOINTS_MAX = 20  # appends wait while a batch is replaced
+
+# Versions of the read model beside the one in use (projections/rebuild): they have secrets too, as they were made.
+OTHER_VERSIONS = f"""
+SELECT n.nspname AS schema FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'resource' AND n.nspname IN ('{NEXT}', '{PREVIOUS}') ORDER BY 1
+"""
+ADVICE = {
+    NEXT: "is being rebuilt: let the rebuild finish",
+    PREVIOUS: "is kept for a rollback of a rebuild: drop it (rollbook rebuild customers --drop-previous)",
+}
 
 
 class SealedSecrets:
@@ -32,6 +43,8 @@ class SealedSecrets:
 
     async def reseal(self, connection: Any, keys: MasterKeys) -> AsyncIterator[Batch]:
         """See Sealed."""
+        for row in await connection.fetch(OTHER_VERSIONS):
+            raise NotRotated(f"{row['schema']}.resource {ADVICE[row['schema']]}, and then run the rotation again.")
         last = ""
         while rows := await connection.fetch(self._read, last, ENDPOINTS_MAX):
             last = rows[-1]["id"]

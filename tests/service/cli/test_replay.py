@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from projections import replay as projected
 from projections.replay import Range
 from service.commands import replay as replays
-from service.wiring import EVENT_MODULES
 from tests.service.command_line import output_of, rollbook, run
 from tests.service.serving import Api, Serve, environment
 
@@ -128,7 +126,7 @@ async def test_what_cannot_be_replayed_is_said_in_a_line(
         assert (code, said.count("\n")) == (1, 1), said
         return said
 
-    for name in ("public", "events", "keys", "pg_scratch"):
+    for name in ("public", "events", "keys", "projections_previous", "pg_scratch"):
         assert "is a reserved name" in await refused("--until", "1", "--into", name)
     assert "lower case letters" in await refused("--until", "1", "--into", 'x"; DROP SCHEMA events; --')
     assert await refused("--until", "1", "--into", "mine") == "The schema mine is there already.\n"
@@ -187,14 +185,6 @@ async def test_a_role_that_owns_nothing_is_refused(api: Api, database: str, owne
     finally:
         await connection.close()
         await owner.execute(f"DROP ROLE {role}")
-
-
-async def test_every_kind_of_stream_is_folded_or_has_events_alone(api: Api) -> None:
-    known: set[str] = set()
-    for module in EVENT_MODULES:
-        known |= {getattr(module, "KIND", "")}
-    folded: Any = replays.kinds(api.core)
-    assert known == {*folded, *replays.EVENTS_ONLY}
 
 
 def test_text_with_a_character_that_jsonb_has_not_is_written_all_the_same() -> None:
