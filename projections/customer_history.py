@@ -95,6 +95,8 @@ def _own(state: Customer, livemode: bool) -> dict[str, Any]:
     """The customer object with `deleted`, and those parts that are shown on request or in other places."""
     return customers.render(state, livemode) | {
         "deleted": state.deleted,
+        "erased_at": state.erasure.erased_at,
+        "holds": {id: {"created": hold.at, "reason": hold.reason} for id, hold in state.erasure.holds.items()},
         "cash_balance": cash_balances.render(state.cash_balance, state.id, livemode),
         "invoice_credit_balance": balances.credit(state.balance.ledgers),
         "ip_address": state.tax.ip_address,

@@ -14,6 +14,7 @@ from events.decider import Decider
 from events.payment_method import PAYMENT_METHOD
 from events.promotion_code import PROMOTION_CODE, PromotionCode
 from events.record import Origin
+from events.redaction_job import REDACTION_JOB
 from events.scope import Scope
 from events.testclock import TEST_CLOCK, TestClock
 from events.token import TOKEN
@@ -24,6 +25,7 @@ from projections import (
     customer_history,
     payment_methods,
     promotion_codes,
+    redaction_jobs,
     tax_ids,
     testclocks,
     tokens,
@@ -132,6 +134,13 @@ KINDS: Mapping[str, Kind] = {
         ),
         _kind("test_clocks", "test clock", "clock_", TEST_CLOCK, _test_clock),
         _kind("webhook_endpoints", "webhook endpoint", "we_", ENDPOINT, _endpoint),
+        _kind(
+            "redaction_jobs",
+            "redaction job",
+            "prj_",
+            REDACTION_JOB,
+            lambda state, scope: redaction_jobs.render(state, scope.livemode),
+        ),
         _kind("subscribers", "subscriber", "", SUBSCRIBER, _subscriber, visible=_receives),
         _kind("api_keys", "API key", "key_", API_KEY, _api_key),
         _kind("audit_trails", "audit trail", "", AUDIT_TRAIL, lambda state, scope: {"reads": state.reads}),

@@ -37,7 +37,8 @@ async def events(context: RequestContext) -> Reply:
 
     Newest first, with who caused each and what it changed; of deleted objects too. Reading is itself an event of the
     audit trail. `kind` is the collection: `customers`, `coupons`, `promotion_codes`, `payment_methods`, `tokens`,
-    `tax_ids` (of the account), `test_clocks`, `webhook_endpoints`, `subscribers`, `api_keys` or `audit_trails`.
+    `tax_ids` (of the account), `test_clocks`, `webhook_endpoints`, `subscribers`, `api_keys`,
+    `redaction_jobs` or `audit_trails`.
     """
     parameters = context.parse(parameters_of.ListAuditEvents)
     parameters.check()

@@ -52,6 +52,23 @@ async def test_the_object_is_shown_at_a_moment_and_between_two(api: Api, databas
     assert "/percent_off  - -> 50" in await output_of(database, tmp_path, "history", f"coupon-{ACCOUNT}:test:HALF")
 
 
+async def test_of_an_erased_customer_the_history_stays_and_the_person_does_not(
+    api: Api, database: str, tmp_path: Path
+) -> None:
+    id = (await api.customer("name=Jenny&email=jenny@example.com"))["id"]
+    await output_of(database, tmp_path, "hold", id, "--reason", "a dispute")
+    assert '"reason":"a dispute"' in await output_of(database, tmp_path, "history", id)
+    await output_of(database, tmp_path, "hold", id, "--release")
+    await output_of(database, tmp_path, "erase", id, "--yes")
+    shown = await output_of(database, tmp_path, "history", id)
+    assert "personal data is sealed for ever" in shown
+    assert "/erased_at  - -> " in shown
+    for personal in ("Jenny", "jenny@example.com", "a dispute"):
+        assert personal not in shown
+        for at in ("1", "2", "4"):
+            assert personal not in await output_of(database, tmp_path, "history", id, "--at", at, "--json")
+
+
 async def test_what_is_not_there_is_one_line(database: str, tmp_path: Path) -> None:
     assert await rollbook(database, tmp_path, "history", "cus_none") == (1, "No such customer: 'cus_none'\n")
     for words in (("nothing",), ("cus_1", "--to", "1")):

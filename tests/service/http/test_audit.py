@@ -112,6 +112,7 @@ async def test_the_fold_of_a_history_is_what_the_api_shows(api: Api) -> None:
         "tax_ids": ("/v1/tax_ids", "type=eu_vat&value=DE123456789"),
         "test_clocks": ("/v1/test_helpers/test_clocks", "frozen_time=1900000000&name=A"),
         "webhook_endpoints": ("/v1/webhook_endpoints", "url=https://example.com/hooks&enabled_events[]=*"),
+        "redaction_jobs": ("/v1/privacy/redaction_jobs", f"objects[customers][]={customer}"),
     }
     for kind, (collection, body) in made.items():
         id = (await api.post(collection, body)).json["id"] if "=" in body else body
