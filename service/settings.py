@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None,
         description="32 bytes in base64, several separated by commas, the newest first; "
-        "without it and the other two ROLLBOOK_MASTER_KEY_… a key is generated on the first run and stored in the data "
-        "directory (development only)",
+        "without it, and without a file or a command that gives it, a key is generated on the first run and stored "
+        "in the data directory (development only)",
     )
     master_key_file: Path | None = Field(None, description="file with the master key, read at startup")
     master_key_command: SecretStr | None = Field(
