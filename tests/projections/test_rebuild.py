@@ -1,15 +1,17 @@
 """A read model made anew from the log is the same, to the byte, and nobody waits for it."""
 
 import asyncio
+import base64
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from events import api_key
+from events import api_key, master_key
 from events.customer import CUSTOMER
 from events.errors import DatabaseUnsuitable
 from events.migrate import check
@@ -23,10 +25,13 @@ from projections.rebuild import bluegreen, fill
 from projections.rebuild.bluegreen import NothingToRollBack, Outcome, Rebuilder
 from projections.rebuild.model import InlineModel
 from projections.retry import inline, retry
+from service.wiring import kinds
 from tests.events.customer_store import KEYS, LIVE, STRANGER, CustomerStore
 from tests.projections.conftest import API_VERSION, ReadableCustomerStore
 from tests.projections.rebuilding import of_customers, rebuild_customers, run, verify_customers
+from tests.service.serving import command, environment
 from tests.shape import shape_of
+from tests.waiting import until
 
 EVENTS = 20 + 7 + 4  # of some_history
 WRITES = 300  # under load
@@ -306,3 +311,43 @@ async def test_a_rebuild_under_load_loses_nothing_and_no_list_is_ever_shorter(
     comparisons = (await verify_customers(database, folds(store))).comparisons
     assert [comparison.differing for comparison in comparisons] == [[], []]
     assert comparisons[0].rows == 20 + written
+
+
+async def test_a_rebuild_that_was_killed_goes_on_where_it_was(
+    store: ReadableCustomerStore, owner: asyncpg.Connection, database: str, tmp_path: Path
+) -> None:
+    await some_history(store)
+    before = await rows(owner)
+    await master_key.verify(owner, KEYS)  # registered: a command reads the log for it otherwise
+    await owner.execute("BEGIN; LOCK TABLE events.log IN ACCESS EXCLUSIVE MODE")
+    child = await asyncio.create_subprocess_exec(
+        *command("rebuild", "customers", "--yes", "--workers", "2"),
+        env=environment(database, tmp_path, ROLLBOOK_MASTER_KEY=base64.b64encode(bytes(32)).decode()),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    watching = await asyncpg.connect(database)
+
+    async def workers(waiting: str = "AND wait_event_type = 'Lock'") -> int:
+        query = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rollbook rebuild' {waiting}"
+        return int(await watching.fetchval(f"{query} AND datname = current_database()"))
+
+    async def both_wait() -> bool:
+        return await workers() == 2
+
+    async def all_gone() -> bool:
+        return await workers("") == 0
+
+    await until(both_wait, timeout_s=60)
+    child.kill()
+    await child.wait()
+    await owner.execute("ROLLBACK")
+    await until(all_gone, timeout_s=30)
+    assert await watching.fetchval("SELECT state FROM projections.rebuild") == "filling"
+    ranges = "SELECT count(*), sum(events) FROM projections.rebuild_range"
+    cut = await watching.fetchval(ranges)
+    same_code = Folds(store.codec, KEYS, kinds(KEYS, API_VERSION))
+    await rebuild_customers(database, same_code)
+    assert await watching.fetchval(ranges) == cut > 1, "the ranges of the first"
+    assert await rows(owner) == before
+    await watching.close()
