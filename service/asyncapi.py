@@ -21,7 +21,7 @@ from webhooks.broker.replay import REPLAYED
 SCHEMAS = "#/components/schemas/"
 DESCRIPTION = """\
 Every event is published to a durable topic exchange, in log order, with publisher confirms. Delivery is at least once:
-an event is repeated after a crash, and when history is replayed. Deduplicate by the header `rollbook-notice-id`, the id
+an event is repeated after a crash, and when history is replayed. Deduplicate by the header `rollbook-event-id`, the id
 of the event.
 
 A service binds a queue of its own: `rollbook subscribers add NAME --types 'customer.*'` declares `rollbook.NAME`, a
@@ -89,7 +89,7 @@ class RedactedCustomer(Shape):
 class Headers(Shape):
     """Headers of a message."""
 
-    notice_id: str = Field(alias="rollbook-notice-id")
+    event_id: str = Field(alias="rollbook-event-id")
     """Unique identifier of the event; the same in every message about it."""
     sequence: int = Field(alias="rollbook-sequence")
     """Position in the feed, for replays; increases in log order."""
@@ -102,7 +102,7 @@ class Headers(Shape):
     specversion: Literal["1.0"] = Field(alias="cloudEvents:specversion")
     """Version of CloudEvents."""
     id: str = Field(alias="cloudEvents:id")
-    """Id of the event, as in `rollbook-notice-id`."""
+    """Id of the event, as in `rollbook-event-id`."""
     source: str = Field(alias="cloudEvents:source")
     """The account: `/rollbook/` and its id."""
     subject: str = Field(alias="cloudEvents:subject")
@@ -218,7 +218,7 @@ def _message(type: str, shape: dict[str, str], refs: Mapping[Any, dict[str, str]
         "contentType": "application/json",
         "headers": refs[Headers],
         "payload": {"allOf": [refs[event.Event], {"type": "object", "properties": envelope}]},
-        "correlationId": {"location": "$message.header#/rollbook-notice-id", "description": "Id of the event."},
+        "correlationId": {"location": "$message.header#/rollbook-event-id", "description": "Id of the event."},
         "bindings": {"amqp": {"messageType": type, "bindingVersion": "0.3.0"}},
     }
 

@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     pool_size_max: int = Field(8, gt=0, description="size of the Postgres connection pool (pages, loads, followers)")
     append_batch_max: int = Field(128, gt=0, description="maximum number of appends in one transaction (group commit)")
 
-    exchange: str = Field("rollbook.notices", description="topic exchange on RabbitMQ to which events are published")
+    exchange: str = Field("rollbook.events", description="topic exchange on RabbitMQ to which events are published")
     fanout_queue: str = Field("webhooks.fanout", description="queue on RabbitMQ from which webhooks are fanned out")
     relay_lease_s: float = Field(
         10.0, ge=2, description="lease of the active relay; another takes over after this time"

@@ -74,7 +74,7 @@ class Subscriber:
 
     async def _note(self, message: AbstractIncomingMessage) -> None:
         self.note(
-            str(message.headers["rollbook-notice-id"]),
+            str(message.headers["rollbook-event-id"]),
             int(str(message.headers["rollbook-sequence"])),
             replayed=REPLAYED in message.headers,
             handed_out_again=bool(message.redelivered),

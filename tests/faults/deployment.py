@@ -213,14 +213,14 @@ class Subscriber:
         async with await aio_pika.connect(self._amqp_url, timeout=5) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=100)
-            exchange = await channel.declare_exchange("rollbook.notices", aio_pika.ExchangeType.TOPIC, durable=True)
+            exchange = await channel.declare_exchange("rollbook.events", aio_pika.ExchangeType.TOPIC, durable=True)
             queue = await channel.declare_queue(self._queue, durable=True, arguments={"x-queue-type": "quorum"})
             await queue.bind(exchange, f"{ACCOUNT}.test.customer.*")
             self.listening.set()
             async with queue.iterator() as messages:
                 async for message in messages:
                     async with message.process():
-                        self.got[str(message.headers["rollbook-notice-id"])] += 1
+                        self.got[str(message.headers["rollbook-event-id"])] += 1
                         if not message.redelivered:  # what a killed broker hands out again comes behind newer ones
                             self.sequences.append(int(str(message.headers["rollbook-sequence"])))
 

@@ -31,7 +31,7 @@ class Consumer:
 
     def _handle(self, message: AbstractIncomingMessage) -> None:
         self.came += 1
-        id = str(message.headers["rollbook-notice-id"])
+        id = str(message.headers["rollbook-event-id"])
         if id not in self.dealt_with:
             self._deal(message, json.loads(message.body))
             self.dealt_with.add(id)

@@ -22,7 +22,7 @@ from tests.service.consumer import Consumer
 from tests.service.serving import Api, Launch
 from tests.waiting import until
 
-DOCUMENT: dict[str, Any] = json.loads(asyncapi.dumps("rollbook.notices"))
+DOCUMENT: dict[str, Any] = json.loads(asyncapi.dumps("rollbook.events"))
 MESSAGES: Mapping[str, Any] = DOCUMENT["components"]["messages"]
 HEADERS = set(DOCUMENT["components"]["schemas"]["Headers"]["properties"])
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ async def test_what_a_consumer_gets_is_what_is_described(
 def test_what_is_not_as_described_is_reported() -> None:
     payload = validator(MESSAGES["coupon.created"]["payload"])
     assert not payload.is_valid({"type": "coupon.created"})
-    assert not validator(MESSAGES["coupon.created"]["headers"]).is_valid({"rollbook-notice-id": 7})
+    assert not validator(MESSAGES["coupon.created"]["headers"]).is_valid({"rollbook-event-id": 7})
 
 
 def test_recipes_make_whatever_can_be_made_at_once() -> None:

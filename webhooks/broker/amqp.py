@@ -73,7 +73,7 @@ refusals = Once()
 class Topology:
     """Names of what we declare: a durable topic exchange, and the quorum queue that feeds webhooks."""
 
-    exchange: str = "rollbook.notices"
+    exchange: str = "rollbook.events"
     fanout_queue: str = "webhooks.fanout"
 
     async def declare(self, channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:

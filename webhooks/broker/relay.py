@@ -291,7 +291,7 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
     """A notice as a message: its JSON as the API shows it, and headers that allow a consumer to skip it unread.
 
     The message id is new at each publish, because returned messages are matched by it; consumers recognize repeated
-    notices by `rollbook-notice-id`. CloudEvents attributes follow the AMQP protocol binding.
+    events by `rollbook-event-id`. CloudEvents attributes follow the AMQP protocol binding.
     """
     traced = {"traceparent": notice["traceparent"]} if notice["traceparent"] else {}
     created = datetime.fromtimestamp(notice["created"], UTC)
@@ -304,7 +304,7 @@ def message(notice: Any, body: bytes) -> aio_pika.Message:
         type=notice["type"],
         app_id="rollbook",
         headers={
-            "rollbook-notice-id": notice["id"],
+            "rollbook-event-id": notice["id"],
             "rollbook-sequence": notice["sequence"],
             "rollbook-position": notice["position"],
             "rollbook-version": notice["version"],

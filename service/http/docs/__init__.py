@@ -47,7 +47,7 @@ class Document:
 
 
 def asyncapi(exchange: str) -> web.RouteDef:
-    """The document of the notices of `exchange`."""
+    """The document of the events that are published to `exchange`."""
 
     def make() -> bytes:
         from service import asyncapi

@@ -1,4 +1,4 @@
-"""`/v1/events`: retrieve and list the notices of the last 30 days."""
+"""`/v1/events`: retrieve and list the events of the last 30 days."""
 
 from events.errors import Missing
 from events.transact import other_mode_hint

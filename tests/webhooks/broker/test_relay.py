@@ -81,7 +81,7 @@ async def test_a_message_says_what_it_is_about_before_it_is_read(
     assert message.timestamp is not None
     assert int(message.timestamp.timestamp()) == stored["created"]
     headers = message.headers
-    assert headers["rollbook-notice-id"] == headers["cloudEvents:id"] == orjson.loads(message.body)["id"]
+    assert headers["rollbook-event-id"] == headers["cloudEvents:id"] == orjson.loads(message.body)["id"]
     assert headers["rollbook-position"] == stored["position"]
     assert headers["rollbook-version"] == stored["version"]
     assert headers["cloudEvents:specversion"] == "1.0"
