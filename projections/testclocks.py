@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from events import testclock
-from events.customer.test_clock import ClockJoined
+from events.customer.testclock import ClockJoined
 from events.decider import Change
 from events.testclock import AdvanceBegun, Arrived, ClockCreated, ClockDeleted, TestClock
 from projections.facets import Effects, EventContext, Project

@@ -1,6 +1,10 @@
-"""What several test modules need is in a module of its own: nothing is imported from a `test_*.py`."""
+"""`test_*.py` are tests, and only tests: none is outside of `tests`, and nothing is imported from one.
+
+What several test modules need is in a module of its own.
+"""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +19,15 @@ def imported_by(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_no_file_outside_of_tests_is_named_as_tests_are() -> None:
+    """pytest would collect it, and a reader would pass over it."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    outside = [path for path in map(Path, names) if path.parts[0] != "tests"]
+    assert Path("events/log.py") in outside
+    assert [str(path) for path in outside if path.name.startswith("test_") and (ROOT / path).exists()] == []
 
 
 def test_nothing_is_imported_from_a_test_module() -> None:

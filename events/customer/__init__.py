@@ -19,7 +19,7 @@ from events.customer import (
     subscription,
     tax,
     tax_id,
-    test_clock,
+    testclock,
 )
 from events.customer.balance import Balance
 from events.customer.cash_balance import CashBalance
@@ -96,7 +96,7 @@ FacetCommand = (
     | tax_id.Command
     | tax.Command
     | subscription.Command
-    | test_clock.Command
+    | testclock.Command
 )
 Command = CreateCustomer | UpdateCustomer | DeleteCustomer | erasure.Command | FacetCommand
 Event = (
@@ -112,7 +112,7 @@ Event = (
     | tax_id.Event
     | tax.Event
     | subscription.Event
-    | test_clock.Event
+    | testclock.Event
 )
 EVENT_TYPES: dict[str, type] = {
     "customer.created": CustomerCreated,
@@ -127,7 +127,7 @@ EVENT_TYPES: dict[str, type] = {
     **tax_id.EVENT_TYPES,
     **tax.EVENT_TYPES,
     **subscription.EVENT_TYPES,
-    **test_clock.EVENT_TYPES,
+    **testclock.EVENT_TYPES,
 }
 
 
@@ -225,8 +225,8 @@ def _decide_facet(state: Customer, command: FacetCommand) -> Sequence[Event]:
             return tax.decide(state.tax, command)
         case subscription.ReportSubscription() | subscription.RemoveSubscription() | subscription.RequestRetries():
             return subscription.decide(state.subscriptions, command)
-        case test_clock.JoinClock():
-            return test_clock.decide(state.test_clock, command)
+        case testclock.JoinClock():
+            return testclock.decide(state.test_clock, command)
         case _:
             assert_never(command)
 
@@ -300,8 +300,8 @@ def evolve(state: Customer, event: Event) -> Customer:
         ):
             subscriptions = subscription.evolve(state.subscriptions, event)
             return _with(state, subscriptions=subscriptions, currency=state.currency or subscriptions.currency)
-        case test_clock.ClockJoined():
-            return _with(state, test_clock=test_clock.evolve(state.test_clock, event))
+        case testclock.ClockJoined():
+            return _with(state, test_clock=testclock.evolve(state.test_clock, event))
         case _:
             assert_never(event)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from events.customer import CUSTOMER
-from events.customer.test_clock import JoinClock
+from events.customer.testclock import JoinClock
 from events.testclock import TEST_CLOCK, TakeIn
 from events.unit_of_work import UnitOfWork
 from service.commands import customer_time

@@ -2,7 +2,7 @@
 
 from events.customer import CustomerCreated, CustomerDeleted, CustomerUpdated
 from events.customer.profile import Attributes
-from events.customer.test_clock import ClockJoined
+from events.customer.testclock import ClockJoined
 from events.values import Address, CustomField, InvoiceSettings, RenderingOptions, Shipping
 
 ADDRESS = Address(city="Zürich", country="CH", line1="Langstrasse 1", line2="c/o Jenny", postal_code="8004", state="ZH")
