@@ -10,12 +10,12 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the service, everything it needs included, on ROLLBOOK_PORT (8420)
-	@sh deploy/make-venv.sh runtime
+	@sh .make/venv.sh runtime
 	@exec .venv/bin/rollbook serve
 
 test: ## run every test
-	@sh deploy/make-venv.sh dev
-	@sh deploy/make-node-modules.sh
+	@sh .make/venv.sh dev
+	@sh tests/node/install.sh
 	@exec $(PYTHON) -m pytest --numprocesses=3 --dist=worksteal $(PYTEST_ARGS) # on 2 cores: tests of servers wait a lot
 
 # What a change needs most: every module is imported, decisions, codecs and chains, the contracts of the log and the lanes, the
@@ -30,31 +30,31 @@ FAST := $(addprefix tests/,test_modules.py test_python_versions.py test_virtual_
 	$(addprefix tests/service/http/test_,params.py python_client.py refusals.py requests.py)
 
 test-fast: ## run what a change needs most, within 90 s
-	@sh deploy/make-venv.sh dev
+	@sh .make/venv.sh dev
 	@exec $(PYTHON) -m pytest --numprocesses=2 $(FAST) $(PYTEST_ARGS)
 
 bench: ## measure the figures of the README on this machine
-	@sh deploy/make-venv.sh dev
+	@sh .make/venv.sh dev
 	@exec $(PYTHON) -m tests.benchmarks $(BENCH_ARGS)
 
 chaos: ## break everything at random under load for minutes, and report what was lost
-	@sh deploy/make-venv.sh dev
+	@sh .make/venv.sh dev
 	@exec $(PYTHON) -m tests.chaos $(CHAOS_ARGS)
 
 lint: ## check style, types and the floors
-	@sh deploy/make-venv.sh dev
+	@sh .make/venv.sh dev
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
 
 fmt: ## put the code in the one format
-	@sh deploy/make-venv.sh dev
+	@sh .make/venv.sh dev
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
 release: ## commit, tag, build and prove a release of VERSION (by default that of events/version.py), on main
-	@sh deploy/make-venv.sh runtime
+	@sh .make/venv.sh runtime
 	@exec $(PYTHON) -m deploy.release $(VERSION)
 
 clean: ## remove what the other targets made; the data in .rollbook stays

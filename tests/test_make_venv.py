@@ -1,4 +1,4 @@
-"""`deploy/make-venv.sh`: two that begin at once make one `.venv`."""
+"""`.make/venv.sh`: two that begin at once make one `.venv`."""
 
 import asyncio
 import fcntl
@@ -17,8 +17,8 @@ esac
 
 
 async def test_who_comes_second_waits_for_the_first(tmp_path: Path) -> None:
-    (tmp_path / "deploy").mkdir()
-    script = Path(shutil.copy(ROOT / "deploy" / "make-venv.sh", tmp_path / "deploy"))
+    (tmp_path / ".make").mkdir()
+    script = Path(shutil.copy(ROOT / ".make" / "venv.sh", tmp_path / ".make"))
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("aiohttp==3.0\n")
     python = tmp_path / "bin" / "python3.13"

@@ -2,7 +2,7 @@
 # Install the packages of tests/node, unless those of its lock file are there. Without npm nothing is installed, and the
 # tests that need them say so.
 set -eu
-cd "$(dirname "$0")/../tests/node"
+cd "$(dirname "$0")"
 
 stamp=node_modules/.stamp
 wanted=$(sha256sum package-lock.json | cut -d ' ' -f 1)

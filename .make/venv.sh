@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv hold what is asked for: `make-venv.sh runtime` or `make-venv.sh dev`.
+# Make .venv hold what is asked for: `venv.sh runtime` or `venv.sh dev`.
 #
 # A stamp, written last, keeps the digest of the requirements that .venv was made from. Where it is missing or differs, or
 # the interpreter does not run, .venv is half made, stale or has lost its Python: it is made again. One that is right is
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 wanted=${1:-}
 case $wanted in
     runtime | dev) ;;
-    *) echo "make-venv.sh: say runtime or dev, not '$wanted'" >&2; exit 2 ;;
+    *) echo "venv.sh: say runtime or dev, not '$wanted'" >&2; exit 2 ;;
 esac
 
 say() { printf '%s\n' "$@" >&2; }
