@@ -1,14 +1,19 @@
-"""`test_*.py` are tests, and only tests: none is outside of `tests`, and nothing is imported from one.
+"""The layout of the repository: names of tests, modules that have to be pure, one function a file.
 
-What several test modules need is in a module of its own.
+`test_*.py` are tests, and only tests; what several test modules need is in a module of its own.
 """
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from service.wiring import EVENT_MODULES
+
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("events", "projections", "webhooks", "service")
+PURE = "Decisions and values know nothing of drivers and frameworks"
 
 
 def imported_by(path: Path) -> Iterator[str]:
@@ -34,3 +39,23 @@ def test_nothing_is_imported_from_a_test_module() -> None:
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "tests").rglob("*.py")}
     tests = {name for name in modules if name.rpartition(".")[2].startswith("test_")}
     assert {name: found for name, path in modules.items() if (found := tests.intersection(imported_by(path)))} == {}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def decides(path: Path) -> bool:
+    """Whether a module has a `decide` or an `evolve` of its own."""
+    body = ast.parse(path.read_text("utf-8")).body
+    return any(isinstance(node, ast.FunctionDef) and node.name in ("decide", "evolve") for node in body)
+
+
+def test_every_decision_is_under_the_import_contract_of_pure_modules() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    [contract] = [contract for contract in linter["contracts"] if contract["name"] == PURE]
+    listed = tuple(contract["source_modules"])
+    decisions = {module_of(path) for package in PACKAGES for path in (ROOT / package).rglob("*.py") if decides(path)}
+    assert "events.customer.balance" in decisions
+    decisions |= {module.__name__ for module in EVENT_MODULES}
+    assert [name for name in sorted(decisions) if not f"{name}.".startswith(tuple(f"{one}." for one in listed))] == []
