@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from events import migrate
 from service.wiring import EVENT_MODULES
 
 ROOT = Path(__file__).parents[1]
@@ -59,3 +60,11 @@ def test_every_decision_is_under_the_import_contract_of_pure_modules() -> None:
     assert "events.customer.balance" in decisions
     decisions |= {module.__name__ for module in EVENT_MODULES}
     assert [name for name in sorted(decisions) if not f"{name}.".startswith(tuple(f"{one}." for one in listed))] == []
+
+
+def test_a_file_of_sql_functions_has_the_one_that_it_is_named_for() -> None:
+    """In all its signatures, as the migration replaces them together; see the decision on SQL functions."""
+    found = {path: migrate.FUNCTION.findall(path.read_text("utf-8")) for path in ROOT.glob("*/sql/functions/*.sql")}
+    named = {path: {(path.relative_to(ROOT).parts[0], path.stem)} for path in found}
+    assert found
+    assert {path.name: names for path, names in found.items() if set(names) != named[path]} == {}

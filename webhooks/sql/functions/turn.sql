@@ -41,6 +41,9 @@
 --
 -- A lane with nothing in the worker's hands after the turn is released. Lock order: lanes before their deliveries, and
 -- lanes in order of id where the lock waits (webhooks.wake), so that turns cannot deadlock.
+--
+-- The function has two signatures, both in this file: the migration that replaces a file's functions drops every other
+-- one of their names (events/migrate.py).
 CREATE OR REPLACE FUNCTION webhooks.turn(
     worker uuid, lease_s double precision, reports webhooks.report[], results webhooks.result[], leased text[],
     claims integer, responsive boolean, room integer, full_shares text[], crowded_shares text[],
