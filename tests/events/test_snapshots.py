@@ -1,6 +1,6 @@
 """Snapshots: a state loaded from one is that of the whole history, and one that does not open is passed over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -10,39 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import folding_code
-from events.account_tax_id import ACCOUNT_TAX_ID
-from events.api_key import API_KEY
-from events.audit_trail import AUDIT_TRAIL
 from events.coupon import COUPON
-from events.customer import CUSTOMER as CUSTOMERS
 from events.decider import SNAPSHOT_EVENTS, Decider
 from events.log import Log, PostgresLog
 from events.memory import MemoryLog
-from events.payment_method import PAYMENT_METHOD
-from events.promotion_code import PROMOTION_CODE
 from events.snapshots import Snapshots
 from events.state_codec import StateCodec
-from events.testclock import TEST_CLOCK
-from events.token import TOKEN
-from service.wiring import codec
+from service.wiring import EVENT_MODULES, codec
 from tests.events.customer_store import CUSTOMER, ID, TEST, CustomerStore
 from tests.events.strategies import EVENTS
-from webhooks.broker.subscriber import SUBSCRIBER
-from webhooks.endpoints.endpoint import ENDPOINT
 
-DECIDERS: Sequence[Decider[Any, Any, Any]] = (
-    API_KEY,
-    ACCOUNT_TAX_ID,
-    AUDIT_TRAIL,
-    COUPON,
-    CUSTOMERS,
-    ENDPOINT,
-    PAYMENT_METHOD,
-    PROMOTION_CODE,
-    SUBSCRIBER,
-    TEST_CLOCK,
-    TOKEN,
-)
+DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
+    one.kind: one for module in EVENT_MODULES for one in vars(module).values() if isinstance(one, Decider)
+}
 STREAM = CUSTOMER.stream(ID)
 CODE = folding_code.digest(CUSTOMER.evolve.__module__)
 
@@ -51,9 +31,13 @@ def kinds(decider: Decider[Any, Any, Any]) -> list[str]:
     return [name for name, known in codec().types.items() if known.cls.__module__.startswith(decider.evolve.__module__)]
 
 
+def test_every_kind_of_stream_has_its_decider_here() -> None:
+    assert len(DECIDERS) == len(EVENT_MODULES)
+
+
 @settings(max_examples=15)
 @given(st.data())
-@pytest.mark.parametrize("decider", DECIDERS, ids=lambda decider: decider.kind)
+@pytest.mark.parametrize("decider", DECIDERS.values(), ids=DECIDERS)
 def test_a_state_and_what_follows_it_is_read_as_it_was(decider: Decider[Any, Any, Any], data: st.DataObject) -> None:
     """Of every state that events lead to, however they come: what folds on from the state read is what folds on."""
     states = StateCodec(type(decider.initial))
