@@ -14,6 +14,7 @@ import structlog
 
 from events.database import Pool, load_sql
 from events.errors import LogUnavailable
+from events.scope import Scope
 
 log = structlog.get_logger("projections")
 
@@ -36,12 +37,15 @@ class ParkedStream(NamedTuple):
     tries: int
     parked_at: datetime
 
+    @property
+    def scope(self) -> Scope:
+        """The account and mode of the stream."""
+        return Scope(self.account, self.livemode)
 
-async def park(
-    connection: asyncpg.Connection, projection: str, account: str, livemode: bool, stream: str, error: str
-) -> None:
+
+async def park(connection: asyncpg.Connection, projection: str, scope: Scope, stream: str, error: str) -> None:
     """Park a stream, or count another try of one that is parked, in the transaction of the caller."""
-    await connection.execute(load_sql("projections", "park"), projection, stream, account, livemode, error)
+    await connection.execute(load_sql("projections", "park"), projection, stream, *scope, error)
     log.error("projection.parked", projection=projection, stream=stream, error=error)
 
 

@@ -62,7 +62,7 @@ async def retry(pool: Pool, repairs: Mapping[str, Repair], stream: str | None = 
     for one in await listed(pool):
         if stream is not None and one.stream != stream:
             continue
-        touched = Touched(one.account, one.livemode, one.stream)
+        touched = Touched(*one.scope, one.stream)
         error: str | None = None
         try:
             async with pool.acquire() as connection, connection.transaction():
@@ -73,6 +73,6 @@ async def retry(pool: Pool, repairs: Mapping[str, Repair], stream: str | None = 
                 raise
             error = str(fault) if isinstance(fault, StillBroken) else described(fault)
             async with pool.acquire() as connection:
-                await park(connection, one.projection, *touched, error)
+                await park(connection, one.projection, one.scope, one.stream, error)
         retried.append((one, error))
     return retried

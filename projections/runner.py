@@ -16,6 +16,7 @@ import asyncpg
 import structlog
 
 from events.database import Pool, load_sql
+from events.scope import Scope
 from events.supervision import DATABASE_ERRORS, Retries, Waker
 from projections import parked
 
@@ -32,6 +33,11 @@ class Touched(NamedTuple):
     account: str
     livemode: bool
     stream: str
+
+    @property
+    def scope(self) -> Scope:
+        """The account and mode of the stream."""
+        return Scope(self.account, self.livemode)
 
 
 class Projection(Protocol):
@@ -108,7 +114,7 @@ class Runner:
             if len(failed) == len(touched) > 1:
                 raise
         for each, reason in failed.items():
-            await parked.park(connection, name, *each, reason)
+            await parked.park(connection, name, each.scope, each.stream, reason)
         await parked.unpark(connection, name, [each.stream for each in touched if each not in failed])
 
     async def _failure(self, connection: asyncpg.Connection, stream: Touched) -> str | None:

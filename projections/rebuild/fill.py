@@ -124,7 +124,7 @@ async def _batch(connection: asyncpg.Connection, model: Model, snapshot: int, pa
 async def set_aside(connection: asyncpg.Connection, model: Model, made: Made, *, swapped: bool = False) -> None:
     """Park streams whose rows could not be made, and keep the rows that are in use."""
     for parked in made.parked:
-        await park(connection, model.name, *parked.stream, parked.error)
+        await park(connection, model.name, parked.stream.scope, parked.stream.stream, parked.error)
         await model.keep(connection, parked.stream, swapped=swapped)
 
 

@@ -15,6 +15,7 @@ from events.customer.erasure import EraseCustomer, NotErasable
 from events.database import load_sql
 from events.errors import LockTimeout
 from events.record import Origin
+from events.scope import Scope
 from events.supervision import DATABASE_ERRORS, Retries, set_within
 from service.wiring import Core
 
@@ -55,24 +56,25 @@ async def run(core: Core, days: int, stop: asyncio.Event) -> None:
 async def erase_deleted(core: Core, before: datetime, stop: asyncio.Event | None = None) -> Pass:
     """Erase every customer that was deleted before a time. Raises LogUnavailable, BrokenHistory."""
     erased = left = 0
-    account, livemode, id = "", False, ""
+    scope, id = Scope("", False), ""
     while stop is None or not stop.is_set():
-        rows = await core.pool.fetch(FIND, before, account, livemode, id, SLICE)
+        rows = await core.pool.fetch(FIND, before, *scope, id, SLICE)
         if not rows:
             break
         for account, livemode, id, over in rows:
-            if over and await _erase(core, account, livemode, id):
+            scope = Scope(account, livemode)
+            if over and await _erase(core, scope, id):
                 erased += 1
             elif over:
                 left += 1
     return Pass(erased, left)
 
 
-async def _erase(core: Core, account: str, livemode: bool, id: str) -> bool:
+async def _erase(core: Core, scope: Scope, id: str) -> bool:
     now = core.clock.now()
     command = EraseCustomer(id=id, at=int(now.timestamp()), basis=BASIS, requested_by=REQUESTED_BY)
     try:
-        await core.eraser.erase(command, Origin(account, livemode, now, actor="system"))
+        await core.eraser.erase(command, Origin(*scope, now, actor="system"))
     except (NotErasable, LockTimeout):
         return False
     return True
