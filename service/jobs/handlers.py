@@ -39,7 +39,7 @@ async def end_discount(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await discount.end(unit, due.id, due.subject, due.due_at)
 
-    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(CUSTOMER.stream(due.id),))
 
 
 async def note_expiry(core: Core, due: Due) -> None:
@@ -48,7 +48,7 @@ async def note_expiry(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await source.note_expiry(unit, due.id, due.subject, due.due_at)
 
-    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(CUSTOMER.stream(due.id),))
 
 
 async def expire_coupon(core: Core, due: Due) -> None:
@@ -57,7 +57,7 @@ async def expire_coupon(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await coupon_commands.expire(unit, due.id, due.due_at)
 
-    await system.transact(core, due, act, serialized_on=(COUPON.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(COUPON.stream(due.id),))
 
 
 async def expire_promotion_code(core: Core, due: Due) -> None:
@@ -66,7 +66,7 @@ async def expire_promotion_code(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await promotion_code_commands.expire(unit, due.id, due.due_at)
 
-    await system.transact(core, due, act, serialized_on=(PROMOTION_CODE.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(PROMOTION_CODE.stream(due.id),))
 
 
 async def close_codes(core: Core, due: Due) -> None:
@@ -89,7 +89,7 @@ async def _close(core: Core, due: Due, code: str) -> None:
     async def act(unit: UnitOfWork) -> None:
         await promotion_code_commands.close(unit, code, due.id, due.due_at)
 
-    await system.transact(core, due, act, serialized_on=(PROMOTION_CODE.stream(code),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(PROMOTION_CODE.stream(code),))
 
 
 async def verify_tax_id(core: Core, due: Due) -> None:
@@ -98,7 +98,7 @@ async def verify_tax_id(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await verification.verify(unit, due.id, due.subject)
 
-    await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(CUSTOMER.stream(due.id),))
 
 
 async def end_clock(core: Core, due: Due) -> None:
@@ -107,7 +107,7 @@ async def end_clock(core: Core, due: Due) -> None:
     async def act(unit: UnitOfWork) -> None:
         await clock_commands.delete(unit, due.id)
 
-    await system.transact(core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
+    await core.executor.transact(act, system.origin_of(core, due), serialized_on=(TEST_CLOCK.stream(due.id),))
 
 
 async def validate_redaction(core: Core, due: Due) -> None:

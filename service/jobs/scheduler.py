@@ -155,7 +155,9 @@ class Scheduler:
         async def act(unit: UnitOfWork) -> None:
             await testclocks.arrive(unit, due.id, target)
 
-        await system.transact(self._core, due, act, serialized_on=(TEST_CLOCK.stream(due.id),))
+        await self._core.executor.transact(
+            act, system.origin_of(self._core, due), serialized_on=(TEST_CLOCK.stream(due.id),)
+        )
         self.executed += 1
         log.info("job.executed", task=due.task, object=due.id, subject=due.subject, tries=due.tries)
 

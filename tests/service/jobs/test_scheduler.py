@@ -359,7 +359,7 @@ async def test_what_a_handler_decides_again_is_decided_once(harness: SchedulerHa
             await unit.load(CUSTOMER, due.id)
             unit.do(CUSTOMER, due.id, UpdateCustomer(id=due.id, patch={"description": "marked"}))
 
-        await system.transact(core, due, act, serialized_on=(CUSTOMER.stream(due.id),))
+        await core.executor.transact(act, system.origin_of(core, due), serialized_on=(CUSTOMER.stream(due.id),))
 
     due = Due(ACCOUNT, False, "customer", customer, "mark", "x", NOW, None, 1)
     await asyncio.gather(mark(harness.api.core, due), mark(harness.api.core, due))
