@@ -33,6 +33,12 @@ from service.http.schemas.schema import Refused, Shape
 
 LINES = frozenset({"feed_line", "audit_line"})  # answers that are so many lines, each of that shape
 SCHEMAS = "#/components/schemas/"
+# Parameters that are described first, after the required ones, and last; between them the order is alphabetical.
+FIRST = (
+    *("number", "exp_month", "exp_year", "cvc", "url", "enabled_events", "promotion", "code"),
+    *("email", "name", "phone", "description", "address", "shipping", "metadata"),
+)
+LAST = ("limit", "page", "starting_after", "ending_before", "expand")
 ANSWERS: Mapping[str, Any] = orjson.loads(resources.files("service.http.docs").joinpath("answers.json").read_bytes())
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
@@ -218,6 +224,9 @@ class _Components:
         names = {refs[model, mode]["$ref"].removeprefix(SCHEMAS): _name(model) for model, mode in asked}
         self._refs = {model: _renamed(refs[model, mode], names) for model, mode in asked}
         self._schemas = {names[name]: _renamed(schema, names) for name, schema in defined["$defs"].items()}
+        for model, mode in asked:
+            if mode == "validation":
+                _arrange(self._schemas[names[refs[model, mode]["$ref"].removeprefix(SCHEMAS)]])
         self._used: set[str] = set()
 
     def ref(self, model: type[BaseModel]) -> dict[str, str]:
@@ -260,6 +269,23 @@ class _Components:
         elif isinstance(value, list):
             for inner in value:
                 self._use(inner)
+
+
+def _arrange(schema: dict[str, Any]) -> None:
+    """Put the parameters in the order in which they are described: inheritance puts those of a base class first."""
+    required = schema.get("required", ())
+
+    def rank(name: str) -> tuple[int, int, str]:
+        if name in required:
+            return 0, required.index(name), name
+        for at, names in ((1, FIRST), (3, LAST)):
+            if name in names:
+                return at, names.index(name), name
+        return 2, 0, name
+
+    properties = schema.get("properties", {})
+    if properties:
+        schema["properties"] = {name: properties[name] for name in sorted(properties, key=rank)}
 
 
 def _operation(operation: Operation, schemas: _Components) -> dict[str, Any]:
@@ -399,6 +425,8 @@ def _answer(operation: Operation, schemas: _Components) -> dict[str, Any]:
     if operation.answers in LINES:
         lines = {"type": "string", "contentMediaType": NDJSON, "contentSchema": shape}
         content = {NDJSON: {"schema": {**lines, "description": "JSON objects, one per line."}}}
+        if operation.name in ANSWERS:
+            content[NDJSON]["example"] = "".join(f"{orjson.dumps(line).decode()}\n" for line in ANSWERS[operation.name])
         headers[POSITION] = {"$ref": "#/components/headers/Position"}
     return {
         "description": "Success.",

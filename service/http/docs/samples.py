@@ -203,6 +203,8 @@ def _line(value: Any, language: str) -> str:
             return f"[{', '.join(_line(one, language) for one in value)}]"
         case bool() if language == "python":
             return str(value)
+        case str() if '"' in value and not re.search(r"['\\\n]", value):
+            return f"'{value}'"
         case _:
             return json.dumps(value)
 

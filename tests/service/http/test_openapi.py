@@ -100,6 +100,25 @@ def test_parameters_have_the_types_that_their_text_stands_for() -> None:
     }
 
 
+def test_required_parameters_are_first_and_paging_is_last() -> None:
+    assert list(SCHEMAS["webhook_endpoint.CreateWebhookEndpoint"]["properties"])[:2] == ["url", "enabled_events"]
+    create = list(SCHEMAS["customer.CreateCustomer"]["properties"])
+    assert create[:3] == ["email", "name", "phone"]
+    assert create[-2:] == ["validate", "expand"]
+    for name, schema in SCHEMAS.items():
+        if "." in name and (required := schema.get("required")):
+            assert list(schema["properties"])[: len(required)] == required, name
+    listed = [one.get("name") for one in described("GET", "/v1/customers")["parameters"]]
+    assert listed[:7] == ["email", "created", "test_clock", "limit", "starting_after", "ending_before", "expand"]
+
+
+def test_a_sample_quotes_a_query_plainly() -> None:
+    curl, python, node = (one["source"] for one in described("GET", "/v1/customers/search")["x-codeSamples"])
+    assert """--data-urlencode 'query=email:"jenny.rosen@example.com"'""" in curl
+    assert """'email:"jenny.rosen@example.com"'""" in python
+    assert """'email:"jenny.rosen@example.com"'""" in node
+
+
 def test_what_may_be_unset_takes_the_empty_string_and_nothing_takes_null() -> None:
     update = SCHEMAS["customer.UpdateCustomer"]["properties"]
     empty = {"type": "string", "enum": [""]}
