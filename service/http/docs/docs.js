@@ -5,7 +5,32 @@
 const METHODS = ["get", "post", "put", "delete"];
 const FORM = "application/x-www-form-urlencoded";
 const VALUES_SHOWN_MAX = 12;
-const GUIDES = { search: "Search query language", events: "Event types" };
+const GROUPS = {
+  customers: "Customers",
+  "customers.balance_transactions": "Balance transactions",
+  "customers.bank_accounts": "Bank accounts",
+  "customers.cards": "Cards",
+  "customers.cash_balance": "Cash balance",
+  "customers.cash_balance_transactions": "Cash balance transactions",
+  "customers.discount": "Discounts of customers",
+  "customers.funding_instructions": "Funding instructions",
+  "customers.payment_methods": "Payment methods of customers",
+  "customers.sources": "Sources",
+  "customers.subscriptions": "Subscriptions of customers",
+  "customers.tax_ids": "Tax IDs of customers",
+  audit: "Audit",
+  feed: "Event feed",
+  "privacy.redaction_jobs": "Redaction jobs",
+  "privacy.redaction_jobs.validation_errors": "Redaction job errors",
+  "rollbook.deliveries": "Deliveries",
+  "rollbook.subscriptions": "Subscription reports",
+  "rollbook.webhook_endpoints": "Webhook endpoints (Rollbook)",
+  tax_ids: "Tax IDs of the account",
+  "test_helpers.customers": "Test transfers",
+};
+const GUIDES = {
+  webhooks: "Webhooks", testing: "Testing", errors: "Errors and retries", audit: "Audit", search: "Search query language", events: "Event types",
+};
 
 const content = document.getElementById("content");
 const sidebar = document.getElementById("sidebar");
@@ -13,10 +38,18 @@ const filter = document.getElementById("filter");
 const menu = document.getElementById("menu");
 const base = new URL(".", location.href).href.replace(/\/$/, ""); // a path prefix may stand before /docs
 const exampleKey = document.querySelector("meta[name=example-key]").content;
-const LANGUAGE = "rollbook.docs.language"; // remembered in the browser
+const LANGUAGE = "rollbook.docs.language"; // remembered in the browser, as is the theme
+const THEME = "rollbook.docs.theme";
+const TOKENS = {
+  curl: /(?<string>'[^']*'|"[^"]*")|(?<flag>(?<=\s)--?[a-zA-Z][\w-]*)|(?<keyword>\bcurl\b)/g,
+  Python: /(?<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?<keyword>\b(?:import|from|print|True|False|None)\b)|(?<number>\b\d[\d.]*\b)/g,
+  Node: /(?<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?<keyword>\b(?:import|from|const|new|await|true|false|null)\b)|(?<number>\b\d[\d.]*\b)/g,
+  JSON: /"(?:\\.|[^"\\])*"(?=:)|(?<string>"(?:\\.|[^"\\])*")|(?<keyword>\b(?:true|false|null)\b)|(?<number>-?\b\d[\d.eE+-]*)/g,
+};
 let api;
 let language = "curl";
 let operations = [];
+let entries = []; // what the menu's search finds
 
 // An element with attributes and children; children that are text stay text.
 function element(name, attributes = {}, ...children) {
@@ -186,6 +219,28 @@ function copyButton(text, shown, what) {
   return button;
 }
 
+// A code sample with its tokens coloured. The text stays what it is.
+function coloured(text, of) {
+  const nodes = [];
+  let end = 0;
+  for (const found of text.matchAll(TOKENS[of])) {
+    const [kind] = Object.entries(found.groups).find(([, part]) => part !== undefined) || [];
+    nodes.push(text.slice(end, found.index), kind ? element("span", { class: `token-${kind}` }, found[0]) : found[0]);
+    end = found.index + found[0].length;
+  }
+  return [...nodes, text.slice(end)];
+}
+
+// A block of code, whose right edge is shaded while there is more to scroll to.
+function scrolling(pre) {
+  const made = element("div", { class: "code" }, pre);
+  const mark = () => made.classList.toggle("more", pre.scrollLeft + pre.clientWidth < pre.scrollWidth - 1);
+  pre.addEventListener("scroll", mark, { passive: true });
+  new ResizeObserver(mark).observe(pre);
+  new MutationObserver(mark).observe(pre, { childList: true });
+  return made;
+}
+
 function announce(text) {
   document.getElementById("copied").textContent = text;
 }
@@ -193,7 +248,8 @@ function announce(text) {
 // The same request in each language, a tab each; the chosen language stays chosen.
 function request(codeSamples) {
   const chosen = codeSamples.find(({ label }) => label === language) || codeSamples[0];
-  const code = element("pre", { tabindex: "0", role: "tabpanel", id: "sample", "aria-labelledby": `tab-${chosen.label}` }, here(chosen.source));
+  const code = element("pre", { tabindex: "0", role: "tabpanel", id: "sample", "aria-labelledby": `tab-${chosen.label}` },
+    coloured(here(chosen.source), chosen.label));
   const tabs = codeSamples.map(({ label, source }) => {
     const tab = element("button", {
       type: "button", role: "tab", id: `tab-${label}`, "aria-controls": "sample", "aria-selected": String(label === chosen.label),
@@ -206,7 +262,7 @@ function request(codeSamples) {
         other.setAttribute("aria-selected", String(other === tab));
         other.tabIndex = other === tab ? 0 : -1;
       }
-      code.textContent = here(source);
+      code.replaceChildren(...coloured(here(source), label));
       code.setAttribute("aria-labelledby", tab.id);
     });
     return tab;
@@ -220,14 +276,17 @@ function request(codeSamples) {
     next.focus();
   });
   return element("div", { class: "example" },
-    element("div", { class: "bar" }, list, copyButton(() => code.textContent, () => code, "the request")), code);
+    element("div", { class: "bar" }, list, copyButton(() => code.textContent, () => code, "the request")), scrolling(code));
 }
 
 function response(example) {
-  const text = JSON.stringify(example, null, 2);
-  const code = element("pre", { tabindex: "0", role: "region", "aria-label": "Example answer" }, text);
+  const lines = typeof example === "string"; // JSON objects, one per line
+  const parts = lines ? example.trimEnd().split("\n").map((line) => JSON.parse(line)) : [example];
+  const text = parts.map((part) => JSON.stringify(part, null, 2)).join("\n");
+  const code = element("pre", { tabindex: "0", role: "region", "aria-label": "Example answer" }, coloured(text, "JSON"));
   return element("div", { class: "example answer" },
-    element("div", { class: "bar" }, element("span", {}, "200 OK"), copyButton(() => text, () => code, "the answer")), code);
+    element("div", { class: "bar" }, element("span", {}, lines ? "200 OK, one object a line (indented here)" : "200 OK"),
+      copyButton(() => lines ? example : text, () => code, "the answer")), scrolling(code));
 }
 
 function answers(operation) {
@@ -295,8 +354,15 @@ function exampleOf(name) {
   return shows?.example;
 }
 
+function guideCode(pre) {
+  const { language: of } = pre.dataset;
+  if (of) pre.replaceChildren(...coloured(pre.textContent, of));
+  return scrolling(pre);
+}
+
 function showGuide(name) {
-  const made = [...document.getElementById(`guide-${name}`).content.cloneNode(true).children];
+  const made = [...document.getElementById(`guide-${name}`).content.cloneNode(true).children]
+    .map((part) => (part.matches("pre") ? guideCode(part) : part));
   if (name !== "events") return made;
   const rows = Object.entries(api.webhooks).map(([type, { post }]) => element("tr", { id: `type-${type}` },
     element("th", { scope: "row" }, element("code", {}, breakable(type))), element("td", {}, post.description)));
@@ -310,6 +376,9 @@ function showStart() {
     element("h1", { tabindex: "-1" }, api.info.title),
     element("p", {}, api.info.summary),
     paragraphs(api.info.description.replace(/^.*\n\n/, "")),
+    element("p", {}, `Version ${api.info.version}. `, "Descriptions for tools: ",
+      element("a", { href: "openapi.json" }, "openapi.json"), " of this API, ",
+      element("a", { href: "asyncapi.json" }, "asyncapi.json"), " of the messages in RabbitMQ."),
     element("h2", {}, "A first request"),
     request(operations.find(({ operation }) => operation.operationId === "customers.create").operation["x-codeSamples"]),
   ].flat();
@@ -329,12 +398,15 @@ function show(moved) {
   content.replaceChildren(...made);
   const heading = content.querySelector("h1");
   document.title = `${heading.textContent} - Rollbook API`;
-  for (const link of sidebar.querySelectorAll("a")) {
-    const current = link.hash.slice(1) === wanted && wanted !== "";
-    if (current) link.setAttribute("aria-current", "page");
+  const links = [...sidebar.querySelectorAll("a")];
+  for (const link of links) {
+    if (link.hash.slice(1) === wanted && wanted !== "") link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-    if (current) keepInSight(link);
   }
+  const current = sidebar.querySelector("#operations [aria-current]");
+  const group = (current || sidebar.querySelector('a[href="#customers.create"]')).closest("details");
+  for (const one of sidebar.querySelectorAll("#operations details")) one.open = one === group;
+  if (current && filter.value.trim() === "") keepInSight(current);
   if (moved) {
     openMenu(false);
     window.scrollTo({ top: 0, behavior: "instant" });
@@ -377,10 +449,49 @@ function objectOf(those) {
   return names[0];
 }
 
-function menuItem(href, text, searched, ...content) {
-  const item = element("li", {}, element("a", { href, title: searched }, ...content));
-  item.dataset.text = `${text} ${searched}`.toLowerCase();
-  return item;
+// What a group of operations is called in the menu: `Test clocks` of `test_clocks`.
+function groupName(resource) {
+  const words = resource.slice(resource.lastIndexOf(".") + 1).replaceAll("_", " ");
+  return GROUPS[resource] || words[0].toUpperCase() + words.slice(1);
+}
+
+// Names as they are compared: `tax_ids.create` is found by `Tax IDs create`.
+function plain(text) {
+  return text.toLowerCase().replace(/[._\s]+/g, " ").trim();
+}
+
+// The names of all parameters of an operation, those within hashes too.
+function parameterNames(operation) {
+  const names = operation.parameters.map(resolve).filter((one) => one.in !== "header").map((one) => one.name);
+  const seen = new Set();
+  const visit = (schema) => {
+    for (const [name, inner] of Object.entries(schema.properties || {})) {
+      names.push(name);
+      for (const { name: within, schema: below } of hashes(inner)) {
+        if (!seen.has(within)) {
+          seen.add(within);
+          visit(below);
+        }
+      }
+    }
+  };
+  visit(bodyOf(operation) || {});
+  return names.join(" ");
+}
+
+// A link of the menu; it is searched by its names first, then by `others`.
+function menuItem(href, hint, mark, text, found, names, others) {
+  const link = (shown) => element("li", {}, element("a", { href, title: hint }, mark && mark(), element("span", {}, breakable(shown))));
+  entries.push({ link: () => link(found), names: [...names, hint].map(plain), others: plain(others) });
+  return link(text);
+}
+
+function methodMark(method, text) {
+  return () => element("span", { class: `method ${method}` }, text);
+}
+
+function menuGroup(name, ...items) {
+  return element("section", {}, element("details", {}, element("summary", {}, element("h2", {}, name)), element("ul", {}, ...items)));
 }
 
 function fillSidebar() {
@@ -390,37 +501,48 @@ function fillSidebar() {
     groups.set(resource, [...(groups.get(resource) || []), one]);
   }
   const types = Object.keys(api.webhooks).join(" ");
-  const guides = element("section", {}, element("h2", {}, "Guides"), element("ul", {},
-    Object.entries(GUIDES).map(([name, text]) => menuItem(`#guide/${name}`, `${text} ${name === "events" ? types : ""}`, text, text))));
+  const guides = menuGroup("Guides", Object.entries(GUIDES)
+    .map(([name, text]) => menuItem(`#guide/${name}`, text, "", text, text, [name], name === "events" ? types : "")));
   const listed = new Set(); // an object is in the menu once
   const sections = [...groups].map(([resource, those]) => {
     const object = objectOf(those);
     const isNew = object !== undefined && !listed.has(object);
     listed.add(object);
-    const shown = !isNew ? [] : [menuItem(`#/${object}`, `${resource} object`, `The ${object} object`,
-      element("span", { class: "method", "aria-hidden": "true" }, "{ }"), element("span", {}, `The ${object} object`))];
-    return element("section", {}, element("h2", {}, breakable(resource)), element("ul", {}, shown,
-      those.map(({ method, path, operation }) => menuItem(`#${operation.operationId}`,
-        `${operation.operationId} ${operation.summary}`, `${method} ${path}`,
-        element("span", { class: `method ${method}` }, method === "DELETE" ? "DEL" : method),
-        element("span", {}, operation.operationId.slice(resource.length + 1))))));
+    const text = `The ${object} object`;
+    const mark = () => element("span", { class: "method", "aria-hidden": "true" }, "{ }");
+    return menuGroup(groupName(resource),
+      isNew ? menuItem(`#/${object}`, text, mark, text, text, [object, `${object} object`], resource) : "",
+      those.map(({ method, path, operation }) => {
+        const name = operation.operationId.slice(resource.length + 1);
+        return menuItem(`#${operation.operationId}`, `${method} ${path}`, methodMark(method, method === "DELETE" ? "DEL" : method),
+          name, operation.operationId, [operation.operationId, operation.summary, name, path],
+          `${groupName(resource)} ${parameterNames(operation)}`);
+      }));
   });
   document.getElementById("operations").replaceChildren(guides, ...sections);
 }
 
+// How well an entry matches: 0 by its whole name, 1 by its beginning, 2 within a name, 3 by its parameters; or not at all.
+function matched({ names, others }, wanted) {
+  if (names.includes(wanted)) return 0;
+  if (names.some((name) => name.startsWith(wanted))) return 1;
+  const words = wanted.split(" ");
+  const within = (text) => words.every((word) => text.includes(word));
+  if (names.some(within)) return 2;
+  return within(`${names.join(" ")} ${others}`) ? 3 : undefined;
+}
+
 function applyFilter() {
-  const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  let count = 0;
-  for (const section of sidebar.querySelectorAll("section")) {
-    let any = false;
-    for (const item of section.querySelectorAll("li")) {
-      item.hidden = !wanted.every((word) => item.dataset.text.includes(word));
-      any ||= !item.hidden;
-      count += item.hidden ? 0 : 1;
-    }
-    section.hidden = !any;
-  }
-  document.getElementById("found").textContent = wanted.length === 0 ? "" : `${count} found`;
+  const wanted = plain(filter.value);
+  const found = wanted === "" ? [] : entries.map((entry) => ({ entry, rank: matched(entry, wanted) }))
+    .filter(({ rank }) => rank !== undefined).sort((one, other) => one.rank - other.rank);
+  const matches = document.getElementById("matches");
+  matches.replaceChildren(...found.map(({ entry }) => entry.link()));
+  matches.hidden = found.length === 0;
+  document.getElementById("operations").hidden = wanted !== "";
+  const count = found.length === 0 ? "No operation matches" : `${found.length} found`;
+  document.getElementById("found").textContent = wanted === "" ? "" : count;
+  sidebar.scrollTop = 0;
 }
 
 function openMenu(open) {
@@ -429,22 +551,24 @@ function openMenu(open) {
 }
 
 function visibleLinks() {
-  return [...sidebar.querySelectorAll("li:not([hidden]) a")];
+  const found = filter.value.trim() === "" ? "#operations details[open] a" : "#matches a";
+  return [...sidebar.querySelectorAll(found)];
 }
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target instanceof HTMLInputElement;
+  const typing = event.target === filter;
   if (event.key === "/" && !typing) {
     event.preventDefault();
     openMenu(true);
     filter.focus();
     filter.select();
   } else if (event.key === "Escape" && typing) {
+    if (filter.value === "") openMenu(false);
     filter.value = "";
     applyFilter();
   } else if (event.key === "Enter" && typing) {
-    visibleLinks()[0]?.click();
+    if (filter.value.trim() !== "") visibleLinks()[0]?.click();
   } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && sidebar.contains(event.target)) {
     const links = visibleLinks();
     const step = event.key === "ArrowDown" ? 1 : -1;
@@ -452,6 +576,24 @@ function onKey(event) {
     event.preventDefault();
     (next < 0 ? filter : links[Math.min(next, links.length - 1)])?.focus();
   }
+}
+
+// Colours: those that were chosen, or those of the system.
+function applyTheme(chosen) {
+  if (chosen === "auto") document.documentElement.removeAttribute("data-theme");
+  else document.documentElement.dataset.theme = chosen;
+}
+
+function startTheme() {
+  const themes = document.getElementById("theme");
+  let kept;
+  try { kept = localStorage.getItem(THEME); } catch { /* storage may be forbidden */ }
+  themes.value = ["light", "dark"].includes(kept) ? kept : "auto";
+  applyTheme(themes.value);
+  themes.addEventListener("change", () => {
+    applyTheme(themes.value);
+    try { localStorage.setItem(THEME, themes.value); } catch { /* storage may be forbidden */ }
+  });
 }
 
 async function start() {
@@ -468,6 +610,7 @@ async function start() {
   operations.sort((one, other) => rank(resourceOf(one.operation)) - rank(resourceOf(other.operation))
     || resourceOf(one.operation).localeCompare(resourceOf(other.operation)));
   try { language = localStorage.getItem(LANGUAGE) || language; } catch { /* storage may be forbidden */ }
+  document.getElementById("version").textContent = api.info.version;
   fillSidebar();
   show(false);
   filter.addEventListener("input", applyFilter);
@@ -476,4 +619,5 @@ async function start() {
   addEventListener("keydown", onKey);
 }
 
+startTheme();
 start();

@@ -1,12 +1,32 @@
 """The page that shows the API's description: our own files alone, which their policy lets load nothing else."""
 
+import html
+import json
 import re
+import time
 from importlib import resources
+from typing import Any
 
 import pytest
+import stripe
 
+from service.http.app import OPERATIONS
 from service.http.docs import FILES, POLICY
 from tests.service.serving import Api, Serve
+from webhooks.post import signature
+
+
+def guide(name: str) -> str:
+    """The markup of a guide."""
+    text = resources.files("service.http.docs").joinpath("index.html").read_text("utf-8")
+    return text.partition(f'<template id="guide-{name}">')[2].partition("</template>")[0]
+
+
+def code(name: str, language: str) -> str:
+    """The first block of code in a guide."""
+    found = re.search(rf'<pre[^>]*data-language="{language}">(.*?)</pre>', guide(name), re.DOTALL)
+    assert found
+    return html.unescape(found[1])
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -37,8 +57,47 @@ def test_the_page_names_no_other_origin_and_needs_nothing_that_its_policy_forbid
 def test_the_page_asks_only_for_what_is_served() -> None:
     text = resources.files("service.http.docs").joinpath("index.html").read_text("utf-8")
     asked = re.findall(r'(?:href|src)="([^#"]+)"', text)
-    assert {f"/{path}" for path in asked} <= {*FILES, "/openapi.json", "/favicon.ico"}, "relative, for a path prefix"
+    assert {f"/{path}" for path in asked} <= {*FILES, "/openapi.json", "/asyncapi.json", "/favicon.ico"}, (
+        "relative, for a path prefix"
+    )
     assert len(asked) >= 4
+
+
+def test_the_receiver_of_the_webhook_guide_verifies_a_signature() -> None:
+    defined: dict[str, Any] = {}
+    exec(compile(code("webhooks", "Python"), "guide", "exec"), defined)
+    event = {"id": "evt_1", "object": "event", "type": "customer.created", "data": {"object": {"id": "cus_1"}}}
+    body, secret = json.dumps(event).encode(), signature.new_secret(bytes(32))
+    headers = signature.headers(body, [secret], id="evt_1", timestamp=int(time.time()))
+    assert defined["receive"](body, headers, secret) == ("customer.created", "cus_1")
+    with pytest.raises(stripe.SignatureVerificationError):
+        defined["receive"](body, headers, signature.new_secret(b"\1" * 32))
+
+
+async def test_the_error_of_the_guide_is_what_the_service_answers(api: Api) -> None:
+    answer = await api.post("/v1/customers", "colour=red")
+    shown = json.loads(code("errors", "JSON"))["error"]
+    assert shown == {name: answer.json["error"][name] for name in shown}
+
+
+async def test_the_test_cards_of_the_guide_do_what_it_says(api: Api) -> None:
+    rows = re.findall(r"<tr><td><code>(\d+)</code></td><td><code>(\w+)</code></td><td>(.*?)</td>", guide("testing"))
+    assert len(rows) == 5
+    for number, token, outcome in rows:
+        answer = await api.post("/v1/customers", f"source={token}")
+        if outcome == "accepted":
+            customer = answer.json["id"]
+            card = (await api.get(f"/v1/customers/{customer}/sources")).json["data"][0]
+            assert card["last4"] == number[-4:]
+        else:
+            assert (answer.status, f"<code>{answer.json['error']['code']}</code>") == (402, outcome), token
+
+
+def test_the_guides_link_to_operations_that_there_are() -> None:
+    text = resources.files("service.http.docs").joinpath("index.html").read_text("utf-8")
+    linked = set(re.findall(r'href="#([a-z_]+\.[a-z_.]+)"', text))
+    assert len(linked) > 10
+    assert linked <= {operation.name for operation in OPERATIONS}
 
 
 async def test_the_description_is_compressed_once_and_for_those_who_take_it(api: Api) -> None:

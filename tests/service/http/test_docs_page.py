@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
+from events.version import VERSION
 from projections.search.query import parse
 from service.http import docs
 from service.http.app import OPERATIONS
@@ -19,6 +20,8 @@ from tests.servers.browser import AXE, SharedBrowser, program
 pytestmark = pytest.mark.browser
 WIDE = {"viewport": {"width": 1400, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}}
+SMALL = {"viewport": {"width": 320, "height": 568}}
+GUIDES = [f"guide/{name}" for name in ("webhooks", "testing", "errors", "audit", "search", "events")]
 MOVE = """async (hash) => {
     if (location.hash.slice(1) === hash) return;
     const moved = new Promise((done) => addEventListener("hashchange", done, { once: true }));
@@ -78,7 +81,7 @@ def test_customers_are_first_in_the_menu_and_their_object_leads_them(visit: Visi
     async def steps(page: Page) -> None:
         sections = page.locator("nav section")
         assert await sections.locator("h2").all_inner_texts() != []
-        assert (await sections.locator("h2").all_inner_texts())[:2] == ["Guides", "customers"]
+        assert (await sections.locator("h2").all_inner_texts())[:2] == ["Guides", "Customers"]
         await sections.nth(1).get_by_text("The Customer object").click()
         await expect(page.locator("h1")).to_have_text("Customer")
         await expect(page.locator(".answer pre")).to_contain_text('"object": "customer"')
@@ -113,7 +116,7 @@ def test_every_operation_has_its_address_and_every_object_of_the_menu_is_there(v
             assert one["seen"], f"the menu follows to {one['hash']}"
             if one["hash"] in names:
                 assert one["tabs"][0] == "curl"
-                assert one["answer"] or one["hash"] == "feed.read"
+                assert one["answer"], one["hash"]
         assert next(one["tabs"] for one in shown if one["hash"] == "customers.create") == ["curl", "Python", "Node"]
 
     visit(steps)
@@ -159,8 +162,11 @@ def test_the_menu_is_searched_by_keyboard(visit: Visit) -> None:
         await page.keyboard.press("/")
         await expect(page.locator("#filter")).to_be_focused()
         await page.keyboard.type("tax_ids verb")
-        await expect(page.locator("#found")).to_have_text("0 found")
+        await expect(page.locator("#found")).to_have_text("No operation matches")
+        await page.keyboard.press("Enter")
+        assert "#" not in page.url
         await page.keyboard.press("Escape")
+        await expect(page.locator("nav").get_by_text("create", exact=True).first).to_be_visible()
         await page.keyboard.type("customer.discount.deleted")
         await expect(page.locator("#found")).to_have_text("1 found")
         await page.keyboard.press("Enter")
@@ -168,6 +174,98 @@ def test_the_menu_is_searched_by_keyboard(visit: Visit) -> None:
         await expect(page.locator("h1")).to_be_focused()
 
     visit(steps)
+
+
+@pytest.mark.parametrize(
+    ("typed", "best"),
+    [
+        ("customers.create", "customers.create"),
+        ("coupon", "/Coupon"),
+        ("advance", "test_clocks.advance"),
+        ("Create a cou", "coupons.create"),
+        ("ids list", "customers.tax_ids.list"),
+        ("on_exhaustion", "rollbook.webhook_endpoints.set_rules"),
+    ],
+    ids=["whole name", "object", "verb", "beginning", "words", "parameter"],
+)
+def test_enter_opens_the_best_match_of_the_menu(visit: Visit, typed: str, best: str) -> None:
+    async def steps(page: Page) -> None:
+        await page.locator("#filter").fill(typed)
+        await page.keyboard.press("Enter")
+        assert page.url.partition("#")[2] == best
+
+    visit(steps)
+
+
+def test_the_menu_has_groups_of_one_name_each_of_which_only_the_current_one_is_open(visit: Visit) -> None:
+    async def steps(page: Page) -> None:
+        headings = await page.locator("nav h2").all_inner_texts()
+        assert len(headings) == len(set(headings))
+        assert "Balance transactions" in headings
+        assert not [heading for heading in headings if re.search(r"[._]", heading)]
+        opened = page.locator("nav details[open] h2")
+        await expect(opened).to_have_text(["Coupons"])
+        await page.locator("nav summary", has_text="Event feed").click()
+        await expect(opened).to_have_text(["Coupons", "Event feed"])
+        await page.locator("nav").get_by_text("read", exact=True).click()
+        await expect(opened).to_have_text(["Event feed"])
+
+    visit(steps, "#coupons.create")
+
+
+def test_the_feed_has_an_answer_of_several_lines(visit: Visit) -> None:
+    async def steps(page: Page) -> None:
+        await expect(page.locator("#sample")).to_contain_text("-d after=0")
+        text = await page.locator(".answer pre").text_content()
+        assert text is not None
+        assert text.count('"position": ') == 3
+
+    visit(steps, "#feed.read")
+
+
+@pytest.mark.parametrize(("scheme", "other"), [("light", "dark"), ("dark", "light")])
+def test_the_theme_is_that_of_the_system_until_another_is_chosen(visit: Visit, scheme: str, other: str) -> None:
+    async def steps(page: Page) -> None:
+        background = "getComputedStyle(document.body).backgroundColor"
+        colors = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 29)"}
+        assert await page.evaluate(background) == colors[scheme]
+        await page.get_by_label("Theme").select_option(other)
+        assert await page.evaluate(background) == colors[other]
+        await page.reload()
+        assert await page.evaluate(background) == colors[other]
+        await page.get_by_label("Theme").select_option("auto")
+        assert await page.evaluate(background) == colors[scheme]
+
+    visit(steps, color_scheme=scheme)
+
+
+def test_the_header_has_the_version_and_both_documents(visit: Visit) -> None:
+    async def steps(page: Page) -> None:
+        await expect(page.locator("#version")).to_have_text(VERSION)
+        links = await page.locator("header .raw a").evaluate_all("links => links.map((link) => link.href)")
+        base = page.url.removesuffix("/docs")
+        assert links == [f"{base}/openapi.json", f"{base}/asyncapi.json"]
+
+    visit(steps)
+
+
+def test_samples_are_coloured_in_every_language_and_keep_their_text(visit: Visit) -> None:
+    async def steps(page: Page) -> None:
+        for tab, kind, token in (
+            ("curl", "flag", "-d"),
+            ("Python", "keyword", "import"),
+            ("Node", "string", '"stripe"'),
+        ):
+            await page.get_by_role("tab", name=tab).click()
+            await expect(
+                page.locator(f"#sample .token-{kind}", has_text=re.compile(f"^{token}$")).first
+            ).to_be_visible()
+        text = await page.locator("#sample").text_content()
+        assert text is not None
+        assert 'email: "jenny.rosen@example.com"' in text
+        await expect(page.locator(".answer .token-string").first).to_have_text(re.compile('^"cus_'))
+
+    visit(steps, "#customers.create")
 
 
 def test_event_types_and_the_search_language_are_described(visit: Visit) -> None:
@@ -182,27 +280,48 @@ def test_event_types_and_the_search_language_are_described(visit: Visit) -> None
     visit(search, "#guide/search")
 
 
-def test_the_phone_has_its_menu_behind_a_button_and_nothing_wider_than_it_is(visit: Visit) -> None:
+@pytest.mark.parametrize("size", [PHONE, SMALL], ids=["390 px", "320 px"])
+def test_the_phone_has_its_menu_behind_a_button_and_nothing_wider_than_it_is(
+    visit: Visit, size: dict[str, dict[str, int]]
+) -> None:
+    width, height = size["viewport"]["width"], size["viewport"]["height"]
+
     async def steps(page: Page) -> None:
         await expect(page.locator("nav")).to_be_hidden()
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
         await page.get_by_role("button", name="Menu").click()
+        menu = await page.locator("nav").bounding_box()
+        assert menu is not None
+        assert menu["y"] >= 0
+        assert menu["height"] <= 0.56 * height
         await page.locator("nav").get_by_text("create", exact=True).first.click()
         await expect(page.locator("nav")).to_be_hidden()
         assert page.url.endswith("#customers.create")
-        assert await page.evaluate("document.documentElement.scrollWidth") == 390
+        for fragment in ("customers.create", *GUIDES, "audit.log", "/Customer", ""):
+            await page.evaluate(MOVE, fragment)
+            assert await page.evaluate("document.documentElement.scrollWidth") == width, fragment
 
-    visit(steps, **PHONE)
+    visit(steps, **size)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_code_that_is_wider_than_the_phone_shows_that_it_scrolls(visit: Visit) -> None:
+    async def steps(page: Page) -> None:
+        block = page.locator(".code", has=page.locator("#sample"))
+        await expect(block).to_have_class("code more")
+        await page.locator("#sample").evaluate("pre => { pre.scrollLeft = pre.scrollWidth; }")
+        await expect(block).to_have_class("code")
+
+    visit(steps, "#customers.create", **SMALL)
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", SMALL)], ids=["light, wide", "dark, phone"])
 def test_axe_finds_no_violation(visit: Visit, scheme: str, size: dict[str, Any]) -> None:
     if not AXE.exists():
         pytest.skip("the packages of tests/node are not installed: `make test` installs them")
 
     async def steps(page: Page) -> None:
         await page.evaluate(AXE.read_text())
-        for fragment in ("", "customers.create", "/Customer", "guide/search", "guide/events"):
+        for fragment in ("", "customers.create", "/Customer", *GUIDES):
             await page.evaluate(MOVE, fragment)
             assert await page.evaluate(VIOLATIONS) == [], fragment
 
