@@ -134,6 +134,13 @@ class StreamHistory:
         self._codec = codec
         self._master_keys = master_keys
         self._marks: dict[str, _Marks] = {}
+        self._generation = 0  # what was read in an earlier one may have been erased since
+
+    def erase(self, stream: str | None = None) -> None:
+        """Keep no state of a stream that was erased, or of any when some may have been."""
+        self._generation += 1
+        for each in tuple(self._marks) if stream is None else (stream,):
+            self._forget(each)
 
     async def head(self, kind: Kind, scope: Scope, id: str) -> StreamHead:
         """The stream of an object of an account and mode. Raises Missing, with a hint where the other mode has it."""
@@ -231,7 +238,7 @@ class StreamHistory:
         keep: bool = False,
     ) -> AsyncIterator[tuple[Record, Any, Any]]:
         """Each record above `after` with its event and the state it led to."""
-        version = after
+        version, generation = after, self._generation
         async for records in self._history.slices(stream, after, last):
             for record in records:
                 version += 1
@@ -242,7 +249,7 @@ class StreamHistory:
                 yield record, event, state
                 if version % YIELD_EVENTS == 0:
                     await asyncio.sleep(0)
-                if keep and version % MARK_EVENTS == 0 and key is not None:
+                if keep and version % MARK_EVENTS == 0 and key is not None and generation == self._generation:
                     self._keep(
                         stream, version, state, sum(len(each.payload) for each in records) * MARK_EVENTS // SLICE
                     )

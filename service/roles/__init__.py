@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 from functools import partial
 
@@ -111,7 +112,7 @@ async def database_url(settings: Settings, embedded: EmbeddedPostgres) -> str:
         return settings.database_url.get_secret_value()
     directory = data_directory.prepare(settings.data_dir)
     if not postgres.is_made(directory):
-        print(f"Making a database in {directory} ...", flush=True)
+        print(f"Making a database in {directory} ...", file=sys.stderr, flush=True)
     return await asyncio.to_thread(embedded.start, directory)
 
 
@@ -196,6 +197,8 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             "service_feed_waiting", "Long polls of the feed that wait for events.", lambda: feed.waiting
         )
         well_known = frozenset({keys.DEVELOPMENT_KEY})
+        history = StreamHistory(History(core.pool), core.codec, core.master_keys)
+        core.invalidation.add(history.erase)
         pipeline = Pipeline(
             executor=core.executor,
             log=core.log,
@@ -221,7 +224,7 @@ async def serve_http(core: Core, health: Health, *, api: bool, webhooks: bool = 
             audit_log=AuditLog(core.pool, bytes_enough=settings.page_bytes_max),
             log_types=core.codec.types.keys(),
             tree=SealedTree(core.pool),
-            history=StreamHistory(History(core.pool), core.codec, core.master_keys),
+            history=history,
             default_version=settings.api_version,
             tax_countries=settings.collecting,
         )

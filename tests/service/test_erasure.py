@@ -11,8 +11,13 @@ from events import chain
 from events.customer import CUSTOMER
 from events.customer.erasure import EraseCustomer, NotErasable, PlaceHold, ReleaseHold
 from events.errors import Missing
+from events.history import History
 from events.log import record_of
 from events.record import Origin
+from events.scope import Scope
+from service import history
+from service.history import StreamHistory
+from service.history_kinds import KINDS
 from tests.acting import update
 from tests.projections.rebuilding import rebuild_customers
 from tests.service.http.subscriptions import report
@@ -211,6 +216,28 @@ async def test_every_process_forgets_what_it_has_cached(serve: Serve) -> None:
         stop.set()
     answer = await second.post(f"/v1/customers/{id}", "name=qqname18")
     assert answer.status == 404
+
+
+async def test_an_erasure_drops_the_states_that_a_history_keeps(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MARK_EVENTS", 2)
+    first, second = await serve(), await serve()
+    stream = CUSTOMER.stream((await first.customer("name=qqname16"))["id"])
+    id = stream.removeprefix(CUSTOMER.stream(""))
+    for number in range(3):
+        await first.update(id, f"name=qqname{number}")
+    core, kind, scope = second.core, KINDS["customers"], Scope(ACCOUNT, False)
+    histories = StreamHistory(History(core.pool), core.codec, core.master_keys)
+    core.invalidation.add(histories.erase)
+    head = await histories.head(kind, scope, id)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(core.invalidation.run(stop))
+        await until(lambda: histories._generation >= 2)  # it listens
+        assert [each.sealed async for each in histories.events(kind, stream, head, 4, 4)] == [False]
+        assert stream in histories._marks
+        await erase(first, id)
+        await until(lambda: not histories._marks)
+        stop.set()
 
 
 async def test_a_process_that_heard_nothing_of_an_erasure_answers_no_byte_of_it(serve: Serve) -> None:
