@@ -15,6 +15,7 @@ from service import logging, settings
 from service.cli.calling import DEVELOPMENT_KEY, ApiKey, ApiUrl, Json, Yes, call, confirm, output, run, url_of
 from service.cli.master_key import master_key_app
 from service.cli.output import complain, say
+from service.cli.panels import PanelGroup
 from service.cli.proof import checkpoint_key_app
 from service.cli.replay import replay
 from service.cli.webhooks import deliveries_app, endpoints_app
@@ -39,6 +40,7 @@ PERMISSIONS = (
 )
 
 app = typer.Typer(
+    cls=PanelGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -11,9 +11,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+import typer.main
 
 from events.outage import SERVICE_ROLE
 from events.roles import setup_statement
+from service.cli import app
+from service.cli.panels import PANELS
 from service.commands.keys import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, PERMISSIONS
 from tests.service.command_line import output_of, rollbook, run
 from tests.service.serving import Api, Serve, environment
@@ -161,6 +164,12 @@ async def test_help_names_the_commands(tmp_path: Path, words: tuple[str, ...]) -
     _, said = await rollbook("", tmp_path, *words)
     for name in ("create", "list", "revoke") if "keys" in words else ("serve", "api", "relay", "worker", "migrate"):
         assert name in said
+
+
+def test_every_command_is_in_a_panel_of_the_help() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+    assert list(commands) == [name for names in PANELS.values() for name in names]
+    assert {command.rich_help_panel for command in commands.values()} == set(PANELS)
 
 
 async def test_scripts_get_json(serve: Serve, database: str, tmp_path: Path) -> None:
