@@ -260,7 +260,7 @@ def migrate(
 def verify(
     sample: Annotated[
         int | None,
-        typer.Option(help="number of customers to fold, at random; unset: all", min=0, metavar="N", show_default=False),
+        typer.Option(help="number of streams to fold, at random; unset: all", min=0, metavar="N", show_default=False),
     ] = None,
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="checkpoint that was kept elsewhere; repeatable", metavar="FILE")
@@ -271,7 +271,7 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Verify the log: hash chains, Merkle tree, checkpoints, no gap, and customers against their events.
+    """Verify the log: hash chains, Merkle tree, checkpoints, no gap, and objects against their events.
 
     Exit code 1 where something is not as it was written; the first position is named.
     """

@@ -17,7 +17,7 @@ from service.cli.output import Output
 from service.settings import Misconfigured, Settings
 from service.wiring import Core
 
-CUSTOMERS = "SELECT count(*) FROM events.stream WHERE stream LIKE 'customer-%'"
+STREAMS = "SELECT count(*) FROM events.stream"
 
 
 async def verify(
@@ -50,7 +50,7 @@ async def verify(
                 "signatures": verifier.signatures,
                 "checkpoints_from_outside": len(outside),
                 "proven": log.proven,
-                "customers": compared,
+                "refolded": compared,
             }
         )
         out.line(f"{log.size} events of {len(log.streams)} streams are as they were written.")
@@ -58,7 +58,7 @@ async def verify(
             f"Checkpoints prove those up to position {log.proven}: {verifier.checkpoints} stored, "
             f"{len(outside)} from outside."
         )
-        out.line(f"{compared} customers are shown as their events say.")
+        out.line(f"The objects of {compared} streams are shown as their events say.")
         if not outside:
             out.line("Without a checkpoint from outside, a log that was rewritten with its checkpoints is not noticed.")
 
@@ -68,8 +68,8 @@ async def verify(
 async def _refold(core: Core, out: Output, sample: int | None) -> int:
     compared, total = 0, sample
     if sample is None:
-        total = await core.pool.fetchval(CUSTOMERS)
-    with _bar(out, "customers") as bar:
+        total = await core.pool.fetchval(STREAMS)
+    with _bar(out, "objects") as bar:
         task = bar.add_task("", total=total)
         async for compared in _compared(core, sample):
             bar.update(task, completed=compared)
@@ -78,7 +78,7 @@ async def _refold(core: Core, out: Output, sample: int | None) -> int:
 
 async def _compared(core: Core, sample: int | None) -> AsyncIterator[int]:
     if sample != 0:
-        async for done in refold.customers(core, sample):
+        async for done in refold.streams(core, sample):
             yield done
 
 
