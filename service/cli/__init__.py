@@ -104,7 +104,7 @@ def options(
     """An event-sourced customer service."""
 
 
-def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
+def _over_core(work: Callable[["Core"], Awaitable[None]], *, make: bool = False) -> None:
     """Do what may be refused, or need a broker that is not there, and say so."""
     from events.errors import Refusal
     from service import broker
@@ -115,7 +115,7 @@ def _over_core(work: Callable[["Core"], Awaitable[None]]) -> None:
     given = settings.read()
     broker.url(given)  # its files are read before a database is waited for
     try:
-        asyncio.run(admin.over_core(given, work))
+        asyncio.run(admin.over_core(given, work, make=make))
     except Refusal as refusal:
         complain(refusal.message)
     except BROKER_ERRORS as error:
@@ -457,12 +457,14 @@ def import_log(
 ) -> None:
     """Import an export into an empty database, and verify every chain.
 
+    Without DATABASE_URL a database is made in ROLLBOOK_DATA_DIR, where no service may have been started before.
+
     An import that was killed is continued by the same command. Rebuild the read models afterwards.
     """
     from service.cli import export
 
     out = output(json)
-    _over_core(lambda core: export.import_log(core, out, file, keys))
+    _over_core(lambda core: export.import_log(core, out, file, keys), make=file.is_file())
 
 
 @keys_app.command("create")

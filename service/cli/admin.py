@@ -31,13 +31,13 @@ from webhooks.broker.subscriber import ACCOUNT
 
 
 @asynccontextmanager
-async def _dsn(settings: Settings) -> AsyncIterator[str]:
+async def _dsn(settings: Settings, *, make: bool = False) -> AsyncIterator[str]:
     """The database of the service that a command looks after. Raises Misconfigured where there is none yet.
 
     A command makes no database: in another directory than the service's it would make a second one, and what it printed
-    would be of no use there.
+    would be of no use there. Only an import does, for which a service that was started has an event too many.
     """
-    if settings.database_url is None and not postgres.is_made(settings.data_dir):
+    if not make and settings.database_url is None and not postgres.is_made(settings.data_dir):
         raise Misconfigured(
             f"There is no database in {settings.data_dir.resolve()}: start the service there first, or name its data "
             "directory in ROLLBOOK_DATA_DIR or its database in DATABASE_URL."
@@ -50,9 +50,9 @@ async def _dsn(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _core(settings: Settings) -> AsyncIterator[Core]:
+async def _core(settings: Settings, *, make: bool = False) -> AsyncIterator[Core]:
     logging.configure(level="warning", production=settings.production)
-    async with _dsn(settings) as dsn:
+    async with _dsn(settings, make=make) as dsn:
         core = await build(settings, dsn)
         try:
             await suitability.prepare(core)
@@ -61,9 +61,9 @@ async def _core(settings: Settings) -> AsyncIterator[Core]:
             await core.close()
 
 
-async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]]) -> None:
-    """Do some work over a core of its own."""
-    async with _core(settings) as core:
+async def over_core(settings: Settings, work: Callable[[Core], Awaitable[None]], *, make: bool = False) -> None:
+    """Do some work over a core of its own; `make` the database in the data directory if there is none."""
+    async with _core(settings, make=make) as core:
         await work(core)
 
 

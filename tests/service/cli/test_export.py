@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sys
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
@@ -11,13 +13,16 @@ import asyncpg
 import psutil
 import pytest
 
-from events import cloudevents
+from events import checkpoint_keys, cloudevents
+from events.sealer import Sealer
 from tests import exports
 from tests.servers.databases import Databases
 from tests.service.command_line import output_of, rollbook, run
-from tests.service.serving import Serve, command, environment
+from tests.service.person import EVERY, person
+from tests.service.serving import Api, Serve, command, environment
 from tests.waiting import until
 
+ROOT = Path(__file__).parents[3]
 MEMORY_MAX = 150 * 1024 * 1024
 MANY = 20_000
 CONTENTS = {
@@ -96,6 +101,45 @@ async def test_an_export_put_into_an_empty_database_is_the_same_log(
     assert (code, "not of this export" in refused or "more" in refused) == (1, True)
 
 
+async def verified(export: Path, checkpoint: Path, key: str) -> tuple[int, str]:
+    """What the verifier says, in a process that knows nothing of the database."""
+    words = (sys.executable, "-m", "events.verify", str(export), "--checkpoint", str(checkpoint), "--key", key)
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT, env={}
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, said.decode()
+
+
+async def test_exports_from_before_and_after_an_erasure_pass_the_verifier_and_name_nobody(
+    api: Api, database: str, tmp_path: Path
+) -> None:
+    id = (await person(api))["customer"]
+    await output_of(database, tmp_path, "checkpoint-key", "new")
+    sealer = Sealer(api.core.pool, lambda: checkpoint_keys.read(tmp_path / "checkpoint.key"))
+    key = (await output_of(database, tmp_path, "checkpoint", "--key")).strip()
+    exports, checkpoints, keys = [], [], []
+    for when in ("before", "after"):
+        await sealer.catch_up()
+        checkpoints.append(tmp_path / f"{when}.checkpoint")
+        checkpoints[-1].write_text(await output_of(database, tmp_path, "checkpoint"))
+        export, wrapped = tmp_path / f"{when}.ndjson", tmp_path / f"{when}.keys"
+        await output_of(database, tmp_path, "export", "--to", str(export), "--keys", str(wrapped))
+        exports.append(await asyncio.to_thread(export.read_bytes))
+        keys.append(await asyncio.to_thread(wrapped.read_text))
+        for checkpoint in checkpoints:
+            code, said = await verified(export, checkpoint, key)
+            assert (code, "are as they were written" in said) == (0, True), said
+        if when == "before":
+            await output_of(database, tmp_path, "erase", id, "--yes")
+    assert exports[1].startswith(exports[0])
+    assert [f"customer-{id}" in each for each in keys] == [True, False]
+    stored = exports[1] + b"".join(b64decode(json.loads(line)["data_base64"]) for line in exports[1].splitlines())
+    assert id.encode() in stored
+    assert [value for value in EVERY if value.lower().encode() in stored.lower()] == []
+    assert (await verified(tmp_path / "before.ndjson", checkpoints[0], key.replace("rollbook", "other")))[0] == 1
+
+
 async def test_an_export_and_an_import_that_are_killed_are_continued(database: str, other: str, tmp_path: Path) -> None:
     source, file = tmp_path / "source.ndjson", tmp_path / "log.ndjson"
     await asyncio.to_thread(exports.write, source, MANY)
@@ -149,6 +193,15 @@ async def test_a_file_that_was_changed_is_refused_with_its_first_fault(
     code, said = await rollbook(database, tmp_path, "import", str(file))
     assert (code, f"line {line}:" in said) == (1, True), said
     assert (await contents(database))["head"] == "0"
+
+
+async def test_an_import_makes_the_database_in_an_empty_data_directory(tmp_path: Path) -> None:
+    file, directory = tmp_path / "log.ndjson", tmp_path / "data"
+    code, said = await rollbook("", directory, "import", str(file))
+    assert (code, "no database" in said, directory.exists()) == (2, True, False), said
+    await asyncio.to_thread(exports.write, file, 3)
+    code, shown, _ = await run(environment("", directory), "import", str(file), "--json")
+    assert (code, json.loads(shown)) == (0, {"events": 3, "keys": 0})
 
 
 async def test_a_file_that_is_no_export_is_left_alone(database: str, tmp_path: Path) -> None:
