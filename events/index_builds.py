@@ -46,11 +46,18 @@ async def build(connection: asyncpg.Connection, texts: Iterable[str]) -> None:
         await connection.execute("SET statement_timeout = 0")
         for match in found:
             unique, name, what, schema, table = match.groups(default="")
-            if await connection.fetchval(PLAIN_TABLE, schema + table):
+            if await _is_plain_table(connection, schema + table):
                 await _build(connection, f"{schema}.{name}", f"CREATE {unique}INDEX CONCURRENTLY {name}{what}")
     finally:
         if not connection.is_closed():
             await connection.execute("SELECT pg_advisory_unlock($1)", BUILD_LOCK)
+
+
+async def _is_plain_table(connection: asyncpg.Connection, name: str) -> bool:
+    try:
+        return bool(await connection.fetchval(PLAIN_TABLE, name))
+    except asyncpg.InsufficientPrivilegeError:  # the migration says who owns the schema
+        return False
 
 
 async def _build(connection: asyncpg.Connection, name: str, statement: str) -> None:
