@@ -24,7 +24,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 MEMORY_MAX = 150 * 1024 * 1024
-MANY = 20_000
+MANY = 12_000
 CONTENTS = {
     "log": "SELECT md5(string_agg(md5(l::text), '' ORDER BY position)) FROM events.log l",
     "streams": "SELECT md5(string_agg(md5(s::text), '' ORDER BY stream)) FROM events.stream s",

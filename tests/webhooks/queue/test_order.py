@@ -367,6 +367,6 @@ async def test_no_ordered_endpoint_leaves_the_second_step_nothing_to_do(webhooks
     await webhooks.endpoint()
     await webhooks.happens_to("cus_a")
     await webhooks.catch_up()
-    watermark = await webhooks.owner.fetchrow("SELECT * FROM webhooks.floor")
+    watermark = await webhooks.owner.fetchrow("SELECT * FROM webhooks.watermark")
     assert watermark["in_order"] == watermark["sequence"] > 0
     assert watermark["in_order_at"] == watermark["appended_at"]
