@@ -31,6 +31,11 @@ def unless_built(text: str) -> str:
     return INDEX.sub(r"CREATE \1INDEX IF NOT EXISTS \2\3;", text)
 
 
+def tables(text: str) -> list[str]:
+    """The tables that a migration's text creates indexes on."""
+    return [match[4] + match[5] for match in INDEX.finditer(text)]
+
+
 async def build(connection: asyncpg.Connection, texts: Iterable[str]) -> None:
     """Build the indexes that these migrations create. Raises asyncpg.PostgresError.
 

@@ -10,14 +10,20 @@ that keeps this promise opens with a line
 naming a migration: processes that know that one work with the database after this one too. They stay ready. Without
 the line only processes that know the migration itself do.
 
+The locks on tables that are altered are taken before anything is changed, all of them within a time that is shorter
+than PostgreSQL's deadlock_timeout: so of a deadlock with the running service the victim is the migration, which is
+tried again, and not a statement of the service.
+
 A function file replaces its functions whenever its text changed. One whose result or arguments changed cannot be
-replaced in place: it is dropped and created in the same transaction.
+replaced in place: the new one is created beside it, and it has another name until the calls that run are over. A call
+that began before the migration may have waited for its locks, and PostgreSQL looks the function up again as it returns.
 """
 
 import asyncio
 import hashlib
 import random
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -34,13 +40,17 @@ from events.outage import DRIVER_ERRORS, SERVICE_ROLE, not_migratable
 PACKAGES = ("events", "projections", "webhooks")  # in the order in which they stand on each other
 SCHEMAS = (*PACKAGES, "keys")
 MIGRATION_LOCK = 0x0_7011_B00C
-# Writers queue behind a migration that waits for its locks, so it waits for a short time, and is tried again.
-LOCK_TIMEOUT_S = 1.0
+# Others queue behind a migration that waits for its locks, so it waits for a short time, and is tried again. It is
+# shorter than PostgreSQL's deadlock_timeout (1 s).
+LOCK_TIMEOUT_S = 0.5
 TRIES_MAX = 30
 PAUSE_S = 1.0
 GRANTS = "grants"  # the row of events.migration with the digest of who may do what; in lists, that it was granted again
 NOT_MIGRATED = "not migrated"
 SHOWN_MAX = 3  # names in a message
+RETIRED = "__replaced"  # ends the names of functions that were replaced by others, until their last calls are over
+LAST_CALLS_S_MAX = 5.0  # how long a migration waits for those; what is left is dropped by the next one
+POLL_S = 0.02
 
 # What passes when the migration is tried again: the running service held a lock, or changed the same row of a catalog
 # ("tuple concurrently updated").
@@ -53,12 +63,27 @@ CONTENDED = (
 
 COMPATIBLE_FROM = re.compile(r"^-- compatible from: (\S+)$", re.MULTILINE)
 GRANT = re.compile(r"^(?:GRANT|REVOKE)\b[^;]*;", re.MULTILINE)
+CHANGED = re.compile(r"^(?:ALTER|DROP) (?:TABLE|INDEX)(?: IF EXISTS)?(?: ONLY)? (\w+\.\w+)", re.MULTILINE)
+TRIGGER = re.compile(r"^CREATE (?:OR REPLACE )?TRIGGER[^;]*? ON (\w+\.\w+)", re.MULTILINE)
+TABLE_OF = (  # itself, or that of an index
+    "SELECT coalesce((SELECT indrelid::regclass::text FROM pg_index WHERE indexrelid = c.oid), c.oid::regclass::text) "
+    "FROM pg_class c WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'i', 'I')"
+)
 FUNCTION = re.compile(r"^CREATE OR REPLACE (?:FUNCTION|PROCEDURE) (\w+)\.(\w+)", re.MULTILINE | re.IGNORECASE)
 
 # Not there before the first migration; not readable after one of an early release, or a restore without privileges.
 READABLE = (
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'events' "
     "AND c.relname = 'migration' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+)
+RETIRED_FUNCTIONS = (
+    "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+    "WHERE n.nspname = ANY($1) AND right(p.proname, length($2)) = $2"
+)
+OTHER_TRANSACTIONS = (
+    "SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid() "
+    "AND coalesce(a.backend_type, 'client backend') = 'client backend'"  # null for another role's
 )
 APPLIED = "SELECT name, digest, to_jsonb(m) ->> 'compatible_from' AS compatible_from FROM events.migration m"
 
@@ -179,7 +204,10 @@ async def migrate(dsn: str) -> list[str]:
                     await connection.execute("SET LOCAL statement_timeout = 0")
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
                     await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S * 1000:.0f}ms'")
-                    return await _migrate(connection)
+                    applied = await _migrate(connection)
+                if applied:
+                    await _end_retired(connection)
+                return applied
             except CONTENDED as error:
                 if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
                     raise
@@ -204,6 +232,8 @@ async def migrate(dsn: str) -> list[str]:
 
 async def _pending_on_tables(connection: asyncpg.Connection) -> list[str]:
     """The texts of the migrations that an older database, which this code may migrate, has not had."""
+    if not await connection.fetchval(READABLE):  # not there yet, or another role's
+        return []
     found = await difference(connection)
     if found.newer or found.edited or found.compatible:
         return []
@@ -233,6 +263,8 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
     """Apply what the database has not had, package by package."""
     done = {row["name"]: row["digest"] for row in await connection.fetch(APPLIED)}
     applied: list[str] = []
+    await _lock_tables(connection, [text for text in _texts() if _digest(text) not in done.values()])
+    await _drop(connection, await _retired(connection))
 
     async def note(name: str, text: str) -> None:
         compatible = COMPATIBLE_FROM.search(text)
@@ -275,12 +307,12 @@ async def replace_functions(connection: asyncpg.Connection, text: str) -> None:
         asyncpg.InvalidFunctionDefinitionError,  # another result, or other names of arguments: not replaceable
         asyncpg.AmbiguousFunctionError,  # other arguments: its GRANT could mean both
     ):
-        await _drop(connection, before)
+        await _retire(connection, before)
         before = {}
         await connection.execute(text)
     after = await _functions(connection, names)
     # One that the file did not touch has other arguments than any in it: a call could mean both.
-    await _drop(connection, [each for each, version in before.items() if after.get(each) == version])
+    await _retire(connection, [each for each, version in before.items() if after.get(each) == version])
 
 
 async def _functions(connection: asyncpg.Connection, names: Sequence[str]) -> dict[str, object]:
@@ -292,6 +324,58 @@ async def _functions(connection: asyncpg.Connection, names: Sequence[str]) -> di
         names,
     )
     return {row["signature"]: row["version"] for row in rows}
+
+
+def _texts() -> list[str]:
+    """The texts of all migrations and function files."""
+    return [
+        text
+        for package in PACKAGES
+        for folder in ("migrations", "sql/functions")
+        for _, text in sql_files(package, folder)
+    ]
+
+
+async def _lock_tables(connection: asyncpg.Connection, texts: Sequence[str]) -> None:
+    """Take the locks that these files need, all within the timeout of one. Raises asyncpg.LockNotAvailableError."""
+    modes = dict.fromkeys((name for text in texts for name in index_builds.tables(text)), "SHARE")
+    modes |= dict.fromkeys((name for text in texts for name in TRIGGER.findall(text)), "SHARE ROW EXCLUSIVE")
+    for text in texts:
+        for name in CHANGED.findall(text):
+            modes[await connection.fetchval(TABLE_OF, name) or name] = "ACCESS EXCLUSIVE"
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    for name, mode in sorted(modes.items()):
+        if await connection.fetchval(TABLE_OF, name) is not None:
+            left_ms = max(1, round((deadline - time.monotonic()) * 1000))
+            await connection.execute(f"SET LOCAL lock_timeout = '{left_ms}ms'")
+            await connection.execute(f"LOCK TABLE {name} IN {mode} MODE")
+    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S * 1000:.0f}ms'")
+
+
+async def _retire(connection: asyncpg.Connection, signatures: Iterable[str]) -> None:
+    """Take functions' names away, and leave them to the calls that run."""
+    for signature in signatures:
+        name = signature.partition("(")[0].rpartition(".")[2]
+        await connection.execute(f"ALTER ROUTINE {signature} RENAME TO {name}{RETIRED}")
+
+
+async def _retired(connection: asyncpg.Connection) -> list[str]:
+    return [row[0] for row in await connection.fetch(RETIRED_FUNCTIONS, SCHEMAS, RETIRED)]
+
+
+async def _end_retired(connection: asyncpg.Connection) -> None:
+    """Drop retired functions once each transaction that runs now is over; after a while they stay."""
+    if not await _retired(connection):
+        return
+    begun = {row[0] for row in await connection.fetch(OTHER_TRANSACTIONS)}
+    deadline = time.monotonic() + LAST_CALLS_S_MAX
+    while not begun.isdisjoint(row[0] for row in await connection.fetch(OTHER_TRANSACTIONS)):
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(POLL_S)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+        await _drop(connection, await _retired(connection))
 
 
 async def _drop(connection: asyncpg.Connection, signatures: Iterable[str]) -> None:

@@ -10,5 +10,6 @@ FROM (
     UNION ALL
     SELECT 'function', n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
            p.proacl::text
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY($1)
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = ANY($1) AND p.proname NOT LIKE '%\_\_replaced' -- which go: see events/migrate.py
 ) AS each;

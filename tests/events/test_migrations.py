@@ -150,6 +150,53 @@ async def test_a_function_is_replaced_whatever_of_it_changed(
     await owner.close()
 
 
+async def test_a_call_that_runs_ends_with_the_function_that_it_began(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer waits within such a function for the migration; PostgreSQL looks its result up as it returns."""
+    files = Files(monkeypatch)
+    text = """CREATE OR REPLACE FUNCTION events.answer({}, OUT a integer, OUT b integer) LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(1); a := n; b := n; END $$;"""
+    files.add("events", "sql/functions", "answer.sql", text.format("n integer"))
+    await migrate(database)
+    holder, caller = await asyncpg.connect(database), await asyncpg.connect(database)
+    await holder.execute("SELECT pg_advisory_lock(1)")
+    calling = asyncio.create_task(caller.fetchrow("SELECT * FROM events.answer(1)"))
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 1"
+    await until(lambda: holder.fetchval(waits))
+    files.add("events", "sql/functions", "answer.sql", text.format("n integer, more integer DEFAULT 1"))
+    migrating = asyncio.create_task(migrate(database))
+    await until(lambda: holder.fetchval("SELECT count(*) FROM pg_proc WHERE proname = 'answer' AND pronargs = 2"))
+    await holder.execute("SELECT pg_advisory_unlock(1)")
+    assert tuple(await calling) == (1, 1)
+    assert await migrating == ["events/sql/functions/answer.sql"]
+    assert await holder.fetchval("SELECT count(*) FROM pg_proc WHERE proname LIKE 'answer%'") == 1
+    await holder.close()
+    await caller.close()
+
+
+async def test_what_is_left_of_a_function_after_its_last_calls_is_dropped_by_the_next_migration(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LAST_CALLS_S_MAX", 0.0)
+    files = Files(monkeypatch)
+    text = "CREATE OR REPLACE FUNCTION events.answer({}) RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+    dump = await asyncpg.connect(database)
+    counted = "SELECT count(*) FROM pg_proc WHERE proname LIKE 'answer%'"
+    files.add("events", "sql/functions", "answer.sql", text.format(""))
+    await migrate(database)
+    async with dump.transaction():
+        await dump.execute("SELECT 1")
+        files.add("events", "sql/functions", "answer.sql", text.format("n integer"))
+        await migrate(database)
+        assert await dump.fetchval(counted) == 2
+        assert await migrate(database) == []
+    files.add("events", "sql/functions", "answer.sql", text.format("n integer, more integer"))
+    await migrate(database)
+    assert await dump.fetchval(counted) == 1
+    await dump.close()
+
+
 async def test_a_migration_that_was_edited_is_noticed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     files = Files(monkeypatch)
     files.add("events", "migrations", "9998_rest.sql", "CREATE TABLE events.rest (n integer);")

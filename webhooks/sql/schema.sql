@@ -100,7 +100,8 @@ CREATE TABLE webhooks.watermark (
     in_order_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
 INSERT INTO webhooks.watermark DEFAULT VALUES;
-CREATE VIEW webhooks.floor AS SELECT sequence, appended_at, in_order FROM webhooks.watermark; -- the release before reads it
+-- The release before has this name for it.
+CREATE VIEW webhooks.floor AS SELECT singleton, sequence, appended_at, in_order, in_order_at FROM webhooks.watermark;
 
 CREATE TABLE webhooks.fanned_out (
     sequence bigint CONSTRAINT fanned_out_pkey PRIMARY KEY
@@ -174,6 +175,6 @@ GRANT USAGE ON SCHEMA webhooks TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.endpoint, webhooks.interest, webhooks.recovery, webhooks.lane,
     webhooks.delivery TO rollbook_service;
 GRANT SELECT, UPDATE ON webhooks.watermark, webhooks.relay_cursor TO rollbook_service;
-GRANT SELECT ON webhooks.floor TO rollbook_service;
+GRANT SELECT, UPDATE ON webhooks.floor TO rollbook_service;
 GRANT SELECT, INSERT, DELETE ON webhooks.fanned_out TO rollbook_service;
 GRANT SELECT, INSERT, UPDATE (excerpt) ON webhooks.attempt TO rollbook_service; -- it is emptied with an erasure
