@@ -194,7 +194,10 @@ def main(words: Sequence[str] | None = None) -> int:
         keys = [Verifier.parse(key) for key in given.key]
         witnesses = [Verifier.parse(key) for key in given.witness]
         checkpoints = [read_checkpoint(Path(file), keys, witnesses) for file in given.checkpoint]
-    except (OSError, InvalidNote) as error:
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except InvalidNote as error:
         print(error, file=sys.stderr)
         return 1
     verifier = LogVerifier()
@@ -204,7 +207,7 @@ def main(words: Sequence[str] | None = None) -> int:
             verifier.extend(events_of(iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")))
         verifier.end()
     except OSError as error:
-        print(error, file=sys.stderr)
+        print(f"{error.filename or given.export}: {error.strerror}", file=sys.stderr)
         return 1
     except Broken as broken:
         print(f"BROKEN at {broken}", file=sys.stderr)

@@ -116,6 +116,8 @@ def _over_core(work: Callable[["Core"], Awaitable[None]], *, make: bool = False)
     broker.url(given)  # its files are read before a database is waited for
     try:
         asyncio.run(admin.over_core(given, work, make=make))
+    except typer.Exit:  # a RuntimeError, as are some of the broker's
+        raise
     except Refusal as refusal:
         complain(refusal.message)
     except BROKER_ERRORS as error:

@@ -34,7 +34,7 @@ async def export_log(core: Core, out: Output, path: Path | None, keys: Path | No
         if keys is not None:
             written["keys"] = await export.export_keys(connection, keys)
     except (ForeignFile, OSError) as error:
-        raise _refused(out, error) from None
+        raise _refused(out, error, path or keys) from None
     finally:
         await connection.close()
     out.document(written)
@@ -53,7 +53,7 @@ async def import_log(core: Core, out: Output, path: Path, keys: Path | None) -> 
         stored = {"keys": 0 if keys is None else await log_import.load_keys(connection, keys, core.master_keys)}
         stored["events"] = await _progress(out, "import", log_import.load(connection, path))
     except (NotImportable, OSError) as error:
-        raise _refused(out, error) from None
+        raise _refused(out, error, path) from None
     finally:
         await connection.close()
     out.document(stored)
@@ -63,9 +63,8 @@ async def import_log(core: Core, out: Output, path: Path, keys: Path | None) -> 
     out.line("The read models are empty: rebuild them (`rollbook rebuild --help`).")
 
 
-def _refused(out: Output, error: Exception) -> typer.Exit:
-    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-    out.hint(text)
+def _refused(out: Output, error: Exception, path: Path | None) -> typer.Exit:
+    out.hint(f"{error.filename or path}: {error.strerror}" if isinstance(error, OSError) else str(error))
     return typer.Exit(1)
 
 

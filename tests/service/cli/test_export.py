@@ -215,5 +215,7 @@ async def test_a_file_that_is_no_export_is_left_alone(database: str, tmp_path: P
     code, said = await rollbook(database, tmp_path, "export", "--to", str(file))
     assert (code, "does not have at position 10" in said) == (1, True), said
     code, said = await rollbook(database, tmp_path, "import", str(tmp_path / "missing"))
-    assert (code, "No such file" in said) == (1, True), said
+    assert (code, said.splitlines()[-1]) == (1, f"{tmp_path / 'missing'}: No such file or directory"), said
+    code, said = await rollbook(database, tmp_path, "export", "--to", str(tmp_path))
+    assert (code, said.splitlines()[-1]) == (1, f"{tmp_path}: Is a directory"), said
     assert (await rollbook(database, tmp_path, "export"))[0] == 2
