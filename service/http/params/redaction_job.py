@@ -33,7 +33,8 @@ class CreateRedactionJob(Parameters):
     objects: Annotated[Objects, NotEmpty]
     """Objects to redact, by type; with each, all that belongs to it is redacted."""
     validation_behavior: Behavior = "error"
-    """With `error`, running subscriptions make the validation fail; with `fix`, they are canceled by the redaction."""
+    """With `error`, running subscriptions make the validation fail; with `fix`, they are canceled by the redaction, for
+    which a restricted key needs the permission `subscriptions:write`."""
 
 
 class UpdateRedactionJob(Parameters):
@@ -42,7 +43,8 @@ class UpdateRedactionJob(Parameters):
     expand: Expand = ()
     """Paths of the objects to expand in the response."""
     validation_behavior: Behavior | None = None
-    """With `error`, running subscriptions make the validation fail; with `fix`, they are canceled by the redaction."""
+    """With `error`, running subscriptions make the validation fail; with `fix`, they are canceled by the redaction, for
+    which a restricted key needs the permission `subscriptions:write`."""
 
 
 class RedactionJobAction(Parameters):

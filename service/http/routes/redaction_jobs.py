@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+import orjson
+
 from events.errors import Missing
 from events.redaction_job import REDACTION_JOB
 from events.unit_of_work import UnitOfWork
@@ -11,6 +13,7 @@ from service.commands import redaction_jobs as commands_of
 from service.http import expand, resources
 from service.http.operation import Operations
 from service.http.params import redaction_job as parameters_of
+from service.http.permissions import always
 from service.http.pipeline import RequestContext
 from service.http.reply import Reply
 
@@ -32,6 +35,7 @@ async def create(context: RequestContext) -> Reply:
     It is validated in the background, and then `ready` to run, or `failed`.
     """
     parameters = context.parse(parameters_of.CreateRedactionJob)
+    _permit(context, parameters.validation_behavior)
     tree = expand.paths(context, parameters.expand, KIND)
 
     async def act(unit: UnitOfWork) -> Reply:
@@ -55,6 +59,7 @@ async def update(context: RequestContext) -> Reply:
     Before it runs.
     """
     parameters = context.parse(parameters_of.UpdateRedactionJob)
+    _permit(context, parameters.validation_behavior)
 
     async def act(unit: UnitOfWork, id: str) -> None:
         await commands_of.update(unit, id, parameters.validation_behavior)
@@ -86,14 +91,23 @@ async def validate(context: RequestContext) -> Reply:
     permission="privacy:write",
     parameters=parameters_of.RedactionJobAction,
     answers=KIND,
+    beside=always("customers:write", "payment_methods:write"),
 )
 async def run(context: RequestContext) -> Reply:
     """Run a redaction job.
 
-    This cannot be undone: the customers are deleted, and all that is personal of them is erased, in the background.
+    This cannot be undone: the customers are deleted, and all that is personal of them is erased, in the background. If
+    `validation_behavior` is `fix`, a restricted key also needs the permission `subscriptions:write`.
     """
     parameters = context.parse(parameters_of.RedactionJobAction)
-    return await _changed(context, commands_of.run, parameters.expand)
+    job = orjson.loads(await resources.find(context, KIND, context.match["redaction_job"]))
+    _permit(context, job["validation_behavior"])
+
+    async def act(unit: UnitOfWork, id: str) -> None:
+        _permit(context, (await unit.load(REDACTION_JOB, id)).behavior)  # it may have been updated since
+        await commands_of.run(unit, id)
+
+    return await _changed(context, act, parameters.expand)
 
 
 @operation(
@@ -179,6 +193,12 @@ async def list_errors(context: RequestContext) -> Reply:
     job = context.match["redaction_job"]
     await resources.find(context, KIND, job)
     return await resources.page(context, ERROR, parameters, f"{URL}/{job}/validation_errors", parent=job)
+
+
+def _permit(context: RequestContext, behavior: str | None) -> None:
+    """Check that a restricted key may cancel subscriptions, where a job does. Raises PermissionDenied."""
+    if behavior == "fix":
+        context.permit("subscriptions:write")
 
 
 async def _changed(

@@ -86,7 +86,7 @@ NEEDED = {
     "privacy.redaction_jobs.create": "privacy:write",
     "privacy.redaction_jobs.list": "privacy:read",
     "privacy.redaction_jobs.retrieve": "privacy:read",
-    "privacy.redaction_jobs.run": "privacy:write",
+    "privacy.redaction_jobs.run": "privacy:write customers:write payment_methods:write",
     "privacy.redaction_jobs.update": "privacy:write",
     "privacy.redaction_jobs.validate": "privacy:write",
     "privacy.redaction_jobs.validation_errors.list": "privacy:read",

@@ -148,6 +148,32 @@ async def test_a_restricted_key_needs_the_permission_and_another_account_sees_no
     assert (await api.post(f"{URL}/{id}/cancel", key=stranger)).status == 404
 
 
+async def test_what_an_erasure_writes_beside_needs_its_own_permissions(api: Api) -> None:
+    async def key_with(*permissions: str) -> str:
+        return await api.issue(key_type="restricted", permissions=("privacy:write", *permissions))
+
+    async with scheduling(api):
+        customer = (await api.customer())["id"]
+        made = await job(api, customer)
+        assert (await ends(api, made["id"]))["status"] == "ready"
+        run = f"{URL}/{made['id']}/run"
+        erases = ("customers:write", "payment_methods:write")
+        for missing in erases:
+            lacking = await key_with(*(each for each in erases if each != missing))
+            refused = await api.post(run, key=lacking)
+            assert (refused.status, f"'{missing}' permission" in refused.error["message"]) == (403, True)
+
+        key, cancels = await key_with(*erases), await key_with(*erases, "subscriptions:write")
+        fix = "validation_behavior=fix"
+        for path, body in ((URL, f"objects[customers][]={customer}&{fix}"), (f"{URL}/{made['id']}", fix)):
+            refused = await api.post(path, body, key=key)
+            assert (refused.status, "'subscriptions:write' permission" in refused.error["message"]) == (403, True)
+        assert (await api.post(f"{URL}/{made['id']}", fix, key=cancels)).status == 200
+        assert (await api.post(run, key=key, Idempotency_Key="run")).status == 403
+        assert (await ends(api, made["id"]))["status"] == "ready"
+        assert (await api.post(run, key=cancels, Idempotency_Key="run")).status == 200, "the refusal was not kept"
+
+
 async def test_the_official_client_creates_and_reads_a_job(api: Api) -> None:
     customer = (await api.customer())["id"]
     client = stripe.StripeClient(api.key, base_addresses={"api": api.url}, http_client=stripe.UrllibClient())
