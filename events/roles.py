@@ -6,6 +6,14 @@ in as a member of it that owns nothing either, so that a leaked DATABASE_URL can
 
 from events.outage import SERVICE_ROLE
 
+# PostgreSQL's own log names what failed, and quotes no values: neither rows nor keys (DETAIL), nor parameters, nor the
+# text of statements that somebody typed. Only a superuser may set most of these.
+QUIET = {
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
 STATEMENT = """\
 DO $rollbook$
 BEGIN
@@ -18,15 +26,15 @@ def setup_statement(owner: str, processes: str | None = None) -> str:
     """The one statement that a superuser executes once a server; executed again it changes nothing.
 
     `owner` migrates and owns the database; `processes` is the role that api, relay and worker log in as. Both are
-    created, without a password, where they do not exist.
+    created, without a password, where they do not exist; for both, the log of PostgreSQL quotes no values.
     """
     lines = [
         *_ensure(SERVICE_ROLE, "NOLOGIN"),
         *_ensure(owner, "LOGIN"),
-        f"    GRANT {SERVICE_ROLE} TO {_quoted(owner)};",
+        *_granted(owner),
     ]
     if processes is not None:
-        lines += [*_ensure(processes, "LOGIN"), f"    GRANT {SERVICE_ROLE} TO {_quoted(processes)};"]
+        lines += [*_ensure(processes, "LOGIN"), *_granted(processes)]
     return STATEMENT.format(body="\n".join(lines))
 
 
@@ -35,6 +43,13 @@ def _ensure(role: str, attributes: str) -> list[str]:
         f"    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) THEN",
         f"        CREATE ROLE {_quoted(role)} {attributes};",
         "    END IF;",
+    ]
+
+
+def _granted(role: str) -> list[str]:
+    return [
+        f"    GRANT {SERVICE_ROLE} TO {_quoted(role)};",
+        *(f"    ALTER ROLE {_quoted(role)} SET {name} = {_literal(value)};" for name, value in QUIET.items()),
     ]
 
 

@@ -106,6 +106,13 @@ async def test_what_a_superuser_does_once_is_one_statement(database: str, tmp_pa
             assert not await superuser.fetchval(
                 "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = $1", role
             )
+            quiet = set(await superuser.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role))
+            assert quiet == {
+                "log_error_verbosity=terse",
+                "log_min_error_statement=panic",
+                "log_parameter_max_length=0",
+                "log_parameter_max_length_on_error=0",
+            }, "PostgreSQL's log quotes no values"
     finally:
         await superuser.execute(f"""DROP ROLE IF EXISTS "own""er_{suffix}", {processes}""")
         await superuser.close()
