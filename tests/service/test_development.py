@@ -1,14 +1,16 @@
 """What development does for itself, and must not do for others: the Host check, the inbox, the warning."""
 
 import asyncio
+import gc
 import tracemalloc
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
-from service import roles, settings
+from service import memory, roles, settings
 from service.dev import inbox
 from service.dev.hosts import HostCheck
 from service.health import Health
@@ -58,6 +60,24 @@ async def test_a_page_whose_name_was_pointed_here_is_refused_in_development_alon
 def test_development_that_others_can_reach_is_known(tmp_path: Path, host: str, exposed: bool) -> None:
     assert settings_for(tmp_path, host=host).exposed is exposed
     assert not settings_for(tmp_path, host=host, env="production").exposed
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+async def test_a_development_server_that_others_can_reach_says_so_in_its_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, warned: bool
+) -> None:
+    async def play(*_: object) -> None:
+        """The log line comes before it."""
+
+    monkeypatch.setattr(roles, "play", play)
+    monkeypatch.setattr(memory, "configure", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda _: None)
+    settings = settings_for(tmp_path, host=host, database_url="postgresql://unused")
+    with capture_logs() as logs:
+        await roles.run(settings, frozenset({"api"}))
+    lines = [(line["log_level"], line["host"]) for line in logs if line["event"] == "development.exposed"]
+    assert lines == ([("warning", host)] if warned else [])
 
 
 def test_an_empty_environment_is_not_development(monkeypatch: pytest.MonkeyPatch) -> None:

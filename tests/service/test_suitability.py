@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from events.errors import DatabaseUnsuitable
 from events.migrate import migrate
@@ -171,6 +172,28 @@ async def test_in_production_an_empty_database_is_waited_for_with_what_to_do(
     await migrate(empty_database)
     await suitability.prepare(core)
     await core.close()
+
+
+async def test_requests_to_a_database_that_is_not_migrated_are_answered_503(
+    empty_database: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    stop = asyncio.Event()
+    with capture_logs() as logs:
+        settings = settings_for(tmp_path, port=port, **PRODUCTION)
+        playing = asyncio.create_task(roles.play(settings, empty_database, frozenset({"api"}), stop))
+        await until(lambda: any(line["event"] == "database.unavailable" for line in logs))
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer sk_test_x"}) as session:
+            for method, path in (("GET", "/v1/customers"), ("POST", "/v1/customers"), ("GET", "/v1/customers/cus_1")):
+                async with session.request(method, f"http://127.0.0.1:{port}{path}") as answer:
+                    error = (await answer.json())["error"]
+                    assert (answer.status, error["type"]) == (503, "api_error"), (method, path)
+                    assert answer.headers["Retry-After"]
+        stop.set()
+        await playing
+    (said,) = [line for line in logs if line["log_level"] not in ("debug", "info")]
+    assert (said["event"], "rollbook migrate" in said["error"]) == ("database.unavailable", True)
 
 
 async def test_a_process_that_started_with_the_functions_of_an_older_version_is_not_ready(
