@@ -9,10 +9,13 @@ import gzip
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib import resources
+from typing import ClassVar
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from service.http.docs import landing
+from service.http.large_body import LargeBody
 from service.http.operation import Operation
 
 POLICY = (
@@ -27,6 +30,22 @@ FILES = {
 
 
 KEY = b"EXAMPLE_KEY"  # stands for it in the page
+SENDING_MAX = 64  # documents that are being sent: a client that does not read keeps a part of one in memory
+BUSY = b"Too many clients are reading. Ask again later.\n"
+
+
+class DocumentBody(LargeBody):
+    """A document while it is being sent: part by part, and counted, since its readers need no key."""
+
+    sending: ClassVar[int] = 0
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the document part by part; a client that does not read is cut off by its connection's timeout."""
+        DocumentBody.sending += 1
+        try:
+            await super().write(writer)
+        finally:
+            DocumentBody.sending -= 1
 
 
 class Document:
@@ -108,15 +127,19 @@ class _File:
         self._tag = hashlib.sha256(body).hexdigest()[:32]
 
     def answer(self, request: web.Request) -> web.Response:
-        """Serve a file, compressed if the client accepts it; 304 if the client has it."""
+        """Serve a file, compressed if the client accepts it; 304 if the client has it, 503 while too many are sent."""
         headers = {"Cache-Control": "no-cache", "ETag": f'"{self._tag}"', "Vary": "Accept-Encoding"}
         if any(known.value in (self._tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
+        if DocumentBody.sending >= SENDING_MAX:
+            refused = {"Cache-Control": "no-store", "Retry-After": "1"}
+            return web.Response(status=503, body=BUSY, content_type="text/plain", charset="utf-8", headers=refused)
         body = self._body
         if _takes_gzip(request.headers.get("Accept-Encoding", "")):
             body = self._compressed
             headers["Content-Encoding"] = "gzip"
-        return web.Response(body=body, content_type=self._content_type, charset="utf-8", headers=headers)
+        content_type = f"{self._content_type}; charset=utf-8"
+        return web.Response(body=DocumentBody(body, content_type), headers=headers)
 
 
 def _takes_gzip(accepted: str) -> bool:

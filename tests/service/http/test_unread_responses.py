@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
+from service.http import docs
 from service.http.large_body import PART_BYTES
 from service.http.limits.connections import Bounded
 from tests.service.http.load import METADATA, in_flight, limited, metric
@@ -25,6 +26,18 @@ def that_do_not_read(api: Api, path: str, count: int) -> Iterator[None]:
             client.connect(("127.0.0.1", api.port))
             client.sendall(request * 4)
         yield
+
+
+@pytest.fixture
+def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel keeps little of what a client does not read."""
+    made = Bounded.connection_made
+
+    def with_little_room_in_the_kernel(self: Bounded, transport: asyncio.BaseTransport) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        made(self, transport)
+
+    monkeypatch.setattr(Bounded, "connection_made", with_little_room_in_the_kernel)
 
 
 async def many_large(api: Api) -> None:
@@ -65,16 +78,28 @@ async def test_unread_answers_are_bounded_in_bytes(serve: Serve) -> None:
     assert (await api.get("/v1/customers?limit=100")).status == 200
 
 
-async def test_a_reader_that_takes_an_answer_bit_by_bit_is_cut_off_too(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = Bounded.connection_made
+@pytest.mark.usefixtures("little_room")
+async def test_unread_documents_which_need_no_key_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs, "SENDING_MAX", 3)
+    api = await serve(write_timeout_s=3.0)
 
-    def with_little_room_in_the_kernel(self: Bounded, transport: asyncio.BaseTransport) -> None:
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        made(self, transport)
+    async def status() -> int:
+        async with api.session.get(f"{api.url}/openapi.json") as answer:
+            return answer.status
 
-    monkeypatch.setattr(Bounded, "connection_made", with_little_room_in_the_kernel)
+    async def is_served() -> bool:
+        return await status() == 200
+
+    assert await is_served()
+    with that_do_not_read(api, "/openapi.json", 5):
+        await until(lambda: docs.DocumentBody.sending == 3)
+        assert await status() == 503
+        await until(is_served, 30)  # those that do not read are cut off
+    await until(lambda: docs.DocumentBody.sending == 0)
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_a_reader_that_takes_an_answer_bit_by_bit_is_cut_off_too(serve: Serve) -> None:
     api = await serve(write_timeout_s=2.0)
     await many_large(api)
     loop = asyncio.get_running_loop()
