@@ -210,7 +210,7 @@ class Pipeline:
             request_id = ids.new("req", os.urandom(ids.ID_BYTES))
             traceparent = _traceparent(request.headers)
             headers = CIMultiDict(((REQUEST_ID, request_id), *answer_headers.OF_THE_API))
-            actor, livemode, ticket, quiet = None, False, None, False
+            actor, ticket, quiet = None, None, False
             try:
                 ticket = self.admission.enter(started, writes=request.method in WRITES)
                 request.protocol.begin(ticket)  # type: ignore[attr-defined]  # it is the protocol of limits.connections
@@ -218,7 +218,7 @@ class Pipeline:
                 if publishable and authorization is None:
                     authorization, sent = await self._key_sent_as_parameter(request, ticket)
                 caller = await self.authenticator.caller(authorization, request.headers.get(cors.ORIGIN))
-                actor, livemode = caller.key_id, caller.livemode
+                actor = caller.key_id
                 ticket.admit(caller, started, name, rate_max)
                 if route is not None:
                     self.authenticator.permit(caller, permission, publishable=publishable)
@@ -236,14 +236,14 @@ class Pipeline:
                     raise
                 _go_on()
                 late = TimedOut() if request.content.is_eof() else refusals.TooSlow()
-                status, body = self._failed(late, name, request_id, livemode, headers)
+                status, body = self._failed(late, name, request_id, headers)
             except Shed as shed:
                 quiet = True  # no log line: there may be thousands a second
                 self.admission.count(shed.reason)
                 request.protocol.rest()  # type: ignore[attr-defined]  # it is the protocol of limits.connections
-                status, body = self._failed(shed, name, request_id, livemode, headers)
+                status, body = self._failed(shed, name, request_id, headers)
             except Exception as error:  # any error is rendered as an error object of the API
-                status, body = self._failed(error, name, request_id, livemode, headers)
+                status, body = self._failed(error, name, request_id, headers)
             elapsed_s = time.perf_counter() - started
             answered(status, elapsed_s)
             if ticket is not None:
@@ -369,7 +369,7 @@ class Pipeline:
                     raise
                 if not isinstance(error, Refusal):
                     self._report(error, use.route, context.request_id)
-                reply = refusals.reply(error, context.request_id, context.caller.livemode)
+                reply = refusals.reply(error)
                 await self.executor.keep_refusal(context.begin(), use.receipt(reply))
                 headers.update(refusals.headers(error))
                 return reply
@@ -452,12 +452,10 @@ class Pipeline:
         except web.RequestPayloadError:
             raise refusals.Unreadable from None
 
-    def _failed(
-        self, error: Exception, name: str, request_id: str, livemode: bool, headers: CIMultiDict[str]
-    ) -> tuple[int, bytes]:
+    def _failed(self, error: Exception, name: str, request_id: str, headers: CIMultiDict[str]) -> tuple[int, bytes]:
         if not isinstance(error, Refusal | LogUnavailable):
             self._report(error, name, request_id)
-        reply = refusals.reply(error, request_id, livemode)
+        reply = refusals.reply(error)
         headers.update(refusals.headers(error))
         return reply.status, reply.body
 

@@ -210,7 +210,7 @@ class _Protocol(Bounded):
         answer = web.Response(
             status=status,
             headers=(*answer_headers.OF_THE_API, ("Request-Id", request_id)),
-            body=refusals.reply(error, request_id, False).body,
+            body=refusals.reply(error).body,
         )
         answer.force_close()
         return answer

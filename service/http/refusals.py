@@ -1,6 +1,5 @@
 """HTTP error responses: refusals mapped to status codes and the error object of the API."""
 
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -209,16 +208,16 @@ class WrongContentType(HttpRefusal):
         )
 
 
-def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
+def reply(error: Exception) -> Reply:
     """The error response: status and body."""
     match error:
         case HttpRefusal():
-            return Reply(status=int(error.status), body=body(error, request_id, livemode, type=error.type))
+            return Reply(status=int(error.status), body=body(error, type=error.type))
         case Missing():
             status = HTTPStatus.NOT_FOUND
         case Declined():
             status = HTTPStatus.PAYMENT_REQUIRED
-            return Reply(status=int(status), body=body(error, request_id, livemode, type="card_error"))
+            return Reply(status=int(status), body=body(error, type="card_error"))
         case LockTimeout():
             status = HTTPStatus.TOO_MANY_REQUESTS
         case Refusal():
@@ -230,7 +229,7 @@ def reply(error: Exception, request_id: str, livemode: bool) -> Reply:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             error = Refusal("An error occurred on our side. Please try again.")
     type = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error"
-    return Reply(status=int(status), body=body(error, request_id, livemode, type=type))
+    return Reply(status=int(status), body=body(error, type=type))
 
 
 def headers(error: Exception) -> Mapping[str, str]:
@@ -246,8 +245,11 @@ def headers(error: Exception) -> Mapping[str, str]:
             return {}
 
 
-def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "invalid_request_error") -> bytes:
-    """The error object of a refusal, as the API renders it."""
+def body(refusal: Refusal, *, type: str = "invalid_request_error") -> bytes:
+    """The error object of a refusal, as the API renders it.
+
+    Without `request_log_url`: no dashboard has the request. Its id is in the header Request-Id, and in the log.
+    """
     error: dict[str, Any] = {}
     if refusal.code is not None:
         error["code"] = refusal.code
@@ -257,9 +259,6 @@ def body(refusal: Refusal, request_id: str, livemode: bool, *, type: str = "inva
     error["message"] = quoted(_sendable(refusal.message), MESSAGE_CHARACTERS_MAX)
     if refusal.param is not None:
         error["param"] = quoted(refusal.param, PARAM_CHARACTERS_MAX)
-    if request_id:
-        mode = "" if livemode else "test/"
-        error["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}?t={int(time.time())}"
     error["type"] = type
     return orjson.dumps({"error": error}, option=orjson.OPT_INDENT_2)
 

@@ -177,7 +177,7 @@ async def verify(context: RequestContext, collection: str) -> Reply:
     async def act(unit: UnitOfWork) -> Reply:
         amounts = parameters.amounts
         if not await commands_of.verify(unit, context.caller, customer, id, amounts, object=COLLECTIONS[collection]):
-            return refusals.reply(not_verified(), context.request_id, context.caller.livemode)
+            return refusals.reply(not_verified())
         return await resources.object_reply(context, unit, KIND, id, tree)
 
     return await context.transact(act, serialized_on=(CUSTOMER.stream(customer),))

@@ -110,8 +110,6 @@ class Error(Shape):
     """Message, for people."""
     param: str = ABSENT
     """Parameter at fault."""
-    request_log_url: str = ABSENT
-    """URL of the request in a dashboard."""
     type: Literal["api_error", "card_error", "idempotency_error", "invalid_request_error"]
     """Type of the error."""
 

@@ -116,6 +116,7 @@ async def test_refusals_are_the_clients_own_errors(
     refusal = raised.value.error
     assert refusal is not None
     assert (raised.value.http_status, refusal.code, refusal.param) == (status, code, param)
+    assert refusal.request_log_url is None, "there is no dashboard"
     assert raised.value.request_id is not None
     assert raised.value.request_id.startswith("req_")
 

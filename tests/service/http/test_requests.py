@@ -172,15 +172,11 @@ async def test_the_version_asked_for_is_the_version_answered_in(api: Api) -> Non
         assert unknown in error["message"]
 
 
-async def test_an_error_says_where_to_read_about_it_and_where_it_was_logged(api: Api) -> None:
+async def test_an_error_says_where_to_read_about_it_and_leads_to_no_dashboard(api: Api) -> None:
     answer = await api.get("/v1/customers/cus_x")
-    assert list(answer.error) == ["code", "doc_url", "message", "param", "request_log_url", "type"]
+    assert list(answer.error) == ["code", "doc_url", "message", "param", "type"]
     assert answer.error["doc_url"] == "https://stripe.com/docs/error-codes/resource-missing"
-    logs = "https://dashboard.stripe.com/{}logs/" + answer.headers["Request-Id"] + r"\?t=\d+"
-    assert re.fullmatch(logs.format("test/"), answer.error["request_log_url"])
-    answer = await api.get("/v1/customers/cus_x", key=await api.issue(livemode=True))
-    logs = "https://dashboard.stripe.com/logs/" + answer.headers["Request-Id"] + r"\?t=\d+"
-    assert re.fullmatch(logs, answer.error["request_log_url"])
+    assert answer.headers["Request-Id"].startswith("req_"), "by which the log is searched"
 
 
 # Routes
