@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
@@ -31,12 +32,44 @@ HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"Ro
 Say = Callable[[str], None]
 
 
+class Forwarded(NamedTuple):
+    """An event that the receiver has answered."""
+
+    position: int
+    event: Any
+    status: int
+    elapsed_ms: int
+
+    def text(self) -> str:
+        """A line for people."""
+        event = self.event
+        what = f"{event['type']}  {event['id']}  position {self.position}"
+        return f"{_now()}  {what}  -> {self.status} in {self.elapsed_ms} ms"
+
+    def json(self) -> str:
+        """A line for programs."""
+        return orjson.dumps(self._asdict()).decode()
+
+
+Report = Callable[[Forwarded], None]
+
+
 async def run(
-    *, url: str, key: str, forward_to: str, types: Sequence[str] = (), since: int | None = None, say: Say
+    *,
+    url: str,
+    key: str,
+    forward_to: str,
+    types: Sequence[str] = (),
+    since: int | None = None,
+    say: Say,
+    report: Report,
 ) -> None:
-    """Forward until interrupted; `types` as the feed takes them, none for all. Raises client.Refused."""
+    """Forward until interrupted; `types` as the feed takes them, none for all. Raises client.Refused.
+
+    `report` is called for each event that was answered, `say` with remarks.
+    """
     forward_to = receiver_url(forward_to)
-    task = asyncio.ensure_future(_run(url, key, forward_to, types, since, say))
+    task = asyncio.ensure_future(_run(url, key, forward_to, types, since, say, report))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
@@ -64,11 +97,13 @@ def receiver_url(given: str) -> str:
     return given
 
 
-async def _run(url: str, key: str, forward_to: str, types: Sequence[str], since: int | None, say: Say) -> None:
+async def _run(
+    url: str, key: str, forward_to: str, types: Sequence[str], since: int | None, say: Say, report: Report
+) -> None:
     secret = signature.new_secret(os.urandom(signature.SECRET_BYTES))
     async with calling(url, key) as client, aiohttp.ClientSession(headers=HEADERS) as session:
         following = Following(client, types, since, say)
-        forwarding = Forwarding(session, forward_to, secret, say)
+        forwarding = Forwarding(session, forward_to, secret, say, report)
         await following.begin()
         say(f"Forwarding to {forward_to} from position {following.position}, signed with {secret}")
         try:
@@ -125,14 +160,15 @@ class Following:
 class Forwarding:
     """Posts notices to the receiver, each until it has an answer."""
 
-    def __init__(self, session: aiohttp.ClientSession, forward_to: str, secret: str, say: Say) -> None:
+    def __init__(self, session: aiohttp.ClientSession, forward_to: str, secret: str, say: Say, report: Report) -> None:
         self._session = session
         self._forward_to = forward_to
         self._secret = secret
         self._say = say
+        self._report = report
 
     async def send(self, position: int, notice: bytes) -> None:
-        """Post one, and say what came of it."""
+        """Post one, and report what came of it."""
         event = orjson.loads(notice)
         what = f"{event['type']}  {event['id']}  position {position}"
         pauses, tries = Pauses(PAUSE_S_MIN, PAUSE_S_MAX), 0
@@ -146,7 +182,8 @@ class Forwarding:
                 tries += 1
                 await asyncio.sleep(pauses.next())
             else:
-                self._say(f"{_now()}  {what}  -> {status} in {(time.perf_counter() - began) * 1000:.0f} ms")
+                elapsed_ms = round((time.perf_counter() - began) * 1000)
+                self._report(Forwarded(position, event, status, elapsed_ms))
                 return
 
     async def _post(self, id: str, body: bytes) -> int:

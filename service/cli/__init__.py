@@ -174,10 +174,14 @@ def listen(
         int | None,
         typer.Option(help="position to continue from; unset: only new events", min=0, metavar="POSITION"),
     ] = None,
+    json: Json = False,
     api_key: ApiKey = DEVELOPMENT_KEY,
     url: ApiUrl = "",
 ) -> None:
-    """Forward events, signed like webhooks, to a receiver that only this machine can reach."""
+    """Forward events, signed like webhooks, to a receiver that only this machine can reach.
+
+    With --json each event that was answered is a line; remarks go to standard error.
+    """
     from service import listen as listening
 
     call(
@@ -187,7 +191,8 @@ def listen(
             forward_to=forward_to,
             types=tuple(events or ()),
             since=since,
-            say=say,
+            say=complain if json else say,
+            report=lambda done: print(done.json(), flush=True) if json else say(done.text()),
         )
     )
 

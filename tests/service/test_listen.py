@@ -1,6 +1,7 @@
 """`rollbook listen` as a process: what it forwards, and what becomes of it when either side is gone for a while."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +29,7 @@ class Listening:
 
     process: asyncio.subprocess.Process
     output: Path
+    remarks: Path  # standard error, which is the same file unless events are printed as JSON
 
     @property
     def said(self) -> str:
@@ -61,14 +63,19 @@ async def listen(tmp_path: Path) -> AsyncIterator[Listen]:
 
     async def start(*words: str, ready: bool = True) -> Listening:
         output = tmp_path / f"listen-{len(started)}.log"
-        with output.open("wb") as file:
+        remarks = output.with_suffix(".err") if "--json" in words else output
+        with output.open("ab") as file, remarks.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                *command("listen", *words), env=environment("postgresql://nowhere", tmp_path), stdout=file, stderr=file
+                *command("listen", *words),
+                env=environment("postgresql://nowhere", tmp_path),
+                stdout=file,
+                stderr=errors,
             )
-        listening = Listening(process, output)
+        listening = Listening(process, output, remarks)
         started.append(listening)
         if ready:
-            await listening.says("Forwarding to")
+            await until(lambda: process.returncode is not None or "Forwarding to" in remarks.read_text(), timeout_s=30)
+            assert "Forwarding to" in remarks.read_text()
         return listening
 
     yield start
@@ -80,6 +87,22 @@ async def listen(tmp_path: Path) -> AsyncIterator[Listen]:
 
 def against(api: Api, receiver: Receiver, path: str = "/hook") -> tuple[str, ...]:
     return ("--forward-to", receiver.url(path), "--url", api.url, "--api-key", api.key)
+
+
+async def test_with_json_each_event_is_a_line(api: Api, receiver: Receiver, listen: Listen) -> None:
+    listening = await listen(*against(api, receiver), "--json")
+    ids = [(await api.customer())["id"] for _ in range(2)]
+    await receiver.wait_for(2, "/hook")
+    await until(lambda: listening.said.count('"elapsed_ms"') == 2)
+    assert await listening.interrupt() == 0
+    lines = [json.loads(line) for line in listening.said.splitlines() if line.startswith("{")]
+    assert [sorted(line) for line in lines] == [["elapsed_ms", "event", "position", "status"]] * 2
+    assert [(line["position"], line["status"], line["event"]["data"]["object"]["id"]) for line in lines] == [
+        (1, 200, ids[0]),
+        (2, 200, ids[1]),
+    ]
+    assert "Stopped at position 2" in listening.remarks.read_text()
+    assert "Stopped" not in listening.said, "standard output has nothing but events"
 
 
 async def test_what_happens_is_forwarded_signed_and_said(api: Api, receiver: Receiver, listen: Listen) -> None:
