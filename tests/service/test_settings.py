@@ -6,6 +6,7 @@ import pytest
 
 from service import settings
 from service.settings import Misconfigured
+from tests.service import settings_page
 
 MASTER_KEY = base64.b64encode(bytes(32)).decode()
 SAFE = {"ROLLBOOK_ENV": "production", "DATABASE_URL": "postgresql://db/rollbook", "ROLLBOOK_MASTER_KEY": MASTER_KEY}
@@ -164,4 +165,10 @@ def test_production_takes_its_master_key_from_one_of_three_variables(
     assert line in (
         f"{variable}: is set together with {other}; set one of them",
         f"{other}: is set together with {variable}; set one of them",
+    )
+
+
+def test_the_page_of_settings_has_every_setting_as_it_is() -> None:
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(), (
+        "python -m tests.service.settings_page writes it"
     )
