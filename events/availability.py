@@ -16,7 +16,7 @@ import structlog
 
 from events.database_url import DatabaseUrl, parse
 from events.outage import DatabaseUnavailable, Kind, failing
-from events.supervision import PAUSE_S, Pauses, set_within, unless_set
+from events.supervision import PAUSE_S, Pauses, Retries, set_within, unless_set
 
 log = structlog.get_logger("events")
 
@@ -126,24 +126,33 @@ class Availability:
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Watch the database until `stop` is set."""
+        retries = Retries(log, "availability")
         self.watched = self._watching = True
         try:
             while not stop.is_set():
                 await self._until_due(stop)
                 if stop.is_set():
                     return
-                self._poked.clear()
-                self._begun += 1
-                doubt, self._doubt = self._doubt, None
-                found = await unless_set(self._look(doubt), stop)
-                if found is not None:
-                    await self.lost(found)
-                elif not stop.is_set():
-                    self.found(doubt)
+                try:
+                    await self._watch_once(stop)
+                except Exception as error:  # others wait for this loop
+                    await retries.faulted(error, stop)
+                else:
+                    retries.worked()
         finally:
             self.watched = self._watching = False
             self._change()
             self.close()
+
+    async def _watch_once(self, stop: asyncio.Event) -> None:
+        self._poked.clear()
+        self._begun += 1
+        doubt, self._doubt = self._doubt, None
+        found = await unless_set(self._look(doubt), stop)
+        if found is not None:
+            await self.lost(found)
+        elif not stop.is_set():
+            self.found(doubt)
 
     async def lost(self, found: DatabaseUnavailable) -> None:
         """Record and log a confirmed outage; restart the embedded server if there is one."""

@@ -97,8 +97,12 @@ class Sealer:
                 self.lag = None
                 await retries.failed(error, stop)
                 continue
-            except Exception as error:  # it stays where it is, seen by its lag, and nothing else of the process ends
-                self._report(str(error) if isinstance(error, BrokenHistory | OSError) else type(error).__name__)
+            except (BrokenHistory, OSError) as error:  # it stays where it is, seen by its lag
+                self._report(str(error))
+            except Exception as error:
+                self._report(type(error).__name__)
+                await retries.failed(error, stop)
+                continue
             else:
                 self._report(None)
                 retries.worked()

@@ -1,11 +1,13 @@
 """Supervision of loops: errors of the database and the backoff after them, stopping, and wake-ups.
 
 A loop of a role runs until a stop event is set. It waits for a wake-up or a poll, does its work, and when PostgreSQL
-is lost meanwhile tries again after growing pauses (`Retries`).
+is lost meanwhile tries again after growing pauses (`Retries`). So it does after any other exception, a fault of ours:
+the loop goes on, and the other loops of the process are not concerned.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +16,9 @@ import asyncpg
 from events.errors import LogUnavailable
 from events.outage import DatabaseUnavailable
 
-DATABASE_ERRORS = (LogUnavailable, asyncpg.PostgresError)  # what a loop survives: the database is lost, or refuses
+DATABASE_ERRORS = (LogUnavailable, asyncpg.PostgresError)  # the database is lost, or refuses
+EXPECTED = (*DATABASE_ERRORS, TimeoutError, OSError)  # what a loop may meet without a fault of ours
+FAILURES: Counter[str] = Counter()  # unexpected exceptions of this process, by loop
 PAUSE_S, PAUSE_S_MAX = 0.5, 15.0
 CANCEL_AGAIN_S = 5.0
 T = TypeVar("T")
@@ -132,21 +136,26 @@ class Pauses:
 
 
 class Retries:
-    """How one loop of a role gets over errors of the database: said once, then waited for with growing pauses.
+    """How one loop of a role gets over exceptions: logged, then retried after growing pauses.
 
-    An outage is said by the watcher, and waited for as long as it lasts; what only this loop meets is said as
-    `name`.waits when it begins or changes, and `name`.resumed when it is over.
+    An outage is logged by the watcher, and waited for as long as it lasts; what only this loop meets is logged as
+    `name`.waits when it begins or changes, and `name`.resumed when it is over. An unexpected exception is logged as
+    `name`.failed with its traceback, each time, and counted; its pauses grow up to `pace_s`.
     """
 
-    def __init__(self, log: Any, name: str, **fields: Any) -> None:
+    def __init__(self, log: Any, name: str, *, pace_s: float = PAUSE_S_MAX, **fields: Any) -> None:
         self._log = log
         self._name = name
         self._fields = fields
         self._pauses = Pauses()
+        self._fault_pauses = Pauses(most_s=max(pace_s, PAUSE_S))
         self._said: str | None = None
 
     async def failed(self, error: Exception, stop: asyncio.Event) -> None:
         """Wait until a further try makes sense, or `stop` is set."""
+        if not isinstance(error, EXPECTED):
+            await self.faulted(error, stop)
+            return
         watcher = error.reported_to if isinstance(error, DatabaseUnavailable) else None
         if watcher is not None and await watcher.verdict(stop):
             self._pauses.reset()
@@ -158,8 +167,17 @@ class Retries:
             self._log.warning(f"{self._name}.waits", error=text, retry_in_s=round(pause_s, 1), **self._fields)
         await set_within(pause_s, stop)
 
+    async def faulted(self, error: Exception, stop: asyncio.Event) -> None:
+        """Log and count an exception that nothing explains, and wait before the next try, or until `stop` is set."""
+        FAILURES[self._name] += 1
+        pause_s = self._fault_pauses.next()
+        self._said = type(error).__name__
+        self._log.error(f"{self._name}.failed", retry_in_s=round(pause_s, 1), exc_info=error, **self._fields)
+        await set_within(pause_s, stop)
+
     def worked(self) -> None:
         """The work succeeded."""
+        self._fault_pauses.reset()
         if self._said is not None:
             self._said = None
             self._log.info(f"{self._name}.resumed", **self._fields)

@@ -17,7 +17,7 @@ import structlog
 
 from events.database import Pool, load_sql
 from events.scope import Scope
-from events.supervision import DATABASE_ERRORS, Retries, Waker
+from events.supervision import Retries, Waker
 from projections import parked
 
 log = structlog.get_logger("projections")
@@ -65,14 +65,10 @@ class Runner:
         while not stop.is_set():
             try:
                 advanced = await self.advance()
-            except (*DATABASE_ERRORS, TimeoutError) as error:
+            except Exception as error:  # it stays where it is, seen by its lag
                 await retries.failed(error, stop)
                 continue
-            except Exception:  # ours: it stays where it is, seen by its lag, and nothing else of the process ends
-                log.exception("projection.failed", projection=self._projection.name)
-                advanced = 0
-            else:
-                retries.worked()
+            retries.worked()
             if advanced < self._batch:
                 await wakeup.wait(POLL_S)
 

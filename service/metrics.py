@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from events.sealer import Sealer
+from events.supervision import FAILURES
 from service.exposition import EndpointAttempts, Families, RequestCounts
 from webhooks.dispatch.metrics import ATTEMPT_BOUNDS_S, ATTEMPT_OUTCOMES, OWN_FAULT, DeliveryMetrics
 from webhooks.queue.lag import COUNTED_MAX, LagMonitor
@@ -142,6 +143,19 @@ class BacklogCollector(Collector):
         )
 
 
+class LoopCollector(Collector):
+    """Unexpected exceptions in the loops of this process."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The counts so far, in Prometheus' families."""
+        failures = CounterMetricFamily(
+            "events_loop_failures", "Unexpected exceptions in the loops of this process.", labels=("loop",)
+        )
+        for name, count in sorted(FAILURES.items()):
+            failures.add_metric((name,), count)
+        yield failures
+
+
 class SealerCollector(Collector):
     """How far the Merkle tree and the checkpoints are behind the log; no lag while the database is unavailable."""
 
@@ -179,6 +193,7 @@ class Metrics:
         self._endpoint_attempts: EndpointAttempts | None = None
         self.callbacks = CallbackCollector()
         self.registry.register(self.callbacks)
+        self.callbacks.include(LoopCollector())
         self.broken_history = Counter(
             "events_broken_history",
             "Requests that read stored history that differs from what was written.",

@@ -12,7 +12,7 @@ import structlog
 from events.clock import Clock
 from events.database import Pool, load_sql
 from events.outage import DatabaseUnavailable, Kind
-from events.supervision import DATABASE_ERRORS, Retries, set_within
+from events.supervision import Retries, set_within
 
 log = structlog.get_logger("service")
 
@@ -35,11 +35,11 @@ async def run(pool: Pool, clock: Clock, stop: asyncio.Event) -> None:
             dropped = await maintain(pool, clock)
             if dropped:
                 log.info("partitions.dropped", count=dropped)
-        except DATABASE_ERRORS as error:
+        except UpkeepFailed as error:
+            log.warning("partitions.incomplete", error=str(error))
+        except Exception as error:
             await retries.failed(error, stop)
             continue
-        except UpkeepFailed as error:
-            log.warning("partitions.failed", error=str(error))
         else:
             retries.worked()
         await set_within(EVERY_S, stop)

@@ -16,7 +16,7 @@ from events.database import load_sql
 from events.errors import LockTimeout
 from events.record import Origin
 from events.scope import Scope
-from events.supervision import DATABASE_ERRORS, Retries, set_within
+from events.supervision import Retries, set_within
 from service.wiring import Core
 
 log = structlog.get_logger("service")
@@ -37,19 +37,16 @@ class Pass(NamedTuple):
 
 async def run(core: Core, days: int, stop: asyncio.Event) -> None:
     """Erase every hour who has been deleted for so many days, until `stop` is set."""
-    retries = Retries(log, "retention")
+    retries = Retries(log, "retention", pace_s=EVERY_S)
     while not stop.is_set():
         try:
             done = await erase_deleted(core, core.clock.now() - timedelta(days=days), stop)
             if done.erased or done.left:
                 log.info("retention.erased", customers=done.erased, left=done.left)
-        except DATABASE_ERRORS as error:
+        except Exception as error:  # one customer that cannot be erased too: the next pass meets it again
             await retries.failed(error, stop)
             continue
-        except Exception:  # one that cannot be erased must not end the process: the next pass meets it again
-            log.exception("retention.failed")
-        else:
-            retries.worked()
+        retries.worked()
         await set_within(EVERY_S, stop)
 
 

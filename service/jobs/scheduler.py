@@ -75,7 +75,7 @@ class Scheduler:
             while not stop.is_set():
                 try:
                     pause = await self._turn(tasks)
-                except DATABASE_ERRORS as error:
+                except Exception as error:
                     await retries.failed(error, stop)
                     continue
                 retries.worked()
@@ -176,8 +176,10 @@ class Scheduler:
         )
         try:
             await self._work.again(due, self._now() + pause)
-        except LogUnavailable as lost:
+        except DATABASE_ERRORS as lost:
             log.warning("job.unknown", task=due.task, object=due.id, error=str(lost))
+        except Exception:  # it is retried when its lease expires
+            log.exception("job.not_postponed", task=due.task, object=due.id)
 
     async def _count(self, now: int) -> None:
         """Count waiting work periodically."""

@@ -10,7 +10,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq import spec
 
-from events.supervision import DATABASE_ERRORS, Retries, unless_set
+from events.supervision import Retries, unless_set
 from webhooks.broker import amqp
 from webhooks.broker.amqp import OPERATION_TIMEOUT_S, Topology
 
@@ -87,11 +87,11 @@ class Consumer:
         self.consumed += len(sequences)
 
     async def _fanned_out(self, sequences: Sequence[int], stop: asyncio.Event) -> bool:
-        """Fan out, retrying while the database is unavailable; gives False if it was stopped before."""
+        """Fan out, retrying after any exception; gives False if it was stopped before."""
         while not stop.is_set():
             try:
                 await self._fan_out(sequences)
-            except DATABASE_ERRORS as error:
+            except Exception as error:
                 await self._retries.failed(error, stop)
             else:
                 self._retries.worked()

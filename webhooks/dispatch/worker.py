@@ -21,7 +21,7 @@ from events import trace
 from events.clock import Clock, SystemClock
 from events.errors import BrokenHistory
 from events.keys import MasterKeys
-from events.supervision import DATABASE_ERRORS, LocalWaker, Retries, Waker, beside, end, poke_when_stopped
+from events.supervision import LocalWaker, Retries, Waker, beside, end, poke_when_stopped
 from webhooks import explanation
 from webhooks.dispatch import attempt, prefetch, workable
 from webhooks.dispatch.leased_lane import LeasedLane
@@ -203,12 +203,14 @@ class Worker:
                     await self._turn()
 
     async def _turn(self) -> None:
-        """Record results in the database and fetch the next deliveries."""
+        """Record results in the database and fetch the next deliveries; after any exception, wait before the next."""
         try:
-            await self._record_set_aside()
-        except DATABASE_ERRORS as error:
+            await self._take_turn()
+        except Exception as error:
             await self._wait(error)
-            return
+
+    async def _take_turn(self) -> None:
+        await self._record_set_aside()
         now = asyncio.get_running_loop().time()
         rooms = prefetch.budget(self._slots, self._leased.values())
         full = frozenset(share for share in rooms.users() if not rooms.allows(share))
@@ -236,13 +238,12 @@ class Worker:
             return
         try:
             claimed = await self._exchange(reports, results, Leasing(claims, room, list(full), list(crowded)))
-        except DATABASE_ERRORS as error:
+        except Exception:
             self._results = results + self._results
             for report in reports:
                 if report.touched and (reported := self._leased.get(report.endpoint_id)) is not None:
                     reported.touch()
-            await self._wait(error)
-            return
+            raise
         except asyncio.CancelledError:
             self._results = results + self._results  # the last turn records them again
             self._unsure = True

@@ -50,7 +50,7 @@ class FailureMonitor:
             while not stop.is_set():
                 try:
                     await self.look()
-                except DATABASE_ERRORS as error:
+                except Exception as error:
                     await retries.failed(error, stop)
                     continue
                 retries.worked()

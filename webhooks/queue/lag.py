@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from events.database import Pool, load_sql
-from events.supervision import DATABASE_ERRORS, Retries, set_within
+from events.supervision import Retries, set_within
 
 log = structlog.get_logger("webhooks")
 
@@ -65,7 +65,7 @@ class LagMonitor:
         while not stop.is_set():
             try:
                 await self.look()
-            except DATABASE_ERRORS as error:
+            except Exception as error:
                 self.seen = None
                 await retries.failed(error, stop)
                 continue

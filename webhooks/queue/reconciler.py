@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import structlog
 
-from events.supervision import DATABASE_ERRORS, Retries, Waker, poke_when_stopped, set_within
+from events.supervision import Retries, Waker, poke_when_stopped, set_within
 from webhooks.queue.fanout import FanOut
 
 log = structlog.get_logger("webhooks")
@@ -59,14 +59,14 @@ class Reconciler:
         self._recovering = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Reconcile until `stop` is set; retries while the database is unavailable, at startup too."""
+        """Reconcile until `stop` is set; retries after any exception, at startup too."""
         retries = Retries(log, "reconciler")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(poke_when_stopped(stop, self._wakeup, *filter(None, (self._marked,))))
             while not stop.is_set():
                 try:
                     await self._follow(stop, retries)
-                except DATABASE_ERRORS as error:
+                except Exception as error:
                     await retries.failed(error, stop)
             await self._fan_out.close()
 
