@@ -1,6 +1,6 @@
 """The audit log: the events of an account and mode in commit order, filtered, read from a position in bounded portions.
 
-Without a stream, a read walks the positions of the log and looks at a bounded number of them, whoever they are of:
+Without a stream, a read walks the positions of the log and looks at a bounded number of them, of any account:
 there is no index by account, which every append would pay for. So a portion may be empty and still reach further: it
 says which position to go on from. Of one stream its index is read.
 """

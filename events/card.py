@@ -1,7 +1,7 @@
 """Cards and bank accounts: what is stored of them, without their numbers (PCI DSS).
 
 A number is read from the request and gone after that (PCI DSS, requirement 3). What stays is its last four characters
-and a fingerprint: the same for the same number within an account and mode, and of no use to whoever has not the master
+and a fingerprint: the same for the same number within an account and mode, and useless to those without the master
 key.
 """
 

@@ -1,7 +1,7 @@
 """The signing keys of checkpoints, in a file outside the database: made, rotated, and retired.
 
 The file has a key a line, the newest first: private keys, each of which signs, and verifier keys of those that sign no
-more. All have the log's name. A rotation puts a new key in front, and both sign, so that whoever verifies may change
+more. All have the log's name. A rotation puts a new key in front, and both sign, so that verifiers may change
 the key meanwhile; `retired` then leaves of the older ones only what verifies.
 """
 

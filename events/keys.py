@@ -109,7 +109,7 @@ class MasterKeys:
             raise BrokenHistory(f"{context}: does not unseal") from error
 
     def reseal(self, sealed: bytes, context: str) -> bytes:
-        """The same sealed anew by the newest master key. Raises BrokenHistory as `unseal` does."""
+        """The same, encrypted again with the newest master key. Raises BrokenHistory as `unseal` does."""
         return self.seal(self.unseal(sealed, context), context)
 
     def seals(self, sealed: bytes) -> bool:

@@ -28,7 +28,7 @@ SELECT k.wrapped, k.stream FROM events.log l JOIN keys.subject k ON k.stream = l
 
 DIGESTS = "SELECT purpose, wrapped FROM keys.digest"
 ADD_DIGEST = "INSERT INTO keys.digest (purpose, wrapped) VALUES ($1, $2) ON CONFLICT (purpose) DO NOTHING"
-# In the catalogs, for whoever may not use the schema.
+# From the catalogs, for roles that may not use the schema.
 KEY_TABLES = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'keys' AND c.relkind = 'r'

@@ -3,7 +3,7 @@
     checkpoint               replaced by each newer one
     checkpoint-2026-11-27    the last one of that day (UTC)
 
-Kept where whoever can change the database cannot write, it shows a log that was rewritten or rolled back.
+Kept where those who can change the database cannot write, it shows a log that was rewritten or rolled back.
 """
 
 import os

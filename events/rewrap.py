@@ -1,4 +1,4 @@
-"""Key rotation: whatever a master key seals is sealed anew by the newest one, and the older ones are retired.
+"""Master key rotation (rewrapping): encrypts with the newest key what older ones encrypt, and retires those.
 
 It runs beside the service, in bounded batches: a row is replaced only where it is as it was read, so what is erased or
 written meanwhile stays. Rows that are done are skipped, so a rotation that was killed is run again. Before a key is
@@ -33,7 +33,7 @@ UNREADABLE_SHOWN_MAX = 3
 
 
 class NotRotated(Exception):
-    """The old master keys are still needed; the message says why and what to do. What was sealed anew stays so."""
+    """The old master keys are still needed; the message says why and what to do. What was rewrapped stays so."""
 
 
 @dataclass(frozen=True, slots=True)

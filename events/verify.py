@@ -3,11 +3,11 @@
     python -m events.verify export.ndjson --checkpoint FILE --key VERIFIERKEY
 
 The export is a line of JSON an event (CloudEvents 1.0), from the first position on; `-` reads standard input. The
-checkpoints and the verifier key come from where whoever keeps the log cannot change them. Exit code 0: every event is
+checkpoints and the verifier key come from where the keeper of the log cannot change them. Exit code 0: every event is
 as it was when the checkpoint was signed, and none is missing; 1: the first position at which that is not so is named.
 
 This needs no database and no part of Rollbook but this file, merkle.py, checkpoint.py and the package `cryptography`:
-whoever does not trust the service may read them all. events/README.md describes the formats for another verifier.
+those who do not trust the service may read them all. events/README.md describes the formats for another verifier.
 """
 
 import argparse

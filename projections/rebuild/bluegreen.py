@@ -401,7 +401,7 @@ class Rebuilder:
 
 
 class _WritersWaiting:
-    """A transaction in which whoever writes the read model waits, and how long that was."""
+    """A transaction in which writers of the read model wait, and how long that was."""
 
     def __init__(self, rebuilder: Rebuilder) -> None:
         self._rebuilder = rebuilder

@@ -97,7 +97,7 @@ RESOURCE_TABLE = Table(
     (*(name for name in ResourceRow._fields if name != "event"), "position"),
     ("account", "livemode", "kind", "id"),
     unique="lookup",
-    # An endpoint's secrets are sealed anew each time.
+    # An endpoint's secrets are encrypted with a new nonce each time.
     compared={"facts": "CASE WHEN kind = 'webhook_endpoint' THEN facts - 'secrets' ELSE facts END"},
 )
 DUE_COLUMNS = ("account", "livemode", "kind", "id", "task", "subject", "due_at", "test_clock", "try_at")
